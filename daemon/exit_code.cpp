@@ -1,0 +1,1 @@
+#include "daemon/exit_code.hpp"

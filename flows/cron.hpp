@@ -1,0 +1,42 @@
+/// Cron expressions and when they fire (pure; the clock is a parameter).
+///
+/// Grammar: 5 fields (minute hour day-of-month month day-of-week) or 6 with seconds in front; lists, ranges, steps, names
+/// (JAN, MON), 7 = Sunday, `@hourly @daily @weekly @monthly @yearly`. When day-of-month and day-of-week are both
+/// restricted, either one matches (crontab(5)).
+/// DST: a schedule whose hour field is plain numbers follows its gap and overlap policy; others follow elapsed time.
+#pragma once
+
+#include "flows/plan.hpp"
+#include "flows/time.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// One nominal instant of a schedule and how it came about.
+struct Firing {
+    Instant at;
+    std::string local; ///< nominal local time, "2026-03-29T02:30:00"
+    std::string note;  ///< empty, or why this one is odd: "02:30 does not exist on this day: runs at 03:00"
+};
+
+class CronExpression {
+public:
+    /// Throws std::invalid_argument whose text names the field and what it may hold.
+    [[nodiscard]] static CronExpression parse(const std::string& text);
+
+    std::vector<bool> seconds, minutes, hours, days, months, weekdays; ///< indices are the values
+    bool any_day = true, any_weekday = true;
+    bool fixed_hours = false; ///< the hour field is plain numbers
+};
+
+/// The first firing strictly after `after`, within the schedule's start and end; nothing when there is none within 5 years.
+/// Covers `cron` and `every`. Throws std::invalid_argument for a time zone that is not in the database.
+[[nodiscard]] std::optional<Firing> next_firing(const ScheduleSpec& schedule, Instant after);
+
+/// The next `n` firings.
+[[nodiscard]] std::vector<Firing> next_firings(const ScheduleSpec& schedule, Instant after, int n);
+
+} // namespace millrace

@@ -1,0 +1,193 @@
+/// The messages between the daemon and its hosts: one JSON object per line over a socketpair (descriptor 3 in the host),
+/// `{"type": ..., ...}`. This header is the whole protocol. Secrets travel only here, inside `AttemptOrder::connections`.
+///
+///   daemon -> host   attempt (AttemptOrder) | evaluate (EvaluateOrder) | infer (InferOrder) | cancel {id} | exit {}
+///   host -> daemon   ready (HostReady) | progress (AttemptProgress) | event (AttemptEvent) | done (AttemptDone)
+///                    | rows (EvaluateReply) | inferred (InferReply)
+///
+/// The order of lines of one attempt: progress and event any number of times, then done, once, last. A host that closes
+/// the socket before `done` has crashed. An unknown type or member is ignored, so that either side may be newer.
+#pragma once
+
+#include "flows/json.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// What the order's `id` means: unique for the life of the daemon; echoed in every answer.
+using OrderId = std::int64_t;
+
+/// Everything that `${}` and `$name` may refer to. Instants are RFC 3339 in UTC.
+struct RunContext {
+    std::string flow;
+    std::int64_t run_id = 0;
+    std::string run_at;           ///< the run's recorded time: the only clock in SQL and `_loaded_at`
+    std::string run_key;          ///< section 5 of the design
+    std::string timezone = "UTC"; ///< of the flow; dates and formats are in it
+    Json params = Json::object(); ///< by name, typed
+    std::optional<std::string> interval_start, interval_end;
+    int chunk_number = 0;         ///< 1-based; 0: the run has no chunks
+    bool full_refresh = false;
+    std::optional<std::int64_t> limit_rows;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunContext, flow, run_id, run_at, run_key, timezone, params, interval_start, interval_end,
+                                                chunk_number, full_refresh, limit_rows)
+
+/// One attempt of one task run. Paths are absolute.
+struct AttemptOrder {
+    OrderId id = 0;
+    std::string task;
+    std::string verb;               ///< extract | transform | load | run
+    int attempt = 1;                ///< 1-based, of this task run
+    int attempts = 1;               ///< how many there may be
+    Json options = Json::object();  ///< struct of task_options.hpp by verb
+    Json item;                      ///< of a mapped task run; null: none
+    RunContext context;
+    std::string interval_key;       ///< section 5
+    std::string batch_id;           ///< section 5; loads
+    std::string staging;            ///< folder of this task run, shared by its attempts: slices, dataset, manifest.json
+    std::string log;                ///< file that the host appends to, one JSON object per line (LogLine)
+    std::map<std::string, std::string> inputs; ///< upstream task -> path of its manifest.json
+    std::map<std::string, Json> connections;   ///< by name: {"type": ..., fields with secrets filled in}; only those needed
+    Json source;                    ///< the spec of the connection's type for an extract, else null
+    std::int64_t memory_bytes = 0;  ///< 0: the host's default
+    int threads = 0;                ///< 0: the host's default
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AttemptOrder, id, task, verb, attempt, attempts, options, item, context, interval_key, batch_id,
+                                                staging, log, inputs, connections, source, memory_bytes, threads)
+
+/// A query over datasets for the daemon's own decisions: `when:` (one row, one boolean) and `for_each:` (the items).
+struct EvaluateOrder {
+    OrderId id = 0;
+    std::string sql;
+    std::map<std::string, std::string> inputs; ///< task -> manifest path
+    RunContext context;
+    std::int64_t max_rows = 10000; ///< more rows is an error that says so
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(EvaluateOrder, id, sql, inputs, context, max_rows)
+
+struct OrderError {
+    std::string error_class; ///< a name of ErrorClass
+    std::string message;     ///< one sentence: the thing and the reason
+    std::string remedy;      ///< may be empty
+    double retry_after = 0;  ///< seconds; 0: not said
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(OrderError, error_class, message, remedy, retry_after)
+
+struct EvaluateReply {
+    OrderId id = 0;
+    std::vector<Json> rows; ///< objects by column name
+    std::optional<OrderError> error;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(EvaluateReply, id, rows, error)
+
+/// Prepares the SQL of a flow over empty tables: edges, schemas and mistakes, before anything runs.
+struct InferColumn {
+    std::string name;
+    std::string type; ///< DuckDB's spelling
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferColumn, name, type)
+
+struct InferTask {
+    std::string name;
+    std::string sql;                  ///< of a transform; empty: a table whose columns are given
+    std::vector<InferColumn> columns; ///< of an extract or run: known beforehand; of a transform: its contract, may be empty
+    bool schema_known = true;         ///< false: a dataset without declared columns; what reads it cannot be prepared
+    std::map<std::string, std::string> expressions; ///< more SQL to prepare: "when", "check NAME", "column NAME", "for_each"
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferTask, name, sql, columns, schema_known, expressions)
+
+struct InferOrder {
+    OrderId id = 0;
+    std::vector<InferTask> tasks;
+    std::map<std::string, std::string> bindings; ///< `$name` -> DuckDB type, everything that SQL may use
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferOrder, id, tasks, bindings)
+
+struct InferResult {
+    std::string name;
+    std::vector<std::string> reads;   ///< tasks of the order whose tables the SQL reads, when included
+    std::vector<InferColumn> columns; ///< what the SQL gives (before the contract)
+    bool schema_known = false;
+    std::string error;                ///< empty: it prepares; else one sentence
+    std::string expression;           ///< which of `expressions` the error is in; empty: `sql`
+    int error_offset = -1;            ///< byte in that SQL; -1: unknown
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferResult, name, reads, columns, schema_known, error, expression, error_offset)
+
+struct InferReply {
+    OrderId id = 0;
+    std::vector<InferResult> tasks;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferReply, id, tasks)
+
+struct HostReady {
+    int pid = 0;
+    std::string version;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(HostReady, pid, version)
+
+/// Totals since the attempt began, at most ten times a second. Members that mean nothing for the verb stay 0.
+struct AttemptProgress {
+    OrderId id = 0;
+    std::string step;             ///< what it does now: "requesting", "waiting for the rate limit", "copying", "merging"
+    std::int64_t requests = 0, pages = 0, records = 0, bytes = 0;
+    std::int64_t slices_done = 0, slices_total = 0;
+    std::int64_t records_total = 0; ///< as the source announces it; 0: unknown
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AttemptProgress, id, step, requests, pages, records, bytes, slices_done, slices_total, records_total)
+
+/// A warning or a fact that outlives the log: drift, a repeated walk, a quarantine.
+struct AttemptEvent {
+    OrderId id = 0;
+    std::string kind;    ///< warning | drifted | quarantined | ...
+    std::string message;
+    Json details = Json::object();
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AttemptEvent, id, kind, message, details)
+
+/// What a load did to one table.
+struct LoadCounts {
+    std::string table;
+    std::int64_t inserted = 0, updated = 0, unchanged = 0, deleted = 0, rejected = 0;
+    double seconds = 0;
+    bool already_loaded = false; ///< the ledger knew the batch
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LoadCounts, table, inserted, updated, unchanged, deleted, rejected, seconds, already_loaded)
+
+struct AttemptDone {
+    OrderId id = 0;
+    std::string outcome;            ///< completed | failed | retry (the `run` protocol's exit 75) | cancelled
+    std::optional<OrderError> error; ///< when not completed
+    std::string manifest;           ///< path of the dataset's manifest.json; empty: no dataset
+    std::string dataset_hash;
+    std::int64_t rows = 0;
+    std::int64_t rejected = 0;
+    std::vector<LoadCounts> loads;
+    AttemptProgress progress;       ///< the final totals
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AttemptDone, id, outcome, error, manifest, dataset_hash, rows, rejected, loads, progress)
+
+/// One line of an attempt's log file. The last line of a finished attempt has `end` true: it is written before the
+/// final state, so a log without it belongs to an attempt that runs or died.
+struct LogLine {
+    std::string at;    ///< RFC 3339
+    std::string level; ///< debug | info | warning | error | out | err (the last two: a command's stdout and stderr)
+    std::string text;
+    bool end = false;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LogLine, at, level, text, end)
+
+/// `{"type": type, ...members}` and a newline.
+template <class Message>
+[[nodiscard]] std::string to_line(std::string_view type, const Message& message) {
+    Json j = message;
+    j["type"] = std::string(type);
+    return j.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+} // namespace millrace

@@ -1,0 +1,34 @@
+/// Spans of calendar and elapsed time, the data interval of a run, and its chunks (section 4, "Time"). Pure.
+#pragma once
+
+#include "flows/plan.hpp"
+#include "flows/time.hpp"
+
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// Start inclusive, end exclusive.
+struct Interval {
+    Instant start, end;
+    friend bool operator==(const Interval&, const Interval&) = default;
+};
+
+/// `90s 5m 2h 7d 1mo 1y`. Throws std::invalid_argument with the sentence to show.
+[[nodiscard]] Span parse_span(const std::string& text);
+
+/// `t` moved by `n` spans: months and days by the calendar of `zone` (a day that the month lacks is its last; a local time
+/// that does not exist is the first instant after the gap), seconds as elapsed time.
+[[nodiscard]] Instant add(Instant t, const Span& span, int n, const std::string& zone);
+
+/// The interval of a run whose nominal instant is `at`: the last whole `every` before it, with `lookback` in front.
+[[nodiscard]] Interval interval_at(const IntervalSpec& spec, Instant at, const std::string& zone);
+
+/// Consecutive parts of `whole`, each one `chunk` long, the last one possibly shorter; `whole` itself without a chunk.
+[[nodiscard]] std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone);
+
+/// A date ("2026-11-20": midnight of the zone) or an RFC 3339 instant. Throws std::invalid_argument.
+[[nodiscard]] Instant parse_date_or_instant(const std::string& text, const std::string& zone);
+
+} // namespace millrace

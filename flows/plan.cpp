@@ -1,0 +1,52 @@
+#include "flows/plan.hpp"
+
+#include "flows/hash.hpp"
+
+#include <array>
+#include <stdexcept>
+
+namespace millrace {
+namespace {
+constexpr std::array<std::string_view, 8> verbs{"extract", "transform", "load", "run", "flow", "approve", "wait", "notify"};
+}
+
+std::string_view to_string(Verb v) { return verbs.at(static_cast<std::size_t>(v)); }
+
+Verb verb_from(std::string_view name) {
+    for (std::size_t i = 0; i < verbs.size(); ++i)
+        if (verbs[i] == name) return static_cast<Verb>(i);
+    throw std::invalid_argument("no verb is called '" + std::string(name) + "'");
+}
+
+void to_json(Json& j, const Span& s) { j = {{"months", s.months}, {"days", s.days}, {"seconds", s.seconds}}; }
+void from_json(const Json& j, Span& s) { s = {j.value("months", 0), j.value("days", 0), j.value("seconds", std::int64_t{0})}; }
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RetryPolicy, attempts, delay, max_delay, exponential, jitter_percent, for_classes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ParamSpec, name, type, default_value, enumeration, min, max, required)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DstPolicy, gap, overlap)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused, params, dst)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(IntervalSpec, every, lookback, chunk, from)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SlotDemand, key, slots)
+
+static void to_json(Json& j, const Verb& v) { j = std::string(to_string(v)); }
+static void from_json(const Json& j, Verb& v) { v = verb_from(j.get<std::string>()); }
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TaskPlan, name, verb, needs, map_over, when, retry, timeout, memory_bytes, limits, tags,
+                                                continue_on_failure, options)
+
+namespace {
+struct Fields : FlowPlan {};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Fields, grammar, name, description, owner, tags, params, schedules, triggers, interval, timezone,
+                                                overlap, timeout, retry, priority, limits, expect, notify, tasks, sources)
+} // namespace
+
+void to_json(Json& j, const FlowPlan& p) { to_json(j, Fields{p}); }
+void from_json(const Json& j, FlowPlan& p) {
+    Fields f;
+    from_json(j, f);
+    p = std::move(static_cast<FlowPlan&>(f));
+}
+
+std::string plan_hash(const FlowPlan& p) { return sha256_hex(Json(p).dump()); }
+
+} // namespace millrace

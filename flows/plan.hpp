@@ -1,0 +1,120 @@
+/// The compiled plan of a flow: what the engine runs and what the store keeps, as canonical JSON under its hash.
+/// The compiler (compile.hpp) makes it from YAML; everything after the compiler sees only this.
+#pragma once
+
+#include "flows/error.hpp"
+#include "flows/task_options.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+enum class Verb { Extract, Transform, Load, Run, Flow, Approve, Wait, Notify };
+[[nodiscard]] std::string_view to_string(Verb v);
+[[nodiscard]] Verb verb_from(std::string_view name);
+
+/// Seconds throughout. `for_classes` holds names of ErrorClass, or "any". 1 attempt: no retry.
+struct RetryPolicy {
+    int attempts = 1;
+    double delay = 10;
+    double max_delay = 600;
+    bool exponential = true;
+    double jitter_percent = 20;
+    std::vector<std::string> for_classes{"transient", "rate_limited", "not_yet_visible", "timeout", "crashed"};
+};
+
+/// "1mo" and "28d" are calendar spans of the zone, "90s" and "2h" elapsed time; at most one part is not zero.
+struct Span {
+    int months = 0;
+    int days = 0;
+    std::int64_t seconds = 0;
+    [[nodiscard]] bool is_zero() const { return months == 0 && days == 0 && seconds == 0; }
+};
+
+void to_json(Json& j, const Span& s);
+void from_json(const Json& j, Span& s);
+
+struct ParamSpec {
+    std::string name;
+    std::string type = "text"; ///< text | int | decimal | bool | date | timestamptz | connection | list
+    Json default_value;        ///< null: none
+    std::vector<std::string> enumeration;
+    std::optional<double> min, max;
+    bool required = false;
+};
+
+struct DstPolicy {
+    std::string gap = "after";    ///< after | skip
+    std::string overlap = "first"; ///< first | second | both
+};
+
+struct ScheduleSpec {
+    std::string cron;  ///< 5 or 6 fields; empty when `every` is used
+    Span every;
+    std::string timezone = "UTC";
+    double jitter_seconds = 0;
+    std::string missed = "last"; ///< last | all | none
+    std::string start, end;      ///< RFC 3339, empty: unbounded
+    bool paused = false;
+    Json params = Json::object();
+    DstPolicy dst;
+};
+
+struct IntervalSpec {
+    Span every;
+    Span lookback;
+    Span chunk;       ///< zero: the run is not cut
+    std::string from; ///< "" | cursor | schedule | a date
+};
+
+struct SlotDemand {
+    std::string key;
+    int slots = 1;
+};
+
+struct TaskPlan {
+    std::string name;
+    Verb verb = Verb::Wait;
+    std::vector<int> needs;            ///< indices into FlowPlan::tasks, all smaller than this task's own
+    std::optional<ForEach> map_over;   ///< only where the verb maps to task runs (run, wait, flow); extract maps inside
+    std::string when;                  ///< SQL; empty: always
+    RetryPolicy retry;
+    double timeout = 0;                ///< seconds; 0: none
+    std::int64_t memory_bytes = 0;     ///< 0: the host's default
+    std::vector<SlotDemand> limits;
+    std::vector<std::string> tags;
+    bool continue_on_failure = false;
+    Json options = Json::object();     ///< one of the structs of task_options.hpp, by verb
+};
+
+struct FlowPlan {
+    int grammar = 1;
+    std::string name;
+    std::string description;
+    std::string owner;
+    std::vector<std::string> tags;
+    std::vector<ParamSpec> params;
+    std::vector<ScheduleSpec> schedules;
+    Json triggers = Json::array();     ///< as written; a later issue acts on them
+    std::optional<IntervalSpec> interval;
+    std::string timezone = "UTC";      ///< of the first schedule
+    std::string overlap = "queue";     ///< queue | skip | cancel_previous | allow
+    double timeout = 0;
+    RetryPolicy retry;                 ///< of the whole flow; attempts 1: none
+    std::string priority = "normal";
+    std::vector<SlotDemand> limits;
+    Json expect = Json::object();
+    Json notify = Json::object();
+    std::vector<TaskPlan> tasks;       ///< in topological order
+    Json sources = Json::object();     ///< source type -> its spec (source_spec.hpp), those that the flow uses
+};
+
+void to_json(Json& j, const FlowPlan& p);
+void from_json(const Json& j, FlowPlan& p);
+
+/// Lower-case hex SHA-256 of the canonical JSON (sorted keys, no spaces).
+[[nodiscard]] std::string plan_hash(const FlowPlan& p);
+
+} // namespace millrace

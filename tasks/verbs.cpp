@@ -1,0 +1,1 @@
+#include "flows/host_message.hpp"

@@ -1,0 +1,8 @@
+
+
+#include <cstdio>
+
+int main() {
+    std::printf("sandbox\n");
+    return 0;
+}
