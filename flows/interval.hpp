@@ -20,9 +20,16 @@ struct Interval {
 
 /// `t` moved by `n` spans: months and days by the calendar of `zone` (a day that the month lacks is its last; a local time
 /// that does not exist is the first instant after the gap), seconds as elapsed time.
-[[nodiscard]] Instant add(Instant t, const Span& span, int n, const std::string& zone);
+[[nodiscard]] Instant add(Instant t, const Span& span, std::int64_t n, const std::string& zone);
 
-/// The interval of a run whose nominal instant is `at`: the last whole `every` before it, with `lookback` in front.
+/// Where `every` counts from without a `start`: Monday 1970-01-05 00:00 of the zone, for months the 1st of that January.
+[[nodiscard]] Instant anchor_of(const Span& every, const std::string& zone);
+
+/// The largest n for which `anchor` + n spans is not after `at`. Throws std::invalid_argument for a span of zero.
+[[nodiscard]] std::int64_t steps_until(Instant anchor, const Span& every, Instant at, const std::string& zone);
+
+/// The interval of a run whose nominal instant is `at`: the last whole `every` before it, with `lookback` in front; with
+/// `from` a date, everything from that date to the end of that `every`.
 [[nodiscard]] Interval interval_at(const IntervalSpec& spec, Instant at, const std::string& zone);
 
 /// Consecutive parts of `whole`, each one `chunk` long, the last one possibly shorter; `whole` itself without a chunk.

@@ -1,0 +1,221 @@
+#include "flows/cron.hpp"
+
+#include "flows/interval.hpp"
+#include "flows/zone.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <sstream>
+#include <stdexcept>
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono;
+
+constexpr date::days farthest{5 * 366}; ///< how far a firing is looked for
+
+struct Field {
+    const char* name;
+    int first, last;
+    std::vector<std::string_view> names; ///< of first, first + 1, ...
+};
+
+const std::array<Field, 6> fields{{
+    {"second", 0, 59, {}},
+    {"minute", 0, 59, {}},
+    {"hour", 0, 23, {}},
+    {"day-of-month", 1, 31, {}},
+    {"month", 1, 12, {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}},
+    {"day-of-week", 0, 7, {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}},
+}};
+
+constexpr std::array<std::pair<std::string_view, const char*>, 7> shorthands{{
+    {"@hourly", "0 * * * *"},
+    {"@daily", "0 0 * * *"},
+    {"@midnight", "0 0 * * *"},
+    {"@weekly", "0 0 * * 0"},
+    {"@monthly", "0 0 1 * *"},
+    {"@yearly", "0 0 1 1 *"},
+    {"@annually", "0 0 1 1 *"},
+}};
+
+[[noreturn]] void refuse(const Field& field, const std::string& text, const std::string& why) {
+    std::string may = fmt::format("{} to {}", field.first, field.last);
+    if (!field.names.empty()) may += fmt::format(" or {} to {}", field.names.front(), field.names.back());
+    throw std::invalid_argument(fmt::format("the {} field '{}' {}; it may hold {}, lists (1,3), ranges (1-5), steps (*/2) and *", field.name, text, why, may));
+}
+
+int value_of(const Field& field, const std::string& text, const std::string& part) {
+    int value = -1;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (error != std::errc() || end != part.data() + part.size()) {
+        std::string lower = part;
+        for (auto& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        const auto found = std::find(field.names.begin(), field.names.end(), lower);
+        if (part.empty() || found == field.names.end()) refuse(field, text, part.empty() ? "is not complete" : "has '" + part + "' in it");
+        value = field.first + static_cast<int>(found - field.names.begin());
+    }
+    if (value < field.first || value > field.last) refuse(field, text, fmt::format("has {} in it", value));
+    return value;
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> parts;
+    std::stringstream stream(text + separator);
+    for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+    return parts;
+}
+
+/// One entry of a list: `*`, `a`, `a-b`, each with an optional `/step`.
+void mark(const Field& field, const std::string& text, const std::string& entry, std::vector<bool>& marked) {
+    const auto slash = split(entry, '/');
+    if (slash.size() > 2) refuse(field, text, "has more than one '/' in '" + entry + "'");
+    int step = 1;
+    if (slash.size() == 2) {
+        const auto [end, error] = std::from_chars(slash[1].data(), slash[1].data() + slash[1].size(), step);
+        if (error != std::errc() || end != slash[1].data() + slash[1].size() || step < 1)
+            refuse(field, text, "has a step '" + slash[1] + "' that is no positive number");
+    }
+    int first = field.first, last = field.last;
+    if (slash[0] != "*") {
+        const auto range = split(slash[0], '-');
+        if (range.size() > 2) refuse(field, text, "has more than one '-' in '" + entry + "'");
+        first = value_of(field, text, range[0]);
+        last = range.size() == 2 ? value_of(field, text, range[1]) : slash.size() == 2 ? field.last : first;
+        if (&field == &fields[5] && range.size() == 2 && last == 0) last = 7; // FRI-SUN
+        if (last < first) refuse(field, text, "has a range that ends before it begins");
+    }
+    for (int value = first; value <= last; value += step) marked[static_cast<std::size_t>(value)] = true;
+}
+
+std::vector<bool> parse_field(const Field& field, const std::string& text) {
+    std::vector<bool> marked(static_cast<std::size_t>(field.last) + 1);
+    for (const auto& entry : split(text, ',')) mark(field, text, entry, marked);
+    return marked;
+}
+
+bool matches_day(const CronExpression& cron, date::local_days day) {
+    const date::year_month_day ymd(day);
+    if (!cron.months[static_cast<unsigned>(ymd.month())]) return false;
+    const bool by_day = cron.days[static_cast<unsigned>(ymd.day())];
+    const bool by_weekday = cron.weekdays[date::weekday(day).c_encoding()];
+    return cron.any_day || cron.any_weekday ? by_day && by_weekday : by_day || by_weekday;
+}
+
+std::string clock(LocalTime local) { return to_text(local).substr(11, 5); }
+
+/// What one nominal local time becomes under the schedule's rules: none, one or two firings.
+void add_firings(const DstPolicy& dst, bool fixed, LocalTime local, const date::time_zone& zone, std::vector<Firing>& found) {
+    const auto info = zone.get_info(local);
+    const auto first = Instant(local.time_since_epoch() - info.first.offset);
+    if (info.result == date::local_info::unique) {
+        found.push_back({first, to_text(local), ""});
+    } else if (info.result == date::local_info::nonexistent) {
+        if (!fixed || dst.gap == "skip") return;
+        const auto after = Instant(info.first.end);
+        found.push_back({after, to_text(local), fmt::format("{} does not exist on this day: runs at {}", clock(local), clock(to_local(after, zone)))});
+    } else {
+        const auto second = Instant(local.time_since_epoch() - info.second.offset);
+        const std::string twice = clock(local) + " happens twice on this day: ";
+        const bool both = !fixed || dst.overlap == "both";
+        if (both || dst.overlap == "first") found.push_back({first, to_text(local), twice + (both ? "this is the first" : "runs the first time")});
+        if (both || dst.overlap == "second") found.push_back({second, to_text(local), twice + (both ? "this is the second" : "runs the second time")});
+    }
+}
+
+/// All firings whose nominal time is on `day`, in order, each instant once.
+std::vector<Firing> firings_of_day(const CronExpression& cron, const DstPolicy& dst, date::local_days day, const date::time_zone& zone) {
+    std::vector<Firing> found;
+    for (int h = 0; h < 24; ++h) {
+        if (!cron.hours[static_cast<std::size_t>(h)]) continue;
+        for (int m = 0; m < 60; ++m) {
+            if (!cron.minutes[static_cast<std::size_t>(m)]) continue;
+            for (int s = 0; s < 60; ++s)
+                if (cron.seconds[static_cast<std::size_t>(s)])
+                    add_firings(dst, cron.fixed_hours, LocalTime(day + hours(h) + minutes(m) + seconds(s)), zone, found);
+        }
+    }
+    // Where a shifted time meets a regular one, the regular one stays.
+    std::stable_sort(found.begin(), found.end(), [](const Firing& a, const Firing& b) {
+        return a.at != b.at ? a.at < b.at : a.note.size() < b.note.size();
+    });
+    found.erase(std::unique(found.begin(), found.end(), [](const Firing& a, const Firing& b) { return a.at == b.at; }), found.end());
+    return found;
+}
+
+/// Up to `n` firings of a cron expression strictly after `after`.
+std::vector<Firing> cron_firings(const ScheduleSpec& schedule, Instant after, std::size_t n) {
+    const auto cron = CronExpression::parse(schedule.cron);
+    const auto& zone = find_zone(schedule.timezone);
+    const auto today = floor<date::days>(to_local(after, zone));
+    std::vector<Firing> found;
+    for (auto day = today - date::days(1); day <= today + farthest && found.size() < n; day += date::days(1)) {
+        if (!matches_day(cron, day)) continue;
+        for (auto& firing : firings_of_day(cron, schedule.dst, day, zone))
+            if (firing.at > after && (found.empty() || firing.at > found.back().at) && found.size() < n) found.push_back(std::move(firing));
+    }
+    return found;
+}
+
+std::vector<Firing> every_firings(const ScheduleSpec& schedule, Instant after, std::size_t n) {
+    const auto& zone = find_zone(schedule.timezone);
+    const auto start = parse_rfc3339(schedule.start);
+    const Instant first = start ? *start : anchor_of(schedule.every, schedule.timezone);
+    std::vector<Firing> found;
+    for (auto i = steps_until(first, schedule.every, after, schedule.timezone) + 1; found.size() < n; ++i) {
+        const Instant at = add(first, schedule.every, i, schedule.timezone);
+        if (found.empty() || at > found.back().at) found.push_back({at, to_text(to_local(at, zone)), ""});
+    }
+    return found;
+}
+
+} // namespace
+
+CronExpression CronExpression::parse(const std::string& text) {
+    std::istringstream stream(text);
+    std::vector<std::string> parts;
+    for (std::string part; stream >> part;) parts.push_back(part);
+    if (parts.size() == 1 && parts[0].starts_with('@')) {
+        for (const auto& [name, meaning] : shorthands)
+            if (parts[0] == name) return parse(meaning);
+        throw std::invalid_argument("'" + parts[0] + "' is no cron shorthand; there are @hourly, @daily, @weekly, @monthly and @yearly");
+    }
+    if (parts.size() == 5) parts.insert(parts.begin(), "0");
+    if (parts.size() != 6)
+        throw std::invalid_argument(fmt::format("a cron expression has 5 fields (minute hour day-of-month month day-of-week) or 6 with seconds in "
+                                                "front; '{}' has {}", text, parts.size()));
+    CronExpression cron;
+    cron.seconds = parse_field(fields[0], parts[0]);
+    cron.minutes = parse_field(fields[1], parts[1]);
+    cron.hours = parse_field(fields[2], parts[2]);
+    cron.days = parse_field(fields[3], parts[3]);
+    cron.months = parse_field(fields[4], parts[4]);
+    cron.weekdays = parse_field(fields[5], parts[5]);
+    if (cron.weekdays[7]) cron.weekdays[0] = true;
+    cron.any_day = parts[3].starts_with('*');
+    cron.any_weekday = parts[5].starts_with('*');
+    cron.fixed_hours = parts[2].find_first_not_of("0123456789,") == std::string::npos;
+    return cron;
+}
+
+std::vector<Firing> next_firings(const ScheduleSpec& schedule, Instant after, int n) {
+    if (n <= 0) return {};
+    const auto start = parse_rfc3339(schedule.start);
+    const auto end = parse_rfc3339(schedule.end);
+    if (start) after = std::max(after, *start - microseconds(1));
+    const auto wanted = static_cast<std::size_t>(n);
+    auto found = schedule.cron.empty() ? every_firings(schedule, after, wanted) : cron_firings(schedule, after, wanted);
+    if (end) std::erase_if(found, [&](const Firing& f) { return f.at >= *end; });
+    return found;
+}
+
+std::optional<Firing> next_firing(const ScheduleSpec& schedule, Instant after) {
+    const auto found = next_firings(schedule, after, 1);
+    return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+} // namespace millrace

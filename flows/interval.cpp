@@ -1,0 +1,94 @@
+#include "flows/interval.hpp"
+
+#include "flows/zone.hpp"
+
+#include <charconv>
+#include <stdexcept>
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono;
+
+LocalTime add_months(LocalTime local, std::int64_t months) {
+    const auto day = floor<date::days>(local);
+    const date::year_month_day ymd(day);
+    const auto month = date::year_month(ymd.year(), ymd.month()) + date::months(static_cast<int>(months));
+    auto moved = month / ymd.day();
+    if (!moved.ok()) moved = date::year_month_day(month / date::last);
+    return date::local_days(moved) + (local - day);
+}
+
+} // namespace
+
+Span parse_span(const std::string& text) {
+    std::int64_t n = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    const std::string unit(end, text.data() + text.size());
+    if (error != std::errc() || n < 0 || unit.empty())
+        throw std::invalid_argument("'" + text + "' is no span of time; write a number and a unit: 90s, 5m, 2h, 7d, 1mo or 1y");
+    constexpr std::int64_t most = 1'000'000'000; // 30 years in seconds, and what an int of days can be multiplied by
+    if (n > most) throw std::invalid_argument("'" + text + "' is too long a span of time");
+    const int small = static_cast<int>(n);
+    if (unit == "s") return {0, 0, n};
+    if (unit == "m") return {0, 0, n * 60};
+    if (unit == "h") return {0, 0, n * 3600};
+    if ((unit == "d" && n > 366'000) || (unit == "mo" && n > 12'000) || (unit == "y" && n > 1000))
+        throw std::invalid_argument("'" + text + "' is longer than 1000 years");
+    if (unit == "d") return {0, small, 0};
+    if (unit == "mo") return {small, 0, 0};
+    if (unit == "y") return {small * 12, 0, 0};
+    throw std::invalid_argument("'" + unit + "' is no unit of time in '" + text + "'; the units are s, m, h, d, mo and y");
+}
+
+Instant add(Instant t, const Span& span, std::int64_t n, const std::string& zone) {
+    const Instant moved = t + seconds(span.seconds * n);
+    if (span.months == 0 && span.days == 0) return moved;
+    const auto& tz = find_zone(zone);
+    return to_instant(add_months(to_local(moved, tz), span.months * n) + date::days(static_cast<int>(span.days * n)), tz);
+}
+
+Instant anchor_of(const Span& every, const std::string& zone) {
+    return to_instant(date::local_days{date::year{1970} / 1 / (every.months != 0 ? 1 : 5)}, find_zone(zone));
+}
+
+std::int64_t steps_until(Instant anchor, const Span& every, Instant at, const std::string& zone) {
+    if (every.is_zero()) throw std::invalid_argument("a span of zero never recurs; write `every: 1d`, for example");
+    // An estimate from mean lengths, then the exact step by walking.
+    constexpr double mean_month = 30.436875 * 86400;
+    const double step = every.months * mean_month + every.days * 86400.0 + static_cast<double>(every.seconds);
+    auto n = static_cast<std::int64_t>(duration<double>(at - anchor).count() / step);
+    while (add(anchor, every, n, zone) > at) --n;
+    while (add(anchor, every, n + 1, zone) <= at) ++n;
+    return n;
+}
+
+Interval interval_at(const IntervalSpec& spec, Instant at, const std::string& zone) {
+    const Instant anchor = anchor_of(spec.every, zone);
+    const auto n = steps_until(anchor, spec.every, at, zone);
+    const Instant end = add(anchor, spec.every, n, zone);
+    if (!spec.from.empty() && spec.from != "cursor" && spec.from != "schedule")
+        return {std::min(parse_date_or_instant(spec.from, zone), end), end};
+    return {add(add(anchor, spec.every, n - 1, zone), spec.lookback, -1, zone), end};
+}
+
+std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone) {
+    if (chunk.is_zero() || whole.start >= whole.end) return {whole};
+    std::vector<Interval> parts;
+    for (int n = 1; parts.empty() || parts.back().end < whole.end; ++n) {
+        const Instant start = parts.empty() ? whole.start : parts.back().end;
+        const Instant end = std::min(add(whole.start, chunk, n, zone), whole.end);
+        if (end > start) parts.push_back({start, end});
+    }
+    return parts;
+}
+
+Instant parse_date_or_instant(const std::string& text, const std::string& zone) {
+    if (const auto instant = parse_rfc3339(text)) return *instant;
+    if (text.size() == 10)
+        if (const auto midnight = parse_rfc3339(text + "T00:00:00Z"))
+            return to_instant(LocalTime(midnight->time_since_epoch()), find_zone(zone));
+    throw std::invalid_argument("'" + text + "' is neither a date (2026-11-20) nor an instant (2026-11-20T06:00:00Z)");
+}
+
+} // namespace millrace

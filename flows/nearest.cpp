@@ -1,0 +1,57 @@
+#include "flows/nearest.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t longest_name = 100; ///< text beyond it is no mistyped name, and the table below is quadratic
+
+int lower(char c) { return std::tolower(static_cast<unsigned char>(c)); }
+
+bool begins_with(std::string_view text, std::string_view start) {
+    return text.size() >= start.size() && std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) { return lower(a) == lower(b); });
+}
+
+} // namespace
+
+int edit_distance(std::string_view a, std::string_view b) {
+    const std::size_t width = b.size() + 1;
+    std::vector<int> table((a.size() + 1) * width);
+    const auto at = [&](std::size_t i, std::size_t j) -> int& { return table[i * width + j]; };
+    for (std::size_t i = 0; i <= a.size(); ++i) at(i, 0) = static_cast<int>(i);
+    for (std::size_t j = 0; j <= b.size(); ++j) at(0, j) = static_cast<int>(j);
+    for (std::size_t i = 1; i <= a.size(); ++i)
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const bool same = lower(a[i - 1]) == lower(b[j - 1]);
+            at(i, j) = std::min({at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (same ? 0 : 1)});
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
+                at(i, j) = std::min(at(i, j), at(i - 2, j - 2) + 1);
+        }
+    return at(a.size(), b.size());
+}
+
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
+    if (name.empty() || name.size() > longest_name) return {};
+    std::string best;
+    int best_distance = 0;
+    for (const auto& candidate : candidates) {
+        if (candidate.size() > longest_name) continue;
+        const int distance = edit_distance(name, candidate);
+        const int allowed = std::max<int>(1, static_cast<int>(std::max(name.size(), candidate.size()) / 3));
+        if (distance <= allowed && distance < static_cast<int>(candidate.size()) && (best.empty() || distance < best_distance)) {
+            best = candidate;
+            best_distance = distance;
+        }
+    }
+    if (!best.empty()) return best;
+    for (const auto& candidate : candidates) {
+        if (name.size() < 3 || !(begins_with(candidate, name) || (candidate.size() >= 3 && begins_with(name, candidate)))) continue;
+        if (!best.empty()) return {};
+        best = candidate;
+    }
+    return best;
+}
+
+} // namespace millrace

@@ -1,0 +1,112 @@
+#include "flows/cron.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace millrace;
+
+namespace {
+
+ScheduleSpec cron(const std::string& text, const std::string& zone = "UTC") {
+    ScheduleSpec s;
+    s.cron = text;
+    s.timezone = zone;
+    return s;
+}
+
+std::vector<std::string> firings(const ScheduleSpec& s, const std::string& after, int n) {
+    std::vector<std::string> times;
+    for (const auto& f : next_firings(s, *parse_rfc3339(after), n)) times.push_back(to_rfc3339(f.at));
+    return times;
+}
+
+using Times = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE("cron: five fields, lists, ranges, steps and names") {
+    CHECK(firings(cron("0 6 * * 1-5"), "2026-11-20T06:00:00Z", 2) == Times{"2026-11-23T06:00:00Z", "2026-11-24T06:00:00Z"});
+    CHECK(firings(cron("*/20 8,9 * * MON"), "2026-11-23T08:30:00Z", 3) == Times{"2026-11-23T08:40:00Z", "2026-11-23T09:00:00Z", "2026-11-23T09:20:00Z"});
+    CHECK(firings(cron("0 0 1 jan,JUL *"), "2026-01-01T00:00:00Z", 2) == Times{"2026-07-01T00:00:00Z", "2027-01-01T00:00:00Z"});
+    CHECK(firings(cron("0 0 * * FRI-SUN"), "2026-11-19T00:00:00Z", 4) == Times{"2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z", "2026-11-27T00:00:00Z"});
+    CHECK(firings(cron("0 0 * * 7"), "2026-11-20T00:00:00Z", 1) == Times{"2026-11-22T00:00:00Z"});
+}
+
+TEST_CASE("cron: six fields begin with seconds") {
+    CHECK(firings(cron("*/30 * * * * *"), "2026-11-20T06:00:00Z", 3) == Times{"2026-11-20T06:00:30Z", "2026-11-20T06:01:00Z", "2026-11-20T06:01:30Z"});
+}
+
+TEST_CASE("cron: day of month and day of week, both restricted, match when either does") {
+    CHECK(firings(cron("0 0 13 * 5"), "2026-11-01T00:00:00Z", 3) == Times{"2026-11-06T00:00:00Z", "2026-11-13T00:00:00Z", "2026-11-20T00:00:00Z"});
+    CHECK(firings(cron("0 0 13 * 3"), "2026-11-11T00:00:00Z", 2) == Times{"2026-11-13T00:00:00Z", "2026-11-18T00:00:00Z"});
+}
+
+TEST_CASE("cron: the 29th of February and a day that never comes") {
+    CHECK(firings(cron("0 0 29 2 *"), "2025-01-01T00:00:00Z", 1) == Times{"2028-02-29T00:00:00Z"});
+    CHECK(firings(cron("0 0 30 2 *"), "2025-01-01T00:00:00Z", 1).empty());
+}
+
+TEST_CASE("cron: a fixed hour that the clock skips runs after the gap, or not at all") {
+    auto s = cron("30 2 * * *", "Europe/Berlin"); // 2026-03-29: 02:00 becomes 03:00
+    const auto found = next_firings(s, *parse_rfc3339("2026-03-28T12:00:00Z"), 2);
+    CHECK(to_rfc3339(found[0].at) == "2026-03-29T01:00:00Z");
+    CHECK(found[0].local == "2026-03-29T02:30:00");
+    CHECK(found[0].note == "02:30 does not exist on this day: runs at 03:00");
+    CHECK(to_rfc3339(found[1].at) == "2026-03-30T00:30:00Z");
+    s.dst.gap = "skip";
+    CHECK(firings(s, "2026-03-28T12:00:00Z", 1) == Times{"2026-03-30T00:30:00Z"});
+}
+
+TEST_CASE("cron: several skipped times are one firing") {
+    CHECK(firings(cron("0,15,30,45 2,3 * * *", "Europe/Berlin"), "2026-03-28T23:00:00Z", 4) ==
+          Times{"2026-03-29T01:00:00Z", "2026-03-29T01:15:00Z", "2026-03-29T01:30:00Z", "2026-03-29T01:45:00Z"});
+}
+
+TEST_CASE("cron: a fixed hour that comes twice runs the first time, the second or both") {
+    auto s = cron("30 2 * * *", "Europe/Berlin"); // 2026-10-25: 03:00 becomes 02:00
+    CHECK(firings(s, "2026-10-24T12:00:00Z", 2) == Times{"2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"});
+    s.dst.overlap = "second";
+    CHECK(firings(s, "2026-10-24T12:00:00Z", 2) == Times{"2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"});
+    s.dst.overlap = "both";
+    CHECK(firings(s, "2026-10-24T12:00:00Z", 2) == Times{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"});
+    CHECK(next_firing(s, *parse_rfc3339("2026-10-25T00:30:00Z"))->note == "02:30 happens twice on this day: this is the second");
+}
+
+TEST_CASE("cron: without a fixed hour the schedule follows elapsed time") {
+    CHECK(firings(cron("30 * * * *", "Europe/Berlin"), "2026-10-24T23:30:00Z", 3) == Times{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"});
+    CHECK(firings(cron("30 * * * *", "Europe/Berlin"), "2026-03-29T00:00:00Z", 2) == Times{"2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"});
+}
+
+TEST_CASE("cron: a day that a zone lacked altogether") {
+    CHECK(firings(cron("0 2 * * *", "Pacific/Apia"), "2011-12-29T12:00:00Z", 2) == Times{"2011-12-30T10:00:00Z", "2011-12-30T12:00:00Z"});
+}
+
+TEST_CASE("every: anchored at start, else at the first Monday") {
+    ScheduleSpec s;
+    s.every = Span{0, 7, 0};
+    CHECK(firings(s, "2026-11-20T00:00:00Z", 2) == Times{"2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z"});
+    s.every = Span{0, 0, 900};
+    CHECK(firings(s, "2026-11-20T00:01:00Z", 2) == Times{"2026-11-20T00:15:00Z", "2026-11-20T00:30:00Z"});
+    s.every = Span{1, 0, 0};
+    CHECK(firings(s, "2026-11-20T00:00:00Z", 2) == Times{"2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"});
+    s.start = "2026-01-31T06:00:00Z";
+    CHECK(firings(s, "2025-01-01T00:00:00Z", 3) == Times{"2026-01-31T06:00:00Z", "2026-02-28T06:00:00Z", "2026-03-31T06:00:00Z"});
+    s.end = "2026-03-31T06:00:00Z";
+    CHECK(firings(s, "2025-01-01T00:00:00Z", 3).size() == 2);
+}
+
+TEST_CASE("every: days are days of the zone, whatever their length") {
+    ScheduleSpec s;
+    s.every = Span{0, 1, 0};
+    s.timezone = "America/Sao_Paulo";
+    CHECK(firings(s, "2018-11-03T02:00:00Z", 3) == Times{"2018-11-03T03:00:00Z", "2018-11-04T03:00:00Z", "2018-11-05T02:00:00Z"});
+}
+
+TEST_CASE("cron: a mistake names its field and what it may hold") {
+    CHECK_THROWS_WITH(CronExpression::parse("0 25 * * *"), Catch::Contains("hour") && Catch::Contains("0 to 23"));
+    CHECK_THROWS_WITH(CronExpression::parse("0 6 * * funday"), Catch::Contains("day-of-week") && Catch::Contains("sun to sat"));
+    CHECK_THROWS_WITH(CronExpression::parse("0 6 * *"), Catch::Contains("has 4"));
+    CHECK_THROWS_WITH(CronExpression::parse("*/0 6 * * *"), Catch::Contains("step"));
+    CHECK_THROWS_WITH(CronExpression::parse("0 6 5-1 * *"), Catch::Contains("ends before it begins"));
+    CHECK_THROWS_WITH(CronExpression::parse("@dayly"), Catch::Contains("@daily"));
+    CHECK_THROWS_WITH(next_firing(cron("@daily", "America/Sao_Paolo"), Instant{}), Catch::Contains("America/Sao_Paulo"));
+}

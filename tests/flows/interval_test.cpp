@@ -1,0 +1,88 @@
+#include "flows/interval.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace millrace;
+
+namespace {
+
+Instant at(const std::string& text) { return *parse_rfc3339(text); }
+
+std::string text(const Interval& i) { return to_rfc3339(i.start) + " " + to_rfc3339(i.end); }
+
+IntervalSpec every(const std::string& span, const std::string& lookback = "0d") {
+    IntervalSpec s;
+    s.every = parse_span(span);
+    s.lookback = parse_span(lookback);
+    return s;
+}
+
+} // namespace
+
+TEST_CASE("spans: every unit, and a sentence for what is none") {
+    CHECK(parse_span("90s").seconds == 90);
+    CHECK(parse_span("5m").seconds == 300);
+    CHECK(parse_span("2h").seconds == 7200);
+    CHECK(parse_span("7d").days == 7);
+    CHECK(parse_span("1mo").months == 1);
+    CHECK(parse_span("1y").months == 12);
+    for (const char* wrong : {"", "d", "5", "5 d", "-1d", "1.5h", "99999999999999999999s", "5000y"}) {
+        CAPTURE(wrong);
+        CHECK_THROWS_AS(parse_span(wrong), std::invalid_argument);
+    }
+    CHECK_THROWS_WITH(parse_span("2w"), Catch::Contains("'w' is no unit") && Catch::Contains("mo"));
+}
+
+TEST_CASE("adding months stays on the last day of a shorter month") {
+    CHECK(to_rfc3339(add(at("2026-01-31T10:00:00Z"), parse_span("1mo"), 1, "UTC")) == "2026-02-28T10:00:00Z");
+    CHECK(to_rfc3339(add(at("2024-02-29T00:00:00Z"), parse_span("1y"), 1, "UTC")) == "2025-02-28T00:00:00Z");
+    CHECK(to_rfc3339(add(at("2026-03-31T00:00:00Z"), parse_span("1mo"), -1, "UTC")) == "2026-02-28T00:00:00Z");
+}
+
+TEST_CASE("adding days keeps the local time, adding hours the elapsed time") {
+    const auto before = at("2026-03-28T11:00:00Z"); // 12:00 in Berlin, the day before summer time
+    CHECK(to_rfc3339(add(before, parse_span("1d"), 1, "Europe/Berlin")) == "2026-03-29T10:00:00Z");
+    CHECK(to_rfc3339(add(before, parse_span("24h"), 1, "Europe/Berlin")) == "2026-03-29T11:00:00Z");
+    CHECK(to_rfc3339(add(at("2026-03-28T01:30:00Z"), parse_span("1d"), 1, "Europe/Berlin")) == "2026-03-29T01:00:00Z");
+}
+
+TEST_CASE("the interval of a run is the last whole span before it, with lookback in front") {
+    CHECK(text(interval_at(every("1d"), at("2026-11-20T06:00:00Z"), "UTC")) == "2026-11-19T00:00:00Z 2026-11-20T00:00:00Z");
+    CHECK(text(interval_at(every("1d"), at("2026-11-20T00:00:00Z"), "UTC")) == "2026-11-19T00:00:00Z 2026-11-20T00:00:00Z");
+    CHECK(text(interval_at(every("1d", "83d"), at("2026-11-20T06:00:00Z"), "America/Sao_Paulo")) == "2026-08-28T03:00:00Z 2026-11-20T03:00:00Z");
+    CHECK(text(interval_at(every("1mo"), at("2026-11-20T06:00:00Z"), "UTC")) == "2026-10-01T00:00:00Z 2026-11-01T00:00:00Z");
+    CHECK(text(interval_at(every("7d"), at("2026-11-20T06:00:00Z"), "UTC")) == "2026-11-09T00:00:00Z 2026-11-16T00:00:00Z");
+    CHECK(text(interval_at(every("15m", "1h"), at("2026-11-20T06:07:00Z"), "UTC")) == "2026-11-20T04:45:00Z 2026-11-20T06:00:00Z");
+}
+
+TEST_CASE("an interval that is a day long follows the zone through the change of its clocks") {
+    CHECK(text(interval_at(every("1d"), at("2026-03-30T06:00:00Z"), "Europe/Berlin")) == "2026-03-28T23:00:00Z 2026-03-29T22:00:00Z");
+}
+
+TEST_CASE("an interval from a date begins there") {
+    auto s = every("1d");
+    s.from = "2019-01-01";
+    CHECK(text(interval_at(s, at("2026-11-20T06:00:00Z"), "UTC")) == "2019-01-01T00:00:00Z 2026-11-20T00:00:00Z");
+}
+
+TEST_CASE("chunks cover the interval without a gap, the last one may be shorter") {
+    const Interval whole{at("2026-08-28T03:00:00Z"), at("2026-11-20T03:00:00Z")};
+    const auto parts = chunks(whole, parse_span("28d"), "America/Sao_Paulo");
+    REQUIRE(parts.size() == 3);
+    CHECK(parts.front().start == whole.start);
+    CHECK(parts.back().end == whole.end);
+    CHECK(parts[0].end == parts[1].start);
+    const auto months = chunks({at("2026-01-31T00:00:00Z"), at("2026-04-15T00:00:00Z")}, parse_span("1mo"), "UTC");
+    REQUIRE(months.size() == 3);
+    CHECK(to_rfc3339(months[1].start) == "2026-02-28T00:00:00Z");
+    CHECK(to_rfc3339(months[2].start) == "2026-03-31T00:00:00Z");
+    CHECK(chunks(whole, Span{}, "UTC") == std::vector{whole});
+}
+
+TEST_CASE("a date is midnight of the zone, or the first instant of a day without one") {
+    CHECK(to_rfc3339(parse_date_or_instant("2026-11-20", "Europe/Berlin")) == "2026-11-19T23:00:00Z");
+    CHECK(to_rfc3339(parse_date_or_instant("2018-11-04", "America/Sao_Paulo")) == "2018-11-04T03:00:00Z");
+    CHECK(to_rfc3339(parse_date_or_instant("2026-11-20T06:00:00+02:00", "UTC")) == "2026-11-20T04:00:00Z");
+    CHECK_THROWS_AS(parse_date_or_instant("2026-02-30", "UTC"), std::invalid_argument);
+    CHECK_THROWS_AS(parse_date_or_instant("20 Nov", "UTC"), std::invalid_argument);
+}
