@@ -1,0 +1,69 @@
+/// The read side: the API's documents (section 11 of the design), made from the store's rows. Lists are `{items, next}`:
+/// `next` is an opaque text for the next call's `after`, null on the last page. Absent members are null.
+///
+/// Called on the loop's thread. Throws Refusal{NotFound} for what does not exist, Refusal{Unavailable} without a store.
+#pragma once
+
+#include "flows/json.hpp"
+#include "scheduler/service.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+struct RunFilter {
+    std::string flow;                ///< empty: all
+    std::vector<std::string> states; ///< empty: all
+    std::optional<std::int64_t> parent; ///< chunks of this run; without it chunks are left out
+    int limit = 50;                  ///< at most 500
+    std::string after;
+};
+
+struct TaskFilter {
+    std::string task;                ///< empty: all
+    std::vector<std::string> states;
+    int limit = 1000;                ///< at most 10000
+    std::string after;
+};
+
+struct LogFilter {
+    std::string task;                ///< empty: all tasks, in the order in which their attempts began
+    int attempt = 0;                 ///< 0: all
+    std::int64_t after = 0;          ///< the `next` of the previous answer
+    int limit = 1000;
+};
+
+class ReadModels {
+public:
+    virtual ~ReadModels() = default;
+
+    [[nodiscard]] virtual boost::asio::awaitable<Json> flows() = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Json> flow(std::string name) = 0;
+    /// The compiled plan, as `flows plan NAME` shows it.
+    [[nodiscard]] virtual boost::asio::awaitable<Json> plan(std::string flow) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Json> runs(RunFilter filter) = 0;
+    /// The run with `tasks` (the first 1,000; the rest by `tasks()`) and `chunks`.
+    [[nodiscard]] virtual boost::asio::awaitable<Json> run(std::int64_t id) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Json> tasks(std::int64_t run_id, TaskFilter filter) = 0;
+    /// `{items: [{task, item, attempt, line, at, level, text}], next, end}`; `end`: nothing will follow.
+    [[nodiscard]] virtual boost::asio::awaitable<Json> logs(std::int64_t run_id, LogFilter filter) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Json> events(std::int64_t run_id) = 0;
+    /// `{nodes: [{task, verb, state}], edges: [[from, to]]}`
+    [[nodiscard]] virtual boost::asio::awaitable<Json> graph(std::int64_t run_id) = 0;
+    /// `{columns: [{name, type}], rows: [...], total}`: the first rows of a task's dataset, read in a host.
+    [[nodiscard]] virtual boost::asio::awaitable<Json> dataset(std::int64_t run_id, std::string task, int limit) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Json> schedules() = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Json> nodes() = 0;
+    /// `{items: [{key, slots, held: [{run_id, task, since}]}]}`
+    [[nodiscard]] virtual boost::asio::awaitable<Json> limits() = 0;
+    /// Facts for `millrace doctor`: `{store: {server, schema_version, size_bytes}, node: {...}, hosts: [...], journal: {...}}`.
+    [[nodiscard]] virtual boost::asio::awaitable<Json> doctor() = 0;
+    /// Figures for /metrics and /readyz: plain numbers by name; never throws.
+    [[nodiscard]] virtual Json figures() const = 0;
+};
+
+} // namespace millrace
