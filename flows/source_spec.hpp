@@ -67,9 +67,13 @@ struct PagingSpec {
     std::string last_header;   ///< "true" in it marks the last page; empty: an empty or short page does
 };
 
-/// A resource that is asked once per window of the interval: `from` and `to` parameters cut into steps.
+/// A resource that is asked once per window of the interval: its parameters `from` and `to` (timestamptz) cut into steps.
+/// Templates of the resource see `${window.start}`, `${window.end}` (exclusive), `${window.last}` (one second before the
+/// end, for APIs with inclusive ends) and `${window.timezone}`; records carry `_window` STRUCT(start, "end" TIMESTAMPTZ,
+/// date DATE: the local date of its start). Parameters of the resource are known in templates by their plain names; a query
+/// value, a member or a list element of the body that is null after substitution is left out.
 struct WindowSpec {
-    Span step; ///< zero: one window
+    Span step; ///< zero (`window: {}`): one window, the whole of from .. to
 };
 
 struct ResourceParam {
@@ -83,6 +87,8 @@ struct ResourceParam {
 struct SourceColumn {
     std::string name; ///< of the record's member and of the column
     std::string type; ///< DuckDB's spelling; STRUCT(...) and [] may nest; decimals are read from the raw digits
+    bool nullable = false; ///< "text null" in YAML. Else a record that lacks the member, or has null, breaks the contract.
+                           ///< Members of a STRUCT and elements of a list may always be null
 };
 
 struct ResourceSpec {

@@ -61,7 +61,7 @@ struct ExtractOptions {
     std::string query, table, path, format;
     Json with = Json::object();
     std::optional<ForEach> for_each;
-    int concurrency = 1;
+    int concurrency = 0;    ///< slices and pages under way at once; 0: as many as the source's rate.concurrency
     std::optional<Share> allow_failed;
     std::string incremental; ///< column; empty: as the source says; "false": off
     std::optional<std::string> lookback;
@@ -90,12 +90,15 @@ struct LoadOptions {
     std::string connection;
     std::vector<LoadTable> tables; ///< in this order, one transaction
     std::string newest_by;         ///< column; empty: none
-    std::string delete_rule;       ///< "" none | "missing" | SQL expression over the dataset's row when delete_is_sql
+    std::string delete_rule;       ///< "" or "none" | "missing" | SQL expression over the dataset's row when delete_is_sql.
+                                   ///< "${param}" of a text parameter whose enum holds only none and missing is allowed
     bool delete_is_sql = false;
     std::string scope;             ///< conjunction of simple comparisons on target columns; empty: whole table
     Share max_deletes;             ///< default 10 %
     bool create = true;            ///< create: auto
-    std::vector<std::string> stamp; ///< run_id, batch_id, loaded_at
+    std::vector<std::string> stamp; ///< run_id, batch_id, loaded_at add the columns _run_id, _batch_id, _loaded_at. Any other
+                                    ///< name is a column of the dataset ("import_timestamp", selected as $run_at): written
+                                    ///< with a row that is new or changed, but never compared, so it alone changes no row
     std::string via;
     std::string path, format;      ///< files
 };
