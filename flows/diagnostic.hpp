@@ -1,0 +1,60 @@
+/// Mistakes in files, as values: all of them at once, each with its place, its reason and what to write instead.
+///
+///     flows/hours.yaml:14:5: error: 'exract' is no key of a task
+///        14 |     exract: clockify.projects
+///           |     ^~~~~~
+///           = did you mean 'extract'?
+#pragma once
+
+#include "flows/json.hpp"
+#include "flows/source_text.hpp"
+
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+enum class Severity { Error, Warning };
+
+/// `line` and `column` are 1-based and count characters, `end` is the column after the last one; line 0: the whole file.
+struct Diagnostic {
+    std::string file;
+    int line = 0;
+    int column = 0;
+    int end = 0;
+    Severity severity = Severity::Error;
+    std::string message;     ///< a sentence without a full stop
+    std::string hint;        ///< what to do; may be empty
+    std::string source_line; ///< as in the file; may be empty
+};
+
+/// `{file, line, column, severity, message, hint}`, the form of `flows validate --json`.
+void to_json(Json& j, const Diagnostic& d);
+
+/// The form for people, as above, with an end of line.
+[[nodiscard]] std::string to_text(const Diagnostic& d);
+
+[[nodiscard]] bool has_errors(const std::vector<Diagnostic>& diagnostics);
+
+/// Collects the mistakes of one file. The file's text must outlive it.
+class Diagnostics {
+public:
+    explicit Diagnostics(const SourceText& source) : source_(source) {}
+
+    void error(Mark mark, std::string message, std::string hint = {}) { add(Severity::Error, mark, std::move(message), std::move(hint)); }
+    void warning(Mark mark, std::string message, std::string hint = {}) { add(Severity::Warning, mark, std::move(message), std::move(hint)); }
+
+    [[nodiscard]] const SourceText& source() const { return source_; }
+    [[nodiscard]] bool has_errors() const { return millrace::has_errors(found_); }
+    [[nodiscard]] std::size_t size() const { return found_.size(); }
+    /// In the order of the file, each once.
+    [[nodiscard]] std::vector<Diagnostic> sorted() const;
+
+private:
+    void add(Severity severity, Mark mark, std::string message, std::string hint);
+
+    const SourceText& source_;
+    std::vector<Diagnostic> found_;
+};
+
+} // namespace millrace

@@ -1,0 +1,120 @@
+#include "flows/yaml_checks.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace millrace {
+namespace {
+
+struct Translation {
+    std::string_view theirs; ///< how yaml-cpp's message begins
+    const char* message;
+    const char* hint;
+};
+
+constexpr std::array<Translation, 16> translations{{
+    {"illegal map value", "a ':' is not allowed here", "text with ': ' in it needs quotes; a new key needs a line of its own"},
+    {"end of map not found", "this line does not fit the indentation of the lines above it", "keys of one mapping begin in the same column"},
+    {"end of sequence not found", "this line does not fit the list above it", "entries of one list begin with '- ' in the same column"},
+    {"end of sequence flow not found", "a '[' is not closed", "add the missing ']'"},
+    {"end of map flow not found", "a '{' is not closed", "add the missing '}'"},
+    {"illegal block entry", "a '- ' is not allowed here", "a list begins on a line of its own"},
+    {"illegal flow end", "a ']' or '}' without its opening bracket", "remove it, or put the text in quotes"},
+    {"unknown token", "this character cannot begin a value", "put the text in quotes"},
+    {"illegal EOF in scalar", "a quoted text is not closed", "add the missing quote"},
+    {"illegal document indicator in scalar", "a quoted text is not closed before the end of the document", "add the missing quote"},
+    {"unknown escape character", "this escape is unknown", "write the backslash twice, or use single quotes"},
+    {"the referenced anchor is not defined", "this alias names an anchor that does not exist", "text that begins with '*' needs quotes"},
+    {"alias not found after *", "a '*' without a name", "text that begins with '*' needs quotes"},
+    {"anchor not found after &", "a '&' without a name", "text that begins with '&' needs quotes"},
+    {"bad file", "values are nested too deeply", "check the brackets and the indentation"},
+    {"illegal map key", "a key is not allowed here", "check the indentation"},
+}};
+
+bool report_size(const SourceText& source, Diagnostics& diagnostics, std::size_t most_bytes) {
+    const auto size = source.text().size();
+    if (size <= most_bytes) return false;
+    diagnostics.error({}, fmt::format("the file has {:.1f} MB; more than {:.1f} MB is not read", static_cast<double>(size) / 1e6, static_cast<double>(most_bytes) / 1e6),
+                      "split it; data belongs in a file of its own, not in YAML");
+    return true;
+}
+
+/// The width of the indentation, in characters.
+std::size_t indent_of(std::string_view line) { return std::min(line.find_first_not_of(" \t"), line.size()); }
+
+/// True when the line ends in `|` or `>` with its modifiers: what follows, further indented, is text.
+bool opens_block(std::string_view line) {
+    if (const auto comment = line.find(" #"); comment != std::string_view::npos) line = line.substr(0, comment);
+    while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+    while (!line.empty() && (line.back() == '-' || line.back() == '+' || (line.back() >= '1' && line.back() <= '9'))) line.remove_suffix(1);
+    if (line.empty() || (line.back() != '|' && line.back() != '>')) return false;
+    return line.size() == 1 || line[line.size() - 2] == ' ';
+}
+
+} // namespace
+
+bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t most_bytes) {
+    const auto& text = source.text();
+    if (report_size(source, diagnostics, most_bytes)) return false;
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+        diagnostics.error({}, "the file is UTF-16", "save it as UTF-8");
+        return false;
+    }
+    if (const auto at = invalid_utf8(text); at != std::string_view::npos) {
+        diagnostics.error(source.mark_at(at), fmt::format("byte 0x{:02X} is not UTF-8", static_cast<unsigned char>(text[at])), "save the file as UTF-8");
+        return false;
+    }
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F) {
+            diagnostics.error(source.mark_at(i), fmt::format("a control character (0x{:02X}) is not allowed in a file", c), "remove it, or write it as an escape in double quotes");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool check_tabs(const SourceText& source, Diagnostics& diagnostics) {
+    bool found = false;
+    std::size_t block_indent = std::string_view::npos; // of the line that opened a block scalar
+    for (int number = 1; number <= source.lines(); ++number) {
+        const auto line = source.line(number);
+        const auto indent = indent_of(line);
+        if (indent == line.size()) continue;
+        if (block_indent != std::string_view::npos && indent > block_indent) continue;
+        block_indent = opens_block(line) ? indent : std::string_view::npos;
+        const auto tab = line.substr(0, indent).find('\t');
+        if (tab == std::string_view::npos || line[indent] == '#') continue;
+        if (!found) diagnostics.error({number, static_cast<int>(tab) + 1, 1}, "a tab is used to indent this line", "indent with spaces");
+        found = true;
+    }
+    return found;
+}
+
+void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagnostics) {
+    // Where the file ends too early the place is one line beyond it.
+    if (mark.line > diagnostics.source().lines()) {
+        mark.line = diagnostics.source().lines();
+        mark.column = static_cast<int>(diagnostics.source().line(mark.line).size()) + 1;
+    }
+    for (const auto& t : translations)
+        if (message.starts_with(t.theirs)) return diagnostics.error(mark, t.message, t.hint);
+    diagnostics.error(mark, "this is no YAML: " + message);
+}
+
+std::optional<int> quoted_length(const SourceText& source, Mark mark) {
+    const auto& text = source.text();
+    const auto start = static_cast<std::size_t>(source.line(mark.line).data() - text.data() + mark.column - 1);
+    for (auto i = start + 1; i < text.size(); ++i) {
+        if (text[start] == '"' && text[i] == '\\')
+            ++i;
+        else if (text[i] == text[start] && text[start] == '\'' && i + 1 < text.size() && text[i + 1] == '\'')
+            ++i;
+        else if (text[i] == text[start])
+            return static_cast<int>(i - start + 1);
+    }
+    return std::nullopt;
+}
+
+} // namespace millrace
