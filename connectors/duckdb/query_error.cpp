@@ -1,0 +1,55 @@
+#include "connectors/duckdb/query_error.hpp"
+
+#include "flows/json.hpp"
+
+#include <charconv>
+
+namespace millrace::duckdb {
+namespace {
+
+struct Classified {
+    ErrorClass error_class;
+    const char* remedy;
+};
+
+Classified classify(const std::string& kind) {
+    if (kind == "Out of Memory") return {ErrorClass::Resource, "raise `memory` of the task, or let the SQL work on fewer columns or rows at once"};
+    if (kind == "INTERRUPT" || kind == "Interrupt") return {ErrorClass::Cancelled, ""};
+    if (kind == "Conversion" || kind == "Out of Range") return {ErrorClass::BadData, ""};
+    if (kind == "IO") return {ErrorClass::Transient, ""};
+    return {ErrorClass::Permanent, ""};
+}
+
+/// "Binder Error: text\n\nLINE 1: ..." -> kind and text.
+QueryError from_prose(const std::string& text) {
+    const std::size_t mark = text.find(" Error: ");
+    const std::string kind = mark < 40 ? text.substr(0, mark) : "";
+    const std::string body = text.substr(0, text.find("\n\nLINE "));
+    const Classified as = classify(kind);
+    QueryError error(as.error_class, body, as.remedy);
+    error.kind = kind;
+    return error;
+}
+
+std::string member(const Json& j, const char* name) {
+    const auto found = j.find(name);
+    return found != j.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+} // namespace
+
+QueryError make_query_error(const std::string& text) {
+    const Json j = text.empty() || text[0] != '{' ? Json() : Json::parse(text, nullptr, false);
+    if (!j.is_object() || !j.contains("exception_message")) return from_prose(text);
+    const std::string kind = member(j, "exception_type");
+    const Classified as = classify(kind);
+    QueryError error(as.error_class, member(j, "exception_message"), as.remedy);
+    error.kind = kind;
+    const std::string position = member(j, "position");
+    std::from_chars(position.data(), position.data() + position.size(), error.offset);
+    const std::string type = member(j, "type");
+    if (member(j, "error_subtype") == "MISSING_ENTRY" && (type == "Table" || type == "View" || type.empty())) error.missing_table = member(j, "name");
+    return error;
+}
+
+} // namespace millrace::duckdb

@@ -1,0 +1,117 @@
+#include "connectors/manifest.hpp"
+
+#include "connectors/sql_identifier.hpp"
+#include "flows/error.hpp"
+#include "flows/hash.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <openssl/evp.h>
+#include <unistd.h>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const std::string& what, const std::string& path) {
+    const int code = errno;
+    throw Error(code == ENOSPC || code == EDQUOT ? ErrorClass::Resource : ErrorClass::Transient, what + " " + path + ": " + std::strerror(code));
+}
+
+class File {
+public:
+    File(const std::string& path, int flags) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {
+        if (fd_ < 0) fail("cannot open", path);
+    }
+    File(const File&) = delete;
+    ~File() { ::close(fd_); }
+    void sync() const {
+        if (::fsync(fd_) != 0) fail("cannot sync", path_);
+    }
+    [[nodiscard]] std::size_t read(char* into, std::size_t n) const {
+        const ssize_t got = ::read(fd_, into, n);
+        if (got < 0) fail("cannot read", path_);
+        return static_cast<std::size_t>(got);
+    }
+    void write(std::string_view bytes) const {
+        while (!bytes.empty()) {
+            const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+            if (n < 0) fail("cannot write", path_);
+            bytes.remove_prefix(static_cast<std::size_t>(n));
+        }
+    }
+
+private:
+    std::string path_;
+    int fd_;
+};
+
+} // namespace
+
+std::string content_hash(const Manifest& m) {
+    std::string text;
+    for (const ManifestColumn& c : m.columns) text += Json(c).dump() + "\n";
+    for (const ManifestPart& p : m.parts) text += std::to_string(p.rows) + " " + p.sha256 + "\n";
+    return sha256_hex(text);
+}
+
+ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows) {
+    const File part(folder + "/" + file, O_RDONLY);
+    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
+    ManifestPart out{file, rows, 0, ""};
+    std::vector<char> block(1 << 18);
+    while (const std::size_t n = part.read(block.data(), block.size())) {
+        EVP_DigestUpdate(digest.get(), block.data(), n);
+        out.bytes += static_cast<std::int64_t>(n);
+    }
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    EVP_DigestFinal_ex(digest.get(), sum, &length);
+    constexpr const char* hex = "0123456789abcdef";
+    for (unsigned i = 0; i < length; ++i) (out.sha256 += hex[sum[i] >> 4]) += hex[sum[i] & 15];
+    part.sync();
+    return out;
+}
+
+std::string write_manifest(const std::string& folder, Manifest& manifest) {
+    manifest.hash = content_hash(manifest);
+    const std::string path = folder + "/manifest.json", draft = path + "." + std::to_string(::getpid()) + ".tmp";
+    {
+        const File file(draft, O_WRONLY | O_CREAT | O_TRUNC);
+        file.write(Json(manifest).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+        file.sync();
+    }
+    if (::rename(draft.c_str(), path.c_str()) != 0) fail("cannot rename", draft);
+    File(folder, O_RDONLY | O_DIRECTORY).sync();
+    return path;
+}
+
+Manifest read_manifest(const std::string& path) {
+    std::ifstream in(path);
+    const Json j = in ? Json::parse(in, nullptr, false) : Json();
+    if (!j.is_object())
+        throw Error(ErrorClass::Permanent, "the dataset " + path + " cannot be read: " + (in ? "its manifest is damaged" : std::strerror(errno)),
+                    "the run's staging folder was removed or damaged: start a new run");
+    return j.get<Manifest>();
+}
+
+std::string rows_of(const std::string& manifest_path, const Manifest& manifest) {
+    if (manifest.parts.empty()) {
+        std::string columns;
+        for (const ManifestColumn& c : manifest.columns)
+            columns += (columns.empty() ? "" : ", ") + ("CAST(NULL AS " + c.type + ") AS " + quote_identifier(c.name));
+        return "(SELECT " + (columns.empty() ? "1 AS nothing" : columns) + " WHERE false)";
+    }
+    const std::string folder = fs::path(manifest_path).parent_path();
+    std::string files;
+    for (const ManifestPart& p : manifest.parts) files += (files.empty() ? "" : ", ") + quote_literal(folder + "/" + p.file);
+    return "read_parquet([" + files + "])";
+}
+
+} // namespace millrace

@@ -1,0 +1,57 @@
+/// The manifest of a dataset: the file that makes it visible. Parts lie beside it; it is written last, so a folder
+/// without one holds nothing that anybody may read. Written once, never changed.
+#pragma once
+
+#include "flows/json.hpp"
+
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+struct ManifestColumn {
+    std::string name;
+    std::string type; ///< DuckDB's spelling
+};
+
+struct ManifestPart {
+    std::string file; ///< beside the manifest, "part-00000.parquet"
+    std::int64_t rows = 0;
+    std::int64_t bytes = 0;
+    std::string sha256;
+};
+
+struct Manifest {
+    std::string task;
+    std::string hash;             ///< of columns, and of the rows by what the parts contain; see content_hash
+    std::int64_t rows = 0;
+    std::vector<ManifestColumn> columns;
+    std::vector<ManifestPart> parts; ///< none: an empty dataset, which still has its columns
+    bool complete = false;        ///< a whole snapshot of its scope: no narrowing filter, no failed slice, no row limit
+    std::string extracted_at;     ///< RFC 3339; when the oldest of what it is made of was asked for
+    std::string interval_key;
+    std::int64_t slices = 0;
+    std::int64_t rejected = 0;    ///< rows that the contract kept out
+    std::string quarantine;       ///< file beside the manifest with the rejected rows; empty: none
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ManifestColumn, name, type)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ManifestPart, file, rows, bytes, sha256)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Manifest, task, hash, rows, columns, parts, complete, extracted_at, interval_key, slices, rejected,
+                                                quarantine)
+
+/// SHA-256 over columns and the parts' rows and sha256: two datasets with this hash hold the same bytes.
+[[nodiscard]] std::string content_hash(const Manifest& manifest);
+
+/// Size and SHA-256 of a finished part; its bytes are on disk (fsync) when this returns.
+[[nodiscard]] ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows);
+
+/// Writes `<folder>/manifest.json`: `hash` filled in, temporary file, fsync, rename, fsync of the folder. Gives the path.
+std::string write_manifest(const std::string& folder, Manifest& manifest);
+
+/// Throws Error{Permanent} when it cannot be read or is none.
+[[nodiscard]] Manifest read_manifest(const std::string& path);
+
+/// SQL that gives the dataset's rows, to stand after FROM: `read_parquet([...])`, or an empty relation of its columns.
+[[nodiscard]] std::string rows_of(const std::string& manifest_path, const Manifest& manifest);
+
+} // namespace millrace
