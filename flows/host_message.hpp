@@ -28,13 +28,14 @@ struct RunContext {
     std::string run_at;           ///< the run's recorded time: the only clock in SQL and `_loaded_at`
     std::string run_key;          ///< section 5 of the design
     std::string timezone = "UTC"; ///< of the flow; dates and formats are in it
-    Json params = Json::object(); ///< by name, typed
+    Json params = Json::object(); ///< by name; decimals, dates and instants are text
+    std::map<std::string, std::string> param_types; ///< by name, as ParamSpec::type: how `$name` is bound in SQL; absent: by the JSON type
     std::optional<std::string> interval_start, interval_end;
     int chunk_number = 0;         ///< 1-based; 0: the run has no chunks
     bool full_refresh = false;
     std::optional<std::int64_t> limit_rows;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunContext, flow, run_id, run_at, run_key, timezone, params, interval_start, interval_end,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunContext, flow, run_id, run_at, run_key, timezone, params, param_types, interval_start, interval_end,
                                                 chunk_number, full_refresh, limit_rows)
 
 /// One attempt of one task run. Paths are absolute.
