@@ -1,0 +1,198 @@
+#include "flows/column_type.hpp"
+
+#include "flows/nearest.hpp"
+#include "flows/sql_scan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace millrace {
+namespace {
+
+using Kind = SqlToken::Kind;
+
+struct TypeName {
+    std::string_view name;
+    std::string_view canonical;
+};
+
+constexpr std::array<TypeName, 52> type_names{{
+    {"text", "VARCHAR"}, {"varchar", "VARCHAR"}, {"string", "VARCHAR"}, {"char", "VARCHAR"}, {"bpchar", "VARCHAR"},
+    {"int", "INTEGER"}, {"integer", "INTEGER"}, {"int4", "INTEGER"}, {"int32", "INTEGER"}, {"signed", "INTEGER"},
+    {"bigint", "BIGINT"}, {"int8", "BIGINT"}, {"int64", "BIGINT"}, {"long", "BIGINT"},
+    {"smallint", "SMALLINT"}, {"int2", "SMALLINT"}, {"int16", "SMALLINT"}, {"short", "SMALLINT"},
+    {"tinyint", "TINYINT"}, {"int1", "TINYINT"}, {"hugeint", "HUGEINT"}, {"int128", "HUGEINT"}, {"uhugeint", "UHUGEINT"},
+    {"utinyint", "UTINYINT"}, {"usmallint", "USMALLINT"}, {"uinteger", "UINTEGER"}, {"ubigint", "UBIGINT"},
+    {"bool", "BOOLEAN"}, {"boolean", "BOOLEAN"}, {"logical", "BOOLEAN"},
+    {"decimal", "DECIMAL"}, {"numeric", "DECIMAL"}, {"dec", "DECIMAL"},
+    {"double", "DOUBLE"}, {"float8", "DOUBLE"}, {"float", "FLOAT"}, {"real", "FLOAT"}, {"float4", "FLOAT"},
+    {"date", "DATE"}, {"time", "TIME"}, {"timestamp", "TIMESTAMP"}, {"datetime", "TIMESTAMP"},
+    {"timestamptz", "TIMESTAMP WITH TIME ZONE"}, {"interval", "INTERVAL"}, {"uuid", "UUID"}, {"blob", "BLOB"}, {"bytea", "BLOB"}, {"binary", "BLOB"},
+    {"json", "JSON"}, {"timestamp_ms", "TIMESTAMP_MS"}, {"timestamp_s", "TIMESTAMP_S"}, {"timestamp_ns", "TIMESTAMP_NS"},
+}};
+
+std::string quoted_if_needed(const SqlToken& name) {
+    if (name.kind != Kind::Quoted) return name.text;
+    std::string text = "\"";
+    for (const char c : name.text) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return text + "\"";
+}
+
+/// Reads a type and, in a column's line, the words behind it.
+class Reader {
+public:
+    explicit Reader(const std::string& line) : line_(line), tokens_(scan_sql(line)) {}
+
+    [[nodiscard]] bool done() const { return at_ >= tokens_.size(); }
+    [[nodiscard]] bool sees(std::string_view text) const { return !done() && tokens_[at_].kind != Kind::Quoted && tokens_[at_].text == text; }
+    [[nodiscard]] const SqlToken& current() const { return tokens_[at_]; }
+    bool accept(std::string_view text) { return sees(text) && ++at_; }
+
+    [[noreturn]] void fail(const std::string& message, const std::string& hint = {}) const {
+        if (done()) throw ColumnMistake(message, line_.size(), 1, hint);
+        throw ColumnMistake(message, tokens_[at_].offset, tokens_[at_].length, hint);
+    }
+
+    void expect(const char* text) {
+        if (!accept(text)) fail(std::string("'") + text + "' is missing here");
+    }
+
+    std::string name(const char* what) {
+        if (done() || (current().kind != Kind::Word && current().kind != Kind::Quoted)) fail(std::string(what) + " is missing here");
+        // Words are scanned in lower case; a name keeps its own.
+        const auto& token = tokens_[at_++];
+        return token.kind == Kind::Quoted ? quoted_if_needed(token) : line_.substr(token.offset, token.length);
+    }
+
+    std::string type() {
+        std::string text = accept("struct") ? nested("STRUCT", true) : accept("map") ? nested("MAP", false) : simple();
+        while (accept("[")) {
+            std::string size;
+            if (!done() && current().kind == Kind::Number) size = tokens_[at_++].text;
+            expect("]");
+            text += "[" + size + "]";
+        }
+        return text;
+    }
+
+    /// The bytes between a '(' that comes next and its ')', and where they begin.
+    std::pair<std::string, std::size_t> bracket() {
+        expect("(");
+        const auto from = done() ? line_.size() : current().offset;
+        for (int depth = 1; !done(); ++at_) {
+            if (sees("(")) ++depth;
+            if (sees(")") && --depth == 0) {
+                const auto to = tokens_[at_++].offset;
+                return {line_.substr(from, to - from), from};
+            }
+        }
+        fail("a '(' is not closed", "add the missing ')'");
+    }
+
+private:
+    std::string nested(const char* kind, bool named) {
+        expect("(");
+        std::string text = std::string(kind) + "(";
+        do {
+            if (text.back() != '(') text += ", ";
+            if (named) text += name("the name of a member") + " ";
+            text += type();
+        } while (accept(","));
+        expect(")");
+        return text + ")";
+    }
+
+    std::string simple() {
+        if (done() || current().kind != Kind::Word) fail("a type is missing here", "write 'text', 'int', 'decimal(9,4)', 'date' or 'timestamptz', for example");
+        const auto found = std::find_if(type_names.begin(), type_names.end(), [&](const TypeName& t) { return t.name == current().text; });
+        if (found == type_names.end()) {
+            std::vector<std::string> names;
+            for (const auto& t : type_names) names.emplace_back(t.name);
+            const auto near = nearest(current().text, names);
+            fail("'" + line_.substr(current().offset, current().length) + "' is no type", near.empty() ? "the names are DuckDB's: text, int, bigint, decimal(9,4), date, timestamptz, boolean" : "did you mean '" + near + "'?");
+        }
+        ++at_;
+        std::string text(found->canonical);
+        if (text == "TIMESTAMP" && accept("with")) {
+            expect("time");
+            expect("zone");
+            return "TIMESTAMP WITH TIME ZONE";
+        }
+        if (text == "DOUBLE") accept("precision");
+        if (text == "DECIMAL") return text + (sees("(") ? decimal_size() : "(18,3)");
+        if (text == "VARCHAR" && sees("(")) (void)bracket(); // a length, which DuckDB does not keep
+        return text;
+    }
+
+    std::string decimal_size() {
+        const auto open = at_;
+        const auto [inside, from] = bracket();
+        const auto comma = std::min(inside.find(','), inside.size());
+        const auto number = [](std::string part) {
+            std::erase(part, ' ');
+            const bool digits = !part.empty() && part.size() <= 2 && part.find_first_not_of("0123456789") == std::string::npos;
+            return digits ? std::stoi(part) : -1;
+        };
+        const int width = number(inside.substr(0, comma));
+        const int scale = comma == inside.size() ? 0 : number(inside.substr(comma + 1));
+        if (width < 1 || width > 38 || scale < 0 || scale > width)
+            throw ColumnMistake("a decimal has 1 to 38 digits, of which some may be behind the point; '(" + inside + ")' says something else", tokens_[open].offset,
+                                inside.size() + 2, "decimal(9,4) has 9 digits, 4 of them behind the point");
+        return "(" + std::to_string(width) + "," + std::to_string(scale) + ")";
+    }
+
+    const std::string& line_;
+    std::vector<SqlToken> tokens_;
+    std::size_t at_ = 0;
+};
+
+struct Line {
+    ColumnSpec column;
+    std::size_t check_at = std::string::npos;
+};
+
+Line parse_line(const std::string& name, const std::string& line) {
+    Reader reader(line);
+    Line parsed;
+    auto& column = parsed.column;
+    column.name = name;
+    column.type = reader.type();
+    while (!reader.done()) {
+        if (reader.accept("null")) {
+            column.nullable = true;
+        } else if (reader.accept("unique")) {
+            column.unique = true;
+        } else if (reader.accept("check")) {
+            std::tie(column.check, parsed.check_at) = reader.bracket();
+            if (column.check.empty()) reader.fail("`check ()` has no condition");
+        } else if (reader.accept("references")) {
+            column.references_task = reader.name("the name of a task");
+            reader.expect("(");
+            column.references_column = reader.name("the name of a column");
+            reader.expect(")");
+        } else if (reader.sees("not")) {
+            reader.fail("'not null' is what every column is", "leave it out; write 'null' where NULL is allowed");
+        } else {
+            const auto near = nearest(reader.current().text, {"null", "unique", "check", "references"});
+            reader.fail("'" + line.substr(reader.current().offset, reader.current().length) + "' has no meaning behind a type",
+                        near.empty() ? "there may be null, unique, check (..) and references task(column)" : "did you mean '" + near + "'?");
+        }
+    }
+    return parsed;
+}
+
+} // namespace
+
+std::string canonical_type(const std::string& text) {
+    Reader reader(text);
+    auto type = reader.type();
+    if (!reader.done()) reader.fail("only a type may stand here");
+    return type;
+}
+
+ColumnSpec parse_column(const std::string& name, const std::string& line) { return parse_line(name, line).column; }
+
+std::size_t check_offset(const std::string& line) { return parse_line("", line).check_at; }
+
+} // namespace millrace

@@ -1,0 +1,31 @@
+/// The lines of `columns:`, "decimal(9,4) null unique check (hours >= 0) references projects(id)", and DuckDB's type names.
+#pragma once
+
+#include "flows/task_options.hpp"
+
+#include <stdexcept>
+#include <string>
+
+namespace millrace {
+
+/// A mistake in a line of `columns:`; `what()` is the sentence, `offset` and `length` are bytes of the line.
+class ColumnMistake : public std::invalid_argument {
+public:
+    ColumnMistake(const std::string& message, std::size_t at, std::size_t bytes, std::string what_to_do = {})
+        : std::invalid_argument(message), offset(at), length(bytes), hint(std::move(what_to_do)) {}
+
+    std::size_t offset, length;
+    std::string hint;
+};
+
+/// "text" -> "VARCHAR", "timestamptz" -> "TIMESTAMP WITH TIME ZONE", "decimal(9,4)" -> "DECIMAL(9,4)"; STRUCT(..), MAP(..)
+/// and [] may nest. Throws ColumnMistake.
+[[nodiscard]] std::string canonical_type(const std::string& text);
+
+/// Throws ColumnMistake.
+[[nodiscard]] ColumnSpec parse_column(const std::string& name, const std::string& line);
+
+/// Where the SQL of `check (..)` begins in a line that parse_column accepts; npos without one.
+[[nodiscard]] std::size_t check_offset(const std::string& line);
+
+} // namespace millrace

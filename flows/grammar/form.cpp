@@ -1,0 +1,140 @@
+#include "flows/grammar/form.hpp"
+
+#include "flows/interval.hpp"
+#include "flows/nearest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace millrace {
+namespace {
+
+const Field* find_in(const std::vector<const Table*>& tables, std::string_view key) {
+    for (const Table* table : tables)
+        if (const Field* field = find_field(*table, key)) return field;
+    return nullptr;
+}
+
+std::vector<std::string> keys_of(const std::vector<const Table*>& tables) {
+    std::vector<std::string> names;
+    for (const Table* table : tables)
+        for (const auto& field : table->fields)
+            if (!field.later) names.emplace_back(field.key);
+    return names;
+}
+
+/// The nearest key, else all of them.
+std::string suggestion(const std::vector<std::string>& names, const std::string& near) {
+    if (!near.empty()) return "did you mean '" + near + "'?";
+    std::string all = "its keys are ";
+    for (std::size_t i = 0; i < names.size(); ++i) all += (i == 0 ? "" : i + 1 < names.size() ? ", " : " and ") + names[i];
+    return names.size() == 1 ? "its only key is " + names[0] : all;
+}
+
+} // namespace
+
+Form::Form(const YamlNode& node, std::initializer_list<const Table*> tables, std::string what, Diagnostics& diagnostics) : node_(node) {
+    check(tables, what, diagnostics);
+}
+
+Form::Form(const YamlNode& node, std::vector<const Table*> tables, std::string what, Diagnostics& diagnostics) : node_(node) {
+    check(tables, what, diagnostics);
+}
+
+void Form::check(const std::vector<const Table*>& tables, const std::string& what, Diagnostics& diagnostics) {
+    if (!node_.is_map()) {
+        diagnostics.error(node_.mark, fmt::format("{} must be a mapping of keys and values", what), suggestion(keys_of(tables), ""));
+        return;
+    }
+    std::vector<std::string> meant; // keys that are there, but misspelt: not to be reported as missing too
+    for (const auto& entry : node_.entries) {
+        const Field* field = find_in(tables, entry.key);
+        if (field == nullptr) {
+            const auto names = keys_of(tables);
+            meant.push_back(nearest(entry.key, names));
+            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), suggestion(names, meant.back()));
+        } else if (field->later) {
+            diagnostics.error(entry.mark, fmt::format("`{}` is not available yet", entry.key), "leave it out: this version does not act on it");
+        } else {
+            const auto found = mismatches(entry.value, *field);
+            for (const auto& [mark, message, hint] : found) diagnostics.error(mark, message, hint);
+            if (found.empty()) sound_.push_back(&entry);
+        }
+    }
+    for (const Table* table : tables)
+        for (const auto& field : table->fields)
+            if (field.required && node_.find(field.key) == nullptr && std::find(meant.begin(), meant.end(), field.key) == meant.end())
+                diagnostics.error(node_.mark, fmt::format("{} lacks `{}`", what, field.key), fmt::format("`{}`: {}", field.key, field.doc));
+}
+
+const YamlNode* Form::get(std::string_view key) const {
+    const auto found = std::find_if(sound_.begin(), sound_.end(), [&](const YamlEntry* e) { return e->key == key; });
+    return found == sound_.end() ? nullptr : &(*found)->value;
+}
+
+Mark Form::key_mark(std::string_view key) const {
+    const auto* entry = node_.find(key);
+    return entry != nullptr ? entry->mark : node_.mark;
+}
+
+std::string Form::text(std::string_view key, std::string fallback) const {
+    const auto* value = get(key);
+    return value != nullptr && value->is_scalar() ? value->text : std::move(fallback);
+}
+
+std::optional<std::int64_t> Form::whole(std::string_view key) const {
+    const auto* value = get(key);
+    std::int64_t number = 0;
+    if (value == nullptr || !value->is_scalar()) return std::nullopt;
+    const auto [end, error] = std::from_chars(value->text.data(), value->text.data() + value->text.size(), number);
+    return error == std::errc() && end == value->text.data() + value->text.size() ? std::optional(number) : std::nullopt;
+}
+
+bool Form::flag(std::string_view key, bool fallback) const {
+    const auto* value = get(key);
+    return value == nullptr ? fallback : value->text == "true";
+}
+
+std::optional<double> Form::seconds(std::string_view key) const {
+    const auto* value = get(key);
+    return value != nullptr && value->is_scalar() ? std::optional(parse_duration(value->text)) : std::nullopt;
+}
+
+Span Form::span(std::string_view key) const {
+    const auto* value = get(key);
+    return value != nullptr ? parse_span(value->text) : Span{};
+}
+
+std::optional<double> Form::percent(std::string_view key) const {
+    const auto* value = get(key);
+    return value != nullptr ? std::optional(parse_percent(value->text)) : std::nullopt;
+}
+
+std::optional<Share> Form::share(std::string_view key) const {
+    const auto* value = get(key);
+    return value != nullptr ? std::optional(parse_share(value->text)) : std::nullopt;
+}
+
+std::vector<std::string> Form::texts(std::string_view key) const {
+    std::vector<std::string> all;
+    if (const auto* value = get(key))
+        for (const auto* element : elements(*value)) all.push_back(element->text);
+    return all;
+}
+
+Json Form::json(std::string_view key) const {
+    const auto* value = get(key);
+    return value != nullptr ? to_json_value(*value) : Json();
+}
+
+std::vector<const YamlNode*> elements(const YamlNode& node) {
+    if (node.is_scalar()) return {&node};
+    std::vector<const YamlNode*> all;
+    for (const auto& item : node.items)
+        if (item.is_scalar()) all.push_back(&item);
+    return all;
+}
+
+} // namespace millrace
