@@ -1,0 +1,133 @@
+#include "daemon/child_process.hpp"
+#include "daemon/managed_postgres.hpp"
+#include "flows/error.hpp"
+
+#include <catch2/catch.hpp>
+#include <libpq-fe.h>
+
+#include <csignal>
+#include <fstream>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+using namespace millrace;
+
+namespace {
+
+/// A state folder that the server's user may reach; removed at the end.
+struct StateFolder {
+    StateFolder() {
+        std::string pattern = (fs::temp_directory_path() / "millrace-state-XXXXXX").string();
+        REQUIRE(mkdtemp(pattern.data()));
+        path = pattern;
+        fs::permissions(path, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
+    }
+    ~StateFolder() { fs::remove_all(path); }
+    fs::path path;
+};
+
+void ignore(const std::string&) {}
+
+std::string ask(const std::string& url, const char* sql) {
+    PGconn* connection = PQconnectdb(url.c_str());
+    std::string answer;
+    if (PQstatus(connection) == CONNECTION_OK) {
+        PGresult* result = PQexec(connection, sql);
+        if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) > 0) answer = PQgetvalue(result, 0, 0);
+        PQclear(result);
+    }
+    PQfinish(connection);
+    return answer;
+}
+
+pid_t postmaster_of(const fs::path& state) {
+    std::ifstream in(state / "pg/data/postmaster.pid");
+    pid_t pid = 0;
+    in >> pid;
+    return pid;
+}
+
+} // namespace
+
+TEST_CASE("the private PostgreSQL is made, answers, stops, and starts again with its rows") {
+    const StateFolder state;
+    {
+        ManagedPostgres postgres(state.path, ignore);
+        postgres.start();
+        CHECK(ask(postgres.url("warehouse"), "select current_database()") == "warehouse");
+        ask(postgres.url("millrace"), "create table kept as select 42 as n");
+        postgres.stop();
+    }
+    ManagedPostgres again(state.path, ignore);
+    again.start();
+    CHECK(ask(again.url("millrace"), "select n from kept") == "42");
+    again.stop();
+}
+
+TEST_CASE("a server that outlived its daemon is adopted, not doubled") {
+    const StateFolder state;
+    pid_t first = 0;
+    {
+        ManagedPostgres postgres(state.path, ignore);
+        postgres.start();
+        first = postmaster_of(state.path);
+    } // as after kill -9 of the daemon: the server runs on
+    ManagedPostgres next(state.path, ignore);
+    next.start();
+    CHECK(postmaster_of(state.path) == first);
+    next.stop();
+    CHECK_FALSE(is_alive(first));
+}
+
+TEST_CASE("a killed server is started again while the daemon runs") {
+    const StateFolder state;
+    ManagedPostgres postgres(state.path, ignore);
+    postgres.start();
+    const pid_t first = postmaster_of(state.path);
+    kill(first, SIGKILL);
+    std::string answer;
+    for (int i = 0; i < 3000 && answer.empty(); ++i) {
+        if (postmaster_of(state.path) != first) answer = ask(postgres.url("millrace"), "select 'back'");
+        if (answer.empty()) usleep(10'000);
+    }
+    CHECK(answer == "back");
+    postgres.stop();
+}
+
+TEST_CASE("a pid file that names a stranger's process does not stop the start") {
+    const StateFolder state;
+    {
+        ManagedPostgres postgres(state.path, ignore);
+        postgres.start();
+        postgres.stop();
+    }
+    std::ofstream(state.path / "pg/data/postmaster.pid") << getpid() << "\n";
+    ManagedPostgres postgres(state.path, ignore);
+    postgres.start();
+    CHECK(ask(postgres.url("millrace"), "select 1") == "1");
+    postgres.stop();
+}
+
+TEST_CASE("a cluster of a version that is not installed is an error with the package to install") {
+    const StateFolder state;
+    fs::create_directories(state.path / "pg/data");
+    std::ofstream(state.path / "pg/data/PG_VERSION") << "9.6\n";
+    ManagedPostgres postgres(state.path, ignore);
+    try {
+        postgres.start();
+        FAIL("it started");
+    } catch (const Error& e) {
+        CHECK(std::string(e.what()).find("PostgreSQL 9.6") != std::string::npos);
+        CHECK(e.remedy == "apt-get install postgresql-9.6");
+    }
+}
+
+TEST_CASE("a child that cannot be started is an error, and one that fails gives its output") {
+    ChildOptions options;
+    options.argv = {"/nowhere/program"};
+    CHECK_THROWS_AS(run_child(options), Error);
+    options.argv = {"/bin/sh", "-c", "echo said; exit 3"};
+    const auto result = run_child(options);
+    CHECK(result.exit_code == 3);
+    CHECK(result.output == "said\n");
+}
