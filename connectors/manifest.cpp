@@ -109,9 +109,10 @@ std::string rows_of(const std::string& manifest_path, const Manifest& manifest) 
         return "(SELECT " + (columns.empty() ? "1 AS nothing" : columns) + " WHERE false)";
     }
     const std::string folder = fs::path(manifest_path).parent_path();
-    std::string files;
+    std::string files, names;
     for (const ManifestPart& p : manifest.parts) files += (files.empty() ? "" : ", ") + quote_literal(folder + "/" + p.file);
-    return "read_parquet([" + files + "])";
+    for (const ManifestColumn& c : manifest.columns) names += (names.empty() ? "" : ", ") + quote_identifier(c.name);
+    return "(SELECT " + names + " FROM read_parquet([" + files + "]))"; // a part may hold columns of its writer's own
 }
 
 } // namespace millrace

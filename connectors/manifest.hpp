@@ -51,7 +51,7 @@ std::string write_manifest(const std::string& folder, Manifest& manifest);
 /// Throws Error{Permanent} when it cannot be read or is none.
 [[nodiscard]] Manifest read_manifest(const std::string& path);
 
-/// SQL that gives the dataset's rows, to stand after FROM: `read_parquet([...])`, or an empty relation of its columns.
+/// SQL that gives the dataset's rows and exactly its columns, to stand after FROM; an empty relation for an empty dataset.
 [[nodiscard]] std::string rows_of(const std::string& manifest_path, const Manifest& manifest);
 
 } // namespace millrace

@@ -39,7 +39,8 @@ std::string member(const Json& j, const char* name) {
 } // namespace
 
 QueryError make_query_error(const std::string& text) {
-    const Json j = text.empty() || text[0] != '{' ? Json() : Json::parse(text, nullptr, false);
+    const std::size_t brace = text.find('{'); // the parser puts "Parser Error: " in front
+    const Json j = brace == std::string::npos || brace > 40 ? Json() : Json::parse(text.substr(brace), nullptr, false);
     if (!j.is_object() || !j.contains("exception_message")) return from_prose(text);
     const std::string kind = member(j, "exception_type");
     const Classified as = classify(kind);

@@ -1,0 +1,161 @@
+#include "tasks/child_process.hpp"
+
+#include "flows/error.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <optional>
+#include <poll.h>
+
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr auto patience = std::chrono::seconds(10);     ///< between SIGTERM and SIGKILL
+constexpr auto after_the_end = std::chrono::seconds(1); ///< for output of a descendant that left the group
+constexpr std::size_t longest_line = 64 << 10;
+
+class Pipe {
+public:
+    Pipe() {
+        if (::pipe2(ends_.data(), O_CLOEXEC) != 0) throw Error(ErrorClass::Resource, std::string("no pipe for a command: ") + std::strerror(errno));
+    }
+    Pipe(const Pipe&) = delete;
+    ~Pipe() {
+        close_write();
+        ::close(ends_[0]);
+    }
+    void close_write() {
+        if (ends_[1] >= 0) ::close(ends_[1]);
+        ends_[1] = -1;
+    }
+    [[nodiscard]] int read_end() const { return ends_[0]; }
+    [[nodiscard]] int write_end() const { return ends_[1]; }
+
+private:
+    std::array<int, 2> ends_{-1, -1};
+};
+
+/// Cuts a stream into lines.
+class Lines {
+public:
+    Lines(std::string_view level, const ChildProcess::LineSink& sink) : level_(level), sink_(sink) {}
+
+    void add(std::string_view bytes) {
+        while (!bytes.empty()) {
+            const std::size_t end = bytes.find('\n');
+            partial_ += bytes.substr(0, end);
+            if (end == std::string_view::npos) break;
+            flush_line();
+            bytes.remove_prefix(end + 1);
+        }
+        if (partial_.size() > longest_line) flush_line();
+    }
+    void finish() {
+        if (!partial_.empty()) flush_line();
+    }
+
+private:
+    void flush_line() {
+        if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
+        sink_(level_, partial_);
+        partial_.clear();
+    }
+
+    std::string_view level_;
+    const ChildProcess::LineSink& sink_;
+    std::string partial_;
+};
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+    std::vector<char*> out;
+    for (std::string& text : texts) out.push_back(text.data());
+    out.push_back(nullptr);
+    return out;
+}
+
+/// Between fork and exec: only calls that are safe there. Reports errno over `report` when it fails.
+[[noreturn]] void become(const char* folder, char* const* argv, char* const* envp, int out, int err, int report) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::setsid();
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+    const int null = ::open("/dev/null", O_RDONLY);
+    if (null >= 0 && ::dup2(null, 0) == 0 && ::dup2(out, 1) == 1 && ::dup2(err, 2) == 2 && ::chdir(folder) == 0) ::execvpe(argv[0], argv, envp);
+    const int code = errno;
+    [[maybe_unused]] const ssize_t told = ::write(report, &code, sizeof code);
+    ::_exit(127);
+}
+
+/// Without reaping it.
+bool has_ended(pid_t pid) {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+} // namespace
+
+void ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
+    Lines out_lines("out", line), err_lines("err", line);
+    const int end = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+    std::array<pollfd, 3> sources{{{out, POLLIN, 0}, {err, POLLIN, 0}, {end, POLLIN, 0}}};
+    std::vector<char> block(1 << 16);
+    std::optional<Steady::time_point> told_to_stop, ended;
+    while (sources[0].fd >= 0 || sources[1].fd >= 0 || !ended) {
+        ::poll(sources.data(), sources.size(), 50);
+        for (pollfd& source : sources) {
+            if (source.fd < 0 || source.fd == end || source.revents == 0) continue;
+            const ssize_t n = ::read(source.fd, block.data(), block.size());
+            if (n > 0) (source.fd == out ? out_lines : err_lines).add({block.data(), static_cast<std::size_t>(n)});
+            else source.fd = -1;
+        }
+        const Steady::time_point now = Steady::now();
+        if (stopping_ && !told_to_stop) {
+            told_to_stop = now;
+            ::kill(-pid, SIGTERM);
+        }
+        if (told_to_stop && now - *told_to_stop > patience) ::kill(-pid, SIGKILL);
+        if (!ended && has_ended(pid)) {
+            ended = now;
+            sources[2].fd = -1;
+            ::kill(-pid, SIGKILL); // its zombie still holds the number of the group
+        }
+        if (ended && now - *ended > after_the_end) break;
+    }
+    if (end >= 0) ::close(end);
+    out_lines.finish();
+    err_lines.finish();
+}
+
+ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
+    std::vector<std::string> args = command.argv, variables;
+    for (const auto& [name, value] : command.env) variables.push_back(name + "=" + value);
+    const std::vector<char*> argv = pointers(args), envp = pointers(variables);
+    Pipe out, err, report;
+    const pid_t pid = ::fork();
+    if (pid < 0) throw Error(ErrorClass::Resource, "no process for '" + command.argv.at(0) + "': " + std::strerror(errno));
+    if (pid == 0) become(command.folder.c_str(), argv.data(), envp.data(), out.write_end(), err.write_end(), report.write_end());
+    out.close_write();
+    err.close_write();
+    report.close_write();
+    int code = 0;
+    const bool failed = ::read(report.read_end(), &code, sizeof code) == sizeof code;
+    if (!failed) watch(pid, out.read_end(), err.read_end(), line);
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    if (failed) throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code));
+    return WIFSIGNALED(status) ? ChildEnd{-1, WTERMSIG(status)} : ChildEnd{WEXITSTATUS(status), 0};
+}
+
+} // namespace millrace

@@ -1,0 +1,43 @@
+/// A command of the user as a child: a session of its own, nothing inherited but what is given, its lines handed over one
+/// by one, killed as a whole. POSIX only.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+namespace millrace {
+
+struct ChildCommand {
+    std::vector<std::string> argv;          ///< argv[0] is looked up in the child's PATH
+    std::map<std::string, std::string> env; ///< the whole environment
+    std::string folder;                     ///< where it runs
+};
+
+struct ChildEnd {
+    int exit_code = -1; ///< when it ended by itself
+    int signal = 0;     ///< when it was killed
+};
+
+class ChildProcess {
+public:
+    /// `line("out" | "err", text)` is called from `run` only. Lines longer than 64 KiB come in pieces.
+    using LineSink = std::function<void(std::string_view level, std::string_view text)>;
+
+    /// Starts it and waits for its end; what it left running in its process group is killed. Throws Error{Permanent} when it
+    /// cannot be started, Error{Resource} when there are too many processes.
+    [[nodiscard]] ChildEnd run(const ChildCommand& command, const LineSink& line);
+    /// SIGTERM to its group now, SIGKILL ten seconds later. From any thread, before or while `run`.
+    void stop() { stopping_ = true; }
+
+private:
+    void watch(pid_t pid, int out, int err, const LineSink& line);
+
+    std::atomic<bool> stopping_ = false;
+};
+
+} // namespace millrace

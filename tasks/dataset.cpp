@@ -1,0 +1,185 @@
+#include "tasks/dataset.hpp"
+
+#include "connectors/sql_identifier.hpp"
+#include "tasks/contract.hpp"
+
+#include <filesystem>
+#include <fmt/format.h>
+
+namespace millrace {
+namespace {
+
+std::string without_semicolon(std::string sql) {
+    const std::size_t last = sql.find_last_not_of(" \t\r\n;");
+    return last == std::string::npos ? sql : sql.substr(0, last + 1);
+}
+
+std::vector<duckdb::Column> columns_of(duckdb::Connection& db, const std::string& sql, const duckdb::Bindings& values) {
+    duckdb::Statement plain = db.prepare(sql);
+    if (plain.parameters().empty()) return plain.columns();
+    duckdb::Statement statement = db.prepare("SELECT * FROM (" + sql + "\n) LIMIT 0");
+    statement.bind(values);
+    return statement.run().columns();
+}
+
+struct Copied {
+    std::int64_t rows = 0;
+    std::int64_t ruled = 0; ///< rows whose `_rule` is not null
+};
+
+Copied copy_rows(duckdb::Connection& db, const std::string& sql, const duckdb::Bindings& values, const std::string& path) {
+    duckdb::Statement copy = db.prepare("COPY (" + sql + "\n) TO " + quote_literal(path) + " (FORMAT parquet, COMPRESSION zstd, RETURN_STATS)");
+    copy.bind(values);
+    const Json stats = copy.run().rows(1).at(0);
+    Copied out{stats.at("count").get<std::int64_t>(), 0};
+    const Json& columns = stats.at("column_statistics");
+    const auto rule = columns.find("\"_rule\"");
+    if (rule != columns.end()) out.ruled = out.rows - std::stoll(rule->value("null_count", "0"));
+    return out;
+}
+
+/// Writes one dataset; lives for one call.
+class Writer {
+public:
+    Writer(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session)
+        : db_(db), request_(request), session_(session), manifest_(request.manifest), sql_(without_semicolon(request.sql)) {}
+
+    WrittenDataset write() {
+        std::filesystem::create_directories(request_.folder);
+        if (request_.contract.columns.empty()) write_plain();
+        else write_judged();
+        run_checks();
+        const std::string path = write_manifest(request_.folder, manifest_);
+        return {manifest_, path};
+    }
+
+private:
+    [[nodiscard]] std::string file(const char* kind) const { return fmt::format("{}-{}-00000.parquet", kind, request_.attempt); }
+    [[nodiscard]] std::string path(const std::string& file) const { return request_.folder + "/" + file; }
+
+    void write_plain() {
+        const std::string part = file("part");
+        std::string names;
+        bool as_they_are = true;
+        for (const duckdb::Column& c : columns_of(db_, sql_, *request_.values)) {
+            const std::string stored = stored_type(c.type.name), name = quote_identifier(c.name);
+            as_they_are = as_they_are && stored == c.type.name;
+            names += (names.empty() ? "" : ", ") + (stored == c.type.name ? name : "CAST(" + name + " AS " + stored + ") AS " + name);
+            manifest_.columns.push_back({c.name, stored});
+        }
+        const Copied copied = copy_rows(db_, as_they_are ? sql_ : "SELECT " + names + " FROM (" + sql_ + "\n)", *request_.values, path(part));
+        add_part(part, copied.rows);
+    }
+
+    void write_judged() {
+        const std::vector<duckdb::Column> found = columns_of(db_, sql_, *request_.values);
+        const JudgedSql judged = judge("(" + sql_ + "\n)", found, request_.contract.columns);
+        for (const ColumnSpec& c : request_.contract.columns) manifest_.columns.push_back({c.name, stored_type(c.type)});
+        const std::string part = file("part");
+        const Copied copied = copy_rows(db_, judged.select, *request_.values, path(part));
+        const std::string rows = "read_parquet(" + quote_literal(path(part)) + ", file_row_number = true)";
+        const std::string also = other_violations(rows);
+        const std::int64_t rejected = copied.ruled + (also.empty() ? 0 : db_.query("SELECT count(*) FROM (" + also + ")").single_value().get<std::int64_t>());
+        if (rejected == 0) return add_part(part, copied.rows);
+        reject(part, rows, also, copied.rows, rejected);
+    }
+
+    /// Rows that break `unique` or `references`, as (place, why): they are found by looking at other rows. Empty: no such rule.
+    [[nodiscard]] std::string other_violations(const std::string& rows) const {
+        std::string out;
+        for (const ColumnSpec& c : request_.contract.columns) {
+            const std::string name = quote_identifier(c.name), join = out.empty() ? "" : "\nUNION ALL ";
+            if (c.unique && repeats(name, rows))
+                out += join + "SELECT place, " + quote_literal(c.name + ": '") + " || left(CAST(v AS VARCHAR), 100) || ''' is there twice' AS why FROM (SELECT file_row_number AS place, " +
+                       name + " AS v, row_number() OVER (PARTITION BY " + name + " ORDER BY file_row_number) AS nth FROM " + rows + " WHERE _rule IS NULL AND " + name +
+                       " IS NOT NULL) WHERE nth > 1";
+            if (!c.references_task.empty())
+                out += (out.empty() ? "" : "\nUNION ALL ") + ("SELECT file_row_number AS place, " + quote_literal(c.name + ": '") + " || left(CAST(t." + name + " AS VARCHAR), 100) || " +
+                       quote_literal("' is not in " + c.references_task + "(" + c.references_column + ")") + " AS why FROM " + rows + " t WHERE _rule IS NULL AND t." + name +
+                       " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " + quote_identifier(c.references_task) + " u WHERE u." + quote_identifier(c.references_column) + " = t." + name + ")");
+        }
+        return out;
+    }
+
+    /// The cheap question first: a window over all rows is only worth its memory when something repeats.
+    [[nodiscard]] bool repeats(const std::string& name, const std::string& rows) const {
+        return db_.query("SELECT count(" + name + ") > count(DISTINCT " + name + ") FROM " + rows + " WHERE _rule IS NULL").single_value().get<bool>();
+    }
+
+    void reject(const std::string& part, const std::string& rows, const std::string& also, std::int64_t total, std::int64_t at_most) {
+        db_.query("CREATE OR REPLACE TEMP TABLE _rejected AS SELECT place, min(why) AS why FROM (SELECT file_row_number AS place, _rule AS why FROM " + rows +
+                  " WHERE _rule IS NOT NULL" + (also.empty() ? "" : "\nUNION ALL " + also) + ") GROUP BY place");
+        manifest_.rejected = at_most == 0 ? 0 : db_.query("SELECT count(*) FROM _rejected").single_value().get<std::int64_t>();
+        manifest_.complete = false; // a missing row is not a deleted one
+        const RejectsSpec& policy = request_.contract.rejects;
+        if (policy.to != "drop") write_quarantine(rows);
+        const std::string summary = examples();
+        if (policy.to == "fail" || beyond(policy, total)) refuse(policy, total, summary);
+        const std::string good = file("kept");
+        const std::string where = " WHERE file_row_number NOT IN (SELECT place FROM _rejected)";
+        std::string names;
+        for (const ManifestColumn& c : manifest_.columns) names += (names.empty() ? "" : ", ") + quote_identifier(c.name);
+        const Copied kept = copy_rows(db_, "SELECT " + names + " FROM " + rows + where, {}, path(good));
+        std::filesystem::remove(path(part));
+        add_part(good, kept.rows);
+        session_.event("quarantined", fmt::format("{} of {} rows were rejected: {}", manifest_.rejected, total, summary),
+                       {{"rejected", manifest_.rejected}, {"rows", total}, {"to", policy.to}, {"file", manifest_.quarantine}});
+    }
+
+    void write_quarantine(const std::string& rows) {
+        manifest_.quarantine = file("quarantine");
+        copy_rows(db_, "SELECT t.* EXCLUDE (file_row_number, _rule), x.why AS _why, t.file_row_number AS _position FROM " + rows +
+                       " t JOIN _rejected x ON x.place = t.file_row_number ORDER BY t.file_row_number", {}, path(manifest_.quarantine));
+        (void)finish_part(request_.folder, manifest_.quarantine, manifest_.rejected);
+    }
+
+    /// The three most frequent reasons.
+    [[nodiscard]] std::string examples() const {
+        std::string out;
+        for (const Json& row : db_.query("SELECT min(why) AS why, count(*) AS n FROM _rejected GROUP BY regexp_replace(why, '''.*''', '') ORDER BY n DESC, why LIMIT 3").rows(3))
+            out += (out.empty() ? "" : "; ") + fmt::format("{} ({} row{})", row["why"].get<std::string>(), row["n"].get<std::int64_t>(), row["n"] == 1 ? "" : "s");
+        return out;
+    }
+
+    [[nodiscard]] bool beyond(const RejectsSpec& policy, std::int64_t total) const {
+        if (policy.max.percent) return total >= policy.min_rows && static_cast<double>(manifest_.rejected) > static_cast<double>(total) * *policy.max.percent / 100;
+        return manifest_.rejected > policy.max.count.value_or(0);
+    }
+
+    [[noreturn]] void refuse(const RejectsSpec& policy, std::int64_t total, const std::string& summary) const {
+        const std::string limit = policy.to == "fail" ? "none is allowed" : policy.max.percent ? fmt::format("at most {} % are allowed", *policy.max.percent) : fmt::format("at most {} are allowed", policy.max.count.value_or(0));
+        throw Error(ErrorClass::BadData, fmt::format("{} of {} rows break the contract, {}: {}", manifest_.rejected, total, limit, summary),
+                    manifest_.quarantine.empty() ? "" : "the rejected rows are in " + path(manifest_.quarantine));
+    }
+
+    void add_part(const std::string& name, std::int64_t rows) {
+        manifest_.rows = rows;
+        manifest_.parts.push_back(finish_part(request_.folder, name, rows));
+    }
+
+    void run_checks() {
+        if (request_.contract.checks.empty()) return;
+        db_.query("CREATE OR REPLACE TEMP VIEW this AS SELECT * FROM " + rows_of(path("manifest.json"), manifest_));
+        for (const CheckSpec& check : request_.contract.checks) {
+            duckdb::Statement statement = db_.prepare("SELECT count(*) FROM (" + without_semicolon(check.sql) + "\n)");
+            statement.bind(*request_.values);
+            const auto violations = statement.run().single_value().get<std::int64_t>();
+            if (violations == 0) continue;
+            const std::string message = fmt::format("check {}: {} row{} break{} it", check.name, violations, violations == 1 ? "" : "s", violations == 1 ? "s" : "");
+            if (check.severity != "warn") throw Error(ErrorClass::BadData, message, "the rows are those of: " + check.sql);
+            session_.event("warning", message, {{"check", check.name}, {"rows", violations}});
+        }
+    }
+
+    duckdb::Connection& db_;
+    const DatasetRequest& request_;
+    AttemptSession& session_;
+    Manifest manifest_;
+    std::string sql_;
+};
+
+} // namespace
+
+WrittenDataset write_dataset(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session) { return Writer(db, request, session).write(); }
+
+} // namespace millrace

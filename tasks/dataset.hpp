@@ -1,0 +1,33 @@
+/// Writes the dataset of a task run: rows of a query, cast to their contract, as Parquet with a manifest.
+#pragma once
+
+#include "connectors/duckdb/database.hpp"
+#include "connectors/manifest.hpp"
+#include "flows/task_options.hpp"
+#include "tasks/verb.hpp"
+
+#include <map>
+#include <string>
+
+namespace millrace {
+
+struct DatasetRequest {
+    std::string sql;                  ///< a SELECT; its tables are views of the connection
+    const duckdb::Bindings* values;   ///< of its parameters
+    ContractSpec contract;            ///< with no columns the rows are written as they come
+    std::string folder;               ///< of the task run
+    int attempt = 1;                  ///< names the files, so that a dead attempt's never stand in the way
+    Manifest manifest;                ///< what is known beforehand: task, complete, extracted_at, interval_key, slices
+};
+
+struct WrittenDataset {
+    Manifest manifest;
+    std::string path; ///< of manifest.json
+};
+
+/// Judges every row in the pass that writes it; only when one is rejected are the files written again without it, and
+/// the rejected rows into a quarantine file. Throws Error{BadData} beyond the limit of `rejects`, and for a broken check of
+/// severity error. Tables that `references` name must be views of `db`.
+[[nodiscard]] WrittenDataset write_dataset(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session);
+
+} // namespace millrace

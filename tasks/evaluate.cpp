@@ -1,0 +1,34 @@
+#include "tasks/evaluate.hpp"
+
+#include "flows/error.hpp"
+#include "tasks/sql_scope.hpp"
+
+#include <new>
+
+namespace millrace {
+
+OrderError to_order_error(const std::exception& e) {
+    if (const auto* error = dynamic_cast<const Error*>(&e))
+        return {std::string(to_string(error->error_class)), error->what(), error->remedy, error->retry_after};
+    if (dynamic_cast<const std::bad_alloc*>(&e) != nullptr)
+        return {std::string(to_string(ErrorClass::Resource)), "out of memory", "raise `memory` of the task", 0};
+    return {std::string(to_string(ErrorClass::Permanent)), e.what(), "", 0};
+}
+
+EvaluateReply evaluate(const EvaluateOrder& order, duckdb::Database& database) {
+    EvaluateReply reply;
+    reply.id = order.id;
+    try {
+        duckdb::Connection db = database.connect();
+        create_views(db, order.inputs);
+        duckdb::Statement statement = db.prepare(order.sql);
+        statement.bind(bindings_of(order.context));
+        reply.rows = statement.stream().rows(order.max_rows);
+    } catch (const std::exception& e) {
+        reply.rows.clear();
+        reply.error = to_order_error(e);
+    }
+    return reply;
+}
+
+} // namespace millrace

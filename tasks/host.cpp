@@ -1,0 +1,272 @@
+#include "tasks/host.hpp"
+
+#include "flows/version.hpp"
+#include "tasks/attempt_log.hpp"
+#include "tasks/evaluate.hpp"
+#include "tasks/verb.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <malloc.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr auto between_progress = std::chrono::milliseconds(100);
+constexpr std::size_t longest_message = 256UL << 20;
+
+/// Blocks the signal everywhere, so that only the reader sees it.
+int sigterm_descriptor() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    return ::signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+} // namespace
+
+struct Host::Running {
+    Cancellation cancellation;
+};
+
+namespace {
+
+/// The attempt as its verb sees it: log and totals go out as they come.
+class Session : public AttemptSession {
+public:
+    Session(const AttemptOrder& order, Cancellation& cancellation, WarmDatabase& warm, std::function<void(const std::string&)> send)
+        : order_(order), cancellation_(cancellation), warm_(warm), send_(std::move(send)), log_(order.log) {}
+
+    void log(std::string_view level, std::string_view text) override { log_.write(level, text); }
+
+    void progress(const AttemptProgress& totals) override {
+        const std::scoped_lock lock(mutex_);
+        const Steady::time_point now = Steady::now();
+        const bool new_step = totals.step != last_step_;
+        if (!new_step && now - last_progress_ < between_progress) return;
+        last_progress_ = now;
+        last_step_ = totals.step;
+        AttemptProgress message = totals;
+        message.id = order_.id;
+        send_(to_line("progress", message));
+    }
+
+    void event(std::string_view kind, std::string_view message, const Json& details) override {
+        log_.write("warning", message);
+        send_(to_line("event", AttemptEvent{order_.id, std::string(kind), std::string(message), details}));
+    }
+
+    [[nodiscard]] bool cancelled() const override { return cancellation_.cancelled(); }
+    [[nodiscard]] std::shared_ptr<void> on_cancel(std::function<void()> action) override { return cancellation_.on_cancel(std::move(action)); }
+
+    [[nodiscard]] duckdb::Database& database() override {
+        const std::scoped_lock lock(mutex_);
+        if (!database_) {
+            DatabaseNeeds needs;
+            needs.folders.push_back(order_.log.empty() ? order_.staging : run_folder(order_.log));
+            needs.folders.push_back(order_.staging);
+            for (const auto& [task, manifest] : order_.inputs) needs.folders.push_back(std::filesystem::path(manifest).parent_path());
+            needs.temp_folder = needs.folders.front() + "/tmp";
+            needs.memory_bytes = order_.memory_bytes;
+            needs.threads = order_.threads;
+            database_ = warm_.get(needs);
+        }
+        return *database_;
+    }
+
+    AttemptLog& log_file() { return log_; }
+
+private:
+    const AttemptOrder& order_;
+    Cancellation& cancellation_;
+    WarmDatabase& warm_;
+    std::function<void(const std::string&)> send_;
+    AttemptLog log_;
+    std::mutex mutex_; ///< guards what follows
+    Steady::time_point last_progress_{};
+    std::string last_step_;
+    std::shared_ptr<duckdb::Database> database_;
+};
+
+AttemptDone run_verb(const AttemptOrder& order, AttemptSession& session) {
+    try {
+        const VerbFunction verb = find_verb(order.verb);
+        if (verb == nullptr) throw Error(ErrorClass::Permanent, "this host knows no verb '" + order.verb + "'", "the daemon and its hosts must be of one version");
+        if (!order.staging.empty()) std::filesystem::create_directories(order.staging);
+        session.check_cancelled();
+        return verb(order, session);
+    } catch (const std::exception& e) {
+        AttemptDone done;
+        done.outcome = "failed";
+        done.error = to_order_error(e);
+        return done;
+    } catch (...) {
+        AttemptDone done;
+        done.outcome = "failed";
+        done.error = OrderError{"permanent", "an error of unknown kind", "", 0};
+        return done;
+    }
+}
+
+} // namespace
+
+void Host::send(const std::string& line) {
+    const std::scoped_lock lock(sending_);
+    std::string_view rest = line;
+    while (!rest.empty()) {
+        const ssize_t n = ::send(channel_, rest.data(), rest.size(), MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) ::_exit(1); // the daemon is gone
+        rest.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
+template <class Work>
+void Host::spawn(Work work) {
+    {
+        const std::scoped_lock lock(mutex_);
+        ++threads_;
+    }
+    std::thread([this, work = std::move(work)]() mutable {
+        work();
+        const std::scoped_lock lock(mutex_);
+        --threads_;
+        idle_.notify_all();
+    }).detach();
+}
+
+void Host::attempt(const AttemptOrder& order, Running& running) {
+    std::unique_lock<std::mutex> alone(one_at_a_time_, std::defer_lock);
+    if (kind_ == HostKind::Sql) alone.lock();
+    Session session(order, running.cancellation, database_, [this](const std::string& line) { send(line); });
+    AttemptDone done = run_verb(order, session);
+    done.id = done.progress.id = order.id;
+    if (done.outcome != "completed" && (running.cancellation.cancelled() || (done.error && done.error->error_class == "cancelled"))) done.outcome = "cancelled";
+    if (done.error && done.outcome != "cancelled") {
+        session.log("error", done.error->message);
+        if (!done.error->remedy.empty()) session.log("error", done.error->remedy);
+    }
+    session.log_file().finish();
+    {
+        const std::scoped_lock lock(mutex_);
+        running_.erase(order.id);
+    }
+    send(to_line("done", done));
+}
+
+void Host::start_attempt(const Json& message) {
+    auto order = message.get<AttemptOrder>();
+    const auto running = std::make_shared<Running>();
+    {
+        const std::scoped_lock lock(mutex_);
+        running_.emplace(order.id, running);
+    }
+    spawn([this, order = std::move(order), running] {
+        attempt(order, *running);
+        ::malloc_trim(1 << 20);
+    });
+}
+
+void Host::start_evaluate(const Json& message) {
+    spawn([this, order = message.get<EvaluateOrder>()] {
+        EvaluateReply reply;
+        reply.id = order.id;
+        try {
+            DatabaseNeeds needs;
+            for (const auto& [task, manifest] : order.inputs) needs.folders.push_back(run_folder(manifest));
+            reply = evaluate(order, *database_.get(needs));
+        } catch (const std::exception& e) {
+            reply.error = to_order_error(e);
+        }
+        send(to_line("rows", reply));
+    });
+}
+
+void Host::start_infer(const Json& message) {
+    spawn([this, order = message.get<InferOrder>()] { send(to_line("inferred", infer(order))); });
+}
+
+void Host::cancel(OrderId id) {
+    std::shared_ptr<Running> running;
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto found = running_.find(id);
+        if (found != running_.end()) running = found->second;
+    }
+    if (running) running->cancellation.cancel();
+}
+
+void Host::cancel_all() {
+    std::vector<OrderId> ids;
+    {
+        const std::scoped_lock lock(mutex_);
+        for (const auto& [id, running] : running_) ids.push_back(id);
+    }
+    for (const OrderId id : ids) cancel(id);
+}
+
+void Host::receive(const std::string& line) {
+    const Json message = Json::parse(line, nullptr, false);
+    if (!message.is_object()) return;
+    const std::string type = message.value("type", "");
+    if (type == "attempt") start_attempt(message);
+    else if (type == "evaluate") start_evaluate(message);
+    else if (type == "infer") start_infer(message);
+    else if (type == "cancel") cancel(message.value("id", OrderId{0}));
+}
+
+/// A warm host has the library in memory before the first order.
+void Host::warm_up() {
+    if (kind_ != HostKind::Sql) return;
+    spawn([] {
+        try {
+            (void)duckdb::library_version();
+        } catch (const Error&) {
+            // The first order that needs DuckDB says why.
+        }
+    });
+}
+
+void Host::wait_for_orders() {
+    const int terminate = sigterm_descriptor();
+    std::string buffered;
+    std::vector<char> block(1 << 16);
+    for (;;) {
+        pollfd sources[] = {{channel_, POLLIN, 0}, {terminate, POLLIN, 0}};
+        if (::poll(sources, 2, -1) < 0) continue;
+        if ((sources[1].revents & POLLIN) != 0) {
+            cancel_all();
+            return;
+        }
+        const ssize_t n = ::recv(channel_, block.data(), block.size(), 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0 || buffered.size() > longest_message) ::_exit(0); // the daemon is gone, or talks nonsense
+        buffered.append(block.data(), static_cast<std::size_t>(n));
+        std::size_t from = 0;
+        for (std::size_t end; (end = buffered.find('\n', from)) != std::string::npos; from = end + 1) {
+            const std::string line = buffered.substr(from, end - from);
+            if (line.find("\"exit\"") != std::string::npos && Json::parse(line, nullptr, false).value("type", "") == "exit") return;
+            receive(line);
+        }
+        buffered.erase(0, from);
+    }
+}
+
+void Host::run() {
+    send(to_line("ready", HostReady{static_cast<int>(::getpid()), version}));
+    warm_up();
+    wait_for_orders();
+    std::unique_lock<std::mutex> lock(mutex_);
+    idle_.wait(lock, [this] { return threads_ == 0; });
+}
+
+} // namespace millrace

@@ -1,0 +1,60 @@
+/// The host's side of flows/host_message.hpp: reads orders from the daemon, runs each on a thread of its own, answers.
+///
+/// The daemon decides how many attempts run at once; a host of kind `sql` runs one at a time whatever it is sent. When the
+/// daemon's end closes, the process ends at once: nobody is left to hear an answer, and its attempts belong to nobody.
+#pragma once
+
+#include "flows/host_message.hpp"
+#include "tasks/cancellation.hpp"
+#include "tasks/warm_database.hpp"
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace millrace {
+
+/// What kind of orders this process is meant for. Any host can do any order; the kind says how warm it starts.
+enum class HostKind { Extract, Sql, Run };
+
+class Host {
+public:
+    /// `channel`: a connected stream socket.
+    Host(int channel, HostKind kind) : channel_(channel), kind_(kind) {}
+
+    /// Until the daemon closes the channel (does not return: the process ends), says `exit`, or the process gets SIGTERM;
+    /// in the last two cases running attempts finish, after SIGTERM as cancelled.
+    void run();
+
+private:
+    struct Running;
+
+    void receive(const std::string& line);
+    void start_attempt(const Json& message);
+    void attempt(const AttemptOrder& order, Running& running);
+    void start_evaluate(const Json& message);
+    void start_infer(const Json& message);
+    void cancel(OrderId id);
+    void cancel_all();
+    template <class Work>
+    void spawn(Work work);
+    void send(const std::string& line);
+    void wait_for_orders();
+    void warm_up();
+
+    const int channel_;
+    const HostKind kind_;
+    WarmDatabase database_;
+
+    std::mutex sending_;
+    std::mutex one_at_a_time_; ///< held by the attempt of a host of kind Sql
+
+    std::mutex mutex_; ///< guards what follows
+    std::condition_variable idle_;
+    std::map<OrderId, std::shared_ptr<Running>> running_;
+    int threads_ = 0;
+};
+
+} // namespace millrace

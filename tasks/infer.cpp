@@ -1,0 +1,226 @@
+/// What the SQL of a flow reads and gives. Each statement is prepared on a session of its own that has no tables at all:
+/// DuckDB itself names the first table that it misses, an empty one of that schema is put there, and it is prepared again.
+/// So the answer is the binder's (CTEs, sub-queries, quoting and case included), not that of a second parser.
+#include "connectors/duckdb/query_error.hpp"
+#include "connectors/sql_identifier.hpp"
+#include "flows/nearest.hpp"
+#include "tasks/evaluate.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace millrace {
+namespace {
+
+std::string lower(std::string text) {
+    for (char& ch : text) ch = static_cast<char>(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
+    return text;
+}
+
+/// What one SQL text turned out to be.
+struct Finding {
+    std::vector<std::string> reads;
+    std::vector<InferColumn> columns;
+    bool schema_known = false;
+    std::string error;
+    int offset = -1;
+};
+
+class Inference {
+public:
+    explicit Inference(const InferOrder& order) : order_(order), database_({}) {
+        for (const InferTask& task : order.tasks) tasks_.emplace(lower(task.name), &task);
+    }
+
+    const InferResult& result(const std::string& name) {
+        const auto known = results_.find(name);
+        if (known != results_.end()) return known->second;
+        InferResult& out = results_[name]; // present from here on: a task that reads itself finds it, without a schema
+        const InferTask& task = *tasks_.at(name);
+        out.name = task.name;
+        InferResult found = task.sql.empty() ? given(task) : from_sql(task, task.sql, out);
+        for (const auto& [label, sql] : task.expressions) add_expression(task, label, sql, found);
+        return results_[name] = std::move(found);
+    }
+
+private:
+    static InferResult given(const InferTask& task) {
+        InferResult out;
+        out.name = task.name;
+        out.columns = task.columns;
+        out.schema_known = task.schema_known;
+        return out;
+    }
+
+    InferResult from_sql(const InferTask& task, const std::string& sql, InferResult out) {
+        Finding f = find(task, sql, "", "");
+        out.reads = std::move(f.reads);
+        out.columns = std::move(f.columns);
+        out.schema_known = f.schema_known;
+        out.error = std::move(f.error);
+        out.error_offset = f.offset;
+        return out;
+    }
+
+    void add_expression(const InferTask& task, const std::string& label, const std::string& sql, InferResult& out) {
+        const bool over_this = label.starts_with("column ");
+        const Finding f = over_this ? find(task, sql, "SELECT (", "\n) FROM this", &out) : label == "when" ? find(task, sql, "SELECT (", "\n)") : find(task, sql, "", "", &out);
+        for (const std::string& name : f.reads)
+            if (name != task.name && std::find(out.reads.begin(), out.reads.end(), name) == out.reads.end()) out.reads.push_back(name);
+        if (f.error.empty() || !out.error.empty()) return;
+        out.error = f.error;
+        out.error_offset = f.offset;
+        out.expression = label;
+    }
+
+    /// The columns that readers of a task see: its contract where it has one, else what its SQL gives.
+    static const std::vector<InferColumn>& visible(const InferTask& task, const InferResult& result) {
+        return task.columns.empty() ? result.columns : task.columns;
+    }
+
+    Finding find(const InferTask& task, const std::string& sql, const std::string& before, const std::string& after, const InferResult* self = nullptr) {
+        Finding out;
+        duckdb::Connection db = database_.connect();
+        const std::string text = before + sql + after;
+        std::set<std::string> made;
+        for (;;) {
+            try {
+                describe(db, text, out);
+                out.schema_known = true;
+                return out;
+            } catch (const duckdb::QueryError& e) {
+                const std::string missing = lower(e.missing_table);
+                const bool is_this = missing == "this" && self != nullptr;
+                const bool readable = is_this || (tasks_.contains(missing) && missing != lower(task.name));
+                if (!missing.empty() && readable && made.insert(missing).second) {
+                    const InferTask& upstream = is_this ? task : *tasks_.at(missing);
+                    const InferResult& schema = is_this ? *self : result(missing);
+                    if (!is_this) out.reads.push_back(upstream.name);
+                    const std::vector<InferColumn>& columns = visible(upstream, schema);
+                    if (columns.empty() || (!schema.schema_known && upstream.columns.empty())) {
+                        add_tables_of_tree(db, text, task, out);
+                        return out;
+                    }
+                    if (!create_empty(db, missing, upstream, columns, out)) return out;
+                    continue;
+                }
+                report(e, text, before.size(), sql.size(), out);
+                return out;
+            } catch (const Error& e) {
+                out.error = e.what();
+                return out;
+            }
+        }
+    }
+
+    bool create_empty(duckdb::Connection& db, const std::string& name, const InferTask& task, const std::vector<InferColumn>& columns, Finding& out) {
+        std::string sql;
+        for (const InferColumn& c : columns) sql += (sql.empty() ? "" : ", ") + quote_identifier(c.name) + " " + c.type;
+        try {
+            db.query("CREATE TEMP TABLE " + quote_identifier(name) + " (" + sql + ")");
+            return true;
+        } catch (const Error& e) {
+            out.error = "the columns of " + task.name + ": " + e.what();
+            return false;
+        }
+    }
+
+    /// Types depend on those of parameters, so a statement with parameters is executed, typed, over the empty tables.
+    void describe(duckdb::Connection& db, const std::string& sql, Finding& out) {
+        duckdb::Statement statement = db.prepare(sql);
+        const std::vector<std::string> parameters = statement.parameters();
+        out.columns.clear();
+        if (!statement.is_select()) throw duckdb::QueryError(ErrorClass::Permanent, "only a SELECT may stand here");
+        if (parameters.empty()) {
+            for (const duckdb::Column& c : statement.columns()) out.columns.push_back({c.name, c.type.name});
+            return;
+        }
+        const std::string nulls = typed_nulls(parameters, sql), prefix = "PREPARE inferred AS ";
+        try {
+            db.query(prefix + sql);
+            const duckdb::Result result = db.query("EXECUTE inferred(" + nulls + ")");
+            for (const duckdb::Column& c : result.columns()) out.columns.push_back({c.name, c.type.name});
+        } catch (duckdb::QueryError& e) {
+            e.offset = std::max(e.offset - static_cast<int>(prefix.size()), -1);
+            throw;
+        }
+    }
+
+    [[nodiscard]] std::string typed_nulls(const std::vector<std::string>& parameters, const std::string& sql) const {
+        std::string list;
+        for (const std::string& name : parameters) {
+            const auto type = order_.bindings.find(name);
+            if (type == order_.bindings.end()) {
+                std::vector<std::string> names;
+                for (const auto& [known, ignored] : order_.bindings) names.push_back(known);
+                const std::string near = nearest(name, names);
+                duckdb::QueryError e(ErrorClass::Permanent, "there is no parameter $" + name + (near.empty() ? "" : ": did you mean $" + near + "?"));
+                e.offset = static_cast<int>(sql.find("$" + name));
+                throw e;
+            }
+            list += (list.empty() ? "" : ", ") + (quote_identifier(name) + " := CAST(NULL AS " + type->second + ")");
+        }
+        return list;
+    }
+
+    void report(const duckdb::QueryError& e, const std::string& text, std::size_t skipped, std::size_t length, Finding& out) const {
+        out.error = e.what();
+        if (!e.missing_table.empty()) {
+            std::vector<std::string> names;
+            for (const auto& [name, task] : tasks_) names.push_back(name);
+            const std::string near = nearest(lower(e.missing_table), names);
+            out.error = "there is no task '" + e.missing_table + "' to read" + (near.empty() ? "" : ": did you mean '" + near + "'?");
+        }
+        const std::size_t at = e.offset < 0 ? std::string::npos : static_cast<std::size_t>(e.offset);
+        if (at != std::string::npos && at >= skipped && at <= text.size()) out.offset = static_cast<int>(std::min(at - skipped, length));
+    }
+
+    /// Beyond a table without a schema nothing can be bound: what else is read comes from the syntax tree.
+    void add_tables_of_tree(duckdb::Connection& db, const std::string& sql, const InferTask& task, Finding& out) {
+        try {
+            collect_tables(db.query("SELECT json_serialize_sql(" + quote_literal(sql) + ")").single_value(), task, out);
+        } catch (const Error&) {
+            // A statement that cannot be serialised keeps the edges found so far.
+        }
+    }
+
+    void collect_tables(const Json& node, const InferTask& task, Finding& out) {
+        if (node.is_array())
+            for (const Json& item : node) collect_tables(item, task, out);
+        if (!node.is_object()) return;
+        if (node.value("type", Json()) == "BASE_TABLE") {
+            const auto known = tasks_.find(lower(node.value("table_name", "")));
+            if (known != tasks_.end() && known->second->name != task.name &&
+                std::find(out.reads.begin(), out.reads.end(), known->second->name) == out.reads.end())
+                out.reads.push_back(known->second->name);
+        }
+        for (const auto& [key, value] : node.items()) collect_tables(value, task, out);
+    }
+
+    const InferOrder& order_;
+    duckdb::Database database_;
+    std::map<std::string, const InferTask*> tasks_; ///< by lower-case name
+    std::map<std::string, InferResult> results_;    ///< by lower-case name; references stay valid
+};
+
+} // namespace
+
+InferReply infer(const InferOrder& order) {
+    InferReply reply;
+    reply.id = order.id;
+    try {
+        Inference inference(order);
+        for (const InferTask& task : order.tasks) reply.tasks.push_back(inference.result(lower(task.name)));
+    } catch (const std::exception& e) {
+        reply.tasks.clear();
+        for (const InferTask& task : order.tasks) {
+            InferResult failed;
+            failed.name = task.name;
+            failed.error = e.what();
+            reply.tasks.push_back(failed);
+        }
+    }
+    return reply;
+}
+
+} // namespace millrace

@@ -1,0 +1,23 @@
+/// What SQL of a flow sees: upstream datasets as views by task name, and the run's values as `$name`.
+#pragma once
+
+#include "connectors/duckdb/connection.hpp"
+#include "flows/error.hpp"
+#include "flows/host_message.hpp"
+
+#include <map>
+#include <string>
+
+namespace millrace {
+
+/// `$run_at`, `$interval_start|end` (timestamptz), `$interval_start_date|_end_date` (dates in the flow's zone),
+/// and every parameter, typed. Throws Error{Permanent} for a value that does not fit its type.
+[[nodiscard]] duckdb::Bindings bindings_of(const RunContext& context);
+
+/// One value by its declared type ("date", "decimal", ...; empty: by the JSON type).
+[[nodiscard]] duckdb::Value value_of(const Json& value, const std::string& type, const std::string& timezone);
+
+/// A temporary view for each input, by task name.
+void create_views(duckdb::Connection& db, const std::map<std::string, std::string>& manifests);
+
+} // namespace millrace

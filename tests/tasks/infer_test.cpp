@@ -1,0 +1,90 @@
+#include "tasks/evaluate.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace millrace;
+
+namespace {
+
+InferTask source(const std::string& name, std::vector<InferColumn> columns) {
+    InferTask t;
+    t.name = name;
+    t.schema_known = !columns.empty();
+    t.columns = std::move(columns);
+    return t;
+}
+
+InferTask sql(const std::string& name, const std::string& text, std::map<std::string, std::string> expressions = {}) {
+    InferTask t;
+    t.name = name;
+    t.sql = text;
+    t.expressions = std::move(expressions);
+    return t;
+}
+
+InferOrder order(std::vector<InferTask> tasks) {
+    InferOrder o;
+    o.id = 3;
+    o.tasks = std::move(tasks);
+    o.bindings = {{"run_at", "TIMESTAMPTZ"}, {"from_day", "DATE"}};
+    return o;
+}
+
+const InferTask entries = source("entries", {{"id", "VARCHAR"}, {"hours", "DECIMAL(9,4)"}, {"at", "TIMESTAMPTZ"}, {"p", "STRUCT(a INTEGER, b VARCHAR[])"}});
+const InferTask projects = source("projects", {{"id", "VARCHAR"}, {"name", "VARCHAR"}});
+
+} // namespace
+
+TEST_CASE("SQL is prepared over empty tables: what it reads and what it gives") {
+    const InferReply reply = infer(order({entries, projects, sql("a", "with projects2 as (select * from Projects) select e.id, e.p.b[1] as first, sum(hours) as h, $run_at as at "
+                                                                      "from entries as e join projects2 p on p.id = e.id where e.at >= $from_day group by all"),
+                                          sql("b", "select a.*, (select count(*) from entries) as n from a")}));
+    REQUIRE(reply.tasks.size() == 4);
+    const InferResult& a = reply.tasks[2];
+    CHECK(a.error == "");
+    std::vector<std::string> reads = a.reads;
+    std::sort(reads.begin(), reads.end());
+    CHECK(reads == std::vector<std::string>{"entries", "projects"});
+    REQUIRE(a.columns.size() == 4);
+    CHECK(a.columns[1].type == "VARCHAR");
+    CHECK(a.columns[2].type == "DECIMAL(38,4)");
+    CHECK(a.columns[3].type == "TIMESTAMP WITH TIME ZONE");
+    CHECK(reply.tasks[3].columns.size() == 5);
+    CHECK(reply.tasks[3].reads.size() == 2);
+}
+
+TEST_CASE("mistakes name the nearest thing and their place") {
+    const InferReply reply = infer(order({projects, sql("a", "select nme from projects"), sql("b", "select 1 from project"), sql("c", "select $from_dy as d"),
+                                          sql("d", "select $run_at > from_day from projects"), sql("e", "select id frm projects where"), sql("f", "delete from projects"),
+                                          sql("g", "select * from a; select 2"), sql("self", "select * from self")}));
+    CHECK(reply.tasks[1].error_offset == 7);
+    CHECK_THAT(reply.tasks[1].error, Catch::Contains("name"));
+    CHECK(reply.tasks[2].error == "there is no task 'project' to read: did you mean 'projects'?");
+    CHECK(reply.tasks[2].error_offset == 14);
+    CHECK(reply.tasks[3].error == "there is no parameter $from_dy: did you mean $from_day?");
+    CHECK(reply.tasks[3].error_offset == 7);
+    CHECK(reply.tasks[4].error_offset == 17);
+    CHECK(reply.tasks[5].error_offset > 0);
+    for (const std::size_t i : {6U, 7U, 8U}) CHECK(reply.tasks[i].error != "");
+}
+
+TEST_CASE("beyond a table without a schema only the edges are known") {
+    const InferReply reply = infer(order({source("raw", {}), projects, sql("a", "select x from raw join projects using (id) where y in (select z from projects)"), sql("b", "select * from a")}));
+    CHECK(reply.tasks[2].error == "");
+    CHECK_FALSE(reply.tasks[2].schema_known);
+    CHECK(reply.tasks[2].reads == std::vector<std::string>{"raw", "projects"});
+    CHECK(reply.tasks[3].reads == std::vector<std::string>{"a"});
+    CHECK_FALSE(reply.tasks[3].schema_known);
+}
+
+TEST_CASE("expressions: when, checks over `this`, column rules") {
+    const InferReply reply = infer(order({projects, sql("a", "select id, name from projects",
+                                                        {{"when", "(select count(*) from projects) > 0 and $run_at is not null"}, {"check few", "select * from this where length(name) > 3"}, {"column id", "length(id) > 3"}}),
+                                          sql("b", "select id from projects", {{"column id", "length(idd) > 3"}}), sql("c", "select 1 as x", {{"when", "(select max(n) from a) > 1"}})}));
+    CHECK(reply.tasks[1].error == "");
+    CHECK(reply.tasks[2].expression == "column id");
+    CHECK(reply.tasks[2].error_offset == 7);
+    CHECK(reply.tasks[3].expression == "when");
+    CHECK(reply.tasks[3].reads == std::vector<std::string>{"a"});
+    CHECK(reply.tasks[3].columns.size() == 1);
+}

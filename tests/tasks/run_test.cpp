@@ -1,0 +1,89 @@
+#include "connectors/manifest.hpp"
+#include "tests/tasks/host_process.hpp"
+
+using namespace millrace;
+using namespace millrace::test;
+
+namespace {
+std::string text_of(const std::vector<Json>& log, const std::string& level) {
+    std::string out;
+    for (const Json& line : log)
+        if (line["level"] == level) out += line["text"].get<std::string>() + "|";
+    return out;
+}
+} // namespace
+
+TEST_CASE("a command's output becomes the log, its environment is what is declared") {
+    const TempFolder run;
+    HostProcess host("run");
+    AttemptOrder order = order_for(run, "c", "run", {{"command", "echo hi $who; echo oops >&2; printf 'no newline'; env | cut -d= -f1 | sort | tr '\\n' ' '"}, {"env", {{"KIND", "${who}!"}}}});
+    order.context.params = {{"who", "wor ld; rm -rf /"}};
+    const AttemptDone done = host.attempt(order);
+    CHECK(done.outcome == "completed");
+    CHECK_THAT(text_of(log_of(order), "out"), Catch::StartsWith("hi wor ld; rm -rf /|no newline"));
+    CHECK(text_of(log_of(order), "err") == "oops|");
+    CHECK_THAT(text_of(log_of(order), "out"), Catch::Contains("KIND") && Catch::Contains("MILLRACE_RUN_ID") && !Catch::Contains("MILLRACE_DUCKDB") && !Catch::Contains("USER"));
+}
+
+TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
+    const TempFolder run;
+    HostProcess host("run");
+    CHECK(host.attempt(order_for(run, "a", "run", {{"command", "exit 75"}})).outcome == "retry");
+    const AttemptDone failed = host.attempt(order_for(run, "b", "run", {{"argv", {"/bin/sh", "-c", "exit 3"}}}));
+    CHECK(failed.error->message == "the command ended with exit code 3");
+    CHECK(host.attempt(order_for(run, "c", "run", {{"command", "kill -9 $$"}})).error->error_class == "crashed");
+    CHECK_THAT(host.attempt(order_for(run, "d", "run", {{"argv", {"no-such-program"}}})).error->message, Catch::Contains("cannot be started"));
+}
+
+TEST_CASE("the output file becomes a dataset under the contract") {
+    const TempFolder run;
+    HostProcess host("run");
+    const Json contract = {{"columns", {{{"name", "id"}, {"type", "BIGINT"}}, {{"name", "amount"}, {"type", "DECIMAL(12,2)"}}}}};
+    const AttemptDone csv = host.attempt(order_for(run, "csv", "run", {{"command", "printf 'id,amount\\n1,2.50\\n2,3\\n' > $MILLRACE_OUTPUT"}, {"output", "csv"}, {"contract", contract}}));
+    if (csv.error) FAIL(csv.error->message);
+    CHECK(rows_of_dataset(host, csv.manifest).at(0) == Json({{"id", 1}, {"amount", "2.50"}}));
+    const AttemptDone json = host.attempt(order_for(run, "json", "run", {{"command", "echo '[{\"id\": 1, \"amount\": 0.1}]' > $MILLRACE_OUTPUT"}, {"output", "json"}, {"contract", contract}}));
+    if (json.error) FAIL(json.error->message);
+    CHECK(rows_of_dataset(host, json.manifest).at(0)["amount"] == "0.10");
+    const AttemptDone bad = host.attempt(order_for(run, "bad", "run", {{"command", "echo '[{\"id\": 1.5, \"amount\": 0.1}]' > $MILLRACE_OUTPUT"}, {"output", "json"}, {"contract", contract}}));
+    CHECK_THAT(bad.error->message, Catch::Contains("id: '1.5' does not fit BIGINT"));
+    AttemptOrder copy = order_for(run, "copy", "run", {{"command", "cp $MILLRACE_INPUT_csv $MILLRACE_OUTPUT"}, {"output", "parquet"}});
+    copy.inputs = {{"csv", csv.manifest}};
+    const AttemptDone parquet = host.attempt(copy);
+    if (parquet.error) FAIL(parquet.error->message);
+    CHECK(parquet.rows == 2);
+    CHECK_THAT(host.attempt(order_for(run, "none", "run", {{"command", "true"}, {"output", "csv"}})).error->message, Catch::Contains("wrote no output"));
+}
+
+TEST_CASE("a log takes any bytes") {
+    const TempFolder run;
+    HostProcess host("run");
+    const AttemptOrder order = order_for(run, "a", "run", {{"command", "printf 'a\\0b\\377c\\n'; head -c 200000 /dev/zero | tr '\\0' x; echo; seq 1 20000"}});
+    CHECK(host.attempt(order).outcome == "completed");
+    const auto log = log_of(order);
+    CHECK(log.at(0)["text"] == "a\xEF\xBF\xBD" "b\xEF\xBF\xBD" "c");
+    CHECK(log.size() > 20000);
+    CHECK(log.at(log.size() - 2)["text"] == "20000");
+    CHECK(log.back()["end"] == true);
+}
+
+TEST_CASE("cancel kills the whole group of the command; so does the end of the daemon") {
+    const TempFolder run;
+    std::string marker = run.path + "/children";
+    {
+        HostProcess host("run");
+        const AttemptOrder order = order_for(run, "a", "run", {{"command", "sleep 1000 & echo $! >> " + marker + "; echo $$ >> " + marker + "; wait"}});
+        host.send(to_line("attempt", order));
+        while (!std::filesystem::exists(marker) || std::filesystem::file_size(marker) < 4) ::usleep(10000);
+        ::usleep(50000);
+        host.send("{\"type\":\"cancel\",\"id\":" + std::to_string(order.id) + "}\n");
+        CHECK(host.receive("done", 15).at("outcome") == "cancelled");
+    }
+    std::ifstream in(marker);
+    for (pid_t pid; in >> pid;) {
+        std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+        std::string number, name, state;
+        stat >> number >> name >> state;
+        CHECK((state.empty() || state == "Z"));
+    }
+}
