@@ -1,0 +1,183 @@
+#include "daemon/configuration.hpp"
+
+#include "flows/error.hpp"
+#include "flows/project_files.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <unistd.h>
+
+namespace millrace {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* default_listen = "127.0.0.1:8420";
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+[[noreturn]] void refuse(const std::string& where, const std::vector<Diagnostic>& diagnostics) {
+    std::string text;
+    for (const auto& diagnostic : diagnostics) text += to_text(diagnostic);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    throw Error(ErrorClass::Permanent, where + " has mistakes:\n" + text);
+}
+
+Sources installed_sources(const Installation& installation) {
+    std::vector<Diagnostic> diagnostics;
+    auto sources = read_sources(installation.sources, diagnostics);
+    if (has_errors(diagnostics))
+        refuse(installation.sources.string(), diagnostics);
+    return sources;
+}
+
+Project read_project(const fs::path& file, const Sources& sources) {
+    if (file.empty())
+        return default_project();
+    const auto source = read_source_text(file);
+    Diagnostics diagnostics(source);
+    auto project = parse_project(source, sources, diagnostics);
+    if (!project || diagnostics.has_errors())
+        refuse(file.string(), diagnostics.sorted());
+    return *project;
+}
+
+/// The value of a top-level key that may hold references.
+std::string filled(const std::string& text, const char* key, const Secrets& secrets) {
+    std::string missing;
+    auto value = secrets.fill(text, missing);
+    if (!value)
+        throw Error(ErrorClass::Permanent, fmt::format("`{}` in millrace.yaml needs {}, which is not set", key, missing), secrets.remedy(missing));
+    return *value;
+}
+
+fs::path find_file(const fs::path& asked) {
+    std::error_code ignored;
+    if (!asked.empty())
+        return fs::absolute(asked);
+    if (auto near = find_project_file(fs::current_path()); !near.empty())
+        return near;
+    const fs::path system = "/etc/millrace/millrace.yaml";
+    return fs::is_regular_file(system, ignored) ? system : fs::path();
+}
+
+} // namespace
+
+fs::path default_state_folder() {
+    if (auto folder = variable("STATE_DIRECTORY"); !folder.empty())
+        return folder.substr(0, folder.find(':'));
+    if (geteuid() == 0 || variable("USER") == "millrace")
+        return "/var/lib/millrace";
+    if (auto folder = variable("XDG_STATE_HOME"); !folder.empty())
+        return fs::path(folder) / "millrace";
+    if (auto home = variable("HOME"); !home.empty())
+        return fs::path(home) / ".local/state/millrace";
+    throw Error(ErrorClass::Permanent, "there is no folder for the state: neither HOME nor MILLRACE_STATE is set", "set MILLRACE_STATE or `state:` in millrace.yaml");
+}
+
+Configuration load_configuration(const fs::path& asked) {
+    Configuration configuration;
+    configuration.installation = find_installation();
+    configuration.sources = installed_sources(configuration.installation);
+    configuration.file = find_file(asked);
+    configuration.folder = configuration.file.empty() ? fs::current_path() : configuration.file.parent_path();
+    configuration.project = read_project(configuration.file, configuration.sources);
+
+    const Secrets secrets(configuration.folder);
+    const auto& project = configuration.project;
+    const auto choose = [&](const char* environment_name, const std::string& written, const char* key) {
+        const auto found = secrets.find(environment_name);
+        return found ? *found : filled(written, key, secrets);
+    };
+    configuration.database = choose("MILLRACE_DATABASE", project.database, "database");
+    configuration.listen = choose("MILLRACE_LISTEN", project.listen, "listen");
+    if (configuration.listen.empty())
+        configuration.listen = default_listen;
+    const auto state = choose("MILLRACE_STATE", project.state, "state");
+    configuration.state = (state.empty() ? default_state_folder() : configuration.folder / state).lexically_normal();
+    const auto staging = filled(project.staging, "staging", secrets);
+    configuration.staging = (staging.empty() ? configuration.state / "staging" : configuration.folder / staging).lexically_normal();
+    std::error_code ignored;
+    for (const auto& folder : project.flows) {
+        const auto path = (configuration.folder / folder).lexically_normal();
+        // without a millrace.yaml nobody asked for the folder
+        if (!configuration.file.empty() || fs::is_directory(path, ignored))
+            configuration.flows.push_back(path);
+    }
+    return configuration;
+}
+
+ConfiguredConnections::ConfiguredConnections(const Configuration& configuration, std::string warehouse_url)
+    : configuration_(configuration), secrets_(configuration.folder), warehouse_url_(std::move(warehouse_url)) {}
+
+ConfiguredConnections::Resolved ConfiguredConnections::fill(const std::string& name, const ConnectionSpec& spec) const {
+    Resolved resolved;
+    resolved.fields["type"] = spec.type;
+    for (const auto& [field, text] : spec.fields.items()) {
+        std::string missing;
+        if (auto value = secrets_.fill(text.get<std::string>(), missing))
+            resolved.fields[field] = *value;
+        else
+            resolved.missing[field] = missing;
+    }
+    if (name == "warehouse" && spec.implied && !warehouse_url_.empty())
+        resolved.fields["url"] = warehouse_url_;
+    resolved.is_set = !spec.implied || resolved.fields.size() > 1;
+    if (const auto source = configuration_.sources.find(spec.type); source != configuration_.sources.end())
+        for (const auto& field : source->second.connection)
+            if (field.default_value && !resolved.fields.contains(field.name)) {
+                resolved.fields[field.name] = *field.default_value;
+                resolved.missing.erase(field.name);
+            }
+    return resolved;
+}
+
+Json ConfiguredConnections::resolve(const std::string& name) {
+    const auto& all = configuration_.project.connections;
+    const auto spec = all.find(name);
+    if (spec == all.end())
+        throw Error(ErrorClass::Permanent, fmt::format("there is no connection '{}'", name), "declare it under `connections:` in millrace.yaml");
+    const auto resolved = fill(name, spec->second);
+    const auto source = configuration_.sources.find(spec->second.type);
+    for (const auto& [field, missing] : resolved.missing) {
+        bool required = !spec->second.implied;
+        if (source != configuration_.sources.end())
+            for (const auto& declared : source->second.connection) required = required || (declared.name == field && declared.required);
+        if (required)
+            throw Error(ErrorClass::Permanent, fmt::format("the connection '{}' needs {} for its `{}`, which is not set", name, missing, field), secrets_.remedy(missing));
+    }
+    if (spec->second.type == "postgres" && !resolved.fields.contains("url"))
+        throw Error(ErrorClass::Permanent, fmt::format("the connection '{}' has no `url`", name),
+                    fmt::format("declare it in millrace.yaml: {}: {{type: postgres, url: \"${{secret.{}_URL}}\"}}", name, name));
+    return resolved.fields;
+}
+
+Json ConfiguredConnections::describe() const {
+    Json items = Json::array();
+    for (const auto& [name, spec] : configuration_.project.connections) {
+        const auto resolved = fill(name, spec);
+        if (!resolved.is_set)
+            continue;
+        Json fields = Json::object();
+        const auto source = configuration_.sources.find(spec.type);
+        for (const auto& [field, value] : resolved.fields.items()) {
+            if (field == "type")
+                continue;
+            // whatever came from a secret, and a URL that may hold a password
+            bool hidden = spec.fields.contains(field) && spec.fields[field].get<std::string>().find("${secret.") != std::string::npos;
+            hidden = hidden || (field == "url" && value.get<std::string>().find('@') != std::string::npos);
+            if (source != configuration_.sources.end())
+                for (const auto& declared : source->second.connection) hidden = hidden || (declared.name == field && declared.secret);
+            fields[field] = hidden ? Json("***") : value;
+        }
+        Json missing = Json::array();
+        for (const auto& [field, wanted] : resolved.missing) missing.push_back(wanted);
+        items.push_back({{"name", name}, {"type", spec.type}, {"fields", fields}, {"implied", spec.implied}, {"missing", missing}});
+    }
+    return items;
+}
+
+} // namespace millrace

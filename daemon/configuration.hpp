@@ -1,0 +1,69 @@
+/// The configuration of daemon and command line: millrace.yaml, completed by defaults and the environment. Secrets are not
+/// in it: whoever needs a connection asks ConfiguredConnections, which fills them in at that moment.
+///
+/// millrace.yaml is that of the current folder or its nearest parent, else /etc/millrace/millrace.yaml; without one there are
+/// only the connections that the environment names. The variables MILLRACE_DATABASE, MILLRACE_LISTEN, MILLRACE_STATE win
+/// over the file.
+#pragma once
+
+#include "daemon/installation.hpp"
+#include "daemon/secrets.hpp"
+#include "flows/project.hpp"
+#include "scheduler/ports.hpp"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+struct Configuration {
+    std::filesystem::path file;               ///< of millrace.yaml; empty: there is none
+    std::filesystem::path folder;             ///< of the file, else the current one: relative paths start here
+    std::string database;                     ///< libpq URL of the store; empty: the private PostgreSQL
+    std::string listen;                       ///< HOST:PORT of the API and the dashboard
+    std::filesystem::path state;              ///< absolute: locks, socket, private PostgreSQL
+    std::filesystem::path staging;            ///< absolute: datasets and logs of runs
+    std::vector<std::filesystem::path> flows; ///< absolute: folders of flow files
+    Project project;                          ///< connections, channels, limits, retention as written
+    Sources sources;                          ///< the declared sources of the installation
+    Installation installation;
+
+    /// The socket of the API for this machine's users.
+    [[nodiscard]] std::filesystem::path socket() const { return state / "run/millrace.sock"; }
+};
+
+/// Empty `file`: the one that belongs to the current folder. Throws Error{Permanent}: what cannot be read or parsed, with
+/// the diagnostics in the form for people.
+[[nodiscard]] Configuration load_configuration(const std::filesystem::path& file = {});
+
+/// Where the state is unless told: $STATE_DIRECTORY (systemd), /var/lib/millrace for root and the user `millrace`, else
+/// ~/.local/state/millrace.
+[[nodiscard]] std::filesystem::path default_state_folder();
+
+/// Connections of a configuration, secrets filled in anew for each call.
+class ConfiguredConnections final : public Connections {
+public:
+    /// `warehouse_url` fills in the connection `warehouse` where the project does not declare one; empty: there is none.
+    ConfiguredConnections(const Configuration& configuration, std::string warehouse_url);
+
+    [[nodiscard]] Json resolve(const std::string& name) override;
+    /// Every connection without its secrets, for the API: `[{name, type, fields: {name: value or "***"}, implied, missing: [variable]}]`.
+    /// An implied connection of which nothing is set is left out.
+    [[nodiscard]] Json describe() const;
+
+private:
+    struct Resolved {
+        Json fields = Json::object();
+        std::map<std::string, std::string> missing; ///< field -> variable
+        bool is_set = false;                        ///< somebody wrote it, or one of its variables is set
+    };
+    [[nodiscard]] Resolved fill(const std::string& name, const ConnectionSpec& spec) const;
+
+    const Configuration& configuration_;
+    Secrets secrets_;
+    std::string warehouse_url_;
+};
+
+} // namespace millrace

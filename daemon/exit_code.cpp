@@ -1,1 +1,0 @@
-#include "daemon/exit_code.hpp"

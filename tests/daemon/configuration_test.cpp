@@ -1,0 +1,108 @@
+#include "daemon/configuration.hpp"
+
+#include "flows/error.hpp"
+#include "tests/skip.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+using namespace millrace;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder of its own that is removed with the test.
+class Folder {
+public:
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "millrace-test-XXXXXX").string();
+        if (!mkdtemp(name.data()))
+            throw std::runtime_error("mkdtemp");
+        path = name;
+    }
+    ~Folder() { fs::remove_all(path); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    void write(const std::string& name, const std::string& text) const { std::ofstream(path / name) << text; }
+    fs::path path;
+};
+
+/// Sets a variable for the life of the object.
+class Variable {
+public:
+    Variable(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
+    ~Variable() { unsetenv(name_); }
+    Variable(const Variable&) = delete;
+    Variable& operator=(const Variable&) = delete;
+
+private:
+    const char* name_;
+};
+
+} // namespace
+
+TEST_CASE("an .env file: comments, export and quotes; a mistake names its line") {
+    const auto values = parse_env_file("# keys\nexport A=1\n B = \"two words\" # why\nC='$x'\nD=a#b # c\n\n", ".env");
+    CHECK(values == std::map<std::string, std::string>{{"A", "1"}, {"B", "two words"}, {"C", "$x"}, {"D", "a#b"}});
+    try {
+        (void)parse_env_file("A=1\nnonsense\n", "here/.env");
+        FAIL("it was taken");
+    } catch (const Error& error) {
+        CHECK(std::string(error.what()) == "here/.env:2: this is not NAME=value");
+    }
+}
+
+TEST_CASE("a secret comes from the environment, a named file, .env or a credential, in that order") {
+    const Folder folder;
+    const Secrets secrets(folder.path);
+    CHECK_FALSE(secrets.find("MR_TEST_KEY"));
+
+    folder.write("MR_TEST_KEY", "from-systemd\n");
+    const Variable credentials("CREDENTIALS_DIRECTORY", folder.path.string());
+    CHECK(secrets.find("MR_TEST_KEY") == "from-systemd");
+    folder.write(".env", "MR_TEST_KEY=from-env-file\n");
+    CHECK(secrets.find("MR_TEST_KEY") == "from-env-file");
+    folder.write("named", "from-named-file\n");
+    const Variable named("MR_TEST_KEY_FILE", (folder.path / "named").string());
+    CHECK(secrets.find("MR_TEST_KEY") == "from-named-file");
+    const Variable environment("MR_TEST_KEY", "from-environment");
+    CHECK(secrets.find("MR_TEST_KEY") == "from-environment");
+    CHECK_FALSE(secrets.find("../../etc/passwd"));
+}
+
+TEST_CASE("a project's connections are filled in, and what is not set is told by name") {
+    const Folder folder;
+    folder.write("millrace.yaml", "state: state\nlisten: 127.0.0.1:0\nconnections:\n"
+                                  "  agency_b: {type: clockify, api_key: \"${secret.MR_TEST_B}\", workspace_id: abc}\n");
+    const auto configuration = load_configuration(folder.path / "millrace.yaml");
+    CHECK(configuration.state == folder.path / "state");
+    CHECK(configuration.staging == folder.path / "state/staging");
+    CHECK(configuration.socket() == folder.path / "state/run/millrace.sock");
+    CHECK(configuration.flows == std::vector<fs::path>{folder.path / "flows"});
+
+    ConfiguredConnections connections(configuration, "postgresql:///warehouse");
+    CHECK(connections.resolve("warehouse")["url"] == "postgresql:///warehouse");
+    CHECK_THROWS_WITH(connections.resolve("agency_b"), "the connection 'agency_b' needs MR_TEST_B for its `api_key`, which is not set");
+    CHECK_THROWS_WITH(connections.resolve("agency_c"), "there is no connection 'agency_c'");
+
+    folder.write(".env", "MR_TEST_B=first\n");
+    CHECK(connections.resolve("agency_b")["api_key"] == "first");
+    folder.write(".env", "MR_TEST_B=rotated\n");
+    const auto rotated = connections.resolve("agency_b");
+    CHECK(rotated["api_key"] == "rotated");
+    CHECK(rotated["workspace_id"] == "abc");
+    CHECK(rotated["url"] == "https://api.clockify.me/api/v1");
+    CHECK(connections.describe().dump().find("rotated") == std::string::npos);
+}
+
+TEST_CASE("a mistake in millrace.yaml is told with its place") {
+    const Folder folder;
+    folder.write("millrace.yaml", "lisen: 127.0.0.1:1\n");
+    try {
+        (void)load_configuration(folder.path / "millrace.yaml");
+        FAIL("it was taken");
+    } catch (const Error& error) {
+        CHECK(std::string(error.what()).find("millrace.yaml:1:1") != std::string::npos);
+        CHECK(std::string(error.what()).find("listen") != std::string::npos);
+    }
+}
