@@ -1,0 +1,184 @@
+#include "running_server.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace millrace;
+using namespace millrace::test;
+
+TEST_CASE("every listing and document is reached by its path") {
+    RunningServer daemon;
+    const auto path = GENERATE(as<std::string>(), "/api/v1/flows", "/api/v1/flows/hours", "/api/v1/flows/hours/plan", "/api/v1/runs",
+                               "/api/v1/runs/4", "/api/v1/runs/4/tasks", "/api/v1/runs/4/graph", "/api/v1/runs/4/logs",
+                               "/api/v1/runs/4/events", "/api/v1/runs/4/datasets/entries", "/api/v1/schedules", "/api/v1/limits",
+                               "/api/v1/nodes", "/api/v1/doctor", "/api/v1/openapi.json", "/healthz", "/readyz");
+    const Answer answer = daemon.get(path);
+    CHECK(answer.status == 200);
+    CHECK(answer.headers.at("content-type") == "application/json");
+    CHECK(answer.headers.at("cache-control") == "no-store");
+    CHECK(answer.json().is_object());
+}
+
+TEST_CASE("a run is started with params, interval and key, and answered with 202 and its place") {
+    RunningServer daemon;
+    const Answer answer = daemon.post("/api/v1/flows/hours/runs",
+                                      R"({"params": {"days": 7}, "interval": {"start": "2026-11-01", "end": "2026-11-08"},
+                                          "limit_rows": 10, "full_refresh": true})",
+                                      "Idempotency-Key: abc\r\nUser-Agent: millrace/0.1.0\r\n");
+    CHECK(answer.status == 202);
+    CHECK(answer.json()["id"] == 7);
+    CHECK(answer.json()["outcome"] == "created");
+    CHECK(answer.headers.at("location") == "/api/v1/runs/7");
+    const TriggerRequest asked = daemon.on_loop([&] { return daemon.service.triggered; });
+    CHECK(asked.flow == "hours");
+    CHECK(asked.params["days"] == 7);
+    CHECK(asked.interval_start == "2026-11-01");
+    CHECK(asked.interval_end == "2026-11-08");
+    CHECK(asked.idempotency_key == "abc");
+    CHECK(asked.limit_rows == 10);
+    CHECK(asked.full_refresh);
+    CHECK(asked.trigger == "cli");
+}
+
+TEST_CASE("a trigger that overlap skips is 200, a known idempotency key 202 again") {
+    RunningServer daemon;
+    daemon.on_loop([&] { daemon.service.trigger_result.outcome = TriggerResult::Outcome::Skipped; });
+    const Answer skipped = daemon.post("/api/v1/flows/hours/runs");
+    CHECK(skipped.status == 200);
+    CHECK(skipped.json()["outcome"] == "skipped");
+    daemon.on_loop([&] { daemon.service.trigger_result.outcome = TriggerResult::Outcome::Existing; });
+    const Answer existing = daemon.post("/api/v1/flows/hours/runs", R"({"idempotency_key": "k"})");
+    CHECK(existing.status == 202);
+    CHECK(existing.json()["outcome"] == "existing");
+}
+
+TEST_CASE("what the engine refuses becomes a problem of the right status") {
+    RunningServer daemon;
+    const auto [kind, status] = GENERATE(table<Refusal::Kind, int>({{Refusal::Kind::NotFound, 404},
+                                                                    {Refusal::Kind::Invalid, 422},
+                                                                    {Refusal::Kind::Conflict, 409},
+                                                                    {Refusal::Kind::Unavailable, 503}}));
+    daemon.on_loop([&, k = kind] { daemon.service.refusal = std::make_exception_ptr(Refusal(k, "no such thing", "look again")); });
+    const Answer answer = daemon.post("/api/v1/flows/hours/runs");
+    CHECK(answer.status == status);
+    CHECK(answer.headers.at("content-type") == "application/problem+json");
+    CHECK(answer.json()["status"] == status);
+    CHECK(answer.json()["detail"] == "no such thing");
+    CHECK(answer.json()["remedy"] == "look again");
+    CHECK(answer.json()["instance"] == "/api/v1/flows/hours/runs");
+}
+
+TEST_CASE("the reason of an unexpected failure stays in the log") {
+    RunningServer daemon;
+    daemon.on_loop([&] { daemon.read_models.refusal = std::make_exception_ptr(std::runtime_error("password=hunter2")); });
+    const Answer answer = daemon.get("/api/v1/flows");
+    CHECK(answer.status == 500);
+    CHECK(answer.body.find("hunter2") == std::string::npos);
+    CHECK(answer.json()["remedy"].get<std::string>().find("incident") != std::string::npos);
+}
+
+TEST_CASE("requests that are wrong are told what is wrong") {
+    struct Wrong {
+        std::string target, body;
+        int status;
+        std::string detail;
+    };
+    const auto wrong = GENERATE(values<Wrong>({
+        {"/api/v1/flows/hours/runs", "{", 400, "the body is no JSON: unexpected text at byte 2"},
+        {"/api/v1/flows/hours/runs", "[]", 422, "the body is a JSON array, not an object"},
+        {"/api/v1/flows/hours/runs", R"({"parms": {}})", 422, "'parms' is no member of this request"},
+        {"/api/v1/flows/hours/runs", R"({"params": 3})", 422, "'params' is a JSON number, not an object"},
+        {"/api/v1/flows/hours/runs", R"({"interval": {"start": "2026-01-01"}})", 422, "the interval has a start or an end, not both"},
+        {"/api/v1/flows/hours/runs", R"({"limit_rows": 0})", 422, "'limit_rows' is less than 1"},
+        {"/api/v1/runs/4/rerun", R"({"from": "task"})", 422, "'task' is missing"},
+        {"/api/v1/runs/4/rerun", R"({"from": "later"})", 422, "'from' is 'later'"},
+        {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "maybe"})", 422, "'decision' is 'maybe'"},
+        {"/api/v1/runs/four/cancel", "{}", 404, "there is no run four"},
+        {"/api/v1/flows/validate", "{}", 422, "'files' is missing"},
+    }));
+    RunningServer daemon;
+    const Answer answer = daemon.post(wrong.target, wrong.body);
+    CHECK(answer.status == wrong.status);
+    CHECK(answer.json()["detail"] == wrong.detail);
+}
+
+TEST_CASE("filters of runs, task runs and logs arrive typed, and unknown ones are refused") {
+    RunningServer daemon;
+    CHECK(daemon.get("/api/v1/runs?flow=hours&state=failed,crashed&limit=10&after=a%2Bb&parent=3").status == 200);
+    const RunFilter runs = daemon.on_loop([&] { return daemon.read_models.runs_filter; });
+    CHECK(runs.flow == "hours");
+    CHECK(runs.states == std::vector<std::string>{"failed", "crashed"});
+    CHECK(runs.limit == 10);
+    CHECK(runs.after == "a+b");
+    CHECK(runs.parent == 3);
+    CHECK(daemon.get("/api/v1/runs/4/logs?task=entries&attempt=2&after=100").status == 200);
+    const LogFilter logs = daemon.on_loop([&] { return daemon.read_models.logs_filter; });
+    CHECK(logs.task == "entries");
+    CHECK(logs.attempt == 2);
+    CHECK(logs.after == 100);
+    CHECK(daemon.get("/api/v1/runs?stat=failed").json()["remedy"] == "it takes flow, state, parent, limit, after");
+    CHECK(daemon.get("/api/v1/runs?state=done").status == 422);
+    CHECK(daemon.get("/api/v1/runs?limit=501").json()["detail"] == "'limit' is '501', which is no whole number from 1 to 500");
+    CHECK(daemon.get("/api/v1/runs?flow=%zz").status == 400);
+}
+
+TEST_CASE("actions on a run say who asked") {
+    RunningServer daemon;
+    CHECK(daemon.post("/api/v1/runs/4/cancel").status == 202);
+    CHECK(daemon.post("/api/v1/runs/4/tasks/sign_off/approve", R"({"decision": "reject", "comment": "no"})").status == 202);
+    CHECK(daemon.post("/api/v1/runs/4/rerun", R"({"task": "entries"})").headers.at("location") == "/api/v1/runs/5");
+    CHECK(daemon.connect().ask("PATCH", "/api/v1/schedules/hours", R"({"paused": true})").status == 200);
+    CHECK(daemon.post("/api/v1/deploy", R"({"folders": ["a"], "dry_run": true})").status == 200);
+    const auto calls = daemon.on_loop([&] { return daemon.service.calls; });
+    CHECK(calls == std::vector<std::string>{"cancel 4 by local", "reject 4 sign_off 'no' by local", "rerun", "hold hours", "deploy"});
+    CHECK(daemon.on_loop([&] { return daemon.service.reran.from; }) == RerunRequest::From::Task);
+    CHECK(daemon.on_loop([&] { return daemon.service.deployed.dry_run; }));
+}
+
+TEST_CASE("a path that is none, and a method that a path does not take") {
+    RunningServer daemon;
+    CHECK(daemon.get("/api/v1/nothing").status == 404);
+    CHECK(daemon.get("/api/v2/flows").status == 404);
+    const Answer answer = daemon.connect().ask("PATCH", "/api/v1/flows", "{}");
+    CHECK(answer.status == 405);
+    CHECK(answer.headers.at("allow") == "GET");
+}
+
+TEST_CASE("ready means that the store answers and the journal commits") {
+    RunningServer daemon;
+    CHECK(daemon.get("/readyz").status == 200);
+    daemon.on_loop([&] { daemon.read_models.gauges["journal_alive"] = 0; });
+    const Answer answer = daemon.get("/readyz");
+    CHECK(answer.status == 503);
+    CHECK(answer.json()["store_reachable"] == true);
+    CHECK(answer.json()["journal_alive"] == false);
+}
+
+TEST_CASE("the dashboard is one page at several paths, its files may be kept") {
+    RunningServer daemon;
+    for (const std::string path : {"/", "/runs", "/runs/4", "/flows/hours"}) {
+        const Answer page = daemon.get(path);
+        CHECK(page.status == 200);
+        CHECK(page.headers.at("content-type") == "text/html; charset=utf-8");
+        CHECK(page.headers.at("content-security-policy").find("default-src 'none'") == 0);
+        CHECK(daemon.get(path, "If-None-Match: " + page.headers.at("etag") + "\r\n").status == 304);
+    }
+    const Answer file = daemon.get("/assets/app-1234.js");
+    CHECK(file.body == "'use strict';");
+    CHECK(file.headers.at("cache-control").find("immutable") != std::string::npos);
+    CHECK(daemon.get("/assets/..%2findex.html").status == 404);
+}
+
+TEST_CASE("openapi.json describes every route of the API") {
+    RunningServer daemon;
+    const Json document = daemon.get("/api/v1/openapi.json").json();
+    CHECK(document["paths"]["/api/v1/flows/{name}/runs"]["post"]["x-scope"] == "trigger");
+    CHECK(document["paths"]["/api/v1/runs"]["get"]["parameters"].size() == 5);
+    CHECK(document["paths"].contains("/readyz"));
+    // Every reference has its schema.
+    const std::string text = document.dump();
+    const std::string prefix = "#/components/schemas/";
+    for (std::size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at + 1)) {
+        const std::string name = text.substr(at + prefix.size(), text.find('"', at) - at - prefix.size());
+        CHECK(document["components"]["schemas"].contains(name));
+    }
+}

@@ -1,0 +1,98 @@
+#include "web/access.hpp"
+
+#include "web/problem.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <unistd.h>
+
+namespace millrace {
+
+namespace {
+
+constexpr std::string_view bearer = "bearer ";
+constexpr std::string_view json_hint = "add the header 'Content-Type: application/json'";
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return out;
+}
+
+/// "localhost:8686" -> "localhost", "[::1]:8686" -> "[::1]".
+std::string host_name(std::string_view host) {
+    if (host.starts_with('[')) return lower(host.substr(0, host.find(']') + 1));
+    return lower(host.substr(0, host.find(':')));
+}
+
+bool is_allowed_host(const std::string& name, const AccessRules& rules) {
+    if (name == "localhost" || name == "127.0.0.1" || name == "[::1]") return true;
+    return std::find(rules.hosts.begin(), rules.hosts.end(), name) != rules.hosts.end();
+}
+
+bool is_json(std::string_view content_type) {
+    std::string type = lower(content_type.substr(0, content_type.find(';')));
+    while (!type.empty() && type.back() == ' ') type.pop_back();
+    return type == "application/json" || type == "application/merge-patch+json";
+}
+
+} // namespace
+
+Caller identify(const Request& request, const Peer& peer, const KeyRing& keys) {
+    const std::string_view authorization = request.header("authorization");
+    if (!authorization.empty() && !keys.is_empty()) {
+        if (authorization.size() <= bearer.size() || lower(authorization.substr(0, bearer.size())) != bearer)
+            throw Problem(401, "the Authorization header is no 'Bearer KEY'", "send 'Authorization: Bearer KEY'");
+        auto caller = keys.find(authorization.substr(bearer.size()));
+        if (!caller) throw Problem(401, "the key is unknown or revoked", "make a new one with `millrace keys create`");
+        return *caller;
+    }
+    Caller caller;
+    if (peer.kind == Peer::Kind::Unix) {
+        caller.name = "uid " + std::to_string(peer.uid);
+        if (peer.uid == 0 || peer.uid == ::geteuid()) caller.scope = Scope::Admin;
+    } else if (keys.is_empty()) {
+        caller.name = "local";
+        caller.scope = Scope::Admin;
+    } else {
+        caller.name = "anonymous";
+    }
+    return caller;
+}
+
+void require_scope(const Request& request, const Peer& peer, Scope needed) {
+    if (request.caller.scope >= needed) return;
+    const std::string scope(to_string(needed));
+    if (request.caller.scope != Scope::Public)
+        throw Problem(403, request.caller.name + " has the scope " + std::string(to_string(request.caller.scope)) + ", this needs " + scope,
+                      "use a key of scope " + scope + " (`millrace keys create --scope " + scope + " NAME`)");
+    if (peer.kind == Peer::Kind::Unix)
+        throw Problem(403, request.caller.name + " is neither root nor the daemon's own user, uid " + std::to_string(::geteuid()),
+                      "use sudo, run as that user, or set MILLRACE_KEY to a key of scope " + scope);
+    throw Problem(401, "this needs a key of scope " + scope, "send 'Authorization: Bearer KEY' (MILLRACE_KEY for the command line)");
+}
+
+void check_browser(const Request& request, const AccessRules& rules) {
+    const std::string_view host = request.header("host");
+    const std::string name = host_name(host);
+    if (!is_allowed_host(name, rules))
+        throw Problem(421, "the Host '" + name + "' is not one of this daemon's names",
+                      "use localhost, or create a key with `millrace keys create` and send it");
+    const std::string origin = lower(request.header("origin"));
+    if (!origin.empty() && origin != "http://" + lower(host))
+        throw Problem(403, "a page of another origin (" + origin + ") may not use this daemon",
+                      "open the dashboard of this daemon, or create a key with `millrace keys create` and send it");
+    if (lower(request.header("sec-fetch-site")) == "cross-site" && request.method != Method::Get && request.method != Method::Head)
+        throw Problem(403, "a page of another site may not use this daemon");
+    const bool changes = request.method != Method::Get && request.method != Method::Head;
+    if (changes && !is_json(request.header("content-type")))
+        throw Problem(415, "without keys, a request that changes something must be application/json", std::string(json_hint));
+}
+
+void check_content_type(const Request& request) {
+    if (!request.body.empty() && !is_json(request.header("content-type")))
+        throw Problem(415, "the body must be application/json", std::string(json_hint));
+}
+
+} // namespace millrace

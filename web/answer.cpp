@@ -1,0 +1,47 @@
+#include "web/problem.hpp"
+#include "web/route_table.hpp"
+#include "web/session.hpp"
+
+#include <boost/system/system_error.hpp>
+
+namespace millrace {
+
+namespace {
+
+void split_target(Request& request) {
+    const std::size_t question = request.target.find('?');
+    request.path = request.target.substr(0, question);
+    if (question == std::string::npos) return;
+    auto query = parse_query(std::string_view(request.target).substr(question + 1));
+    if (!query) throw Problem(400, "the query has a broken escape", "write a percent sign as %25");
+    request.query = std::move(*query);
+}
+
+/// The guards, in this order; each throws Problem.
+const Route& admit(const SessionContext& context, Request& request, const Peer& peer) {
+    split_target(request);
+    if (peer.kind == Peer::Kind::Tcp && context.keys.is_empty()) check_browser(request, context.rules);
+    const Route& route = find_route(request);
+    request.caller = identify(request, peer, context.keys);
+    require_scope(request, peer, route.scope);
+    check_content_type(request);
+    return route;
+}
+
+} // namespace
+
+boost::asio::awaitable<Response> answer(SessionContext& context, Request& request, const Peer& peer) {
+    std::exception_ptr thrown;
+    try {
+        const Route& route = admit(context, request, peer);
+        co_return co_await route.handler(context.api, request);
+    } catch (const boost::system::system_error& e) {
+        if (e.code() == boost::asio::error::operation_aborted) throw;
+        thrown = std::current_exception();
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    co_return problem_response(thrown, request.path);
+}
+
+} // namespace millrace

@@ -1,0 +1,105 @@
+#include "web/api/api.hpp"
+#include "web/api/members.hpp"
+
+namespace millrace::handlers {
+
+namespace {
+
+constexpr std::size_t longest_key = 255;
+
+std::string idempotency_key(const Request& request, const Json& body) {
+    const std::string in_header(request.header("idempotency-key"));
+    const std::string in_body = text_member(body, "idempotency_key");
+    if (!in_header.empty() && !in_body.empty() && in_header != in_body)
+        throw Problem(422, "the header Idempotency-Key and the member idempotency_key differ", "send one of them");
+    const std::string key = in_header.empty() ? in_body : in_header;
+    if (key.size() > longest_key)
+        throw Problem(422, "the idempotency key has " + std::to_string(key.size()) + " bytes, at most 255 are allowed");
+    return key;
+}
+
+TriggerRequest trigger_request(const Request& request) {
+    const Json body = request.json_object();
+    only_members(body, {"params", "interval", "idempotency_key", "limit_rows", "full_refresh"});
+    TriggerRequest trigger;
+    trigger.flow = request.param("name");
+    trigger.params = object_member(body, "params");
+    const Json interval = object_member(body, "interval");
+    only_members(interval, {"start", "end"});
+    const std::string start = text_member(interval, "start"), end = text_member(interval, "end");
+    if (start.empty() != end.empty())
+        throw Problem(422, "the interval has a start or an end, not both", "send both, or none for the flow's own interval");
+    if (!start.empty()) {
+        trigger.interval_start = start;
+        trigger.interval_end = end;
+    }
+    trigger.idempotency_key = idempotency_key(request, body);
+    trigger.limit_rows = integer_member(body, "limit_rows");
+    if (trigger.limit_rows && *trigger.limit_rows < 1) throw Problem(422, "'limit_rows' is less than 1");
+    trigger.full_refresh = flag_member(body, "full_refresh");
+    if (request.header("user-agent").starts_with("millrace/")) trigger.trigger = "cli";
+    return trigger;
+}
+
+/// A repeated idempotency key is answered like the first time: 202 and the same run.
+Response trigger_response(TriggerResult result) {
+    const bool skipped = result.outcome == TriggerResult::Outcome::Skipped;
+    result.run["outcome"] = skipped ? "skipped" : result.outcome == TriggerResult::Outcome::Existing ? "existing" : "created";
+    Response response = json_response(result.run, skipped ? 200 : 202);
+    if (const auto id = result.run.find("id"); id != result.run.end())
+        response.headers.emplace_back("Location", "/api/v1/runs/" + id->dump());
+    return response;
+}
+
+std::vector<SourceFile> source_files(const Json& body) {
+    only_members(body, {"files"});
+    const auto files = body.find("files");
+    if (files == body.end() || !files->is_array()) throw Problem(422, "'files' is missing", "send {\"files\": [{\"name\": ..., \"text\": ...}]}");
+    std::vector<SourceFile> sources;
+    for (const Json& file : *files) {
+        if (!file.is_object()) throw Problem(422, "'files' holds something that is no object", "send {\"name\": ..., \"text\": ...} in each place");
+        only_members(file, {"name", "text"});
+        SourceFile source;
+        source.name = text_member(file, "name");
+        source.text = text_member(file, "text");
+        if (source.name.empty()) source.name = "flow.yaml";
+        sources.push_back(std::move(source));
+    }
+    return sources;
+}
+
+} // namespace
+
+awaitable<Response> list_flows(Api& api, const Request&) { co_return json_response(co_await api.read_models.flows()); }
+
+awaitable<Response> show_flow(Api& api, const Request& request) {
+    co_return json_response(co_await api.read_models.flow(request.param("name")));
+}
+
+awaitable<Response> show_plan(Api& api, const Request& request) {
+    co_return json_response(co_await api.read_models.plan(request.param("name")));
+}
+
+awaitable<Response> validate_flows(Api& api, const Request& request) {
+    auto files = source_files(request.json_object());
+    Json list = Json::object();
+    list["items"] = co_await api.validator.validate(std::move(files));
+    list["next"] = nullptr;
+    co_return json_response(list);
+}
+
+awaitable<Response> trigger_run(Api& api, const Request& request) {
+    auto trigger = trigger_request(request);
+    co_return trigger_response(co_await api.service.trigger(std::move(trigger)));
+}
+
+awaitable<Response> deploy_flows(Api& api, const Request& request) {
+    const Json body = request.json_object();
+    only_members(body, {"folders", "dry_run"});
+    DeployRequest deploy;
+    deploy.folders = texts_member(body, "folders");
+    deploy.dry_run = flag_member(body, "dry_run");
+    co_return json_response(co_await api.service.deploy(std::move(deploy)));
+}
+
+} // namespace millrace::handlers

@@ -1,0 +1,28 @@
+#include "web/api/api.hpp"
+
+#include "flows/version.hpp"
+
+namespace millrace::handlers {
+
+awaitable<Response> healthz(Api&, const Request&) {
+    Json document = Json::object();
+    document["status"] = "ok";
+    document["version"] = version;
+    co_return json_response(document);
+}
+
+/// Ready: the store answers and the journal commits, by the engine's own figures.
+awaitable<Response> readyz(Api& api, const Request&) {
+    const Json figures = api.read_models.figures();
+    const bool store = figures.value("store_reachable", 0) != 0;
+    const bool journal = figures.value("journal_alive", 0) != 0;
+    Json document = Json::object();
+    document["ready"] = store && journal;
+    document["store_reachable"] = store;
+    document["journal_alive"] = journal;
+    Response response = json_response(document, store && journal ? 200 : 503);
+    if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
+    co_return response;
+}
+
+} // namespace millrace::handlers

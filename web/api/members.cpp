@@ -1,0 +1,69 @@
+#include "web/api/members.hpp"
+
+#include <algorithm>
+
+namespace millrace {
+
+namespace {
+
+const Json* present(const Json& document, std::string_view name) {
+    const auto found = document.find(std::string(name));
+    return found == document.end() || found->is_null() ? nullptr : &*found;
+}
+
+[[noreturn]] void wrong_type(const Json& value, std::string_view name, std::string_view expected) {
+    throw Problem(422, "'" + std::string(name) + "' is a JSON " + value.type_name() + ", not " + std::string(expected));
+}
+
+} // namespace
+
+void only_members(const Json& document, std::initializer_list<std::string_view> known) {
+    for (const auto& [name, value] : document.items()) {
+        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+        std::string all;
+        for (const std::string_view member : known) all += (all.empty() ? "" : ", ") + std::string(member);
+        throw Problem(422, "'" + name + "' is no member of this request", all.empty() ? "it takes an empty object" : "it takes " + all);
+    }
+}
+
+std::string text_member(const Json& document, std::string_view name) {
+    const Json* value = present(document, name);
+    if (!value) return {};
+    if (!value->is_string()) wrong_type(*value, name, "a string");
+    return value->get<std::string>();
+}
+
+bool flag_member(const Json& document, std::string_view name) {
+    const Json* value = present(document, name);
+    if (!value) return false;
+    if (!value->is_boolean()) wrong_type(*value, name, "true or false");
+    return value->get<bool>();
+}
+
+std::optional<std::int64_t> integer_member(const Json& document, std::string_view name) {
+    const Json* value = present(document, name);
+    if (!value) return std::nullopt;
+    if (!value->is_number_integer()) wrong_type(*value, name, "a whole number");
+    return value->get<std::int64_t>();
+}
+
+std::vector<std::string> texts_member(const Json& document, std::string_view name) {
+    std::vector<std::string> texts;
+    const Json* value = present(document, name);
+    if (!value) return texts;
+    if (!value->is_array()) wrong_type(*value, name, "a list of strings");
+    for (const Json& element : *value) {
+        if (!element.is_string()) wrong_type(element, name, "a string in each place");
+        texts.push_back(element.get<std::string>());
+    }
+    return texts;
+}
+
+Json object_member(const Json& document, std::string_view name) {
+    const Json* value = present(document, name);
+    if (!value) return Json::object();
+    if (!value->is_object()) wrong_type(*value, name, "an object");
+    return *value;
+}
+
+} // namespace millrace

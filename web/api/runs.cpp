@@ -1,0 +1,72 @@
+#include "web/api/api.hpp"
+#include "web/problem.hpp"
+
+#include "flows/state.hpp"
+
+namespace millrace::handlers {
+
+namespace {
+
+std::vector<std::string> states_of(const Request& request) {
+    auto states = request.query_list("state");
+    for (const std::string& state : states) {
+        try {
+            (void)state_from(state);
+        } catch (const std::invalid_argument&) {
+            throw Problem(422, "'" + state + "' is no state",
+                          "states are scheduled, pending, running, retrying, paused, cancelling, completed, failed, crashed, cancelled, skipped");
+        }
+    }
+    return states;
+}
+
+int limit_of(const Request& request, int fallback, int most) { return static_cast<int>(request.query_integer("limit", fallback, 1, most)); }
+
+} // namespace
+
+awaitable<Response> list_runs(Api& api, const Request& request) {
+    RunFilter filter;
+    filter.flow = request.query_value("flow").value_or("");
+    filter.states = states_of(request);
+    if (request.query_value("parent")) filter.parent = request.query_integer("parent", 0, 1, INT64_MAX);
+    filter.limit = limit_of(request, 50, 500);
+    filter.after = request.query_value("after").value_or("");
+    co_return json_response(co_await api.read_models.runs(std::move(filter)));
+}
+
+awaitable<Response> show_run(Api& api, const Request& request) {
+    co_return json_response(co_await api.read_models.run(request.id_param("id")));
+}
+
+awaitable<Response> list_tasks(Api& api, const Request& request) {
+    TaskFilter filter;
+    filter.task = request.query_value("task").value_or("");
+    filter.states = states_of(request);
+    filter.limit = limit_of(request, 1000, 10000);
+    filter.after = request.query_value("after").value_or("");
+    co_return json_response(co_await api.read_models.tasks(request.id_param("id"), std::move(filter)));
+}
+
+awaitable<Response> show_graph(Api& api, const Request& request) {
+    co_return json_response(co_await api.read_models.graph(request.id_param("id")));
+}
+
+awaitable<Response> list_logs(Api& api, const Request& request) {
+    LogFilter filter;
+    filter.task = request.query_value("task").value_or("");
+    filter.attempt = static_cast<int>(request.query_integer("attempt", 0, 0, INT32_MAX));
+    filter.after = request.query_integer("after", 0, 0, INT64_MAX);
+    filter.limit = limit_of(request, 1000, 10000);
+    co_return json_response(co_await api.read_models.logs(request.id_param("id"), std::move(filter)));
+}
+
+awaitable<Response> list_run_events(Api& api, const Request& request) {
+    co_return json_response(co_await api.read_models.events(request.id_param("id")));
+}
+
+awaitable<Response> show_dataset(Api& api, const Request& request) {
+    const int limit = limit_of(request, 20, 1000);
+    co_return json_response(co_await api.read_models.dataset(request.id_param("id"), request.param("task"), limit));
+}
+
+} // namespace millrace::handlers

@@ -1,0 +1,290 @@
+#include "web/documents.hpp"
+
+#include <array>
+
+namespace millrace {
+
+namespace {
+
+constexpr Member flow[] = {
+    {"name", "string", ""},
+    {"description", "string?", ""},
+    {"owner", "string?", ""},
+    {"tags", "string[]", ""},
+    {"hash", "string", "SHA-256 of the compiled plan"},
+    {"deployed_at", "time", ""},
+    {"archived", "boolean", "its file is gone; it runs no more"},
+    {"paused", "boolean", "its schedules are held"},
+    {"schedules", "FlowSchedule[]", ""},
+    {"params", "Param[]", ""},
+    {"tasks", "FlowTask[]", ""},
+    {"interval", "boolean", "its runs are about a span of time"},
+    {"last_runs", "LastRun[]", "newest first"},
+};
+constexpr Member flow_schedule[] = {
+    {"cron", "string?", "5 or 6 fields"},
+    {"every", "any", "a span, where there is no cron"},
+    {"timezone", "string", ""},
+    {"next", "time?", "the next start; null while paused"},
+};
+constexpr Member param[] = {
+    {"name", "string", ""},
+    {"type", "string", "text, int, decimal, bool, date, timestamptz, connection or list"},
+    {"default", "any", ""},
+    {"enum", "string[]", "the values that it may have; empty: any"},
+    {"min", "number?", ""},
+    {"max", "number?", ""},
+    {"required", "boolean", ""},
+};
+constexpr Member flow_task[] = {
+    {"name", "string", ""},
+    {"verb", "string", "extract, transform, load, run, flow, approve, wait or notify"},
+    {"needs", "string[]", "the tasks before it"},
+};
+constexpr Member last_run[] = {
+    {"id", "integer", ""},
+    {"state", "string", ""},
+    {"created_at", "time", ""},
+    {"finished_at", "time?", ""},
+};
+constexpr Member run[] = {
+    {"id", "integer", ""},
+    {"flow", "string", ""},
+    {"state", "string", "scheduled, pending, running, retrying, paused, cancelling, completed, failed, crashed, cancelled or skipped"},
+    {"state_name", "string?", "a narrower name, such as WaitingForSlot"},
+    {"message", "string?", "why it is in this state"},
+    {"trigger", "string", "schedule, api, cli, rerun, backfill or flow"},
+    {"created_at", "time", ""},
+    {"scheduled_for", "time?", "the nominal instant of its schedule"},
+    {"started_at", "time?", ""},
+    {"finished_at", "time?", ""},
+    {"params", "object", "by name, with defaults"},
+    {"interval", "Interval?", ""},
+    {"rerun_of", "integer?", "the run that it repeats"},
+    {"parent_id", "integer?", "the run that it is a chunk of, or was started by"},
+    {"chunk", "Chunk?", ""},
+    {"plan_hash", "string", ""},
+    {"counts", "object", "task runs by state"},
+    {"loads", "Load[]", ""},
+};
+constexpr Member run_detail[] = {
+    {"tasks", "TaskRun[]", "the first 1,000; the rest at runs/{id}/tasks"},
+    {"chunks", "Run[]", ""},
+};
+constexpr Member triggered_run[] = {
+    {"outcome", "string", "created, existing (this idempotency key made the run before) or skipped"},
+};
+constexpr Member interval[] = {
+    {"start", "time", "inclusive"},
+    {"end", "time", "exclusive"},
+};
+constexpr Member chunk[] = {
+    {"number", "integer", "from 1"},
+    {"of", "integer", ""},
+};
+constexpr Member load[] = {
+    {"task", "string", ""},
+    {"table", "string", ""},
+    {"inserted", "integer", ""},
+    {"updated", "integer", ""},
+    {"unchanged", "integer", ""},
+    {"deleted", "integer", ""},
+    {"rejected", "integer", ""},
+    {"seconds", "number", ""},
+    {"already_loaded", "boolean", "the target had this batch before"},
+};
+constexpr Member task_run[] = {
+    {"task", "string", ""},
+    {"item", "any", "of a mapped task, else null"},
+    {"item_hash", "string?", ""},
+    {"verb", "string", ""},
+    {"state", "string", ""},
+    {"state_name", "string?", ""},
+    {"message", "string?", ""},
+    {"error", "TaskError?", ""},
+    {"attempts", "integer", ""},
+    {"started_at", "time?", ""},
+    {"finished_at", "time?", ""},
+    {"rows", "integer?", "of its dataset"},
+    {"rejected", "integer?", ""},
+    {"progress", "Progress?", ""},
+    {"loads", "Load[]", ""},
+    {"needs", "string[]", ""},
+};
+constexpr Member task_error[] = {
+    {"class", "string", "transient, rate_limited, auth, bad_data, not_yet_visible, permanent, crashed, timeout, resource or cancelled"},
+    {"message", "string", "the thing and the reason"},
+    {"remedy", "string?", "what to do"},
+};
+constexpr Member progress[] = {
+    {"step", "string", ""},
+    {"requests", "integer", ""},
+    {"pages", "integer", ""},
+    {"records", "integer", ""},
+    {"bytes", "integer", ""},
+    {"slices_done", "integer", ""},
+    {"slices_total", "integer", ""},
+    {"records_total", "integer", "as announced; 0: unknown"},
+};
+constexpr Member log_lines[] = {
+    {"items", "LogLine[]", ""},
+    {"next", "integer?", "`after` of the next call"},
+    {"end", "boolean", "nothing will follow"},
+};
+constexpr Member log_line[] = {
+    {"task", "string", ""},
+    {"item", "any", ""},
+    {"attempt", "integer", ""},
+    {"line", "integer", ""},
+    {"at", "time", ""},
+    {"level", "string", "debug, info, warning or error"},
+    {"text", "string", ""},
+};
+constexpr Member run_event[] = {
+    {"at", "time", ""},
+    {"type", "string", ""},
+    {"task", "string?", ""},
+    {"message", "string?", ""},
+};
+constexpr Member graph[] = {
+    {"nodes", "GraphNode[]", ""},
+    {"edges", "any", "[[from, to]]"},
+};
+constexpr Member graph_node[] = {
+    {"task", "string", ""},
+    {"verb", "string", ""},
+    {"state", "string", ""},
+};
+constexpr Member dataset[] = {
+    {"columns", "Column[]", ""},
+    {"rows", "any", "a list of rows"},
+    {"total", "integer", "rows of the whole dataset"},
+};
+constexpr Member column[] = {
+    {"name", "string", ""},
+    {"type", "string", ""},
+};
+constexpr Member schedule[] = {
+    {"flow", "string", ""},
+    {"cron", "string?", ""},
+    {"every", "any", ""},
+    {"timezone", "string", ""},
+    {"next", "time?", ""},
+    {"paused", "boolean", ""},
+};
+constexpr Member limit[] = {
+    {"key", "string", ""},
+    {"slots", "integer", ""},
+    {"held", "any", "[{run_id, task, since}]"},
+};
+constexpr Member diagnostic[] = {
+    {"file", "string", ""},
+    {"line", "integer", "from 1; 0: the whole file"},
+    {"column", "integer", "from 1"},
+    {"severity", "string", "error or warning"},
+    {"message", "string", ""},
+    {"hint", "string?", ""},
+};
+constexpr Member deployment[] = {
+    {"changes", "DeployedFlow[]", ""},
+};
+constexpr Member deployed_flow[] = {
+    {"flow", "string", ""},
+    {"change", "string", "new, changed, unchanged, archived or error"},
+    {"hash", "string?", ""},
+    {"diagnostics", "Diagnostic[]", ""},
+};
+constexpr Member health[] = {
+    {"status", "string", "ok"},
+    {"version", "string", ""},
+};
+constexpr Member readiness[] = {
+    {"ready", "boolean", ""},
+    {"store_reachable", "boolean", ""},
+    {"journal_alive", "boolean", ""},
+};
+constexpr Member trigger_request[] = {
+    {"params", "object=", "by name"},
+    {"interval", "Interval=", "dates or instants; the flow's own where absent"},
+    {"idempotency_key", "string=", "the same key makes one run, however often it is sent; or the header Idempotency-Key"},
+    {"limit_rows", "integer=", "a trial: moves no cursor, deletes nothing"},
+    {"full_refresh", "boolean=", "ignores the cursors"},
+};
+constexpr Member rerun_request[] = {
+    {"from", "string=", "start, failed or task"},
+    {"task", "string=", "for `task`: this one and everything after it"},
+};
+constexpr Member decision[] = {
+    {"decision", "string=", "approve (also where absent) or reject"},
+    {"comment", "string=", ""},
+};
+constexpr Member schedule_change[] = {
+    {"paused", "boolean", ""},
+};
+constexpr Member deploy_request[] = {
+    {"folders", "string[]=", "all that are configured where absent"},
+    {"dry_run", "boolean=", "only says what would change"},
+};
+constexpr Member validate_request[] = {
+    {"files", "SourceFile[]", ""},
+};
+constexpr Member source_file[] = {
+    {"name", "string=", "for the diagnostics"},
+    {"text", "string", "YAML"},
+};
+constexpr Member problem[] = {
+    {"type", "string", "about:blank: the status says it"},
+    {"title", "string", ""},
+    {"status", "integer", ""},
+    {"detail", "string", "the thing and the reason"},
+    {"remedy", "string=", "what to do"},
+    {"instance", "string=", "the path that was asked for"},
+};
+
+constexpr std::array all{
+    Document{"Flow", flow},
+    Document{"FlowSchedule", flow_schedule},
+    Document{"Param", param},
+    Document{"FlowTask", flow_task},
+    Document{"LastRun", last_run},
+    Document{"Plan", {}},
+    Document{"Run", run},
+    Document{"RunDetail", run_detail},
+    Document{"TriggeredRun", triggered_run},
+    Document{"Interval", interval},
+    Document{"Chunk", chunk},
+    Document{"Load", load},
+    Document{"TaskRun", task_run},
+    Document{"TaskError", task_error},
+    Document{"Progress", progress},
+    Document{"LogLines", log_lines},
+    Document{"LogLine", log_line},
+    Document{"RunEvent", run_event},
+    Document{"Graph", graph},
+    Document{"GraphNode", graph_node},
+    Document{"Dataset", dataset},
+    Document{"Column", column},
+    Document{"Schedule", schedule},
+    Document{"Limit", limit},
+    Document{"Node", {}},
+    Document{"Doctor", {}},
+    Document{"Diagnostic", diagnostic},
+    Document{"Deployment", deployment},
+    Document{"DeployedFlow", deployed_flow},
+    Document{"Health", health},
+    Document{"Readiness", readiness},
+    Document{"TriggerRequest", trigger_request},
+    Document{"RerunRequest", rerun_request},
+    Document{"Decision", decision},
+    Document{"ScheduleChange", schedule_change},
+    Document{"DeployRequest", deploy_request},
+    Document{"ValidateRequest", validate_request},
+    Document{"SourceFile", source_file},
+    Document{"Problem", problem},
+};
+
+} // namespace
+
+std::span<const Document> documents() { return all; }
+
+} // namespace millrace
