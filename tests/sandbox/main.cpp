@@ -1,8 +1,12 @@
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
-#include <fstream>
 #include <iostream>
 #include <stdexcept>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -17,6 +21,7 @@ constexpr const char* usage =
     "millrace-sandbox: simulates the services that flows read, on one port\n\n"
     "  --port P            listen there (0: a free one; then `ready PORT` tells which)\n"
     "  --port-file FILE    write the port into this file when ready\n"
+    "  --env-file FILE     write the variables of a client of the first workspace into this file when ready\n"
     "  --address A         listen on this address (127.0.0.1)\n"
     "  --seed S            other data, other faults (1)\n"
     "  --scale N           this many time entries, up to 10000000 (default: what 50 people book)\n"
@@ -35,7 +40,7 @@ constexpr const char* usage =
 struct Options {
     SandboxSettings sandbox;
     std::uint16_t port = 0;
-    std::string port_file, address = "127.0.0.1";
+    std::string port_file, env_file, address = "127.0.0.1";
 };
 
 std::uint64_t whole(const std::string& name, const std::string& value, std::uint64_t most) {
@@ -63,6 +68,7 @@ Options options_of(int count, char** arguments) {
             const std::string value = arguments[++at];
             if (name == "--port") options.port = static_cast<std::uint16_t>(whole(name, value, 65535));
             else if (name == "--port-file") options.port_file = value;
+            else if (name == "--env-file") options.env_file = value;
             else if (name == "--address") options.address = value;
             else if (name == "--seed") clockify.seed = options.sandbox.seed = whole(name, value, ~std::uint64_t{0});
             else if (name == "--scale") clockify.entries = whole(name, value, 10'000'000);
@@ -86,6 +92,21 @@ Options options_of(int count, char** arguments) {
     return options;
 }
 
+/// Writes a file that only its owner may read; nobody sees half of it.
+void write_whole(const std::string& path, const std::string& text) {
+    const std::string unfinished = path + ".new";
+    const int file = ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const bool written = file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    if (file >= 0) ::close(file);
+    if (!written || std::rename(unfinished.c_str(), path.c_str()) != 0) throw std::runtime_error(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
+}
+
+std::string environment(Sandbox& sandbox, std::uint16_t port) {
+    const Workspace& workspace = *sandbox.clockify().workspaces().front();
+    return fmt::format("CLOCKIFY_API_KEY={0}\nCLOCKIFY_WORKSPACE_ID={1}\nCLOCKIFY_API_URL=http://127.0.0.1:{2}/api/v1\n"
+                       "CLOCKIFY_REPORTS_URL=http://127.0.0.1:{2}/v1\nSANDBOX_URL=http://127.0.0.1:{2}\n", workspace.key, workspace.id, port);
+}
+
 } // namespace
 
 int main(int count, char** arguments) {
@@ -99,11 +120,8 @@ int main(int count, char** arguments) {
         const Options options = options_of(count, arguments);
         Sandbox sandbox(options.sandbox);
         serve(sandbox, options.address, options.port, [&](std::uint16_t port) {
-            if (!options.port_file.empty()) {
-                const std::string unfinished = options.port_file + ".new";
-                std::ofstream(unfinished) << port << '\n';
-                std::rename(unfinished.c_str(), options.port_file.c_str());
-            }
+            if (!options.port_file.empty()) write_whole(options.port_file, fmt::format("{}\n", port));
+            if (!options.env_file.empty()) write_whole(options.env_file, environment(sandbox, port));
             std::cout << "ready " << port << std::endl;
         });
         return 0;

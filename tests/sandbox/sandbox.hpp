@@ -31,6 +31,7 @@ public:
         Delivery delivery;
     };
     Answer handle(const Request& request);
+    [[nodiscard]] Clockify& clockify() { return *clockify_; }
 
 private:
     Answer serve(const Request& request, LogLine& line);
