@@ -121,7 +121,7 @@ private:
     }
 
     void parse_resource(const YamlEntry& entry) {
-        if (const auto why = name_mistake(entry.key); !why.empty()) diagnostics_.error(entry.mark, why);
+        if (const auto why = name_mistake(entry.key); !why.empty()) diagnostics_.error(entry.mark, why, name_rule(entry.key));
         const Form form(entry.value, {&resource_table}, "the resource '" + entry.key + "'", diagnostics_);
         ResourceSpec resource;
         resource.name = entry.key;

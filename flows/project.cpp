@@ -104,7 +104,7 @@ private:
     }
 
     void check_name(const YamlEntry& entry, const char* what) {
-        if (const auto why = name_mistake(entry.key); !why.empty()) diagnostics_.error(entry.mark, fmt::format("{} is called {}", what, why));
+        if (const auto why = name_mistake(entry.key); !why.empty()) diagnostics_.error(entry.mark, fmt::format("{}: {}", what + 2, why), name_rule(entry.key));
     }
 
     void check_references(const YamlNode& node) {

@@ -49,6 +49,9 @@ constexpr std::array<Words, 24> words{{
     {ByTable, "a mapping by table"},
 }};
 
+constexpr std::array reserved{"item", "event", "events", "interval", "chunk", "run", "env", "secret", "this"};
+bool is_reserved(const std::string& text) { return std::find(reserved.begin(), reserved.end(), text) != reserved.end(); }
+
 constexpr Shape scalars = Text | Template | Name | Task | Sql | Whole | Bool | False | Duration | Span | Percent | Memory | Moment | Choice;
 constexpr Shape lists = Texts | Choices | Tasks | Mappings;
 constexpr Shape maps = Mapping | Named | Values | Slots | Strings | ByTable;
@@ -109,13 +112,20 @@ std::string scalar_complaint(const YamlNode& value, Shape shape, const Field& fi
     }
 }
 
+/// What helps beyond "takes X, not Y".
+std::string advice(const YamlNode& value, const Field& field, const std::string& why) {
+    if (!value.is_scalar()) return {};
+    if (has(field.shape, Choice | Choices))
+        if (const auto near = nearest(value.text, choices_of(field.choices)); !near.empty()) return "did you mean '" + near + "'?";
+    if (has(field.shape, Name)) return name_rule(value.text);
+    // A sentence that only repeats that the text is none is no advice.
+    for (const char* telling : {"is no unit", "calendar", "longer than", "too long", "is empty"})
+        if (why.find(telling) != std::string::npos) return why;
+    return {};
+}
+
 std::vector<Mismatch> refuse(const YamlNode& value, const Field& field, const std::string& why) {
-    std::string hint;
-    if (has(field.shape, Choice | Choices) && value.is_scalar()) {
-        if (const auto near = nearest(value.text, choices_of(field.choices)); !near.empty()) hint = "did you mean '" + near + "'?";
-    }
-    if (hint.empty() && has(field.shape, Bool) && value.is_scalar()) hint = "write true or false";
-    return {{value.mark, fmt::format("`{}` takes {}{}", field.key, describe(field), why.empty() ? ", not " + shown(value) : "; " + why), hint}};
+    return {{value.mark, fmt::format("`{}` takes {}, not {}", field.key, describe(field), shown(value)), advice(value, field, why)}};
 }
 
 std::vector<Mismatch> check_scalar(const YamlNode& value, const Field& field) {
@@ -160,14 +170,17 @@ std::vector<Mismatch> check_map(const YamlNode& value, const Field& field) {
 
 } // namespace
 
-std::string name_mistake(const std::string& text) {
-    constexpr std::array reserved{"item", "event", "events", "interval", "chunk", "run", "env", "secret", "this"};
-    if (std::find(reserved.begin(), reserved.end(), text) != reserved.end())
-        return "'" + text + "' is a reserved word (" + joined({reserved.begin(), reserved.end()}, " and ") + ")";
+std::string name_rule(const std::string& text) {
+    if (is_reserved(text)) return "these words are reserved: " + joined({reserved.begin(), reserved.end()}, " and ");
     const auto lower = [](char c) { return c >= 'a' && c <= 'z'; };
     const bool good = !text.empty() && text.size() <= 63 && lower(text[0]) &&
                       std::all_of(text.begin(), text.end(), [&](char c) { return lower(c) || (c >= '0' && c <= '9') || c == '_'; });
-    return good ? "" : "'" + text.substr(0, 70) + "' is no name; a name has lower-case letters, digits and _, begins with a letter and has at most 63 of them";
+    return good ? "" : "a name begins with a lower-case letter and has lower-case letters, digits and _, at most 63 of them";
+}
+
+std::string name_mistake(const std::string& text) {
+    if (name_rule(text).empty()) return {};
+    return is_reserved(text) ? "'" + text + "' is a reserved word" : "'" + text.substr(0, 70) + "' is no name";
 }
 
 double parse_duration(const std::string& text) {

@@ -10,8 +10,9 @@
 
 namespace millrace {
 
-/// Why `text` is no name ("'Hours' is no name: ..."), empty when it is one.
+/// Why `text` is no name ("'Hours' is no name"), empty when it is one, and the rule that it breaks.
 [[nodiscard]] std::string name_mistake(const std::string& text);
+[[nodiscard]] std::string name_rule(const std::string& text);
 
 /// `90s 5m 2h 7d` in seconds. These four throw std::invalid_argument with the sentence to show.
 [[nodiscard]] double parse_duration(const std::string& text);

@@ -1,0 +1,70 @@
+#include "flows/compile.hpp"
+
+#include "flows/compiler/draft.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace millrace {
+namespace {
+
+/// The specs that the flow's extracts may need at run time: of the types that their connections have, or, where any
+/// connection may be given, of every source with that resource.
+void embed_sources(const Draft& draft, CompileScope& scope, FlowPlan& plan) {
+    const SourceText nowhere("", "");
+    Diagnostics ignored(nowhere); // the checks have reported already
+    CompileScope quiet{scope.project, scope.sources, nullptr, ignored};
+    for (const auto& task : draft.tasks) {
+        const auto* extract = std::get_if<ExtractOptions>(&task.options);
+        if (extract == nullptr) continue;
+        const auto connection = resolve_connection(extract->connection, {}, draft, quiet);
+        if (!connection) continue;
+        for (const auto& [type, spec] : scope.sources) {
+            const bool has = std::any_of(spec.resources.begin(), spec.resources.end(), [&](const ResourceSpec& r) { return r.name == extract->resource; });
+            if (has && (connection->types.contains(type) || connection->open)) plan.sources[type] = spec;
+        }
+    }
+}
+
+/// The flow of one file, when it has no errors.
+std::optional<Draft> compile_file(const SourceText& source, CompileScope& scope) {
+    const auto root = parse_yaml(source, scope.diagnostics);
+    if (!root) return std::nullopt;
+    auto draft = parse_flow(*root, scope.diagnostics);
+    check_references(draft, scope);
+    describe_extracts(draft, scope);
+    infer(draft, scope);
+    check_connections(draft, scope);
+    check_columns(draft, scope);
+    order_tasks(draft, scope);
+    return draft;
+}
+
+} // namespace
+
+CompileResult compile(const std::vector<FlowFile>& files, const Project& project, const Sources& sources, InferencePort* inference) {
+    CompileResult result;
+    std::map<std::string, std::string> named; // flow -> file
+    for (const auto& file : files) {
+        const SourceText source(file.path, file.text);
+        Diagnostics diagnostics(source);
+        CompileScope scope{project, sources, inference, diagnostics};
+        auto draft = compile_file(source, scope);
+        if (draft && !draft->plan.name.empty()) {
+            const auto [first, fresh] = named.emplace(draft->plan.name, file.path);
+            if (!fresh) diagnostics.error(draft->name_mark, fmt::format("a flow called '{}' is already in {}", draft->plan.name, first->second), "flows of one project have different names");
+        }
+        if (draft && !diagnostics.has_errors()) {
+            embed_sources(*draft, scope, draft->plan);
+            auto hash = plan_hash(draft->plan);
+            result.flows.push_back({file.path, std::move(draft->plan), std::move(hash)});
+        }
+        const auto found = diagnostics.sorted();
+        result.diagnostics.insert(result.diagnostics.end(), found.begin(), found.end());
+    }
+    return result;
+}
+
+} // namespace millrace

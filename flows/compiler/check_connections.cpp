@@ -1,0 +1,237 @@
+#include "flows/compiler/draft.hpp"
+#include "flows/guarantees.hpp"
+#include "flows/nearest.hpp"
+#include "flows/substitute.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+template <class Map>
+std::vector<std::string> keys(const Map& map) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : map) names.push_back(name);
+    return names;
+}
+
+const ResourceSpec* find_resource(const SourceSpec& spec, const std::string& name) {
+    for (const auto& resource : spec.resources)
+        if (resource.name == name) return &resource;
+    return nullptr;
+}
+
+class ConnectionCheck {
+public:
+    ConnectionCheck(Draft& draft, CompileScope& scope) : draft_(draft), scope_(scope) {}
+
+    void check() {
+        for (const auto& param : draft_.plan.params) check_param(param);
+        for (auto& task : draft_.tasks) {
+            if (const auto* options = std::get_if<ExtractOptions>(&task.options)) check_extract(task, *options);
+            if (const auto* options = std::get_if<LoadOptions>(&task.options)) check_load(task, *options);
+        }
+        check_limits();
+    }
+
+private:
+    void check_param(const ParamSpec& param) {
+        if (param.type != "connection") return;
+        const auto mark = draft_.param_marks.at(param.name);
+        auto named = param.enumeration;
+        if (param.default_value.is_string()) named.push_back(param.default_value);
+        for (const auto& name : named)
+            if (!scope_.project.connections.contains(name))
+                scope_.diagnostics.error(mark, fmt::format("no connection is called '{}'", name), did_you_mean(name, keys(scope_.project.connections), "declare it under `connections:` in millrace.yaml"));
+    }
+
+    void check_extract(DraftTask& task, const ExtractOptions& options) {
+        if (options.connection.empty() || options.resource.empty()) return;
+        const auto connection = resolve_connection(options.connection, task.object_mark, draft_, scope_);
+        if (!connection) return;
+        for (const auto& type : connection->types) {
+            const auto spec = scope_.sources.find(type);
+            if (spec == scope_.sources.end()) {
+                scope_.diagnostics.error(task.object_mark, fmt::format("extracting from a {} connection is not available yet", type), fmt::format("the declared sources are {}", fmt::join(keys(scope_.sources), ", ")));
+                continue;
+            }
+            const auto* resource = find_resource(spec->second, options.resource);
+            if (resource == nullptr) {
+                std::vector<std::string> names;
+                for (const auto& r : spec->second.resources) names.push_back(r.name);
+                scope_.diagnostics.error(task.object_mark, fmt::format("{} has no resource '{}'", type, options.resource), did_you_mean(options.resource, names, fmt::format("its resources are {}", fmt::join(names, ", "))));
+                continue;
+            }
+            check_with(task, options, type, *resource);
+            task_resources_[task.plan.name] = resource;
+        }
+        if (connection->open && connection->types.empty()) find_by_resource(task, options);
+    }
+
+    /// A parameter that may name any connection: some declared source must have the resource.
+    void find_by_resource(const DraftTask& task, const ExtractOptions& options) {
+        for (const auto& [type, spec] : scope_.sources)
+            if (find_resource(spec, options.resource) != nullptr) return;
+        scope_.diagnostics.error(task.object_mark, fmt::format("no declared source has a resource '{}'", options.resource));
+    }
+
+    void check_with(const DraftTask& task, const ExtractOptions& options, const std::string& type, const ResourceSpec& resource) {
+        std::vector<std::string> names;
+        for (const auto& param : resource.params) names.push_back(param.name);
+        if (const auto* with = task.node->find("with"))
+            for (const auto& entry : with->value.entries)
+                if (std::find(names.begin(), names.end(), entry.key) == names.end())
+                    scope_.diagnostics.error(entry.mark, fmt::format("{}.{} has no parameter '{}'", type, resource.name, entry.key), names.empty() ? "it takes none" : did_you_mean(entry.key, names));
+        for (const auto& param : resource.params)
+            if (param.required && param.default_value.is_null() && !options.with.contains(param.name))
+                scope_.diagnostics.error(task.object_mark, fmt::format("{}.{} needs the parameter `{}`", type, resource.name, param.name),
+                                         param.name == "from" || param.name == "to" ? "with: {from: \"${interval.start}\", to: \"${interval.end}\"}" : fmt::format("with: {{{}: ...}}", param.name));
+    }
+
+    void check_load(const DraftTask& task, const LoadOptions& options) {
+        const auto* into = task.node->find("into");
+        if (options.connection.empty() || into == nullptr) return;
+        const auto connection = resolve_connection(options.connection, into->value.mark, draft_, scope_);
+        if (!connection) return;
+        for (const auto& type : connection->types) check_target(task, options, type, into->value.mark);
+        check_deletes(task, options);
+    }
+
+    void check_target(const DraftTask& task, const LoadOptions& options, const std::string& type, Mark mark) {
+        const auto* guarantee = guarantee_of(type);
+        const auto* known = find_connection_type(type);
+        if (guarantee == nullptr || known == nullptr) return scope_.diagnostics.error(mark, fmt::format("'{}' is a {} connection, and that is a source, not a target", options.connection, type), "load into warehouse, for example");
+        for (const auto& table : options.tables)
+            if (!table.mode.empty() && promise(*guarantee, table.mode).empty())
+                return scope_.diagnostics.error(task.node->find("mode")->value.mark, fmt::format("a {} target cannot do mode {}", type, table.mode), fmt::format("it can do {}", modes_of(*guarantee)));
+        if (options.delete_rule == "missing" && promise(*guarantee, "delete: missing").empty())
+            return scope_.diagnostics.error(task.node->find("delete")->value.mark, fmt::format("a {} target cannot delete missing rows", type));
+        if (known->loads_later) scope_.diagnostics.error(mark, fmt::format("loading into {} is not available yet", type), "postgres is");
+    }
+
+    static std::string modes_of(const Guarantee& guarantee) {
+        std::vector<std::string> modes;
+        for (const char* mode : {"append", "insert_new", "upsert", "replace"})
+            if (!promise(guarantee, mode).empty()) modes.emplace_back(mode);
+        return fmt::format("{}", fmt::join(modes, ", "));
+    }
+
+    /// `delete: missing` takes the dataset for all that there is. Where an extract above it is narrowed, that is true of a
+    /// part of the target only, and without a scope the rest would be deleted.
+    void check_deletes(const DraftTask& task, const LoadOptions& options) {
+        const auto* rule = task.node->find("delete");
+        if (rule == nullptr || options.delete_is_sql || options.delete_rule == "none") return;
+        check_delete_param(options, rule->value);
+        if (!options.scope.empty()) return;
+        std::set<std::string> seen;
+        for (const auto& table : options.tables)
+            if (const auto why = narrowed(table.task, seen); !why.empty())
+                return scope_.diagnostics.error(rule->value.mark, fmt::format("`delete: missing` needs a `scope`: {}", why), "say which rows the dataset speaks for: scope: date >= $interval_start_date and date < $interval_end_date");
+    }
+
+    void check_delete_param(const LoadOptions& options, const YamlNode& node) {
+        if (options.delete_rule == "missing") return;
+        std::vector<Reference> found;
+        try {
+            found = references(options.delete_rule);
+        } catch (const std::invalid_argument&) {
+            return; // reported with the templates
+        }
+        if (found.empty()) return;
+        const auto* param = draft_.param(found[0].name);
+        const auto good = [](const std::string& v) { return v == "none" || v == "missing"; };
+        if (param == nullptr) return;
+        if (found.size() != 1 || found[0].length != options.delete_rule.size() || param->enumeration.empty() || !std::all_of(param->enumeration.begin(), param->enumeration.end(), good))
+            scope_.diagnostics.error(node.mark, "`delete` may be one parameter whose `enum` holds only none and missing", fmt::format("params: {{{}: {{enum: [none, missing], default: none}}}}", found[0].name));
+    }
+
+    /// Why the dataset of a task is not all that there is, empty when it is.
+    std::string narrowed(const std::string& name, std::set<std::string>& seen) {
+        auto* task = draft_.find(name);
+        if (task == nullptr || !seen.insert(name).second) return {};
+        if (const auto* options = std::get_if<ExtractOptions>(&task->options)) return narrowed_extract(*task, *options);
+        if (const auto* options = std::get_if<TransformOptions>(&task->options)) {
+            (void)options;
+            for (const auto& upstream : task->reads)
+                if (auto why = narrowed(upstream, seen); !why.empty()) return why;
+        }
+        return {};
+    }
+
+    std::string narrowed_extract(const DraftTask& task, const ExtractOptions& options) {
+        const auto found = task_resources_.find(task.plan.name);
+        if (found == task_resources_.end()) return {};
+        if (found->second->window) return fmt::format("'{}' reads only the days of the interval", task.plan.name);
+        if (!found->second->complete) return fmt::format("'{}' never reads everything", task.plan.name);
+        for (const auto& param : found->second->params)
+            if (param.narrows && options.with.contains(param.name)) return fmt::format("`{}` narrows what '{}' reads", param.name, task.plan.name);
+        return {};
+    }
+
+    void check_limits() {
+        for (const auto& [demand, mark] : draft_.limit_marks) {
+            const auto known = scope_.project.limits.find(demand.key);
+            if (known == scope_.project.limits.end())
+                scope_.diagnostics.error(mark, fmt::format("no limit is called '{}'", demand.key), did_you_mean(demand.key, keys(scope_.project.limits), fmt::format("declare it in millrace.yaml: limits: {{{}: 2}}", demand.key)));
+            else if (demand.slots > known->second)
+                scope_.diagnostics.error(mark, fmt::format("{} slots of '{}' can never be had: the limit is {}", demand.slots, demand.key, known->second), "ask for fewer, or raise the limit in millrace.yaml");
+            else if (demand.slots == 0)
+                scope_.diagnostics.error(mark, fmt::format("no slots of '{}' is no limit at all", demand.key), "give it 1 or more, or remove it");
+        }
+    }
+
+    Draft& draft_;
+    CompileScope& scope_;
+    std::map<std::string, const ResourceSpec*> task_resources_;
+};
+
+} // namespace
+
+std::optional<ResolvedConnection> resolve_connection(const std::string& connection, Mark mark, const Draft& draft, CompileScope& scope) {
+    const auto& connections = scope.project.connections;
+    if (!connection.starts_with("${")) {
+        const auto found = connections.find(connection);
+        if (found != connections.end()) return ResolvedConnection{{found->second.type}, false};
+        scope.diagnostics.error(mark, fmt::format("no connection is called '{}'", connection), did_you_mean(connection, keys(connections), "declare it under `connections:` in millrace.yaml"));
+        return std::nullopt;
+    }
+    const auto name = connection.substr(2, connection.size() - 3);
+    const auto* param = draft.param(name);
+    if (param == nullptr) return std::nullopt; // reported with the templates
+    if (param->type != "connection") {
+        scope.diagnostics.error(mark, fmt::format("the parameter '{}' is of type {}; only one of type connection may stand here", name, param->type), fmt::format("params: {{{}: {{type: connection}}}}", name));
+        return std::nullopt;
+    }
+    ResolvedConnection resolved;
+    auto named = param->enumeration;
+    if (param->default_value.is_string()) named.push_back(param->default_value);
+    for (const auto& n : named)
+        if (const auto found = connections.find(n); found != connections.end()) resolved.types.insert(found->second.type);
+    resolved.open = param->enumeration.empty();
+    return resolved;
+}
+
+void describe_extracts(Draft& draft, const CompileScope& scope) {
+    const SourceText nowhere("", "");
+    Diagnostics ignored(nowhere); // check_connections reports
+    CompileScope quiet{scope.project, scope.sources, nullptr, ignored};
+    for (auto& task : draft.tasks) {
+        const auto* options = std::get_if<ExtractOptions>(&task.options);
+        if (options == nullptr) continue;
+        const auto connection = resolve_connection(options->connection, {}, draft, quiet);
+        if (!connection || connection->types.size() != 1) continue;
+        const auto spec = scope.sources.find(*connection->types.begin());
+        const auto* resource = spec == scope.sources.end() ? nullptr : find_resource(spec->second, options->resource);
+        if (resource == nullptr) continue;
+        std::vector<InferColumn> columns;
+        for (const auto& column : resource->columns) columns.push_back({column.name, column.type});
+        if (resource->window) columns.push_back({"_window", "STRUCT(\"start\" TIMESTAMP WITH TIME ZONE, \"end\" TIMESTAMP WITH TIME ZONE, date DATE)"});
+        task.dataset = std::move(columns);
+    }
+}
+
+void check_connections(Draft& draft, CompileScope& scope) { ConnectionCheck(draft, scope).check(); }
+
+} // namespace millrace

@@ -1,0 +1,184 @@
+#include "flows/compiler/draft.hpp"
+#include "flows/nearest.hpp"
+#include "flows/sql_scan.hpp"
+#include "flows/substitute.hpp"
+#include "flows/zone.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace millrace {
+namespace {
+
+/// Functions whose result is another one each time.
+struct Impure {
+    std::string_view name;
+    bool is_function; ///< only a call counts
+    std::string_view hint;
+};
+constexpr std::string_view clock_hint = "use $run_at, the run's recorded time: a re-run then gives the same rows";
+constexpr std::string_view chance_hint = "a re-run would give other rows";
+constexpr std::array<Impure, 13> impure{{
+    {"now", true, clock_hint},
+    {"current_date", false, clock_hint},
+    {"current_time", false, clock_hint},
+    {"current_timestamp", false, clock_hint},
+    {"localtimestamp", false, clock_hint},
+    {"localtime", false, clock_hint},
+    {"today", true, clock_hint},
+    {"get_current_timestamp", true, clock_hint},
+    {"get_current_time", true, clock_hint},
+    {"transaction_timestamp", true, clock_hint},
+    {"random", true, chance_hint},
+    {"uuid", true, chance_hint},
+    {"gen_random_uuid", true, chance_hint},
+}};
+
+class ReferenceCheck {
+public:
+    ReferenceCheck(Draft& draft, CompileScope& scope) : draft_(draft), scope_(scope) {
+        for (const auto& param : draft.plan.params) names_.push_back(param.name);
+        for (const char* name : {"run.id", "run.at"}) names_.emplace_back(name);
+        if (draft.plan.interval) names_.insert(names_.end(), {"interval.start", "interval.end"});
+        if (draft.plan.interval && !draft.plan.interval->chunk.is_zero()) names_.emplace_back("chunk.number");
+        for (const auto& param : draft.plan.params) bindings_.push_back(param.name);
+        bindings_.emplace_back("run_at");
+        if (draft.plan.interval) bindings_.insert(bindings_.end(), {"interval_start", "interval_end", "interval_start_date", "interval_end_date"});
+    }
+
+    void check() {
+        for (const auto& text : draft_.param_defaults) check_template(text);
+        for (const auto& task : draft_.tasks) {
+            for (const auto& text : task.templates) check_template(text);
+            for (const auto& piece : task.sql) check_sql(piece);
+            check_shell(task);
+        }
+    }
+
+private:
+    [[nodiscard]] Mark inside(const TemplateText& text, const Reference& r) const { return mark_inside(*text.node, r.offset, r.length, scope_.diagnostics.source()); }
+
+    void check_template(const TemplateText& text) {
+        try {
+            for (const auto& reference : references(text.node->text)) check_reference(text, reference);
+        } catch (const std::invalid_argument& e) {
+            scope_.diagnostics.error(text.node->mark, e.what());
+        }
+    }
+
+    void check_reference(const TemplateText& text, const Reference& r) {
+        const auto known = std::find(names_.begin(), names_.end(), r.name) != names_.end();
+        const bool item = r.name == "item" || r.name.starts_with("item.");
+        if (!known && !(item && text.item) && !r.name.starts_with("env.")) return report_unknown(text, r, item);
+        if (!r.format.empty()) check_format(text, r, item);
+    }
+
+    void report_unknown(const TemplateText& text, const Reference& r, bool item) {
+        std::string message = fmt::format("there is no '{}' here", r.name), hint;
+        if (item) {
+            message = "there is no '" + r.name + "' without `for_each`";
+            hint = "add for_each: TASK";
+        } else if (r.name == "interval.start" || r.name == "interval.end") {
+            message = "the flow has no interval";
+            hint = "add interval: {every: 1d} to the flow, or use a parameter";
+        } else if (r.name == "chunk.number") {
+            message = "the flow has no chunks";
+            hint = "add `chunk` to `interval:`";
+        } else if (r.name.starts_with("secret.")) {
+            message = "secrets stand in connections only, never in a flow";
+            hint = "put it in a connection in millrace.yaml, or give a command its `env` with ${env.NAME}";
+        } else if (r.name.starts_with("event.")) {
+            message = "`event` is not available yet";
+        } else {
+            const auto near = nearest(r.name, names_);
+            hint = near.empty() ? fmt::format("there are {}", fmt::join(names_, ", ")) : "did you mean ${" + near + "}?";
+        }
+        scope_.diagnostics.error(inside(text, r), message, hint);
+    }
+
+    void check_format(const TemplateText& text, const Reference& r, bool item) {
+        const auto* param = draft_.param(r.name);
+        const bool time = item || r.name.starts_with("interval.") || r.name == "run.at" || (param != nullptr && (param->type == "date" || param->type == "timestamptz" || param->type == "text"));
+        if (!time || r.name.starts_with("env."))
+            return scope_.diagnostics.error(inside(text, r), fmt::format("'{}' is no time, and only a time can have a format", r.name), fmt::format("write ${{{}}}", r.name));
+        if (r.format.find('%') == std::string::npos) return scope_.diagnostics.error(inside(text, r), fmt::format("'{}' is no time format", r.format), "%Y-%m-%d is one");
+        try {
+            (void)format_time(Instant{}, r.format, find_zone("UTC"));
+        } catch (const std::invalid_argument& e) {
+            scope_.diagnostics.error(inside(text, r), e.what());
+        }
+    }
+
+    void check_sql(const SqlPiece& piece) {
+        const auto tokens = scan_sql(piece.sql);
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            const auto& token = tokens[i];
+            if (token.kind == SqlToken::Kind::Reference) {
+                const auto& around = i > 0 ? tokens[i - 1] : token; // a string or quoted name comes before the references in it
+                scope_.diagnostics.error(scope_.mark_in(piece, token.offset, token.length), "${} is not substituted in SQL", bound_hint(token.text, around.offset + around.length > token.offset && i > 0));
+            } else if (token.kind == SqlToken::Kind::Parameter) {
+                check_binding(piece, token);
+            } else if (token.kind == SqlToken::Kind::Word) {
+                lint(piece, tokens, i);
+            }
+        }
+    }
+
+    /// What to write instead of `${text}`.
+    std::string bound_hint(const std::string& text, bool in_quotes) const {
+        const auto close = text.find('}');
+        auto name = text.substr(2, (close == std::string::npos ? text.size() : close) - 2);
+        name = name.substr(0, name.find(':'));
+        if (name.starts_with("item.")) return "read the table of `for_each` instead, or join with _item in what was extracted";
+        std::replace(name.begin(), name.end(), '.', '_');
+        const auto near = nearest(name, bindings_);
+        return fmt::format("values are bound: write ${}{}", near.empty() ? "name" : near, in_quotes ? ", outside of the quotes" : "");
+    }
+
+    void check_binding(const SqlPiece& piece, const SqlToken& token) {
+        if (std::find(bindings_.begin(), bindings_.end(), token.text) != bindings_.end()) return;
+        const auto mark = scope_.mark_in(piece, token.offset, token.length);
+        if (token.text.starts_with("interval_")) return scope_.diagnostics.error(mark, fmt::format("${} without an interval", token.text), "add interval: {every: 1d} to the flow");
+        const auto near = nearest(token.text, bindings_);
+        scope_.diagnostics.error(mark, fmt::format("there is no parameter ${}", token.text), near.empty() ? "declare it under `params:`" : "did you mean $" + near + "?");
+    }
+
+    void lint(const SqlPiece& piece, const std::vector<SqlToken>& tokens, std::size_t i) {
+        const auto symbol = [&](std::size_t at, const char* text) { return at < tokens.size() && tokens[at].kind == SqlToken::Kind::Symbol && tokens[at].text == text; };
+        const bool called = symbol(i + 1, "(");
+        if (i > 0 && symbol(i - 1, ".")) return; // a column of that name
+        for (const auto& row : impure)
+            if (tokens[i].text == row.name && (called || !row.is_function))
+                scope_.diagnostics.warning(scope_.mark_in(piece, tokens[i].offset, tokens[i].length), fmt::format("{}{} gives another result each time", row.name, called ? "()" : ""), std::string(row.hint));
+    }
+
+    /// `${}` in a shell command is the shell's: warn where it looks like ours.
+    void check_shell(const DraftTask& task) {
+        const auto* run = std::get_if<RunOptions>(&task.options);
+        if (run == nullptr || run->command.empty()) return;
+        const auto* object = task.node->find("run");
+        std::vector<Reference> found;
+        try {
+            found = references(run->command);
+        } catch (const std::invalid_argument&) {
+            return; // the shell will say so
+        }
+        for (const auto& r : found)
+            if (r.name.find('.') != std::string::npos || std::find(names_.begin(), names_.end(), r.name) != names_.end())
+                scope_.diagnostics.error(mark_inside(object->value, r.offset, r.length, scope_.diagnostics.source()), "in a shell command nothing is substituted: text from an API could be a command",
+                                         "pass it in `env:` and write $NAME, or write the command as a list");
+    }
+
+    Draft& draft_;
+    CompileScope& scope_;
+    std::vector<std::string> names_;    ///< of `${}`
+    std::vector<std::string> bindings_; ///< of `$name` in SQL
+};
+
+} // namespace
+
+void check_references(Draft& draft, CompileScope& scope) { ReferenceCheck(draft, scope).check(); }
+
+} // namespace millrace

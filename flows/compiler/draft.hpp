@@ -1,0 +1,138 @@
+/// A flow while it is compiled: the plan so far, and the place of everything in it. The YAML tree outlives the draft.
+#pragma once
+
+#include "flows/compile.hpp"
+#include "flows/yaml.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace millrace {
+
+/// One text of SQL. `label` tells it from the others of its task, in the words of InferTask::expressions.
+struct SqlPiece {
+    std::string label;      ///< "" the transform itself; when, for_each, scope, delete, "check NAME", "column NAME"
+    std::string sql;
+    const YamlNode* node;   ///< the scalar that holds it
+    std::size_t at = 0;     ///< the byte of the scalar's text where it begins
+};
+
+/// A task that another one names.
+struct TaskReference {
+    std::string task;
+    Mark mark;
+    bool needs_dataset; ///< false: `needs`
+};
+
+/// A text that may hold `${}`.
+struct TemplateText {
+    const YamlNode* node;
+    bool item; ///< `${item.x}` is allowed
+};
+
+/// A column that is named outside SQL (keys, stamps), to be found in the dataset of `task`.
+struct ColumnReference {
+    std::string column;
+    std::string task;
+    Mark mark;
+    std::string key; ///< where it stands: "key"
+};
+
+using VerbOptions = std::variant<std::monostate, ExtractOptions, TransformOptions, LoadOptions, RunOptions, ApproveOptions, WaitOptions>;
+
+struct DraftTask {
+    TaskPlan plan; ///< `needs` and `options` come last
+    Mark mark;     ///< of its name
+    const YamlNode* node = nullptr;
+    VerbOptions options;
+    bool makes_dataset = false;
+    ContractSpec contract;
+    std::map<std::string, Mark> column_marks; ///< of the contract
+    Mark columns_mark;                        ///< of the key `columns`
+    Mark object_mark;                         ///< of the verb's object
+    std::vector<TaskReference> references;
+    std::vector<SqlPiece> sql;
+    std::vector<TemplateText> templates;
+    std::vector<ColumnReference> columns_named;
+    std::optional<ForEach> for_each;
+
+    std::set<std::string> reads;                          ///< tasks whose tables its SQL reads
+    std::optional<std::vector<InferColumn>> sql_columns;  ///< what a transform's SQL gives, when a host said so
+    std::optional<std::vector<InferColumn>> dataset;      ///< the columns that readers see, when known
+
+    [[nodiscard]] const SqlPiece* piece(const std::string& label) const {
+        for (const auto& p : sql)
+            if (p.label == label) return &p;
+        return nullptr;
+    }
+};
+
+struct Draft {
+    FlowPlan plan; ///< everything but `tasks` and `sources`
+    Mark name_mark;
+    std::map<std::string, Mark> param_marks;
+    std::vector<SlotDemand> limits;
+    std::vector<std::pair<SlotDemand, Mark>> limit_marks; ///< of the flow and of all tasks
+    std::vector<TemplateText> param_defaults;
+    std::vector<DraftTask> tasks; ///< in the order of the file
+
+    [[nodiscard]] DraftTask* find(const std::string& name) {
+        for (auto& task : tasks)
+            if (task.plan.name == name) return &task;
+        return nullptr;
+    }
+    [[nodiscard]] const ParamSpec* param(const std::string& name) const {
+        for (const auto& p : plan.params)
+            if (p.name == name) return &p;
+        return nullptr;
+    }
+};
+
+/// What a step may look at.
+struct CompileScope {
+    const Project& project;
+    const Sources& sources;
+    InferencePort* inference;
+    Diagnostics& diagnostics;
+
+    /// The place of a byte of a piece of SQL.
+    [[nodiscard]] Mark mark_in(const SqlPiece& piece, std::size_t offset, std::size_t length) const {
+        return mark_inside(*piece.node, piece.at + offset, length, diagnostics.source());
+    }
+};
+
+/// "did you mean 'x'?", or the list of what there is, or `otherwise`.
+[[nodiscard]] std::string did_you_mean(const std::string& name, const std::vector<std::string>& known, const std::string& otherwise = {});
+
+/// The steps. Each reports what it finds.
+[[nodiscard]] Draft parse_flow(const YamlNode& root, Diagnostics& diagnostics);
+void parse_tasks(const YamlNode& tasks, const YamlNode* defaults, Draft& draft, Diagnostics& diagnostics);
+void check_references(Draft& draft, CompileScope& scope);
+/// Gives every extract whose resource is known the columns of its dataset; reports nothing.
+void describe_extracts(Draft& draft, const CompileScope& scope);
+void check_connections(Draft& draft, CompileScope& scope);
+void infer(Draft& draft, CompileScope& scope);
+void check_columns(Draft& draft, CompileScope& scope);
+/// Fills plan.tasks.
+void order_tasks(Draft& draft, CompileScope& scope);
+
+/// A connection named by a verb's object. Several types when it is a parameter that may name several connections.
+struct ResolvedConnection {
+    std::set<std::string> types;
+    bool open = false; ///< a parameter that may name any connection
+};
+
+/// "clockify.projects" -> {clockify, projects}; "${workspace}.clients" -> {${workspace}, clients}.
+struct ConnectionObject {
+    std::string connection;
+    std::string rest;
+};
+[[nodiscard]] ConnectionObject split_object(const std::string& text);
+/// Nothing, after an error, when it names none.
+[[nodiscard]] std::optional<ResolvedConnection> resolve_connection(const std::string& connection, Mark mark, const Draft& draft, CompileScope& scope);
+
+} // namespace millrace

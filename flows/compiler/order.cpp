@@ -1,0 +1,133 @@
+#include "flows/compiler/draft.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <queue>
+
+namespace millrace {
+namespace {
+
+class Ordering {
+public:
+    Ordering(Draft& draft, CompileScope& scope) : draft_(draft), scope_(scope), parents_(draft.tasks.size()), children_(draft.tasks.size()) {
+        for (std::size_t i = 0; i < draft.tasks.size(); ++i) index_[draft.tasks[i].plan.name] = i;
+    }
+
+    void run() {
+        for (std::size_t i = 0; i < draft_.tasks.size(); ++i) connect(i);
+        const auto order = sorted();
+        if (order.size() < draft_.tasks.size()) return report_cycle(order);
+        finish(order);
+    }
+
+private:
+    void connect(std::size_t i) {
+        auto& task = draft_.tasks[i];
+        for (const auto& reference : task.references) {
+            const auto found = index_.find(reference.task);
+            if (found == index_.end()) {
+                std::vector<std::string> names;
+                for (const auto& other : draft_.tasks)
+                    if (other.plan.name != task.plan.name && (other.makes_dataset || !reference.needs_dataset)) names.push_back(other.plan.name);
+                scope_.diagnostics.error(reference.mark, fmt::format("no task is called '{}'", reference.task), did_you_mean(reference.task, names));
+                continue;
+            }
+            const auto& other = draft_.tasks[found->second];
+            if (reference.needs_dataset && !other.makes_dataset)
+                scope_.diagnostics.error(reference.mark, fmt::format("'{}' is a {} task and makes no dataset", reference.task, to_string(other.plan.verb)),
+                                         other.plan.verb == Verb::Run ? "add `output: parquet` to it" : "extract, transform and run (with output) make datasets");
+            else if (found->second == i)
+                scope_.diagnostics.error(reference.mark, fmt::format("the task '{}' refers to itself", reference.task), "remove it");
+            else
+                add_edge(found->second, i);
+        }
+        for (const auto& read : task.reads)
+            if (const auto found = index_.find(read); found != index_.end() && found->second != i) add_edge(found->second, i);
+    }
+
+    void add_edge(std::size_t from, std::size_t to) {
+        if (parents_[to].insert(from).second) children_[from].insert(to);
+    }
+
+    /// Parents first; among those that could be next, the order of the file. Shorter than all tasks: there is a cycle.
+    [[nodiscard]] std::vector<std::size_t> sorted() const {
+        std::vector<std::size_t> waiting(draft_.tasks.size()), order;
+        std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
+        for (std::size_t i = 0; i < waiting.size(); ++i)
+            if ((waiting[i] = parents_[i].size()) == 0) ready.push(i);
+        while (!ready.empty()) {
+            const auto next = ready.top();
+            ready.pop();
+            order.push_back(next);
+            for (const auto child : children_[next])
+                if (--waiting[child] == 0) ready.push(child);
+        }
+        return order;
+    }
+
+    void report_cycle(const std::vector<std::size_t>& done) {
+        std::set<std::size_t> rest;
+        for (std::size_t i = 0; i < draft_.tasks.size(); ++i) rest.insert(i);
+        for (const auto i : done) rest.erase(i);
+        // Walking up from any task that is left must meet itself again.
+        std::vector<std::size_t> path{*rest.begin()};
+        for (;;) {
+            const auto& parents = parents_[path.back()];
+            const auto parent = *std::find_if(parents.begin(), parents.end(), [&](std::size_t p) { return rest.contains(p); });
+            const auto again = std::find(path.begin(), path.end(), parent);
+            path.push_back(parent);
+            if (again == path.end() - 1) continue;
+            path.erase(path.begin(), std::find(path.begin(), path.end(), parent));
+            break;
+        }
+        // Begin with the task that the file names first, so that the message does not depend on the walk.
+        path.pop_back();
+        std::rotate(path.begin(), std::min_element(path.begin(), path.end()), path.end());
+        path.push_back(path.front());
+        std::string text;
+        for (const auto i : path) text += (text.empty() ? "" : " needs ") + draft_.tasks[i].plan.name;
+        scope_.diagnostics.error(draft_.tasks[path.front()].mark, "these tasks wait for each other: " + text, "one of them must not read what comes after it");
+    }
+
+    void finish(const std::vector<std::size_t>& order) {
+        std::vector<int> place(order.size());
+        for (std::size_t n = 0; n < order.size(); ++n) place[order[n]] = static_cast<int>(n);
+        for (const auto i : order) {
+            auto& task = draft_.tasks[i];
+            auto plan = task.plan;
+            for (const auto parent : parents_[i]) plan.needs.push_back(place[parent]);
+            std::sort(plan.needs.begin(), plan.needs.end());
+            plan.options = options(task);
+            draft_.plan.tasks.push_back(std::move(plan));
+        }
+    }
+
+    Json options(DraftTask& task) {
+        if (auto* extract = std::get_if<ExtractOptions>(&task.options)) extract->contract = task.contract;
+        if (auto* run = std::get_if<RunOptions>(&task.options)) run->contract = task.contract;
+        if (auto* transform = std::get_if<TransformOptions>(&task.options)) {
+            transform->contract = task.contract;
+            transform->inputs.assign(task.reads.begin(), task.reads.end());
+        }
+        return std::visit(
+            [](const auto& value) -> Json {
+                if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::monostate>)
+                    return Json::object();
+                else
+                    return value;
+            },
+            task.options);
+    }
+
+    Draft& draft_;
+    CompileScope& scope_;
+    std::map<std::string, std::size_t> index_;
+    std::vector<std::set<std::size_t>> parents_, children_;
+};
+
+} // namespace
+
+void order_tasks(Draft& draft, CompileScope& scope) { Ordering(draft, scope).run(); }
+
+} // namespace millrace

@@ -1,0 +1,187 @@
+#include "flows/compiler/draft.hpp"
+#include "flows/compiler/policies.hpp"
+#include "flows/cron.hpp"
+#include "flows/grammar/flow_tables.hpp"
+#include "flows/grammar/form.hpp"
+#include "flows/interval.hpp"
+#include "flows/nearest.hpp"
+#include "flows/substitute.hpp"
+#include "flows/zone.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+class FlowParser {
+public:
+    FlowParser(const YamlNode& root, Diagnostics& diagnostics) : form_(root, {&flow_table}, "the flow", diagnostics), diagnostics_(diagnostics) {}
+
+    Draft parse() {
+        auto& plan = draft_.plan;
+        plan.name = form_.text("flow");
+        draft_.name_mark = form_.get("flow") != nullptr ? form_.get("flow")->mark : form_.node().mark;
+        plan.description = form_.text("description");
+        plan.owner = form_.text("owner");
+        plan.tags = form_.texts("tags");
+        plan.overlap = form_.text("overlap", "queue");
+        plan.timeout = form_.seconds("timeout").value_or(0);
+        plan.priority = form_.text("priority", "normal");
+        plan.retry = parse_retry(form_, "retry", RetryPolicy{}, diagnostics_);
+        plan.limits = parse_limits(form_, draft_.limit_marks);
+        parse_params();
+        parse_schedules();
+        parse_interval();
+        if (const auto* tasks = form_.get("tasks")) {
+            if (tasks->entries.empty()) diagnostics_.error(tasks->mark, "the flow has no tasks", "tasks: {pause: {wait: 1s}}, for example");
+            parse_tasks(*tasks, form_.get("defaults"), draft_, diagnostics_);
+        }
+        return std::move(draft_);
+    }
+
+private:
+    void parse_params() {
+        const auto* params = form_.get("params");
+        if (params == nullptr) return;
+        constexpr std::array built_in{"run_at", "interval_start", "interval_end", "interval_start_date", "interval_end_date"};
+        for (const auto& entry : params->entries) {
+            if (const auto why = name_mistake(entry.key); !why.empty()) diagnostics_.error(entry.mark, why, name_rule(entry.key));
+            if (std::find(built_in.begin(), built_in.end(), entry.key) != built_in.end())
+                diagnostics_.error(entry.mark, fmt::format("'{}' already has a meaning in SQL", entry.key), "choose another name");
+            draft_.plan.params.push_back(parse_param(entry));
+            draft_.param_marks[entry.key] = entry.mark;
+        }
+    }
+
+    ParamSpec parse_param(const YamlEntry& entry) {
+        const Form form(entry.value, {&param_table}, fmt::format("the parameter '{}'", entry.key), diagnostics_);
+        ParamSpec param;
+        param.name = entry.key;
+        param.type = form.text("type", "text");
+        param.enumeration = form.texts("enum");
+        param.min = bound(form, "min", param.type);
+        param.max = bound(form, "max", param.type);
+        param.required = form.flag("required", false);
+        if (const auto* value = form.get("default"); value != nullptr && !value->is_null()) {
+            param.default_value = param_value(param, *value);
+            if (param.required) diagnostics_.warning(form.key_mark("required"), fmt::format("'{}' has a default, so nobody is ever asked for it", entry.key), "remove `required` or `default`");
+        }
+        return param;
+    }
+
+    std::optional<double> bound(const Form& form, const char* key, const std::string& type) {
+        const auto* value = form.get(key);
+        if (value == nullptr) return std::nullopt;
+        const auto json = to_json_value(*value);
+        if ((type == "int" || type == "decimal") && json.is_number()) return json.get<double>();
+        diagnostics_.error(value->mark, type == "int" || type == "decimal" ? fmt::format("`{}` takes a number", key) : fmt::format("`{}` is for numbers, and this parameter is of type {}", key, type));
+        return std::nullopt;
+    }
+
+    /// The value in its JSON form, after checks; a text with `${}` is checked when a run begins.
+    Json param_value(const ParamSpec& param, const YamlNode& value) {
+        if (value.is_scalar() && value.text.find("${") != std::string::npos) {
+            draft_.param_defaults.push_back({&value, false});
+            return value.text;
+        }
+        std::string why;
+        const auto json = typed_param(param, value, why);
+        if (!why.empty()) diagnostics_.error(value.mark, why, param.enumeration.empty() || !value.is_scalar() ? "" : did_you_mean(value.text, param.enumeration));
+        return json;
+    }
+
+    void parse_schedules() {
+        const auto* node = form_.get("schedule");
+        if (node == nullptr) return;
+        if (node->is_map()) draft_.plan.schedules.push_back(parse_schedule(*node));
+        for (const auto& item : node->items) draft_.plan.schedules.push_back(parse_schedule(item));
+        if (draft_.plan.schedules.empty()) return;
+        draft_.plan.timezone = draft_.plan.schedules.front().timezone;
+    }
+
+    ScheduleSpec parse_schedule(const YamlNode& node) {
+        const Form form(node, {&schedule_table}, "the schedule", diagnostics_);
+        ScheduleSpec schedule;
+        schedule.cron = form.text("cron");
+        schedule.every = form.span("every");
+        schedule.jitter_seconds = form.seconds("jitter").value_or(0);
+        schedule.missed = form.text("missed", "last");
+        schedule.paused = form.flag("paused", false);
+        if (const auto* zone = form.get("timezone")) schedule.timezone = checked([&] { (void)find_zone(zone->text); }, zone->mark) ? zone->text : "UTC";
+        if (const auto* cron = form.get("cron")) checked([&] { (void)CronExpression::parse(cron->text); }, cron->mark);
+        if (node.is_map() && (node.find("cron") == nullptr) == (node.find("every") == nullptr))
+            diagnostics_.error(node.mark, "a schedule has either `cron` or `every`", "{cron: \"0 6 * * *\"} or {every: 15m}");
+        if (const auto* every = form.get("every"); every != nullptr && schedule.every.is_zero()) diagnostics_.error(every->mark, "a schedule cannot recur after no time at all");
+        if (const auto* start = form.get("start")) schedule.start = to_rfc3339(parse_date_or_instant(start->text, schedule.timezone));
+        if (const auto* end = form.get("end")) {
+            schedule.end = to_rfc3339(parse_date_or_instant(end->text, schedule.timezone));
+            if (!schedule.start.empty() && *parse_rfc3339(schedule.end) <= *parse_rfc3339(schedule.start)) diagnostics_.error(end->mark, "the schedule ends before it starts");
+        }
+        if (const auto* dst = form.get("dst")) {
+            const Form policy(*dst, {&dst_table}, "`dst`", diagnostics_);
+            schedule.dst = {policy.text("gap", "after"), policy.text("overlap", "first")};
+        }
+        parse_schedule_params(form, schedule);
+        return schedule;
+    }
+
+    void parse_schedule_params(const Form& form, ScheduleSpec& schedule) {
+        std::vector<std::string> names;
+        for (const auto& param : draft_.plan.params) names.push_back(param.name);
+        if (const auto* params = form.get("params"))
+            for (const auto& entry : params->entries) {
+                if (const auto* param = draft_.param(entry.key))
+                    schedule.params[entry.key] = param_value(*param, entry.value);
+                else
+                    diagnostics_.error(entry.mark, fmt::format("the flow has no parameter '{}'", entry.key), did_you_mean(entry.key, names, "declare it under `params:`"));
+            }
+        for (const auto& param : draft_.plan.params)
+            if (param.required && param.default_value.is_null() && !schedule.params.contains(param.name))
+                diagnostics_.error(form.node().mark, fmt::format("the schedule does not give the required parameter '{}'", param.name), fmt::format("params: {{{}: ...}}", param.name));
+    }
+
+    void parse_interval() {
+        const auto* node = form_.get("interval");
+        if (node == nullptr) return;
+        const Form form(*node, {&interval_table}, "the interval", diagnostics_);
+        IntervalSpec interval{form.span("every"), form.span("lookback"), form.span("chunk"), form.text("from")};
+        if (interval.from == "schedule") interval.from.clear();
+        if (form.get("every") != nullptr && interval.every.is_zero()) diagnostics_.error(form.get("every")->mark, "an interval of no length holds nothing");
+        const Instant base = anchor_of(Span{0, 1, 0}, "UTC");
+        const auto length = [&](const Span& span) { return add(base, span, 1, "UTC") - base; };
+        if (const auto* chunk = form.get("chunk"); chunk != nullptr && interval.from.empty() && length(interval.chunk) > length(interval.every) + length(interval.lookback))
+            diagnostics_.warning(chunk->mark, "the chunk is longer than the whole interval, so a scheduled run is never cut", "the interval is `lookback` + `every`");
+        draft_.plan.interval = interval;
+    }
+
+    /// Runs a parser that throws; false, after an error, when it did.
+    template <class Parse>
+    bool checked(const Parse& parse, Mark mark) {
+        try {
+            parse();
+            return true;
+        } catch (const std::invalid_argument& e) {
+            diagnostics_.error(mark, e.what());
+            return false;
+        }
+    }
+
+    Form form_;
+    Diagnostics& diagnostics_;
+    Draft draft_;
+};
+
+} // namespace
+
+std::string did_you_mean(const std::string& name, const std::vector<std::string>& known, const std::string& otherwise) {
+    const auto near = nearest(name, known);
+    if (!near.empty()) return "did you mean '" + near + "'?";
+    if (!otherwise.empty() || known.empty() || known.size() > 12) return otherwise;
+    return fmt::format("there {} {}", known.size() == 1 ? "is only" : "are", fmt::join(known, ", "));
+}
+
+Draft parse_flow(const YamlNode& root, Diagnostics& diagnostics) { return FlowParser(root, diagnostics).parse(); }
+
+} // namespace millrace

@@ -1,0 +1,81 @@
+#include "flows/compiler/policies.hpp"
+
+#include "flows/grammar/flow_tables.hpp"
+#include "flows/interval.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+/// Why the value is none of the enumeration or outside of the bounds, empty when it is fine.
+std::string range_mistake(const ParamSpec& param, const Json& value, const std::string& text) {
+    if (!param.enumeration.empty() && std::find(param.enumeration.begin(), param.enumeration.end(), text) == param.enumeration.end())
+        return fmt::format("'{}' is not one of the values of '{}': {}", text, param.name, fmt::join(param.enumeration, ", "));
+    if (!value.is_number() && param.type != "decimal") return {};
+    const double number = value.is_number() ? value.get<double>() : std::strtod(text.c_str(), nullptr);
+    if (param.min && number < *param.min) return fmt::format("{} is less than the minimum of '{}', {}", text, param.name, *param.min);
+    if (param.max && number > *param.max) return fmt::format("{} is more than the maximum of '{}', {}", text, param.name, *param.max);
+    return {};
+}
+
+bool is_decimal(const std::string& text) {
+    const auto start = text.starts_with('-') ? 1u : 0u;
+    const auto point = std::min(text.find('.'), text.size());
+    const auto digits = [](std::string_view part) { return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos; };
+    const std::string_view view(text);
+    return digits(view.substr(start, point - start)) && (point == text.size() || digits(view.substr(point + 1)));
+}
+
+} // namespace
+
+RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolicy& fallback, Diagnostics& diagnostics) {
+    const auto* node = form.get(key);
+    if (node == nullptr) return fallback;
+    RetryPolicy retry;
+    if (node->is_scalar()) {
+        retry.attempts = static_cast<int>(std::min<std::int64_t>(form.whole(key).value_or(1), 1000));
+    } else {
+        const Form policy(*node, {&retry_table}, "the retry policy", diagnostics);
+        retry.attempts = static_cast<int>(std::min<std::int64_t>(policy.whole("attempts").value_or(3), 1000));
+        retry.delay = policy.seconds("delay").value_or(retry.delay);
+        retry.max_delay = std::max(policy.seconds("max_delay").value_or(retry.max_delay), retry.delay);
+        retry.exponential = policy.text("backoff", "exponential") == "exponential";
+        retry.jitter_percent = policy.percent("jitter").value_or(retry.jitter_percent);
+        if (policy.get("for") != nullptr) retry.for_classes = policy.texts("for");
+    }
+    if (retry.attempts < 1) diagnostics.error(node->mark, "no attempts at all would never run", "1 means: no second attempt");
+    return retry;
+}
+
+std::vector<SlotDemand> parse_limits(const Form& form, std::vector<std::pair<SlotDemand, Mark>>& marks) {
+    std::vector<SlotDemand> demands;
+    if (const auto* limits = form.get("limits"))
+        for (const auto& entry : limits->entries) {
+            demands.push_back({entry.key, static_cast<int>(std::min(std::strtol(entry.value.text.c_str(), nullptr, 10), 1'000'000L))});
+            marks.emplace_back(demands.back(), entry.mark);
+        }
+    return demands;
+}
+
+Json typed_param(const ParamSpec& param, const YamlNode& value, std::string& why) {
+    const auto refuse = [&](const char* what) {
+        why = fmt::format("'{}' is of type {}: write {}", param.name, param.type, what);
+        return Json();
+    };
+    const auto json = to_json_value(value);
+    if (param.type == "list") return json.is_array() ? json : refuse("a list");
+    if (!value.is_scalar()) return refuse("one value");
+    if (param.type == "int" && !json.is_number_integer()) return refuse("a whole number");
+    if (param.type == "bool" && !json.is_boolean()) return refuse("true or false");
+    if (param.type == "decimal" && !is_decimal(value.text)) return refuse("a number such as 12.50");
+    if (param.type == "date" && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z"))) return refuse("a date such as 2026-11-20");
+    if (param.type == "timestamptz" && !parse_rfc3339(value.text) && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z")))
+        return refuse("an instant such as 2026-11-20T06:00:00Z");
+    why = range_mistake(param, json, value.text);
+    return param.type == "int" || param.type == "bool" ? json : Json(value.text);
+}
+
+} // namespace millrace

@@ -1,0 +1,244 @@
+#include "flows/compile.hpp"
+#include "flows/project_files.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+using namespace millrace;
+
+namespace {
+
+const Sources& sources() {
+    static const Sources all = [] {
+        std::vector<Diagnostic> ignored;
+        return read_sources(std::string(MILLRACE_SOURCE_DIR) + "/connectors/sources", ignored);
+    }();
+    return all;
+}
+
+Project project() {
+    auto p = default_project();
+    p.limits["warehouse_writers"] = 2;
+    return p;
+}
+
+CompileResult compiled(const std::string& yaml, InferencePort* inference = nullptr) { return compile({{"f.yaml", yaml}}, project(), sources(), inference); }
+
+/// The plan of a flow without mistakes.
+FlowPlan plan_of(const std::string& yaml, InferencePort* inference = nullptr) {
+    auto result = compiled(yaml, inference);
+    for (const auto& d : result.diagnostics) UNSCOPED_INFO(to_text(d));
+    REQUIRE(result.flows.size() == 1);
+    return result.flows[0].plan;
+}
+
+std::string messages(const CompileResult& result) {
+    std::string text;
+    for (const auto& d : result.diagnostics) text += std::to_string(d.line) + ":" + std::to_string(d.column) + " " + d.message + " = " + d.hint + "\n";
+    return text;
+}
+
+std::vector<std::string> names(const FlowPlan& plan) {
+    std::vector<std::string> all;
+    for (const auto& task : plan.tasks) all.push_back(task.name);
+    return all;
+}
+
+/// A host that answers by task name, and remembers what it was asked.
+struct FakeHost : InferencePort {
+    std::map<std::string, InferResult> results;
+    std::vector<InferOrder> orders;
+
+    InferReply infer(const InferOrder& order) override {
+        orders.push_back(order);
+        InferReply reply;
+        for (const auto& task : order.tasks) {
+            auto result = results[task.name];
+            result.name = task.name;
+            if (task.sql.empty() && task.schema_known && !result.schema_known) {
+                result.columns = task.columns;
+                result.schema_known = true;
+            }
+            reply.tasks.push_back(result);
+        }
+        return reply;
+    }
+};
+
+} // namespace
+
+TEST_CASE("compile: every shipped flow compiles without a word") {
+    for (const auto& file : yaml_files(std::string(MILLRACE_SOURCE_DIR) + "/flows/library")) {
+        const auto result = compile({{file.filename().string(), read_source_text(file).text()}}, default_project(), sources());
+        for (const auto& d : result.diagnostics) UNSCOPED_INFO(to_text(d));
+        CAPTURE(file.string());
+        CHECK(result.diagnostics.empty());
+        CHECK(result.flows.size() == 1);
+    }
+}
+
+TEST_CASE("compile: the plan of a flow") {
+    const auto plan = plan_of(R"(
+flow: hours
+schedule: {cron: "0 6 * * 1-5", timezone: America/Sao_Paulo}
+interval: {every: 1d, lookback: 7d}
+params: {workspace: {type: connection, default: clockify}, size: {type: int, default: 50}}
+limits: {warehouse_writers: 1}
+defaults: {retry: 3, timeout: 10m, memory: 512MB}
+tasks:
+  stored:
+    load: rows
+    into: warehouse.hours.entries
+    mode: upsert
+    key: entry_id
+    retry: {attempts: 5, delay: 1m, for: [transient]}
+  rows:
+    transform: select _id as entry_id, userName from entries join projects p on p.id = projectId where $size > 0
+    columns: {entry_id: text unique, userName: text null}
+    rejects: {max: 1%, min_rows: 10, to: quarantine}
+  entries:
+    extract: ${workspace}.detailed_report
+    for_each: projects
+    with: {project: "${item.id}", from: "${interval.start}", to: "${interval.end}"}
+    allow_failed: 2
+  projects:
+    extract: clockify.projects
+    with: {archived: false}
+)");
+    CHECK(names(plan) == std::vector<std::string>{"projects", "entries", "rows", "stored"});
+    CHECK(plan.timezone == "America/Sao_Paulo");
+    CHECK(plan.interval->lookback.days == 7);
+    CHECK(plan.tasks[1].needs == std::vector<int>{0});
+    CHECK(plan.tasks[2].needs == std::vector<int>{0, 1});
+    CHECK(plan.tasks[2].timeout == 600);
+    CHECK(plan.tasks[2].memory_bytes == 512'000'000);
+    CHECK(plan.tasks[2].retry.attempts == 3);
+    CHECK(plan.tasks[3].retry.for_classes == std::vector<std::string>{"transient"});
+    const auto extract = plan.tasks[1].options.get<ExtractOptions>();
+    CHECK(extract.connection == "${workspace}");
+    CHECK(extract.for_each->task == "projects");
+    CHECK(*extract.allow_failed->count == 2);
+    CHECK(plan.tasks[0].options.get<ExtractOptions>().with == Json{{"archived", false}});
+    const auto transform = plan.tasks[2].options.get<TransformOptions>();
+    CHECK(transform.inputs == std::vector<std::string>{"entries", "projects"});
+    CHECK(transform.contract.columns[0].unique);
+    CHECK(*transform.contract.rejects.max.percent == 1);
+    const auto load = plan.tasks[3].options.get<LoadOptions>();
+    CHECK(load.tables[0].table == "hours.entries");
+    CHECK(load.tables[0].key == std::vector<std::string>{"entry_id"});
+    CHECK(*load.max_deletes.percent == 10);
+    CHECK(plan.sources.contains("clockify"));
+    CHECK(Json(plan).get<FlowPlan>().tasks.size() == 4);
+    CHECK(plan_hash(plan) == plan_hash(Json(plan).get<FlowPlan>()));
+}
+
+TEST_CASE("compile: several tables in one load keep their order, key and mode by table") {
+    const auto plan = plan_of(R"(
+flow: two
+tasks:
+  clients: {extract: clockify.clients}
+  tags: {extract: clockify.tags}
+  stored:
+    load: {b: tags, a: clients}
+    into: warehouse.s
+    mode: {a: upsert, b: append}
+    key: {a: [id, workspaceId]}
+)");
+    const auto load = plan.tasks[2].options.get<LoadOptions>();
+    REQUIRE(load.tables.size() == 2);
+    CHECK(load.tables[0].table == "s.b");
+    CHECK(load.tables[0].mode == "append");
+    CHECK(load.tables[1].key == std::vector<std::string>{"id", "workspaceId"});
+}
+
+TEST_CASE("compile: waits, approvals and commands, mapped over items") {
+    const auto plan = plan_of(R"(
+flow: others
+tasks:
+  clients: {extract: clockify.clients}
+  pause: {wait: 5s, for_each: clients}
+  until: {wait: {until: "${run.at}"}}
+  ok: {approve: "Really ${run.id}?", timeout: 1h, by: [ops]}
+  score: {run: [python3, s.py, "${item.id}"], for_each: {sql: select id from clients}, output: csv, columns: {n: int}, needs: [ok]}
+)");
+    CHECK(plan.tasks[1].map_over->task == "clients");
+    CHECK(plan.tasks[1].needs == std::vector<int>{0});
+    CHECK(*plan.tasks[1].options.get<WaitOptions>().seconds == 5);
+    CHECK(plan.tasks[3].timeout == 0);
+    CHECK(plan.tasks[3].options.get<ApproveOptions>().timeout_seconds == 3600);
+    CHECK(plan.tasks[4].map_over->sql == "select id from clients");
+    CHECK(plan.tasks[4].needs == std::vector<int>{0, 3});
+}
+
+TEST_CASE("compile: all mistakes at once, in the order of the file") {
+    const auto result = compiled("flow: Hours\noverlap: quue\ntasks:\n  a: {wait: soon}\n  b: {wait: 1s, needs: [c]}\n  d: {exract: clockify.clients}\n");
+    CHECK(result.flows.empty());
+    CHECK(messages(result) ==
+          "1:7 `flow` takes a name, not 'Hours' = a name begins with a lower-case letter and has lower-case letters, digits and _, at most 63 of them\n"
+          "2:10 `overlap` takes queue, skip, cancel_previous or allow, not 'quue' = did you mean 'queue'?\n"
+          "4:13 `wait` takes a duration such as 90s, 5m, 2h or 7d, or a mapping, not 'soon' = \n"
+          "5:25 no task is called 'c' = there are a, d\n"
+          "6:7 the task 'd' has no key 'exract' = did you mean 'extract'?\n");
+}
+
+TEST_CASE("compile: a host's inference gives edges, columns and places of mistakes") {
+    const std::string yaml = "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: |\n      select id,\n        nme as name from clients\n    columns: {id: text, name: text}\n";
+    FakeHost host;
+    host.results["rows"].error = "there is no column 'nme': did you mean 'name'?";
+    host.results["rows"].error_offset = 13;
+    host.results["rows"].reads = {"clients"};
+    CHECK(messages(compiled(yaml, &host)) == "7:9 there is no column 'nme' = did you mean 'name'?\n");
+    REQUIRE(host.orders.size() >= 1);
+    CHECK(host.orders[0].tasks[0].columns[0].name == "id");
+    CHECK(host.orders[0].bindings.contains("run_at"));
+
+    FakeHost other;
+    other.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"nme", "VARCHAR"}, {"more", "VARCHAR"}}, true, "", "", -1};
+    const auto found = messages(compiled(yaml, &other));
+    CHECK(found.find("8:25 the SQL gives no column 'name' = did you mean 'nme'?") != std::string::npos);
+    CHECK(found.find("8:5 the SQL gives the column 'more', which `columns` lacks") != std::string::npos);
+}
+
+TEST_CASE("compile: the items of an extract become the type of its _item column") {
+    const std::string yaml = R"(
+flow: f
+interval: {every: 1d}
+tasks:
+  projects: {extract: clockify.projects, columns: {id: text, name: text}}
+  entries: {extract: clockify.detailed_report, for_each: projects, with: {project: "${item.id}", from: "${interval.start}", to: "${interval.end}"}}
+  rows: {transform: select _item.name as project from entries}
+)";
+    FakeHost host;
+    host.results["rows"] = {"rows", {"entries"}, {{"project", "VARCHAR"}}, true, "", "", -1};
+    const auto plan = plan_of(yaml, &host);
+    CHECK(names(plan) == std::vector<std::string>{"projects", "entries", "rows"});
+    const auto& entries = host.orders.back().tasks[1];
+    CHECK(entries.schema_known);
+    CHECK(entries.columns.back().type == "STRUCT(\"id\" VARCHAR, \"name\" VARCHAR)");
+}
+
+TEST_CASE("compile: a host that does not answer is one clear error") {
+    struct Broken : InferencePort {
+        InferReply infer(const InferOrder&) override { throw Error(ErrorClass::Crashed, "the host ended", "run `millrace doctor`"); }
+    } broken;
+    CHECK(messages(compiled("flow: f\ntasks:\n  a: {wait: 1s}\n", &broken)) == "0:0 the SQL could not be checked: the host ended = run `millrace doctor`\n");
+}
+
+TEST_CASE("compile: two flows of one name") {
+    const auto result = compile({{"a.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}, {"b.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}}, project(), sources());
+    CHECK(result.flows.size() == 1);
+    CHECK(messages(result) == "1:7 a flow called 'f' is already in a.yaml = flows of one project have different names\n");
+}
+
+TEST_CASE("compile: the same flow has the same hash, another one another") {
+    const std::string yaml = "flow: f\ntasks: {a: {wait: 1s}, b: {wait: 2s}}\n";
+    CHECK(compiled(yaml).flows[0].hash == compiled("# remark\n" + yaml).flows[0].hash);
+    CHECK(compiled(yaml).flows[0].hash != compiled("flow: f\ntasks: {a: {wait: 1s}, b: {wait: 3s}}\n").flows[0].hash);
+}
+
+TEST_CASE("compile: a thousand tasks and a long chain are quick") {
+    std::string yaml = "flow: f\ntasks:\n  t0: {wait: 1s}\n";
+    for (int i = 1; i < 2000; ++i) yaml += "  t" + std::to_string(i) + ": {wait: 1s, needs: [t" + std::to_string(i - 1) + "]}\n";
+    CHECK(plan_of(yaml).tasks.back().name == "t1999");
+}
