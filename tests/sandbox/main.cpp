@@ -32,6 +32,7 @@ constexpr const char* usage =
     "  --workspaces N      how many (2)\n"
     "  --rate N            requests a second of one key before 429 (50; 0: no limit)\n"
     "  --retry-after S     header Retry-After of that 429: seconds, `date` or `date+SECONDS` (none)\n"
+    "  --cache MB          keep so much of detailed reports, for measurements in which this program should cost little (0)\n"
     "  --latency MS        every answer waits that long\n"
     "  --no-untagged-group summaries have no group for entries without a tag\n"
     "  --free-plan         reports over more than 31 days are refused\n"
@@ -84,6 +85,7 @@ Options options_of(int count, char** arguments) {
             else if (name == "--workspaces") clockify.workspaces = static_cast<int>(std::max<std::uint64_t>(1, whole(name, value, 200)));
             else if (name == "--rate") options.sandbox.rate = whole(name, value, 1'000'000'000);
             else if (name == "--retry-after") options.sandbox.retry_after = value;
+            else if (name == "--cache") clockify.cache_bytes = whole(name, value, 1'000'000) << 20;
             else if (name == "--latency") options.sandbox.latency = std::chrono::milliseconds(whole(name, value, 3'600'000));
             else if (name == "--faults") options.sandbox.faults = Faults::parse(value);
             else throw std::invalid_argument(fmt::format("{}: unknown option", name));

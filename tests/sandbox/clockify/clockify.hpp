@@ -18,6 +18,7 @@ struct ClockifySettings {
     std::string api_key = "sandbox-key";
     int workspaces = 2;
     bool untagged_groups = true;      ///< a summary has a group for entries without a tag
+    std::size_t cache_bytes = 0;      ///< keep so much of detailed reports that were rendered
     bool free_plan = false;           ///< reports over more than 31 days are refused
 };
 

@@ -35,17 +35,17 @@ template <class Named> std::size_t rename(std::vector<Named>& all, std::size_t c
 } // namespace
 
 std::size_t Workspace::rename_clients(std::size_t count, std::uint64_t seed_) {
-    pieces_.reset();
+    forget_names();
     return rename(company.clients, count, seed_, ++renames_);
 }
 
 std::size_t Workspace::rename_projects(std::size_t count, std::uint64_t seed_) {
-    pieces_.reset();
+    forget_names();
     return rename(company.projects, count, seed_, ++renames_);
 }
 
 std::size_t Workspace::rename_tags(std::size_t count, std::uint64_t seed_) {
-    pieces_.reset();
+    forget_names();
     return rename(company.tags, count, seed_, ++renames_);
 }
 
@@ -59,11 +59,16 @@ void Workspace::reset() {
     original(company.projects);
     original(company.tags);
     renames_ = 0;
+    forget_names();
+}
+
+void Workspace::forget_names() {
     pieces_.reset();
+    memory_ = Memory{timesheet.generation(), {}, {}, {}, 0};
 }
 
 Workspace::Memory& Workspace::memory() {
-    if (memory_.generation != timesheet.generation()) memory_ = Memory{timesheet.generation(), {}, {}};
+    if (memory_.generation != timesheet.generation()) memory_ = Memory{timesheet.generation(), {}, {}, {}, 0};
     return memory_;
 }
 

@@ -41,10 +41,14 @@ struct Workspace {
         std::uint64_t generation = 0;
         std::unordered_map<std::string, Totals> totals;
         std::vector<std::pair<std::string, std::vector<Place>>> matches; ///< the latest few
+        std::unordered_map<std::string, std::string> pages;              ///< detailed reports by their request, if told to keep them
+        std::size_t page_bytes = 0;
     };
     Memory& memory();
 
 private:
+    void forget_names();
+
     std::optional<Pieces> pieces_;
     std::vector<std::int64_t> tracked_;
     std::optional<std::uint64_t> tracked_at_;
