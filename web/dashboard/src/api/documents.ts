@@ -1,0 +1,143 @@
+// The API's documents, as the daemon sends them. Enums are open: a newer daemon may send a state or verb unknown here.
+
+export type State =
+  | 'scheduled' | 'pending' | 'running' | 'retrying' | 'paused' | 'cancelling'
+  | 'completed' | 'failed' | 'crashed' | 'cancelled' | 'skipped';
+
+export interface Page<T> { items: T[]; next: string | null }
+
+export interface ParamSpec {
+  name: string;
+  type: string;
+  default_value?: unknown;
+  enumeration?: string[];
+  min?: number | null;
+  max?: number | null;
+  required?: boolean;
+}
+
+export interface Span { months?: number; days?: number; seconds?: number }
+
+export interface Schedule {
+  cron?: string | null;
+  every?: string | Span | null;
+  timezone?: string | null;
+  next?: string | null;
+  paused?: boolean;
+}
+
+export interface LastRun { id: number; state: State; created_at: string; finished_at: string | null; started_at?: string | null }
+
+export interface Flow {
+  name: string;
+  description: string | null;
+  owner: string | null;
+  tags: string[];
+  hash: string;
+  deployed_at: string;
+  archived: boolean;
+  paused: boolean;
+  schedules: Schedule[];
+  params: ParamSpec[];
+  tasks: { name: string; verb: string; needs: string[] }[];
+  interval: boolean;
+  last_runs: LastRun[];
+}
+
+export interface Load {
+  task: string;
+  table: string;
+  inserted: number;
+  updated: number;
+  unchanged: number;
+  deleted: number;
+  rejected: number;
+  seconds: number;
+  already_loaded: boolean;
+}
+
+export interface Run {
+  id: number;
+  flow: string;
+  state: State;
+  state_name: string | null;
+  message: string | null;
+  trigger: string;
+  created_at: string;
+  scheduled_for: string | null;
+  started_at: string | null;
+  finished_at: string | null;
+  params: Record<string, unknown> | null;
+  interval: { start: string; end: string } | null;
+  rerun_of: number | null;
+  parent_id: number | null;
+  chunk: { number: number; of: number } | null;
+  plan_hash: string | null;
+  counts: Partial<Record<State, number>> | null;
+  loads: Load[] | null;
+}
+
+export interface Progress {
+  step?: string | null;
+  requests?: number;
+  pages?: number;
+  records?: number;
+  bytes?: number;
+  slices_done?: number;
+  slices_total?: number;
+  records_total?: number;
+}
+
+export interface TaskError { class: string; message: string; remedy: string | null }
+
+export interface TaskRun {
+  task: string;
+  item: unknown;
+  item_hash: string | null;
+  verb: string;
+  state: State;
+  state_name: string | null;
+  message: string | null;
+  error: TaskError | null;
+  attempts: number;
+  started_at: string | null;
+  finished_at: string | null;
+  rows: number | null;
+  rejected: number | null;
+  progress: Progress | null;
+  loads: Load[] | null;
+  needs: string[];
+}
+
+/** `tasks` holds the first of them; the rest is a list of its own, from `tasks_next` on. */
+export interface RunDetail extends Run { tasks: TaskRun[]; tasks_next?: string | null; chunks: Run[] }
+
+export interface LogLine {
+  task: string;
+  item: unknown;
+  attempt: number;
+  line: number;
+  at: string;
+  level: string;
+  text: string;
+}
+
+export interface LogPage { items: LogLine[]; next: number | string | null; end: boolean }
+
+export interface Dataset { columns: { name: string; type: string }[]; rows: unknown[]; total: number }
+
+/** RFC 9457, with the daemon's `remedy`. */
+export interface Problem { title?: string; detail?: string; remedy?: string; status?: number }
+
+export function isFinal(state: State): boolean {
+  return ['completed', 'failed', 'crashed', 'cancelled', 'skipped'].includes(state);
+}
+
+export function isFailure(state: State): boolean {
+  return state === 'failed' || state === 'crashed';
+}
+
+/** Identity of a task run within its run. */
+export function taskKey(task: { task: string; item_hash?: string | null }): string {
+  return task.item_hash ? `${task.task}/${task.item_hash}` : task.task;
+}
