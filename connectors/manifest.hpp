@@ -31,12 +31,13 @@ struct Manifest {
     std::string extracted_at;     ///< RFC 3339; when the oldest of what it is made of was asked for
     std::string interval_key;
     std::int64_t slices = 0;
+    std::int64_t failed = 0;      ///< slices that `allow_failed` let pass
     std::int64_t rejected = 0;    ///< rows that the contract kept out
     std::string quarantine;       ///< file beside the manifest with the rejected rows; empty: none
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ManifestColumn, name, type)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ManifestPart, file, rows, bytes, sha256)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Manifest, task, hash, rows, columns, parts, complete, extracted_at, interval_key, slices, rejected,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Manifest, task, hash, rows, columns, parts, complete, extracted_at, interval_key, slices, failed, rejected,
                                                 quarantine)
 
 /// SHA-256 over columns and the parts' rows and sha256: two datasets with this hash hold the same bytes.

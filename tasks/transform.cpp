@@ -17,6 +17,7 @@ Manifest inherited(const AttemptOrder& order) {
     for (const auto& [task, path] : order.inputs) {
         const Manifest input = read_manifest(path);
         out.complete = out.complete && input.complete;
+        out.failed += input.failed;
         if (!input.extracted_at.empty() && (out.extracted_at.empty() || parse_rfc3339(input.extracted_at) < parse_rfc3339(out.extracted_at)))
             out.extracted_at = input.extracted_at;
     }

@@ -8,8 +8,8 @@ namespace millrace {
 
 VerbFunction find_verb(std::string_view name) {
     static constexpr std::array<std::pair<std::string_view, VerbFunction>, 3> verbs{{
-        {"extract", run_extract},
         {"transform", run_transform},
+        {"load", run_load},
         {"run", run_command},
     }};
     for (const auto& [known, function] : verbs)

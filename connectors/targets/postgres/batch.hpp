@@ -1,0 +1,39 @@
+/// The ledger of a schema and the transaction of a batch: what makes a load happen once.
+///
+///   _millrace_ledger   a row per batch; its unique batch_id is inserted as the first statement of the data transaction, so a second
+///                      attempt waits for a first whose session still lives, and then sees that it is loaded
+///   _millrace_target   a row per table: the high-water of extraction time, and the lock that lets one load into a table at a time
+#pragma once
+
+#include "connectors/targets/postgres/session.hpp"
+#include "connectors/targets/target.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace::postgres {
+
+class Ledger {
+public:
+    Ledger(Session& session, std::string schema);
+
+    /// Creates both tables where they are missing, in a transaction of its own.
+    void prepare();
+    /// What an earlier attempt of this batch loaded. Throws Error{Permanent} when it had other content.
+    [[nodiscard]] std::optional<std::vector<LoadCounts>> find(const LoadRequest& request);
+    /// In the data transaction, first: false when another attempt has loaded the batch meanwhile.
+    [[nodiscard]] bool claim(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at);
+    /// Locks the tables' rows, in one order for everybody. Throws Error{Permanent} for a batch older than what a table already
+    /// holds of the same time, unless `newest_by` decides row by row.
+    void enter(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at);
+    /// In the data transaction, last.
+    void record(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at, const std::vector<LoadCounts>& counts);
+
+private:
+    Session& session_;
+    std::string ledger_, targets_; ///< quoted names
+    std::string schema_;
+};
+
+} // namespace millrace::postgres

@@ -1,0 +1,37 @@
+/// The statements of a load, as text. Pure.
+#pragma once
+
+#include "connectors/targets/postgres/table_plan.hpp"
+#include "connectors/targets/scope.hpp"
+
+#include <string>
+#include <vector>
+
+namespace millrace::postgres {
+
+/// "a", "b" of the planned columns; `prefix` such as "s." in front of each.
+[[nodiscard]] std::string column_list(const TablePlan& plan, const std::string& prefix = "");
+
+/// A temporary table of the planned columns' types, dropped with the transaction.
+[[nodiscard]] std::string create_stage(const TablePlan& plan, const std::string& stage);
+
+/// Rows t and s have the same key; NULL is a key value like any other.
+[[nodiscard]] std::string same_key(const TablePlan& plan);
+
+/// Writes staged rows over those of the same key that differ in a compared column (and, with `newest_by`, are not newer).
+[[nodiscard]] std::string update_changed(const TablePlan& plan, const std::string& stage, const std::string& newest_by);
+[[nodiscard]] std::string insert_absent(const TablePlan& plan, const std::string& stage);
+/// Rows of the target, within the scope, whose key is not staged.
+[[nodiscard]] std::string delete_missing(const TablePlan& plan, const std::string& stage, const std::string& scope);
+[[nodiscard]] std::string delete_staged(const TablePlan& plan, const std::string& stage);
+
+/// The scope as a condition on t ("true" for none): literals are quoted and cast to the column's type.
+[[nodiscard]] std::string scope_sql(const TablePlan& plan, const std::vector<ScopeTerm>& terms);
+
+/// A key that is staged twice, as text; no row: there is none.
+[[nodiscard]] std::string find_duplicate(const TablePlan& plan, const std::string& stage);
+
+/// Makes the key of a table that this load created: a primary key, or a unique index where NULLs are among the values.
+[[nodiscard]] std::string create_key(const TablePlan& plan, bool has_nulls);
+
+} // namespace millrace::postgres

@@ -1,0 +1,97 @@
+#include "connectors/targets/postgres/postgres_target.hpp"
+
+#include "connectors/targets/postgres/batch.hpp"
+#include "connectors/targets/postgres/session.hpp"
+#include "connectors/targets/postgres/table_load.hpp"
+#include "flows/time.hpp"
+
+#include <algorithm>
+
+namespace millrace::postgres {
+namespace {
+
+constexpr int oldest_version = 140000;
+constexpr const char* scratch_schema = "millrace_scratch"; ///< where a run with a row limit loads
+
+std::string older(const std::string& a, const std::string& b) {
+    if (a.empty() || b.empty()) return a.empty() ? b : a;
+    return parse_rfc3339(b) < parse_rfc3339(a) ? b : a;
+}
+
+class PostgresTarget : public Target {
+public:
+    PostgresTarget(std::string name, const Json& connection) : name_(std::move(name)), url_(connection.value("url", "")), schema_(connection.value("schema", "public")) {
+        if (url_.empty()) throw Error(ErrorClass::Permanent, "connection " + name_ + " has no `url`", "give it one: postgresql://user:password@host/database");
+    }
+
+    std::vector<LoadCounts> load(const LoadRequest& request, const duckdb::Database& database, const LoadMonitor& monitor) override {
+        Session session(url_);
+        if (session.version() < oldest_version) throw Error(ErrorClass::Permanent, "connection " + name_ + " is PostgreSQL " + std::to_string(session.version() / 10000) + "; 14 is the oldest that is loaded into");
+        const std::shared_ptr<void> stop = monitor.on_cancel ? monitor.on_cancel([&session] { session.cancel(); }) : nullptr;
+        try {
+            return load_once(session, request, database, monitor);
+        } catch (const Error& e) {
+            if (monitor.cancelled && monitor.cancelled()) throw Error(ErrorClass::Cancelled, "the attempt was cancelled");
+            throw;
+        }
+    }
+
+    std::vector<CheckResult> check() override {
+        std::vector<CheckResult> out;
+        try {
+            Session session(url_);
+            out.push_back({"connect", true, "PostgreSQL " + session.value("SHOW server_version")});
+            const bool recent = session.version() >= oldest_version;
+            out.push_back({"version", recent, recent ? "" : "14 is the oldest that is loaded into"});
+            const Rows rights = session.run("SELECT current_database(), current_user, has_database_privilege(current_database(), 'CREATE'), has_database_privilege(current_database(), 'TEMPORARY')");
+            const std::string who = rights.text(0, 1) + " in database " + rights.text(0, 0);
+            out.push_back({"create schemas", rights.boolean(0, 2), rights.boolean(0, 2) ? "" : "grant CREATE on the database to " + who + ", or create the schemas beforehand"});
+            out.push_back({"temporary tables", rights.boolean(0, 3), rights.boolean(0, 3) ? "" : "grant TEMPORARY on the database to " + who});
+            const bool writable = session.value("SHOW transaction_read_only") == "off";
+            out.push_back({"writable", writable, writable ? "" : "the server is read-only: does the connection name a standby?"});
+        } catch (const Error& e) {
+            out.push_back({"connect", false, std::string(e.what()) + (e.remedy.empty() ? "" : ": " + e.remedy)});
+        }
+        return out;
+    }
+
+private:
+    std::vector<LoadCounts> load_once(Session& session, const LoadRequest& request, const duckdb::Database& database, const LoadMonitor& monitor) const {
+        const std::string schema = request.context.limit_rows ? scratch_schema : schema_;
+        std::vector<std::string> tables;
+        std::string extracted_at, ledger_schema;
+        for (const LoadRequest::Table& table : request.tables) {
+            TableName name = parse_table_name(table.spec.table, schema);
+            if (request.context.limit_rows) name.schema = scratch_schema;
+            if (ledger_schema.empty()) ledger_schema = name.schema;
+            if (std::find(tables.begin(), tables.end(), name.display()) != tables.end()) throw Error(ErrorClass::Permanent, "the load names " + name.display() + " twice");
+            tables.push_back(name.display());
+            extracted_at = older(extracted_at, table.manifest.extracted_at);
+        }
+        Ledger ledger(session, ledger_schema);
+        ledger.prepare();
+        if (auto loaded = ledger.find(request)) return std::move(*loaded);
+        session.run("BEGIN");
+        if (!ledger.claim(request, tables, extracted_at)) {
+            session.run("ROLLBACK");
+            if (auto loaded = ledger.find(request)) return std::move(*loaded);
+            throw Error(ErrorClass::Transient, "another attempt of this batch held the ledger and gave up");
+        }
+        ledger.enter(request, tables, extracted_at);
+        std::vector<LoadCounts> counts;
+        for (const LoadRequest::Table& table : request.tables)
+            counts.push_back(TableLoad(session, database, request, table, monitor, schema, ledger_schema, static_cast<int>(counts.size())).run());
+        ledger.record(request, tables, extracted_at, counts);
+        if (monitor.progress) monitor.progress("committing", 0, 0);
+        session.run("COMMIT");
+        return counts;
+    }
+
+    std::string name_, url_, schema_;
+};
+
+} // namespace
+
+std::unique_ptr<Target> open(const std::string& name, const Json& connection) { return std::make_unique<PostgresTarget>(name, connection); }
+
+} // namespace millrace::postgres

@@ -1,0 +1,56 @@
+/// Which rows of a dataset the target already holds, found without shipping either side: the server hashes its rows (PostgreSQL's
+/// own hash functions over key and row), we hash ours the same way, and only what differs travels.
+///
+/// A row counts as present when both hashes (128 bits together) agree; anything else is shipped and compared by the server
+/// value by value, so a difference in how the two sides hash costs time and never a change.
+#pragma once
+
+#include "connectors/targets/postgres/field.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace millrace::postgres {
+
+/// SQL for the server's hash over those columns; needs PostgreSQL 14.
+[[nodiscard]] std::string hash_sql(const std::vector<TargetColumn>& columns, int seed);
+
+/// The same number from the fields of an encoded row. `fields[i]` begins at the field's length.
+class RowHasher {
+public:
+    explicit RowHasher(std::uint64_t seed) : seed_(seed) {}
+    /// `field`: COPY's form, with its length.
+    void add(const char* field, Wire wire);
+    [[nodiscard]] std::uint64_t value() const { return value_; }
+
+private:
+    std::uint64_t seed_;
+    std::uint64_t value_ = 0;
+};
+
+/// Pairs of (key hash, row hash) of the target.
+class PresentRows {
+public:
+    enum class Found { Absent, Different, Same, Repeated };
+
+    explicit PresentRows(std::size_t expected);
+    void add(std::uint64_t key, std::uint64_t row);
+    /// What the target holds for that key. The second question for a key is Repeated: the dataset has it twice.
+    [[nodiscard]] Found visit(std::uint64_t key, std::uint64_t row);
+    [[nodiscard]] std::size_t size() const { return used_; }
+
+private:
+    struct Entry {
+        std::uint64_t key, row;
+    };
+    enum Mark : std::uint8_t { Free = 0, Held = 1, Visited = 2, Ambiguous = 4 };
+    [[nodiscard]] std::size_t find(std::uint64_t key) const;
+    void grow();
+
+    std::vector<Entry> entries_;       ///< a power of two of them, at most half in use
+    std::vector<std::uint8_t> marks_;
+    std::size_t used_ = 0;
+};
+
+} // namespace millrace::postgres

@@ -1,0 +1,74 @@
+/// A connection to PostgreSQL over libpq, with our error classes. Blocking, one thread; `cancel` is the exception.
+#pragma once
+
+#include "flows/error.hpp"
+
+#include <libpq-fe.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace millrace::postgres {
+
+/// What the server refused, by SQLSTATE.
+class SqlError : public Error {
+public:
+    using Error::Error;
+    std::string sqlstate;
+    std::string detail; ///< the server's DETAIL
+};
+
+class Rows {
+public:
+    explicit Rows(PGresult* result) : result_(result, PQclear) {}
+    [[nodiscard]] int size() const { return PQntuples(result_.get()); }
+    [[nodiscard]] bool empty() const { return size() == 0; }
+    [[nodiscard]] bool is_null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
+    [[nodiscard]] std::string text(int row, int column) const { return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))}; }
+    [[nodiscard]] std::int64_t integer(int row, int column) const { return std::stoll(text(row, column)); }
+    [[nodiscard]] bool boolean(int row, int column) const { return text(row, column) == "t"; }
+    /// Rows that an INSERT, UPDATE, DELETE or COPY wrote.
+    [[nodiscard]] std::int64_t changed() const {
+        const std::string n = PQcmdTuples(result_.get());
+        return n.empty() ? 0 : std::stoll(n);
+    }
+
+private:
+    std::unique_ptr<PGresult, decltype(&PQclear)> result_;
+};
+
+using Params = std::vector<std::optional<std::string>>; ///< as text; nullopt: NULL
+
+class Session {
+public:
+    /// Throws Error: Auth for refused credentials, Permanent for a database that does not exist or a malformed URL, else Transient.
+    explicit Session(const std::string& url);
+
+    Rows run(const std::string& sql, const Params& params = {});
+    /// The only value of the only row.
+    [[nodiscard]] std::string value(const std::string& sql, const Params& params = {}) { return run(sql, params).text(0, 0); }
+
+    /// COPY ... FROM STDIN: `copy_in(sql)`, any number of `send`, `end_copy` (gives the rows).
+    void copy_in(const std::string& sql);
+    void send(std::string_view bytes);
+    std::int64_t end_copy();
+    /// COPY ... TO STDOUT: `row` gets the message of each row.
+    void copy_out(const std::string& sql, const std::function<void(std::string_view)>& row);
+
+    /// Ends the running statement with SQLSTATE 57014. From any thread.
+    void cancel();
+    [[nodiscard]] int version() const { return PQserverVersion(connection_.get()); }
+
+private:
+    [[noreturn]] void fail(const PGresult* result) const;
+    void expect(PGresult* result, ExecStatusType status);
+
+    std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
+    std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel_;
+};
+
+} // namespace millrace::postgres

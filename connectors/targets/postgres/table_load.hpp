@@ -1,0 +1,60 @@
+/// One dataset into one table, inside the batch's transaction.
+///
+///   created or empty   COPY straight into it, then its key
+///   append             COPY straight into it, after the rows of the earlier batch of the same interval are gone
+///   keyed, similar size   the server's row hashes come here (row_hash.hpp), only rows that differ are staged and merged
+///   keyed, otherwise      all rows are staged and merged: a small batch into a large table, deletes, `newest_by`
+///   replace without key   nothing when both hold the same rows, else all rows are exchanged
+#pragma once
+
+#include "connectors/targets/postgres/table_plan.hpp"
+#include "connectors/targets/target.hpp"
+
+namespace millrace::postgres {
+
+class TableLoad {
+public:
+    TableLoad(Session& session, const duckdb::Database& database, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor,
+              const std::string& default_schema, const std::string& ledger_schema, int number);
+
+    /// Counts are exact. Throws Error; the transaction must then be rolled back.
+    [[nodiscard]] LoadCounts run();
+
+private:
+    void append();
+    void load_into_empty();
+    void replace_without_key();
+    void merge();
+
+    [[nodiscard]] bool may_load_directly() const;
+    [[nodiscard]] bool hashes_pay() const;
+    [[nodiscard]] bool holds_same_rows();
+    [[nodiscard]] std::string merged_rows() const;
+    std::int64_t copy_all(const std::string& sql, const std::string& into);
+    void stage_differing();
+    void pull_hashes(class PresentRows& present);
+    void merge_stage();
+    void delete_marked();
+    void delete_vanished();
+    void limit_deletes(std::int64_t deleted, std::int64_t of) const;
+    void check_delete_rule() const;
+    [[noreturn]] void refuse_duplicate(const std::string& key) const;
+    [[nodiscard]] std::string scope();
+    [[nodiscard]] bool key_has_nulls() const;
+    void step(const std::string& name, std::int64_t rows = 0) const;
+
+    Session& session_;
+    const duckdb::Database& database_;
+    const LoadRequest& request_;
+    const LoadRequest::Table& table_;
+    const LoadMonitor& monitor_;
+    std::string dataset_;     ///< SQL of its rows, to stand after FROM
+    std::string stage_;       ///< name of the temporary table of rows
+    std::string doomed_;      ///< name of that of rows to delete
+    std::string delete_rule_; ///< "" | missing | when
+    std::string ledger_schema_;
+    TablePlan plan_;
+    LoadCounts counts_;
+};
+
+} // namespace millrace::postgres

@@ -1,0 +1,116 @@
+/// The keyed merge of TableLoad: what differs is staged, compared by the server value by value, and only then written.
+#include "connectors/sql_identifier.hpp"
+#include "connectors/targets/postgres/copy_stream.hpp"
+#include "connectors/targets/postgres/merge_sql.hpp"
+#include "connectors/targets/postgres/row_source.hpp"
+#include "connectors/targets/postgres/table_load.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace millrace::postgres {
+namespace {
+constexpr double hash_rows_per_shipped = 4; ///< the server hashes about that many rows in the time of shipping and merging one
+constexpr std::int64_t worth_analysing = 1000;
+constexpr std::int64_t small_dataset = 5000; ///< below, staging everything is as quick as anything
+} // namespace
+
+/// `delete: missing` must know every key of the dataset on the server; a jsonb is printed otherwise there than here.
+bool TableLoad::hashes_pay() const {
+    if (delete_rule_ == "missing" || table_.spec.mode == "replace" || session_.version() < 140000) return false;
+    for (const PlannedColumn& c : plan_.columns)
+        if (c.wire == Wire::Jsonb) return false;
+    const auto rows = static_cast<double>(table_.manifest.rows);
+    return table_.manifest.rows > small_dataset && plan_.estimated_rows <= hash_rows_per_shipped * rows;
+}
+
+std::string TableLoad::merged_rows() const {
+    std::string sql = "SELECT * FROM " + dataset_;
+    if (delete_rule_ == "when") sql += " WHERE NOT coalesce((" + request_.options.delete_rule + "\n), false)";
+    if (request_.options.newest_by.empty()) return sql;
+    std::string key;
+    for (const std::string& k : plan_.key) key += (key.empty() ? "" : ", ") + quote_identifier(k);
+    return sql + " QUALIFY row_number() OVER (PARTITION BY " + key + " ORDER BY " + quote_identifier(request_.options.newest_by) + " DESC NULLS LAST) = 1";
+}
+
+void TableLoad::merge() {
+    step("staging");
+    session_.run("SET LOCAL work_mem = '64MB'");
+    session_.run(create_stage(plan_, stage_));
+    if (delete_rule_ == "when") delete_marked();
+    if (hashes_pay()) stage_differing();
+    else counts_.unchanged = copy_all(merged_rows(), stage_);
+    merge_stage();
+    const bool all_others = table_.spec.mode == "replace" && !request_.context.limit_rows;
+    if (delete_rule_ == "missing" || all_others) delete_vanished();
+}
+
+/// Until the server has compared them, staged rows count as unchanged.
+void TableLoad::stage_differing() {
+    PresentRows present(static_cast<std::size_t>(std::max(plan_.estimated_rows, 0.0)));
+    pull_hashes(present);
+    const bool key_only = table_.spec.mode == "insert_new";
+    duckdb::Connection db = database_.connect();
+    RowSource rows(db, merged_rows(), *request_.values, plan_);
+    CopyStream copy(session_, "COPY " + stage_ + " (" + column_list(plan_) + ") FROM STDIN (FORMAT binary)");
+    for (std::int64_t n = 0; rows.next(); ++n) {
+        if (rows.at_chunk_start()) step("comparing", n);
+        switch (present.visit(rows.key_hash(0), key_only ? rows.key_hash(1) : rows.row_hash(1))) {
+        case PresentRows::Found::Same: break;
+        case PresentRows::Found::Repeated: refuse_duplicate(rows.shown_key());
+        default: copy.add(rows.bytes());
+        }
+        ++counts_.unchanged;
+    }
+    copy.finish();
+}
+
+void TableLoad::pull_hashes(PresentRows& present) {
+    step("reading hashes");
+    const std::vector<TargetColumn> columns = table_.spec.mode == "insert_new" ? plan_.key_columns() : plan_.compared_columns();
+    constexpr std::size_t row_bytes = 2 + 4 + 8 + 4 + 8;
+    std::int64_t seen = 0;
+    session_.copy_out("COPY (SELECT " + hash_sql(plan_.key_columns(), 0) + ", " + hash_sql(columns, 1) + " FROM " + plan_.name.quoted() + ") TO STDOUT (FORMAT binary)", [&](std::string_view message) {
+        if (seen++ == 0) message.remove_prefix(19); // the stream's header comes with its first row
+        if (message.size() != row_bytes) return;    // the trailer
+        present.add(static_cast<std::uint64_t>(read_int64(message.data() + 6)), static_cast<std::uint64_t>(read_int64(message.data() + 18)));
+    });
+}
+
+void TableLoad::merge_stage() {
+    step("merging");
+    if (counts_.unchanged > worth_analysing) session_.run("ANALYZE " + stage_);
+    const Rows duplicate = session_.run(find_duplicate(plan_, stage_));
+    if (!duplicate.empty()) refuse_duplicate(duplicate.text(0, 0));
+    const std::string update = update_changed(plan_, stage_, request_.options.newest_by);
+    if (table_.spec.mode != "insert_new" && !update.empty()) counts_.updated = session_.run(update).changed();
+    counts_.inserted = session_.run(insert_absent(plan_, stage_)).changed();
+    counts_.unchanged -= counts_.updated + counts_.inserted;
+}
+
+void TableLoad::delete_marked() {
+    step("deleting");
+    session_.run(create_stage(plan_, doomed_));
+    copy_all("SELECT * FROM " + dataset_ + " WHERE (" + request_.options.delete_rule + "\n)", doomed_);
+    counts_.deleted = session_.run(delete_staged(plan_, doomed_)).changed();
+}
+
+void TableLoad::delete_vanished() {
+    step("deleting");
+    const std::string where = table_.spec.mode == "replace" ? "true" : scope();
+    const std::int64_t of = session_.run("SELECT count(*) FROM " + plan_.name.quoted() + " t WHERE " + where).integer(0, 0);
+    counts_.deleted = session_.run(delete_missing(plan_, stage_, where)).changed();
+    if (table_.spec.mode != "replace") limit_deletes(counts_.deleted, of - counts_.inserted);
+}
+
+/// An API that answers with an empty list after a change of permissions must not empty a table.
+void TableLoad::limit_deletes(std::int64_t deleted, std::int64_t of) const {
+    const Share& limit = request_.options.max_deletes;
+    const double percent = limit.percent.value_or(10);
+    const bool beyond = limit.count ? deleted > *limit.count : static_cast<double>(deleted) > static_cast<double>(std::max<std::int64_t>(of, 0)) * percent / 100;
+    if (!beyond) return;
+    throw Error(ErrorClass::BadData, fmt::format("{}: {} of {} rows are missing in the dataset and would be deleted; max_deletes is {}", counts_.table, deleted, of, limit.count ? std::to_string(*limit.count) : fmt::format("{} %", percent)),
+                "check what the source sent; when the rows are really gone, raise `max_deletes`");
+}
+
+} // namespace millrace::postgres

@@ -1,0 +1,192 @@
+#include "connectors/targets/postgres/table_plan.hpp"
+
+#include "connectors/sql_identifier.hpp"
+#include "flows/nearest.hpp"
+#include "flows/time.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace millrace::postgres {
+namespace {
+
+constexpr std::size_t longest_identifier = 63; // NAMEDATALEN - 1: PostgreSQL would cut it silently
+
+void require_length(const std::string& name, const std::string& what) {
+    if (name.size() > longest_identifier)
+        throw Error(ErrorClass::Permanent, what + " '" + name + "' has " + std::to_string(name.size()) + " bytes; PostgreSQL's names have at most 63", "choose a shorter name");
+    if (name.empty()) throw Error(ErrorClass::Permanent, what + " has an empty name");
+}
+
+struct Found {
+    std::string oid; ///< empty: the table does not exist
+    double estimated_rows = 0;
+    std::vector<TargetColumn> columns;
+};
+
+Found look_up(Session& session, const TableName& name) {
+    Found out;
+    const Rows table = session.run("SELECT c.oid, CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE pg_relation_size(c.oid) / 100 END, c.relkind FROM pg_class c "
+                                   "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+                                   {name.schema, name.table});
+    if (table.empty()) return out;
+    const std::string kind = table.text(0, 2);
+    if (kind != "r" && kind != "p") throw Error(ErrorClass::Permanent, name.display() + " is no table, so nothing can be loaded into it", "name another table");
+    out.oid = table.text(0, 0);
+    out.estimated_rows = std::stod(table.text(0, 1));
+    const Rows columns = session.run("SELECT attname, format_type(atttypid, atttypmod), atttypid, atttypmod, attnotnull FROM pg_attribute "
+                                     "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum", {out.oid});
+    for (int i = 0; i < columns.size(); ++i)
+        out.columns.push_back({columns.text(i, 0), columns.text(i, 1), static_cast<std::uint32_t>(columns.integer(i, 2)), static_cast<int>(columns.integer(i, 3)), columns.boolean(i, 4)});
+    return out;
+}
+
+bool has_key_index(Session& session, const std::string& oid, std::vector<std::string> key) {
+    std::sort(key.begin(), key.end());
+    const Rows rows = session.run("SELECT i.indexrelid, a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
+                                  "WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY 1, 2", {oid});
+    std::map<std::string, std::vector<std::string>> indexes;
+    for (int i = 0; i < rows.size(); ++i) indexes[rows.text(i, 0)].push_back(rows.text(i, 1));
+    return std::any_of(indexes.begin(), indexes.end(), [&](auto& index) {
+        std::sort(index.second.begin(), index.second.end());
+        return index.second == key;
+    });
+}
+
+/// Technical columns by the word in `stamp:`.
+struct Stamp {
+    const char* word;
+    const char* column;
+    const char* type;
+};
+constexpr Stamp stamps[] = {{"run_id", "_run_id", "bigint"}, {"batch_id", "_batch_id", "text"}, {"loaded_at", "_loaded_at", "timestamp with time zone"}};
+
+std::string stamp_field(const std::string& word, const LoadRequest& request) {
+    std::string out;
+    if (word == "batch_id") {
+        append_int32(out, static_cast<std::int32_t>(request.batch_id.size()));
+        return out + request.batch_id;
+    }
+    append_int32(out, 8);
+    const std::optional<Instant> at = parse_rfc3339(request.context.run_at);
+    append_int64(out, word == "run_id" ? request.context.run_id : at ? to_micros(*at) - 946684800000000 : 0);
+    return out;
+}
+
+struct Wanted {
+    std::string name, type; ///< type: of a new column
+    int source;
+    std::string stamp;      ///< word, empty: none
+};
+
+std::vector<Wanted> wanted_columns(const LoadRequest& request, const LoadRequest::Table& table, const std::vector<duckdb::Column>& dataset) {
+    std::vector<Wanted> out;
+    for (std::size_t i = 0; i < dataset.size(); ++i) out.push_back({dataset[i].name, new_column_type(dataset[i].type), static_cast<int>(i), ""});
+    std::vector<std::string> words = request.options.stamp;
+    const bool append = table.spec.mode == "append";
+    if (append && std::find(words.begin(), words.end(), "batch_id") == words.end()) words.emplace_back("batch_id"); // it is found again by it
+    for (const Stamp& s : stamps)
+        if (std::find(words.begin(), words.end(), s.word) != words.end()) out.push_back({s.column, s.type, -1, s.word});
+    for (const Wanted& w : out) require_length(w.name, "column");
+    return out;
+}
+
+void create(Session& session, const TableName& name, const std::vector<Wanted>& columns) {
+    if (session.run("SELECT 1 FROM pg_namespace WHERE nspname = $1", {name.schema}).empty()) session.run("CREATE SCHEMA IF NOT EXISTS " + quote_identifier(name.schema));
+    std::string sql;
+    for (const Wanted& c : columns) sql += (sql.empty() ? "" : ", ") + quote_identifier(c.name) + " " + c.type;
+    session.run("CREATE TABLE " + name.quoted() + " (" + sql + ")");
+}
+
+const TargetColumn* find_column(const std::vector<TargetColumn>& columns, const std::string& name) {
+    const auto at = std::find_if(columns.begin(), columns.end(), [&](const TargetColumn& c) { return c.name == name; });
+    return at == columns.end() ? nullptr : &*at;
+}
+
+/// Makes what is missing; gives the table as it is then.
+Found prepare(Session& session, const LoadRequest& request, const TableName& name, const std::vector<Wanted>& wanted, bool& created) {
+    Found found = look_up(session, name);
+    if (found.oid.empty()) {
+        if (!request.options.create) throw Error(ErrorClass::Permanent, "there is no table " + name.display(), "create it, or let the load do so: `create: auto`");
+        create(session, name, wanted);
+        created = true;
+        return look_up(session, name);
+    }
+    bool added = false;
+    for (const Wanted& w : wanted) {
+        if (find_column(found.columns, w.name) != nullptr) continue;
+        if (!request.options.create) throw Error(ErrorClass::Permanent, name.display() + " has no column '" + w.name + "'", "add it, leave it out of the dataset, or let the load add it: `create: auto`");
+        session.run("ALTER TABLE " + name.quoted() + " ADD COLUMN " + quote_identifier(w.name) + " " + w.type);
+        added = true;
+    }
+    return added ? look_up(session, name) : found;
+}
+
+} // namespace
+
+std::string TableName::quoted() const { return quote_identifier(schema) + "." + quote_identifier(table); }
+std::string TableName::display() const { return schema + "." + table; }
+
+TableName parse_table_name(const std::string& text, const std::string& default_schema) {
+    const std::size_t dot = text.find('.');
+    TableName out = dot == std::string::npos ? TableName{default_schema, text} : TableName{text.substr(0, dot), text.substr(dot + 1)};
+    require_length(out.schema, "schema");
+    require_length(out.table, "table");
+    return out;
+}
+
+bool TablePlan::has_column(const std::string& column) const {
+    return std::any_of(columns.begin(), columns.end(), [&](const PlannedColumn& c) { return c.target.name == column; });
+}
+
+std::vector<TargetColumn> TablePlan::key_columns() const {
+    std::vector<TargetColumn> out;
+    for (const PlannedColumn& c : columns)
+        if (c.is_key) out.push_back(c.target);
+    return out;
+}
+
+std::vector<TargetColumn> TablePlan::compared_columns() const {
+    std::vector<TargetColumn> out;
+    for (const PlannedColumn& c : columns)
+        if (c.compared) out.push_back(c.target);
+    return out;
+}
+
+TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const std::string& default_schema, const std::vector<duckdb::Column>& dataset) {
+    TablePlan plan;
+    plan.name = parse_table_name(table.spec.table, default_schema);
+    if (request.context.limit_rows) plan.name.schema = default_schema; // the scratch schema, whatever the flow names
+    plan.key = table.spec.key;
+    const std::vector<Wanted> wanted = wanted_columns(request, table, dataset);
+    const Found found = prepare(session, request, plan.name, wanted, plan.created);
+    plan.estimated_rows = found.estimated_rows;
+    for (const Wanted& w : wanted) {
+        PlannedColumn column;
+        column.target = *find_column(found.columns, w.name);
+        column.source = w.source;
+        if (w.source >= 0) column.wire = wire_for(plan.name.display(), dataset[static_cast<std::size_t>(w.source)].type, column.target);
+        else {
+            column.constant = stamp_field(w.stamp, request);
+            if (column.target.type != w.type)
+                throw Error(ErrorClass::Permanent, "column " + w.name + " of " + plan.name.display() + " is " + column.target.type + "; the stamp " + w.stamp + " needs " + w.type, "rename that column, or leave out the stamp");
+        }
+        column.is_key = std::find(plan.key.begin(), plan.key.end(), w.name) != plan.key.end();
+        const bool stamped = w.source < 0 || std::find(request.options.stamp.begin(), request.options.stamp.end(), w.name) != request.options.stamp.end();
+        column.compared = !stamped;
+        plan.nullable_key = plan.nullable_key || (column.is_key && !column.target.not_null);
+        plan.columns.push_back(std::move(column));
+    }
+    std::vector<std::string> names;
+    for (const duckdb::Column& c : dataset) names.push_back(c.name);
+    for (const std::string& k : plan.key)
+        if (std::find(names.begin(), names.end(), k) == names.end()) {
+            const std::string near = nearest(k, names);
+            throw Error(ErrorClass::Permanent, "the key column '" + k + "' is no column of the dataset " + table.spec.task, near.empty() ? "" : "did you mean '" + near + "'?");
+        }
+    plan.has_rows = !plan.created && !session.run("SELECT 1 FROM " + plan.name.quoted() + " LIMIT 1").empty();
+    plan.key_has_index = !plan.key.empty() && !plan.created && has_key_index(session, found.oid, plan.key);
+    return plan;
+}
+
+} // namespace millrace::postgres

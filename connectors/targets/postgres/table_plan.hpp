@@ -1,0 +1,51 @@
+/// A table that a dataset goes into: what is there, what has to be made, and how each column is written.
+#pragma once
+
+#include "connectors/targets/postgres/field.hpp"
+#include "connectors/targets/postgres/session.hpp"
+#include "connectors/targets/target.hpp"
+
+#include <string>
+#include <vector>
+
+namespace millrace::postgres {
+
+struct TableName {
+    std::string schema, table;
+    [[nodiscard]] std::string quoted() const;  ///< "schema"."table"
+    [[nodiscard]] std::string display() const; ///< schema.table
+};
+
+/// `[schema.]table` as a flow writes it. Throws Error{Permanent} for a name over 63 bytes.
+[[nodiscard]] TableName parse_table_name(const std::string& text, const std::string& default_schema);
+
+struct PlannedColumn {
+    TargetColumn target;
+    Wire wire = Wire::Text;
+    int source = -1;       ///< column of the dataset; -1: a stamp
+    std::string constant;  ///< a stamp's field in COPY's form
+    bool is_key = false;
+    bool compared = true;  ///< a difference in it makes the row a changed one; never of stamps
+};
+
+struct TablePlan {
+    TableName name;
+    std::vector<PlannedColumn> columns; ///< what is written, dataset's columns first
+    std::vector<std::string> key;
+    bool created = false;               ///< by this load
+    bool has_rows = false;
+    bool nullable_key = false;          ///< a key column of the table may hold NULL
+    bool key_has_index = false;         ///< a unique index on exactly the key
+    double estimated_rows = 0;
+
+    [[nodiscard]] bool has_column(const std::string& column) const;
+    [[nodiscard]] std::vector<TargetColumn> key_columns() const;
+    [[nodiscard]] std::vector<TargetColumn> compared_columns() const;
+};
+
+/// Looks at the table inside the running transaction; creates it, or adds columns that it lacks, where `create: auto`.
+/// Throws Error{Permanent} for a table that is missing with `create: never`, a retyped column, a key that is no column.
+[[nodiscard]] TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const std::string& default_schema,
+                                   const std::vector<duckdb::Column>& dataset);
+
+} // namespace millrace::postgres

@@ -1,0 +1,61 @@
+/// A system that datasets are loaded into. One implementation per kind of connection; target_kinds.cpp names them all.
+#pragma once
+
+#include "connectors/duckdb/database.hpp"
+#include "connectors/manifest.hpp"
+#include "flows/host_message.hpp"
+#include "flows/task_options.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// One batch: everything that is loaded by one task run, in one transaction where the target has them.
+struct LoadRequest {
+    struct Table {
+        LoadTable spec;
+        std::string manifest_path;
+        Manifest manifest;
+    };
+    LoadOptions options;          ///< substituted: no `${}` is left
+    std::vector<Table> tables;    ///< in this order
+    RunContext context;           ///< for stamps and for `$name` in scope
+    duckdb::Bindings* values;     ///< the same values for DuckDB's SQL (`delete: {when: ..}`)
+    std::string task;
+    std::string interval_key;
+    std::string batch_id;
+    std::string content_hash;     ///< over all tables, their modes and keys
+};
+
+/// How a load tells what it does, and learns that it should stop. Empty members are not called.
+struct LoadMonitor {
+    std::function<void(const std::string& step, std::int64_t rows, std::int64_t total)> progress;
+    std::function<void(const std::string& level, const std::string& text)> log;
+    std::function<std::shared_ptr<void>(std::function<void()>)> on_cancel; ///< see AttemptSession::on_cancel
+    std::function<bool()> cancelled;
+};
+
+/// One thing that `connections check` tried.
+struct CheckResult {
+    std::string what;
+    bool passed = false;
+    std::string detail; ///< a version, or the reason and the remedy
+};
+
+class Target {
+public:
+    virtual ~Target() = default;
+    /// Effectively once: the same batch with the same content is loaded a single time, whatever dies in between.
+    /// Throws Error; then nothing was loaded, or (Transient, a connection lost in the commit) a retry finds out.
+    [[nodiscard]] virtual std::vector<LoadCounts> load(const LoadRequest& request, const duckdb::Database& database, const LoadMonitor& monitor) = 0;
+    /// Never throws for what a user can mend: that is a result.
+    [[nodiscard]] virtual std::vector<CheckResult> check() = 0;
+};
+
+/// `connection` is `{"type": ..., fields}`. Throws Error{Permanent} for a type that is no target.
+[[nodiscard]] std::unique_ptr<Target> open_target(const std::string& name, const Json& connection);
+
+} // namespace millrace

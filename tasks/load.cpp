@@ -1,0 +1,78 @@
+/// load: datasets into the tables of a connection, as one batch.
+#include "connectors/targets/target.hpp"
+#include "flows/hash.hpp"
+#include "flows/substitute.hpp"
+#include "tasks/sql_scope.hpp"
+#include "tasks/verb.hpp"
+
+#include <fmt/format.h>
+
+namespace millrace {
+namespace {
+
+const Json& connection_of(const AttemptOrder& order, const std::string& name) {
+    const auto found = order.connections.find(name);
+    if (found == order.connections.end()) throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
+    return found->second;
+}
+
+LoadRequest request_of(const AttemptOrder& order, duckdb::Bindings& values) {
+    const Scope scope(order.context);
+    LoadRequest request;
+    Json options = order.options;
+    for (const char* sql : {"scope", "delete_rule"}) // SQL is never substituted, but a whole-value rule name may be
+        if (options.contains(sql) && !(sql == std::string("delete_rule") && !options.value("delete_is_sql", false))) options.erase(sql);
+    request.options = substitute(options, scope).get<LoadOptions>();
+    const auto written = order.options.get<LoadOptions>();
+    request.options.scope = written.scope;
+    if (written.delete_is_sql) request.options.delete_rule = written.delete_rule;
+    request.context = order.context;
+    request.values = &values;
+    request.task = order.task;
+    request.interval_key = order.interval_key;
+    request.batch_id = order.batch_id.empty() ? sha256_hex(order.context.run_key + "\n" + order.task) : order.batch_id;
+    std::string content;
+    for (const LoadTable& table : request.options.tables) {
+        const auto input = order.inputs.find(table.task);
+        if (input == order.inputs.end()) throw Error(ErrorClass::Permanent, "the load has no dataset of the task '" + table.task + "'");
+        request.tables.push_back({table, input->second, read_manifest(input->second)});
+        content += Json(table).dump() + request.tables.back().manifest.hash + "\n";
+    }
+    request.content_hash = sha256_hex(content);
+    return request;
+}
+
+std::string sentence(const LoadCounts& c) {
+    if (c.already_loaded) return c.table + ": this batch is already loaded";
+    return fmt::format("{}: {} inserted, {} updated, {} unchanged, {} deleted, {} rejected in {:.2f} s", c.table, c.inserted, c.updated, c.unchanged, c.deleted, c.rejected, c.seconds);
+}
+
+} // namespace
+
+AttemptDone run_load(const AttemptOrder& order, AttemptSession& session) {
+    duckdb::Bindings values = bindings_of(order.context);
+    const LoadRequest request = request_of(order, values);
+    LoadMonitor monitor;
+    AttemptDone done;
+    monitor.progress = [&](const std::string& step, std::int64_t rows, std::int64_t total) {
+        done.progress.step = step;
+        done.progress.records = rows;
+        done.progress.records_total = total;
+        session.progress(done.progress);
+    };
+    monitor.log = [&](const std::string& level, const std::string& text) { session.log(level, text); };
+    monitor.on_cancel = [&](std::function<void()> action) { return session.on_cancel(std::move(action)); };
+    monitor.cancelled = [&] { return session.cancelled(); };
+    const std::unique_ptr<Target> target = open_target(request.options.connection, connection_of(order, request.options.connection));
+    done.loads = target->load(request, session.database(), monitor);
+    for (const LoadCounts& c : done.loads) {
+        session.log("info", sentence(c));
+        done.rows += c.inserted + c.updated + c.unchanged;
+        done.rejected += c.rejected;
+    }
+    done.progress.records = done.rows;
+    done.outcome = "completed";
+    return done;
+}
+
+} // namespace millrace
