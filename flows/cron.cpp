@@ -186,8 +186,8 @@ CronExpression CronExpression::parse(const std::string& text) {
     }
     if (parts.size() == 5) parts.insert(parts.begin(), "0");
     if (parts.size() != 6)
-        throw std::invalid_argument(fmt::format("a cron expression has 5 fields (minute hour day-of-month month day-of-week) or 6 with seconds in "
-                                                "front; '{}' has {}", text, parts.size()));
+        throw std::invalid_argument(fmt::format("'{}' has {} fields; a cron expression has 5 (minute hour day-of-month month day-of-week), or 6 with "
+                                                "seconds in front", text, parts.size()));
     CronExpression cron;
     cron.seconds = parse_field(fields[0], parts[0]);
     cron.minutes = parse_field(fields[1], parts[1]);

@@ -32,14 +32,6 @@ constexpr std::array<Translation, 16> translations{{
     {"illegal map key", "a key is not allowed here", "check the indentation"},
 }};
 
-bool report_size(const SourceText& source, Diagnostics& diagnostics, std::size_t most_bytes) {
-    const auto size = source.text().size();
-    if (size <= most_bytes) return false;
-    diagnostics.error({}, fmt::format("the file has {:.1f} MB; more than {:.1f} MB is not read", static_cast<double>(size) / 1e6, static_cast<double>(most_bytes) / 1e6),
-                      "split it; data belongs in a file of its own, not in YAML");
-    return true;
-}
-
 /// The width of the indentation, in characters.
 std::size_t indent_of(std::string_view line) { return std::min(line.find_first_not_of(" \t"), line.size()); }
 
@@ -50,6 +42,41 @@ bool opens_block(std::string_view line) {
     while (!line.empty() && (line.back() == '-' || line.back() == '+' || (line.back() >= '1' && line.back() <= '9'))) line.remove_suffix(1);
     if (line.empty() || (line.back() != '|' && line.back() != '>')) return false;
     return line.size() == 1 || line[line.size() - 2] == ' ';
+}
+
+/// The bracket before `end` that is not closed, as far as a scan without YAML's grammar can tell; `end` when there is none.
+Mark last_open_bracket(const SourceText& source, char open, char close, Mark end) {
+    std::vector<Mark> unclosed;
+    std::size_t block_indent = std::string_view::npos;
+    char quote = 0;
+    for (int number = 1; number <= end.line; ++number) {
+        const auto line = source.line(number);
+        const auto indent = indent_of(line);
+        if (indent == line.size() || (quote == 0 && block_indent != std::string_view::npos && indent > block_indent)) continue;
+        block_indent = opens_block(line) ? indent : std::string_view::npos;
+        for (std::size_t i = indent; i < line.size(); ++i) {
+            const char before = i > 0 ? line[i - 1] : ' ';
+            if (quote != 0)
+                quote = line[i] == quote ? 0 : quote;
+            else if (line[i] == '#' && before == ' ')
+                break;
+            else if ((line[i] == '"' || line[i] == '\'') && (before == ' ' || before == '[' || before == '{' || before == ','))
+                quote = line[i];
+            else if (line[i] == open)
+                unclosed.push_back({number, static_cast<int>(i) + 1, 1});
+            else if (line[i] == close && !unclosed.empty())
+                unclosed.pop_back();
+        }
+    }
+    return unclosed.empty() ? end : unclosed.back();
+}
+
+bool report_size(const SourceText& source, Diagnostics& diagnostics, std::size_t most_bytes) {
+    const auto size = source.text().size();
+    if (size <= most_bytes) return false;
+    diagnostics.error({}, fmt::format("the file has {:.1f} MB; more than {:.1f} MB is not read", static_cast<double>(size) / 1e6, static_cast<double>(most_bytes) / 1e6),
+                      "split it; data belongs in a file of its own, not in YAML");
+    return true;
 }
 
 } // namespace
@@ -98,6 +125,8 @@ void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagn
         mark.line = diagnostics.source().lines();
         mark.column = static_cast<int>(diagnostics.source().line(mark.line).size()) + 1;
     }
+    if (message.starts_with("end of sequence flow")) mark = last_open_bracket(diagnostics.source(), '[', ']', mark);
+    if (message.starts_with("end of map flow")) mark = last_open_bracket(diagnostics.source(), '{', '}', mark);
     for (const auto& t : translations)
         if (message.starts_with(t.theirs)) return diagnostics.error(mark, t.message, t.hint);
     diagnostics.error(mark, "this is no YAML: " + message);

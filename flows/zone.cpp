@@ -13,7 +13,7 @@ const date::time_zone& find_zone(const std::string& name) {
         std::vector<std::string> names;
         for (const auto& zone : date::get_tzdb().zones) names.push_back(zone.name());
         const auto near = nearest(name, names);
-        throw std::invalid_argument("no time zone is called '" + name + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+        throw std::invalid_argument("no time zone is called '" + name + "'" + (near.empty() ? "; names are those of the IANA database, America/Sao_Paulo for example" : "; did you mean '" + near + "'?"));
     }
 }
 

@@ -70,19 +70,20 @@ private:
         std::set<std::size_t> rest;
         for (std::size_t i = 0; i < draft_.tasks.size(); ++i) rest.insert(i);
         for (const auto i : done) rest.erase(i);
-        // Walking up from any task that is left must meet itself again.
+        // Walking up from any task that is left must meet the path again: from there on it is the cycle.
         std::vector<std::size_t> path{*rest.begin()};
-        for (;;) {
+        for (auto met = path.end(); met == path.end();) {
             const auto& parents = parents_[path.back()];
             const auto parent = *std::find_if(parents.begin(), parents.end(), [&](std::size_t p) { return rest.contains(p); });
-            const auto again = std::find(path.begin(), path.end(), parent);
+            met = std::find(path.begin(), path.end(), parent);
+            if (met != path.end()) {
+                path.erase(path.begin(), met);
+                break;
+            }
             path.push_back(parent);
-            if (again == path.end() - 1) continue;
-            path.erase(path.begin(), std::find(path.begin(), path.end(), parent));
-            break;
+            met = path.end();
         }
         // Begin with the task that the file names first, so that the message does not depend on the walk.
-        path.pop_back();
         std::rotate(path.begin(), std::min_element(path.begin(), path.end()), path.end());
         path.push_back(path.front());
         std::string text;

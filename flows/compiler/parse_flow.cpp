@@ -151,7 +151,7 @@ private:
         if (form.get("every") != nullptr && interval.every.is_zero()) diagnostics_.error(form.get("every")->mark, "an interval of no length holds nothing");
         const Instant base = anchor_of(Span{0, 1, 0}, "UTC");
         const auto length = [&](const Span& span) { return add(base, span, 1, "UTC") - base; };
-        if (const auto* chunk = form.get("chunk"); chunk != nullptr && interval.from.empty() && length(interval.chunk) > length(interval.every) + length(interval.lookback))
+        if (const auto* chunk = form.get("chunk"); chunk != nullptr && !interval.every.is_zero() && interval.from.empty() && length(interval.chunk) > length(interval.every) + length(interval.lookback))
             diagnostics_.warning(chunk->mark, "the chunk is longer than the whole interval, so a scheduled run is never cut", "the interval is `lookback` + `every`");
         draft_.plan.interval = interval;
     }
@@ -163,7 +163,9 @@ private:
             parse();
             return true;
         } catch (const std::invalid_argument& e) {
-            diagnostics_.error(mark, e.what());
+            const std::string sentence = e.what(); // "what is wrong; what to do"
+            const auto semicolon = std::min(sentence.find("; "), sentence.size());
+            diagnostics_.error(mark, sentence.substr(0, semicolon), semicolon < sentence.size() ? sentence.substr(semicolon + 2) : "");
             return false;
         }
     }

@@ -49,6 +49,7 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
         return;
     }
     std::vector<std::string> meant; // keys that are there, but misspelt: not to be reported as missing too
+    bool later = false; // then what is missing may be missing because of it
     for (const auto& entry : node_.entries) {
         const Field* field = find_in(tables, entry.key);
         if (field == nullptr) {
@@ -56,6 +57,7 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
             meant.push_back(nearest(entry.key, names));
             diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), suggestion(names, meant.back()));
         } else if (field->later) {
+            later = true;
             diagnostics.error(entry.mark, fmt::format("`{}` is not available yet", entry.key), "leave it out: this version does not act on it");
         } else {
             const auto found = mismatches(entry.value, *field);
@@ -65,7 +67,7 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
     }
     for (const Table* table : tables)
         for (const auto& field : table->fields)
-            if (field.required && node_.find(field.key) == nullptr && std::find(meant.begin(), meant.end(), field.key) == meant.end())
+            if (field.required && !later && node_.find(field.key) == nullptr && std::find(meant.begin(), meant.end(), field.key) == meant.end())
                 diagnostics.error(node_.mark, fmt::format("{} lacks `{}`", what, field.key), fmt::format("`{}`: {}", field.key, field.doc));
 }
 
