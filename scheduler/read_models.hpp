@@ -62,7 +62,8 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Json> limits() = 0;
     /// Facts for `millrace doctor`: `{store: {server, schema_version, size_bytes}, node: {...}, hosts: [...], journal: {...}}`.
     [[nodiscard]] virtual boost::asio::awaitable<Json> doctor() = 0;
-    /// Figures for /metrics and /readyz: plain numbers by name; never throws.
+    /// Figures for /metrics and /readyz: plain numbers by name, counters end in `_total`; never throws. `store_reachable`
+    /// and `journal_alive` (0 or 1) make the daemon ready.
     [[nodiscard]] virtual Json figures() const = 0;
 };
 

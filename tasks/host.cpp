@@ -43,8 +43,8 @@ namespace {
 /// The attempt as its verb sees it: log and totals go out as they come.
 class Session : public AttemptSession {
 public:
-    Session(const AttemptOrder& order, Cancellation& cancellation, WarmDatabase& warm, std::function<void(const std::string&)> send)
-        : order_(order), cancellation_(cancellation), warm_(warm), send_(std::move(send)), log_(order.log) {}
+    Session(const AttemptOrder& order, Cancellation& cancellation, WarmDatabase& warm, Governors& governors, std::function<void(const std::string&)> send)
+        : order_(order), cancellation_(cancellation), warm_(warm), governors_(governors), send_(std::move(send)), log_(order.log) {}
 
     void log(std::string_view level, std::string_view text) override { log_.write(level, text); }
 
@@ -83,12 +83,15 @@ public:
         return *database_;
     }
 
+    [[nodiscard]] Governors& governors() override { return governors_; }
+
     AttemptLog& log_file() { return log_; }
 
 private:
     const AttemptOrder& order_;
     Cancellation& cancellation_;
     WarmDatabase& warm_;
+    Governors& governors_;
     std::function<void(const std::string&)> send_;
     AttemptLog log_;
     std::mutex mutex_; ///< guards what follows
@@ -147,7 +150,7 @@ void Host::spawn(Work work) {
 void Host::attempt(const AttemptOrder& order, Running& running) {
     std::unique_lock<std::mutex> alone(one_at_a_time_, std::defer_lock);
     if (kind_ == HostKind::Sql) alone.lock();
-    Session session(order, running.cancellation, database_, [this](const std::string& line) { send(line); });
+    Session session(order, running.cancellation, database_, governors_, [this](const std::string& line) { send(line); });
     AttemptDone done = run_verb(order, session);
     done.id = done.progress.id = order.id;
     if (done.outcome != "completed" && (running.cancellation.cancelled() || (done.error && done.error->error_class == "cancelled"))) done.outcome = "cancelled";

@@ -4,6 +4,7 @@
 /// daemon's end closes, the process ends at once: nobody is left to hear an answer, and its attempts belong to nobody.
 #pragma once
 
+#include "connectors/http/governor.hpp"
 #include "flows/host_message.hpp"
 #include "tasks/cancellation.hpp"
 #include "tasks/warm_database.hpp"
@@ -47,6 +48,7 @@ private:
     const int channel_;
     const HostKind kind_;
     WarmDatabase database_;
+    Governors governors_;
 
     std::mutex sending_;
     std::mutex one_at_a_time_; ///< held by the attempt of a host of kind Sql

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "connectors/duckdb/database.hpp"
+#include "connectors/http/governor.hpp"
 #include "flows/error.hpp"
 #include "flows/host_message.hpp"
 
@@ -37,6 +38,8 @@ public:
 
     /// The host's DuckDB, open and caged to the run's staging folder and the inputs of the order. Kept between attempts of one run.
     [[nodiscard]] virtual duckdb::Database& database() = 0;
+    /// Rates and pauses of credentials, shared by all attempts of the host.
+    [[nodiscard]] virtual Governors& governors() = 0;
 };
 
 using VerbFunction = AttemptDone (*)(const AttemptOrder& order, AttemptSession& session);

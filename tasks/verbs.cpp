@@ -7,7 +7,8 @@
 namespace millrace {
 
 VerbFunction find_verb(std::string_view name) {
-    static constexpr std::array<std::pair<std::string_view, VerbFunction>, 3> verbs{{
+    static constexpr std::array<std::pair<std::string_view, VerbFunction>, 4> verbs{{
+        {"extract", run_extract},
         {"transform", run_transform},
         {"load", run_load},
         {"run", run_command},

@@ -11,6 +11,7 @@ namespace {
 void split_target(Request& request) {
     const std::size_t question = request.target.find('?');
     request.path = request.target.substr(0, question);
+    if (!request.path.starts_with('/')) throw Problem(400, "the request's target is no path");
     if (question == std::string::npos) return;
     auto query = parse_query(std::string_view(request.target).substr(question + 1));
     if (!query) throw Problem(400, "the query has a broken escape", "write a percent sign as %25");

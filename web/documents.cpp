@@ -30,8 +30,8 @@ constexpr Member flow_schedule[] = {
 constexpr Member param[] = {
     {"name", "string", ""},
     {"type", "string", "text, int, decimal, bool, date, timestamptz, connection or list"},
-    {"default", "any", ""},
-    {"enum", "string[]", "the values that it may have; empty: any"},
+    {"default_value", "any", "null: none"},
+    {"enumeration", "string[]", "the values that it may have; empty: any"},
     {"min", "number?", ""},
     {"max", "number?", ""},
     {"required", "boolean", ""},

@@ -9,6 +9,8 @@ namespace millrace {
 
 namespace {
 
+constexpr int deepest_json = 64;
+
 std::optional<std::int64_t> integer_from(std::string_view text) {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -95,9 +97,14 @@ std::int64_t Request::query_integer(std::string_view name, std::int64_t fallback
 
 Json Request::json_object() const {
     if (body.empty()) return Json::object();
+    // Deeper than any document of ours; a body of nothing but brackets would overflow the stack of whoever walks it.
+    const auto shallow = [](int depth, Json::parse_event_t, Json&) {
+        if (depth > deepest_json) throw Problem(422, "the body is nested more than " + std::to_string(deepest_json) + " deep");
+        return true;
+    };
     Json document;
     try {
-        document = Json::parse(body);
+        document = Json::parse(body, shallow);
     } catch (const Json::parse_error& e) {
         throw Problem(400, "the body is no JSON: unexpected text at byte " + std::to_string(e.byte), "send one JSON object");
     }

@@ -66,9 +66,11 @@ Peer unix_peer(local::socket& socket) {
     return peer;
 }
 
-Peer tcp_peer(const tcp::socket& socket) {
+Peer tcp_peer(tcp::socket& socket) {
     Peer peer;
     error_code error;
+    // An answer is written at once and wholly; waiting for more to send only delays it.
+    socket.set_option(tcp::no_delay(true), error);
     const auto remote = socket.remote_endpoint(error);
     peer.address = error ? "gone" : remote.address().to_string();
     return peer;
@@ -85,7 +87,7 @@ struct WebServer::Parts {
     asio::io_context& io;
     WebConfig config;
     const KeyRing& keys;
-    EventHub events;
+    EventStreams events;
     Dashboard dashboard;
     Api api;
     SessionContext context;

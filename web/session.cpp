@@ -172,7 +172,7 @@ asio::awaitable<bool> Session::Parts::serve(Parser& parser) {
     answering = true;
     Request request = request_of(parser.release());
     const Response response = co_await answer(context, request, peer);
-    if (response.feed) {
+    if (response.feed && request.method != Method::Head) {
         log_access(request, peer, response, since);
         co_await write_events(response, version);
         co_return false;
@@ -220,7 +220,7 @@ asio::awaitable<void> Session::refuse() {
 void Session::close() {
     parts_->closing = true;
     if (parts_->feed) parts_->feed->close();
-    if (!parts_->answering) parts_->stream.cancel();
+    if (!parts_->answering || parts_->feed) parts_->stream.cancel();
 }
 
 } // namespace millrace

@@ -117,6 +117,26 @@ Api load() {
     find(library, "create_decimal", a.create_decimal);
     find(library, "create_list_value", a.create_list_value);
     find(library, "destroy_value", a.destroy_value);
+    find(library, "create_table_function", a.create_table_function);
+    find(library, "destroy_table_function", a.destroy_table_function);
+    find(library, "table_function_set_name", a.table_function_set_name);
+    find(library, "table_function_set_extra_info", a.table_function_set_extra_info);
+    find(library, "table_function_set_bind", a.table_function_set_bind);
+    find(library, "table_function_set_init", a.table_function_set_init);
+    find(library, "table_function_set_function", a.table_function_set_function);
+    find(library, "register_table_function", a.register_table_function);
+    find(library, "bind_get_extra_info", a.bind_get_extra_info);
+    find(library, "bind_add_result_column", a.bind_add_result_column);
+    find(library, "bind_set_error", a.bind_set_error);
+    find(library, "init_set_max_threads", a.init_set_max_threads);
+    find(library, "function_get_extra_info", a.function_get_extra_info);
+    find(library, "function_set_error", a.function_set_error);
+    find(library, "vector_size", a.vector_size);
+    find(library, "data_chunk_set_size", a.data_chunk_set_size);
+    find(library, "vector_ensure_validity_writable", a.vector_ensure_validity_writable);
+    find(library, "vector_assign_string_element_len", a.vector_assign_string_element_len);
+    find(library, "list_vector_reserve", a.list_vector_reserve);
+    find(library, "list_vector_set_size", a.list_vector_set_size);
     return a;
 }
 

@@ -22,6 +22,10 @@ using Chunk = struct ChunkHandle*;
 using Vector = struct VectorHandle*;
 using LogicalType = struct LogicalTypeHandle*;
 using Value = struct ValueHandle*;
+using TableFunction = struct TableFunctionHandle*;
+using BindCall = struct BindCallHandle*; ///< duckdb_bind_info
+using InitCall = struct InitCallHandle*; ///< duckdb_init_info
+using FillCall = struct FillCallHandle*; ///< duckdb_function_info
 
 /// duckdb_result: passed by pointer, by value to fetch_chunk.
 struct Result {
@@ -151,6 +155,27 @@ struct Api {
     Value (*create_decimal)(Decimal);
     Value (*create_list_value)(LogicalType, Value*, Index);
     void (*destroy_value)(Value*);
+
+    TableFunction (*create_table_function)();
+    void (*destroy_table_function)(TableFunction*);
+    void (*table_function_set_name)(TableFunction, const char*);
+    void (*table_function_set_extra_info)(TableFunction, void*, void (*destroy)(void*));
+    void (*table_function_set_bind)(TableFunction, void (*)(BindCall));
+    void (*table_function_set_init)(TableFunction, void (*)(InitCall));
+    void (*table_function_set_function)(TableFunction, void (*)(FillCall, Chunk));
+    State (*register_table_function)(Connection, TableFunction);
+    void* (*bind_get_extra_info)(BindCall);
+    void (*bind_add_result_column)(BindCall, const char* name, LogicalType);
+    void (*bind_set_error)(BindCall, const char*);
+    void (*init_set_max_threads)(InitCall, Index);
+    void* (*function_get_extra_info)(FillCall);
+    void (*function_set_error)(FillCall, const char*);
+    Index (*vector_size)();
+    void (*data_chunk_set_size)(Chunk, Index);
+    void (*vector_ensure_validity_writable)(Vector);
+    void (*vector_assign_string_element_len)(Vector, Index row, const char*, Index length);
+    State (*list_vector_reserve)(Vector, Index capacity);
+    State (*list_vector_set_size)(Vector, Index size);
 };
 
 /// The loaded library. The first call opens it; looks at $MILLRACE_DUCKDB, beside the executable, in ../lib/millrace, then where

@@ -59,6 +59,8 @@ public:
     [[nodiscard]] Result run();
     /// Rows are made as they are fetched: for results that need not fit into memory. One at a time on a connection.
     [[nodiscard]] Result stream();
+    /// DuckDB's own handle, for the other files of this folder.
+    [[nodiscard]] void* handle() const { return handle_; }
 
 private:
     [[nodiscard]] Result finish(void* pending);
@@ -82,6 +84,8 @@ public:
     void interrupt();
     /// Share of the running statement that is done, 0 to 100; negative: unknown.
     [[nodiscard]] double progress() const;
+    /// DuckDB's own handle, for the other files of this folder.
+    [[nodiscard]] void* handle() const { return handle_; }
 
 private:
     void* handle_;

@@ -11,7 +11,10 @@ It speaks to libduckdb and libpq by ctypes, because Debian has no DuckDB module 
 API_KEY, WORKSPACE, FROM, TO (dates), ENTRIES, DATABASE (a libpq URL), DUCKDB (libduckdb.so), WORK (a folder). Prints stage
 times as one JSON line.
 """
-import ctypes, http.client, json, os, queue, sys, threading, time, urllib.parse
+import ctypes, http.client, json, os, pathlib, queue, sys, threading, time, urllib.parse
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+from libpq import Postgres
 
 WORKERS, PIECE, PAGE = int(os.environ.get("HAND_WORKERS", "3")), int(os.environ.get("HAND_PIECE", "50")), 1000
 WORK, DATABASE = os.environ["WORK"], os.environ["DATABASE"]
@@ -58,61 +61,10 @@ class Duck:
         self.library.duckdb_destroy_result(ctypes.byref(result))
 
 
-class Postgres:
-    """libpq, as far as this script needs it."""
-    library = ctypes.CDLL("libpq.so.5")
-    for function in ("PQconnectdb", "PQexec", "PQgetResult"):
-        getattr(library, function).restype = ctypes.c_void_p
-    for function in ("PQerrorMessage", "PQgetvalue"):
-        getattr(library, function).restype = ctypes.c_char_p
-    copy_in = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)(("PQputCopyData", library))
-
-    def __init__(self):
-        self.connection = ctypes.c_void_p(self.library.PQconnectdb(DATABASE.encode()))
-        if self.library.PQstatus(self.connection):
-            self.fail()
-
-    def fail(self):
-        raise RuntimeError(self.library.PQerrorMessage(self.connection).decode())
-
-    def run(self, sql):
-        """The first value of the first row, or None."""
-        result = ctypes.c_void_p(self.library.PQexec(self.connection, sql.encode()))
-        status = self.library.PQresultStatus(result)
-        if status not in (0, 1, 2, 3, 4):
-            self.fail()
-        value = self.library.PQgetvalue(result, 0, 0) if status == 2 and self.library.PQntuples(result) else None
-        self.library.PQclear(result)
-        return value
-
-    def put(self, data):
-        if self.copy_in(self.connection, data, len(data)) != 1:
-            self.fail()
-
-    def end_copy(self):
-        if self.library.PQputCopyEnd(self.connection, None) != 1:
-            self.fail()
-        result = ctypes.c_void_p(self.library.PQgetResult(self.connection))
-        if self.library.PQresultStatus(result) != 1:
-            self.fail()
-        self.library.PQclear(result)
-        self.library.PQgetResult(self.connection)
-
-    def copy_out(self, sql, path):
-        self.run(sql)
-        buffer = ctypes.c_void_p()
-        with open(path, "wb", buffering=1 << 20) as file:
-            while (size := self.library.PQgetCopyData(self.connection, ctypes.byref(buffer), 0)) > 0:
-                file.write(ctypes.string_at(buffer, size))
-                self.library.PQfreemem(buffer)
-        while self.library.PQgetResult(self.connection):
-            pass
-
-
 begun = time.perf_counter()
 stages, busy, lock = {}, {"download": 0.0, "parse": 0.0, "copy": 0.0}, threading.Lock()
-server = Postgres()
-empty = server.run("select to_regclass('bench.time_entries') is null or not exists (select 1 from pg_class where oid = to_regclass('bench.time_entries') and relpages > 0)") == b"t"
+server = Postgres(DATABASE)
+empty = server.value("select to_regclass('bench.time_entries') is null or not exists (select 1 from pg_class where oid = to_regclass('bench.time_entries') and relpages > 0)") == "t"
 table = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS) + ", h bigint"
 if empty:
     server.run(f"create schema if not exists bench; drop table if exists bench.time_entries; create table bench.time_entries ({table})")
@@ -120,7 +72,7 @@ if empty:
 else:
     server.run(f"drop table if exists bench.staging; create unlogged table bench.staging ({table})")
     target = "bench.staging"
-    server.copy_out("copy (select _id, h from bench.time_entries) to stdout (format csv)", f"{WORK}/target.csv")
+    server.copy_to_file("copy (select _id, h from bench.time_entries) to stdout (format csv)", f"{WORK}/target.csv")
 duck = Duck()
 duck.run(f"SET threads={WORKERS}; SET TimeZone='UTC'; SET preserve_insertion_order=false")
 if not empty:
@@ -161,7 +113,7 @@ def parse(connection, number, first, path):
 
 
 def work(number):
-    connection, postgres, http_connection = Duck(duck.database), Postgres(), http.client.HTTPConnection(url.netloc)
+    connection, postgres, http_connection = Duck(duck.database), Postgres(DATABASE), http.client.HTTPConnection(url.netloc)
     connection.run("SET TimeZone='UTC'")
     postgres.run("begin")
     postgres.run(f"copy {target} from stdin (format csv, null '\\N')")
@@ -179,7 +131,7 @@ def work(number):
         parsed = time.perf_counter()
         with open(csv, "rb", buffering=0) as file:
             while data := file.read(1 << 18):
-                postgres.put(data)
+                postgres.put_copy(data)
         copied = time.perf_counter()
         for name, seconds in zip(spent, (downloaded - start, parsed - downloaded, copied - parsed)):
             spent[name] += seconds

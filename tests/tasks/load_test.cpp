@@ -192,7 +192,7 @@ TEST_CASE("deletes: missing within a scope, marked rows, and their limits") {
     CHECK_THAT(counts(b.load(rows + " limit 50", {{"delete_rule", "missing"}})), Catch::Contains("max_deletes is 10 %"));
     CHECK_THAT(counts(b.load(rows + " limit 0", {{"delete_rule", "missing"}})), Catch::Contains("99 of 99 rows"));
     CHECK(counts(b.load(rows + " limit 0", {{"delete_rule", "none"}})) == "0 0 0 0");
-    CHECK(counts(b.load("select *, id < 3 as gone from (" + rows + ") where id < 5", {{"delete_rule", "gone"}, {"delete_is_sql", true}})) == "0 2 0 3") // the new column is false where it was NULL;
+    CHECK(counts(b.load("select *, id < 3 as gone from (" + rows + ") where id < 5", {{"delete_rule", "gone"}, {"delete_is_sql", true}})) == "0 2 0 3"); // the new column is false where it was NULL
     CHECK_THAT(counts(b.load(rows, {{"delete_rule", "missing"}, {"scope", "day ~ 3"}})), Catch::Contains("is not understood"));
 }
 

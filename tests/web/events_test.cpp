@@ -82,6 +82,23 @@ TEST_CASE("a client that does not read is let go, the others go on") {
     CHECK(sleeper.is_closed());
 }
 
+TEST_CASE("the engine is listened to only while somebody reads") {
+    RunningServer daemon;
+    const auto listeners = [&] { return daemon.on_loop([&] { return daemon.service.receivers.size(); }); };
+    CHECK(listeners() == 0);
+    {
+        Client client = daemon.connect();
+        CHECK(client.ask("GET", "/api/v1/events").status == 200);
+        CHECK(listeners() == 1);
+    }
+    // The server notices that the client has left when it next writes.
+    for (int i = 0; i < 500 && listeners() > 0; ++i) {
+        daemon.on_loop([&] { daemon.service.emit(event("log", 1, {{"text", "anybody there?"}})); });
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK(listeners() == 0);
+}
+
 TEST_CASE("an unknown type of event is refused") {
     RunningServer daemon;
     CHECK(daemon.get("/api/v1/events?types=runs").status == 422);

@@ -84,6 +84,7 @@ TEST_CASE("requests that are wrong are told what is wrong") {
     };
     const auto wrong = GENERATE(values<Wrong>({
         {"/api/v1/flows/hours/runs", "{", 400, "the body is no JSON: unexpected text at byte 2"},
+        {"/api/v1/flows/hours/runs", "{\"params\":" + std::string(1000000, '['), 422, "the body is nested more than 64 deep"},
         {"/api/v1/flows/hours/runs", "[]", 422, "the body is a JSON array, not an object"},
         {"/api/v1/flows/hours/runs", R"({"parms": {}})", 422, "'parms' is no member of this request"},
         {"/api/v1/flows/hours/runs", R"({"params": 3})", 422, "'params' is a JSON number, not an object"},
@@ -153,9 +154,18 @@ TEST_CASE("ready means that the store answers and the journal commits") {
     CHECK(answer.json()["journal_alive"] == false);
 }
 
+TEST_CASE("figures are shown as OpenMetrics") {
+    RunningServer daemon;
+    daemon.on_loop([&] { daemon.read_models.gauges = {{"journal_commits_total", 12}, {"runs_active", 3}}; });
+    const Answer answer = daemon.get("/metrics");
+    CHECK(answer.headers.at("content-type").find("application/openmetrics-text") == 0);
+    CHECK(answer.body == "# TYPE millrace_journal_commits counter\nmillrace_journal_commits_total 12\n"
+                         "# TYPE millrace_runs_active gauge\nmillrace_runs_active 3\n# EOF\n");
+}
+
 TEST_CASE("the dashboard is one page at several paths, its files may be kept") {
     RunningServer daemon;
-    for (const std::string path : {"/", "/runs", "/runs/4", "/flows/hours"}) {
+    for (const std::string path : {"/", "/runs", "/runs/4", "/flows", "/flows/hours"}) {
         const Answer page = daemon.get(path);
         CHECK(page.status == 200);
         CHECK(page.headers.at("content-type") == "text/html; charset=utf-8");

@@ -2,7 +2,7 @@
 /// coroutine on the loop's thread, and throws Problem, Refusal or Error for everything that is not the answer.
 #pragma once
 
-#include "web/event_feed.hpp"
+#include "web/event_streams.hpp"
 #include "web/http.hpp"
 
 #include "scheduler/read_models.hpp"
@@ -36,7 +36,7 @@ struct Api {
     Service& service;
     ReadModels& read_models;
     FlowValidator& validator;
-    EventHub& events;
+    EventStreams& events;
     const Dashboard& dashboard;
     boost::asio::any_io_executor executor;
 };
@@ -50,6 +50,7 @@ using boost::asio::awaitable;
 // api/health.cpp
 awaitable<Response> healthz(Api&, const Request&);
 awaitable<Response> readyz(Api&, const Request&);
+awaitable<Response> show_metrics(Api&, const Request&);
 
 // api/flows.cpp
 awaitable<Response> list_flows(Api&, const Request&);

@@ -25,4 +25,20 @@ awaitable<Response> readyz(Api& api, const Request&) {
     co_return response;
 }
 
+/// Every figure is a gauge but those that end in _total, which are counters.
+awaitable<Response> show_metrics(Api& api, const Request&) {
+    Response response;
+    response.content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    const Json figures = api.read_models.figures();
+    for (const auto& [name, value] : figures.items()) {
+        if (!value.is_number()) continue;
+        const bool counts = name.ends_with("_total");
+        const std::string family = "millrace_" + (counts ? name.substr(0, name.size() - 6) : name);
+        response.body += "# TYPE " + family + (counts ? " counter\n" : " gauge\n");
+        response.body += "millrace_" + name + " " + value.dump() + "\n";
+    }
+    response.body += "# EOF\n";
+    co_return response;
+}
+
 } // namespace millrace::handlers

@@ -122,26 +122,30 @@ Response Clockify::core(const Request& request, Workspace& workspace, const std:
 Response Clockify::report(const Request& request, Workspace& workspace, const std::string& kind) {
     if (kind != "summary" && kind != "detailed") throw ApiError{404, 3000, fmt::format("No static resource {}.", request.path.substr(1))};
     if (request.method != "POST") throw ApiError{405, 3000, fmt::format("Request method '{}' is not supported", request.method)};
-    Workspace::Memory& memory = workspace.memory();
-    if (const auto known = memory.pages.find(request.body); kind == "detailed" && known != memory.pages.end()) {
-        Response response;
-        response.body = known->second;
-        return response;
-    }
     const ReportQuery query(request.body, workspace);
     if (settings_.free_plan && query.to - query.from > 31 * seconds_per_day) throw invalid("Date range on the free plan can't be longer than 31 days");
     Response response;
     if (kind == "detailed") {
         if (!query.is_detailed) throw invalid("detailedFilter can't be null");
-        response.body = detailed_report(workspace, query);
-        if (memory.page_bytes + response.body.size() <= settings_.cache_bytes && memory.pages.emplace(request.body, response.body).second) {
-            memory.page_bytes += response.body.size();
-        }
+        response.body = kept_report(workspace, query);
     } else {
         if (query.groups.empty() || query.groups.size() > 3) throw invalid("summaryFilter.groups size must be between 1 and 3");
         response.body = summary_report(workspace, query, settings_.untagged_groups);
     }
     return response;
+}
+
+std::string Clockify::kept_report(Workspace& workspace, const ReportQuery& query) {
+    if (settings_.cache_bytes == 0) return detailed_report(workspace, query);
+    Workspace::Memory& memory = workspace.memory();
+    const std::string key = query.answer_key();
+    if (const auto known = memory.pages.find(key); known != memory.pages.end()) return known->second;
+    std::string report = detailed_report(workspace, query);
+    if (memory.page_bytes + report.size() <= settings_.cache_bytes) {
+        memory.page_bytes += report.size();
+        memory.pages.emplace(key, report);
+    }
+    return report;
 }
 
 } // namespace millrace::sandbox

@@ -8,6 +8,8 @@
 
 namespace millrace::sandbox {
 
+class ReportQuery;
+
 struct ClockifySettings {
     std::uint64_t seed = 1;
     std::uint64_t entries = 0;        ///< of the first workspace; 0: what its people usually book
@@ -42,6 +44,7 @@ private:
     Response route(const Request& request);
     Response core(const Request& request, Workspace& workspace, const std::vector<std::string>& path);
     Response report(const Request& request, Workspace& workspace, const std::string& kind);
+    std::string kept_report(Workspace& workspace, const ReportQuery& query);
 
     ClockifySettings settings_;
     std::vector<std::unique_ptr<Workspace>> workspaces_;

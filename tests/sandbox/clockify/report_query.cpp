@@ -122,6 +122,11 @@ ReportQuery::ReportQuery(const std::string& text_of_body, const Workspace& works
     fingerprint = same.dump();
 }
 
+std::string ReportQuery::answer_key() const {
+    return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", from, to, zone.name(), sort_column, order == Order::Ascending, page, page_size, show_amounts * 2 + with_totals,
+                       is_plain() ? "" : fingerprint);
+}
+
 bool ReportQuery::matches(const Entry& entry, const Workspace& workspace) const {
     if (!filters_) return true;
     if (!users_.allows(entry.person) || !projects_.allows(entry.project)) return false;

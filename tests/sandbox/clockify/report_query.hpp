@@ -34,6 +34,8 @@ public:
     std::uint64_t page = 1, page_size = 50;
     bool with_totals = true;
     std::string fingerprint;         ///< equal for queries that match the same entries in the same order
+    /// Equal for queries with the same answer.
+    [[nodiscard]] std::string answer_key() const;
 
     [[nodiscard]] bool matches(const Entry& entry, const Workspace& workspace) const;
     [[nodiscard]] bool filters() const { return filters_; }

@@ -1,5 +1,5 @@
 // The daemon's API over a simulated engine, and the built dashboard under the same strict policy:
-//   node fake_api.mjs --files BUILD/share/dashboard [--port 0] [--runs 400] [--speed 1] [--seed 1] [--empty] [--key KEY]
+//   node fake_api.mjs --files BUILD/share/dashboard [--port 0] [--runs 400] [--speed 1] [--seed 1] [--items 2000] [--empty] [--key KEY]
 // Prints its URL. For developing the dashboard and for its browser test; it shares no code with the daemon.
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -44,6 +44,7 @@ export function routes(engine) {
   return [
     ['GET', /^flows$/, () => ({ items: engine.flows.map((one) => engine.flowDocument(one)), next: null })],
     ['GET', /^flows\/([^/]+)$/, ([name]) => engine.flowDocument(flow(name))],
+    ['GET', /^flows\/([^/]+)\/plan$/, ([name]) => ({ name, interval: flow(name).interval ? { chunk: { months: 0, days: flow(name).chunks ? 28 : 0, seconds: 0 } } : null })],
     ['POST', /^flows\/([^/]+)\/runs$/, ([name], query, body) => {
       for (const spec of flow(name).params) if (spec.required && body.params?.[spec.name] == null) fail(422, `flow ${name} requires the parameter '${spec.name}'`, `give it a value of type ${spec.type}`);
       return [202, engine.summary(engine.trigger(name, body))];
@@ -131,11 +132,11 @@ export async function serve({ files, port = 0, key = '', ...options }) {
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const { values } = parseArgs({ options: { files: { type: 'string' }, port: { type: 'string' }, runs: { type: 'string' }, speed: { type: 'string' }, seed: { type: 'string' }, key: { type: 'string' }, empty: { type: 'boolean' } } });
+  const { values } = parseArgs({ options: { files: { type: 'string' }, port: { type: 'string' }, runs: { type: 'string' }, items: { type: 'string' }, speed: { type: 'string' }, seed: { type: 'string' }, key: { type: 'string' }, empty: { type: 'boolean' } } });
   if (!values.files) {
-    console.error('usage: node fake_api.mjs --files BUILD/share/dashboard [--port N] [--runs N] [--speed X] [--seed N] [--key KEY] [--empty]');
+    console.error('usage: node fake_api.mjs --files BUILD/share/dashboard [--port N] [--runs N] [--speed X] [--items N] [--seed N] [--key KEY] [--empty]');
     process.exit(2);
   }
-  const { url } = await serve({ files: values.files, port: Number(values.port ?? 0), runs: Number(values.runs ?? 400), speed: Number(values.speed ?? 1), seed: Number(values.seed ?? 1), key: values.key, empty: values.empty });
+  const { url } = await serve({ files: values.files, port: Number(values.port ?? 0), runs: Number(values.runs ?? 400), items: Number(values.items ?? 2000), speed: Number(values.speed ?? 1), seed: Number(values.seed ?? 1), key: values.key, empty: values.empty });
   console.log(url);
 }

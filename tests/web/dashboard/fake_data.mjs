@@ -74,7 +74,7 @@ export const flows = [
     schedules: [{ every: { months: 0, days: 0, seconds: 1800 }, timezone: 'UTC' }], params: [], interval: false,
     tasks: [
       { name: 'sites', verb: 'transform', needs: [], ms: 300, rows: 2000 },
-      { name: 'check', verb: 'run', needs: ['sites'], ms: 6000, mapped: 2000 },
+      { name: 'check', verb: 'run', needs: ['sites'], ms: 6000, mapped: true },
       { name: 'report', verb: 'notify', needs: ['check'], ms: 200 },
     ],
   },

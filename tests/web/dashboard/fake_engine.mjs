@@ -9,11 +9,12 @@ const hash = (text) => createHash('sha256').update(text).digest('hex');
 
 export class Engine extends EventEmitter {
   /** `speed` 10: ten times faster than the flows say. */
-  constructor({ seed = 1, runs = 400, speed = 1, empty = false, now = Date.now() } = {}) {
+  constructor({ seed = 1, runs = 400, speed = 1, items = 2000, empty = false, now = Date.now() } = {}) {
     super();
     this.setMaxListeners(0);
     this.random = numbers(seed);
     this.speed = speed;
+    this.items = items;
     this.flows = empty ? [] : flows;
     this.paused = new Set();
     this.runs = new Map();
@@ -41,7 +42,7 @@ export class Engine extends EventEmitter {
         task: task.name, item, item_hash: item ? hash(JSON.stringify(item)).slice(0, 16) : null, verb: task.verb, state: 'pending', state_name: null, message: null, error: null,
         attempts: 0, started_at: null, finished_at: null, rows: null, rejected: null, progress: null, loads: [], needs: task.needs, made: task, ms: task.ms * (0.75 + this.random() / 2),
       });
-      if (task.mapped) for (let i = 0; i < task.mapped; ++i) run.tasks.push({ ...one({ site: `site-${String(i).padStart(4, '0')}.example.org` }), ms: 300 + this.random() * 1500 });
+      if (task.mapped) for (let i = 0; i < this.items; ++i) run.tasks.push({ ...one({ site: `site-${String(i).padStart(4, '0')}.example.org` }), ms: 300 + this.random() * 1500 });
       else run.tasks.push(one(null));
     }
   }

@@ -1,7 +1,7 @@
 // The flows, read once for all pages and kept true by events.
 import { useEffect } from 'preact/hooks';
-import { getAll } from './client';
-import type { Flow, LastRun, Run } from './documents';
+import { get, getAll } from './client';
+import type { Flow, LastRun, Run, Span } from './documents';
 import { useLive } from './live';
 import { useResource, type Resource } from './resource';
 import { Store } from './store';
@@ -28,6 +28,25 @@ export function useFlows(): Resource<Flow[]> {
   });
   useEffect(() => flowsRead.set(flows.data), [flows.data]);
   return flows;
+}
+
+/** Whether a flow cuts its runs into chunks: asked of its plan once, since runs do not say how many they have. */
+const cut = new Map<string, Store<boolean>>();
+
+export function isCut(flow: Flow | undefined): Store<boolean> {
+  const key = flow?.interval ? `${flow.name} ${flow.hash}` : '';
+  let known = cut.get(key);
+  if (!known) {
+    known = new Store(false);
+    cut.set(key, known);
+    const found = known;
+    if (flow && key !== '')
+      get<{ interval?: { chunk?: Span } | null }>(`flows/${encodeURIComponent(flow.name)}/plan`).then(
+        ({ interval }) => found.set(Object.values(interval?.chunk ?? {}).some((part) => part > 0)),
+        () => cut.delete(key),
+      );
+  }
+  return known;
 }
 
 /** The zone in which the intervals of a flow have their midnights. */

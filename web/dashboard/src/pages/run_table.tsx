@@ -1,8 +1,8 @@
 // Runs as a table of any length; a run's chunks open as rows under it.
 import { useState } from 'preact/hooks';
 import { get } from '../api/client';
-import { isFinal, type Run, type RunDetail, type State } from '../api/documents';
-import { flowsRead, zoneOf } from '../api/flows';
+import { isFinal, type Flow, type Run, type RunDetail, type State } from '../api/documents';
+import { flowsRead, isCut } from '../api/flows';
 import { useLive } from '../api/live';
 import { newer, useRuns } from '../api/runs';
 import { useStore } from '../api/store';
@@ -18,17 +18,14 @@ import { Link } from '../router';
 import { intervalText } from '../words/figures';
 import { triggerInWords } from '../words/states';
 
-interface RowProps { run: Run; zone: string; open: boolean | undefined; toggle: (() => void) | undefined; showFlow: boolean }
+interface RowProps { run: Run; flow: Flow | undefined; open: boolean; toggle: () => void; showFlow: boolean }
 
-/** Whether a run is cut into chunks shows in its tasks: it has none of its own, only counts of chunks. */
-function mayHaveChunks(run: Run): boolean {
-  return run.interval !== null && !run.parent_id && !run.chunk;
-}
-
-function RunRow({ run, zone, open, toggle, showFlow }: RowProps) {
+function RunRow({ run, flow, open, toggle, showFlow }: RowProps) {
+  const cut = useStore(isCut(flow)) && !run.parent_id;
+  const zone = flow?.schedules[0]?.timezone || 'UTC';
   return (
     <div class={`row run-row${run.parent_id ? ' run-row-chunk' : ''}`}>
-      <span class="run-open">{toggle && (
+      <span class="run-open">{cut && (
         <button type="button" class="icon-button" aria-expanded={open} aria-label={`Chunks of run ${run.id}`} onClick={toggle}><Icon name={open ? 'down' : 'right'} size={13} /></button>)}</span>
       <span class="run-state"><StateBadge of={run} /></span>
       <Link href={`/runs/${run.id}`} class="run-name" data-row>
@@ -87,8 +84,8 @@ export function RunTable({ flow, states, filtered, clear, showFlow = true }: Pro
       <div class="card run-table">
         <VirtualRows items={rows} rowHeight={narrow ? 74 : 44} label={`Runs, ${runs.items.length}${runs.more ? ' or more' : ''}`} keyOf={(run) => run.id} onEnd={runs.readMore}
           row={(run) => (
-            <RunRow run={run} zone={zoneOf(run.flow, flows)} showFlow={showFlow} open={chunks[run.id] !== undefined}
-              toggle={mayHaveChunks(run) && !(chunks[run.id]?.length === 0) ? () => toggle(run) : undefined} />
+            <RunRow run={run} flow={flows?.find((one) => one.name === run.flow)} showFlow={showFlow} open={chunks[run.id] !== undefined}
+              toggle={() => toggle(run)} />
           )} />
       </div>
     </>

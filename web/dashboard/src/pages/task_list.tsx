@@ -9,7 +9,7 @@ import { StateMark } from '../parts/state';
 import { Elapsed, now } from '../parts/time';
 import { VirtualRows } from '../parts/virtual_rows';
 import { useStore } from '../api/store';
-import { compact, itemText } from '../words/figures';
+import { compact, count, itemText } from '../words/figures';
 import { allStates, wordFor } from '../words/states';
 import type { GraphNode } from './graph';
 
@@ -107,7 +107,7 @@ export function TaskList({ run, selected, choose }: Props) {
   const [open, setOpen] = useState<Set<string>>(new Set());
   const [only, setOnly] = useState<State | ''>('');
   const rows = useMemo(() => rowsOf(run.tasks, open, only), [run.tasks, open, only]);
-  const states = useMemo(() => allStates.filter((state) => run.tasks.some((task) => task.state === state)), [run.tasks]);
+  const counts = useMemo(() => groupOf('', run.tasks).counts, [run.tasks]);
   const present = useStore(now);
   const from = Date.parse(run.started_at ?? run.created_at);
   const to = run.finished_at ? Date.parse(run.finished_at) : Math.max(present, from + 1);
@@ -136,7 +136,7 @@ export function TaskList({ run, selected, choose }: Props) {
   const groupRow = (group: Group) => (
     <button type="button" class="row task-row task-group" data-row aria-expanded={open.has(group.name)} onClick={() => toggle(group.name)}>
       <Icon name={open.has(group.name) ? 'down' : 'right'} size={14} />
-      <span class="task-name"><span class="ellipsis">{group.name}</span><span class="faint">{group.verb}, {compact(group.size)} items</span></span>
+      <span class="task-name"><span class="ellipsis">{group.name}</span><span class="faint">{group.verb}, {count(group.size)} items</span></span>
       <span class="task-result"><CountsBar counts={group.counts} /></span>
       <TimeBar of={group} from={from} to={to} state={group.state} />
       <span class="task-time"><Elapsed of={group} /></span>
@@ -149,8 +149,8 @@ export function TaskList({ run, selected, choose }: Props) {
       {run.tasks.length > 20 && (
         <div class="chips" role="group" aria-label="Show only">
           <button type="button" class="chip" aria-pressed={only === ''} onClick={() => setOnly('')}>All</button>
-          {states.map((state) => <button key={state} type="button" class="chip" aria-pressed={only === state}
-            onClick={() => { setOnly(state); setOpen(new Set(run.tasks.filter((task) => task.item_hash).map((task) => task.task))); }}>{wordFor({ state })} {compact(run.tasks.filter((task) => task.state === state).length)}</button>)}
+          {allStates.filter((state) => counts[state]).map((state) => <button key={state} type="button" class="chip" aria-pressed={only === state}
+            onClick={() => { setOnly(state); setOpen(new Set(run.tasks.filter((task) => task.item_hash).map((task) => task.task))); }}>{wordFor({ state })} {count(counts[state])}</button>)}
         </div>
       )}
       <div class="card task-list">

@@ -1,4 +1,4 @@
-#include "web/event_feed.hpp"
+#include "web/event_streams.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -93,35 +93,52 @@ asio::awaitable<std::string> EventFeed::next(std::chrono::milliseconds quiet) {
     co_return text;
 }
 
-std::shared_ptr<EventFeed> EventHub::open(asio::any_io_executor executor, EventFilter filter) {
-    auto feed = std::make_shared<EventFeed>(std::move(executor), std::move(filter));
-    feeds_.push_back(feed);
-    if (!subscription_) subscription_ = service_.subscribe([this](const EngineEvent& event) { deliver(event); });
+/// Subscribed only while somebody listens: the engine makes no documents that nobody reads.
+struct EventStreams::Listeners {
+    Service& service;
+    std::vector<EventFeed*> feeds;
+    std::unique_ptr<Subscription> subscription;
+
+    explicit Listeners(Service& s) : service(s) {}
+
+    void add(EventFeed* feed) {
+        feeds.push_back(feed);
+        if (!subscription) subscription = service.subscribe([this](const EngineEvent& event) { deliver(event); });
+    }
+    void remove(EventFeed* feed) {
+        std::erase(feeds, feed);
+        if (feeds.empty()) subscription.reset();
+    }
+    void deliver(const EngineEvent& event) {
+        std::shared_ptr<const std::string> text;
+        std::string key;
+        for (EventFeed* feed : feeds) {
+            if (!feed->wants(event)) continue;
+            if (!text) {
+                text = std::make_shared<const std::string>(event_text(event));
+                key = document_key(event);
+            }
+            feed->push(key, text);
+        }
+    }
+};
+
+EventStreams::EventStreams(Service& service) : listeners_(std::make_shared<Listeners>(service)) {}
+
+std::shared_ptr<EventFeed> EventStreams::open(asio::any_io_executor executor, EventFilter filter) {
+    const std::weak_ptr<Listeners> listeners = listeners_;
+    const auto leave = [listeners](EventFeed* feed) {
+        if (const auto still_there = listeners.lock()) still_there->remove(feed);
+        delete feed;
+    };
+    const std::shared_ptr<EventFeed> feed(new EventFeed(std::move(executor), std::move(filter)), leave);
+    listeners_->add(feed.get());
     return feed;
 }
 
-void EventHub::close() {
-    subscription_.reset();
-    for (const auto& weak : feeds_) {
-        if (const auto feed = weak.lock()) feed->close();
-    }
-    feeds_.clear();
-}
-
-void EventHub::deliver(const EngineEvent& event) {
-    std::shared_ptr<const std::string> text;
-    std::string key;
-    std::erase_if(feeds_, [&](const std::weak_ptr<EventFeed>& weak) {
-        const auto feed = weak.lock();
-        if (!feed) return true;
-        if (!feed->wants(event)) return false;
-        if (!text) {
-            text = std::make_shared<const std::string>(event_text(event));
-            key = document_key(event);
-        }
-        feed->push(key, text);
-        return false;
-    });
+void EventStreams::close() {
+    listeners_->subscription.reset();
+    for (EventFeed* feed : listeners_->feeds) feed->close();
 }
 
 } // namespace millrace

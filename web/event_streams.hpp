@@ -10,7 +10,6 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -47,21 +46,18 @@ private:
     bool closed_ = false;
 };
 
-/// Used on the loop's thread only. Must not outlive the service.
-class EventHub {
+/// Used on the loop's thread only. Must not outlive the service; a feed may outlive it.
+class EventStreams {
 public:
-    explicit EventHub(Service& service) : service_(service) {}
+    explicit EventStreams(Service& service);
 
     [[nodiscard]] std::shared_ptr<EventFeed> open(boost::asio::any_io_executor executor, EventFilter filter);
     /// Ends every stream.
     void close();
 
 private:
-    void deliver(const EngineEvent& event);
-
-    Service& service_;
-    std::vector<std::weak_ptr<EventFeed>> feeds_;
-    std::unique_ptr<Subscription> subscription_; ///< from the first client on
+    struct Listeners;
+    std::shared_ptr<Listeners> listeners_;
 };
 
 } // namespace millrace

@@ -1,0 +1,155 @@
+#include "connectors/http/slice_worker.hpp"
+#include "connectors/sql_identifier.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+void remove_part(const std::string& folder, Piece& piece) {
+    if (piece.part) ::unlink((folder + "/" + piece.part->file).c_str());
+    piece.part.reset();
+}
+
+/// How many records came more than once.
+std::int64_t repeated_keys(const std::vector<Piece>& pieces) {
+    std::vector<std::uint64_t> keys;
+    for (const Piece& piece : pieces) keys.insert(keys.end(), piece.keys.begin(), piece.keys.end());
+    std::sort(keys.begin(), keys.end());
+    return keys.end() - std::unique(keys.begin(), keys.end());
+}
+
+std::string joined(const std::vector<std::string>& items) {
+    std::string text;
+    for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+    return text;
+}
+
+/// One part with each key once, from the parts of all walks; of two records with one key the later read wins.
+ManifestPart merged(const SliceRun& run, const ExtractionShare& share, duckdb::Connection& connection) {
+    const std::string& folder = share.plan.folder;
+    std::vector<std::string> files, keys;
+    for (const auto* pieces : {&run.earlier, &run.pieces})
+        for (const Piece& piece : *pieces)
+            if (piece.part) files.push_back(quote_literal(folder + "/" + piece.part->file));
+    for (const std::string& key : share.plan.resource.key) keys.push_back(quote_identifier(key));
+    const std::string all = fmt::format("read_parquet([{}], filename = true, file_row_number = true)", joined(files));
+    const std::string file = fmt::format("part-{}-merged.parquet", run.id);
+    // Two steps: the keys decide first, so that no whole record waits in memory. File names sort by walk.
+    connection.query(fmt::format("CREATE OR REPLACE TEMP TABLE millrace_kept AS SELECT filename, file_row_number FROM {} "
+                                 "QUALIFY row_number() OVER (PARTITION BY {} ORDER BY filename DESC, file_row_number DESC) = 1",
+                                 all, joined(keys)));
+    const auto rows = connection
+                          .query(fmt::format("COPY (SELECT p.* EXCLUDE (filename, file_row_number) FROM {} p SEMI JOIN millrace_kept k "
+                                             "ON p.filename = k.filename AND p.file_row_number = k.file_row_number) TO {} (FORMAT parquet, COMPRESSION snappy)",
+                                             all, quote_literal(folder + "/" + file)))
+                          .rows_changed();
+    connection.query("DROP TABLE millrace_kept");
+    return finish_part(folder, file, rows);
+}
+
+/// The walk is final: what its pieces say becomes the manifest.
+SliceManifest manifest_of(const SliceRun& run) {
+    SliceManifest m;
+    m.slice = run.id;
+    m.label = run.slice.label;
+    m.pages = run.walk.pages();
+    m.bytes = run.bytes;
+    m.announced = run.walk.announced();
+    m.extracted_at = run.extracted_at;
+    m.complete = !run.limited;
+    for (const auto* pieces : {&run.earlier, &run.pieces}) {
+        for (const Piece& piece : *pieces) {
+            if (piece.raw) m.raw.push_back(*piece.raw);
+            if (piece.part) m.parts.push_back(*piece.part);
+            m.unknown.insert(piece.unknown.begin(), piece.unknown.end());
+        }
+    }
+    for (const Piece& piece : run.pieces) {
+        m.rejected += piece.rejected;
+        for (const std::string& mistake : piece.mistakes)
+            if (m.mistakes.size() < 20) m.mistakes.push_back(mistake);
+        if (!piece.quarantine.empty()) m.quarantine += (m.quarantine.empty() ? "" : " ") + piece.quarantine;
+    }
+    return m;
+}
+
+/// Given up within `allow_failed`: the slice is there, without records.
+void give_up(SliceRun& run, ExtractionShare& share) {
+    std::string why;
+    try {
+        std::rethrow_exception(run.failure);
+    } catch (const Error& e) {
+        const bool hopeless = e.error_class == ErrorClass::Auth || e.error_class == ErrorClass::Cancelled || e.error_class == ErrorClass::Resource;
+        if (!share.plan.allow_failed || hopeless) throw;
+        why = e.what();
+    }
+    for (auto* pieces : {&run.earlier, &run.pieces})
+        for (Piece& piece : *pieces) remove_part(share.plan.folder, piece);
+    run.manifest.slice = run.id;
+    run.manifest.label = run.slice.label;
+    run.manifest.failed = why;
+    run.manifest.complete = false;
+    run.manifest.extracted_at = run.extracted_at;
+    share.events.event("warning", fmt::format("slice {} failed and is left out: {}", run.slice.label, why), Json{{"slice", run.slice.label}});
+}
+
+/// The pages of the walk do not fit together: once more, or make the best of all walks.
+bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection& connection, const std::string& why) {
+    const std::string told = fmt::format("{}, {}: {}", share.plan.resource.name, run.slice.label, why);
+    if (run.walk_number <= share.plan.repeats) {
+        share.events.log("warning", fmt::format("{}; the walk is repeated ({} of {})", told, run.walk_number, share.plan.repeats));
+        const std::lock_guard lock(share.board.mutex());
+        std::move(run.pieces.begin(), run.pieces.end(), std::back_inserter(run.earlier));
+        run.pieces.clear();
+        run.walk = PageWalk(share.plan.resource.paging);
+        run.pieces_begun = 0;
+        ++run.walk_number;
+        return false;
+    }
+    const bool by_key = !share.plan.resource.key.empty();
+    share.events.event("drifted",
+                       told + fmt::format("; the data changed during all of {} walks; {}", run.walk_number,
+                                          by_key ? "the records of all of them were taken, each key once" : "the last one was taken"),
+                       Json{{"slice", run.slice.label}, {"walks", run.walk_number}, {"reason", why}});
+    if (by_key) {
+        const ManifestPart part = merged(run, share, connection);
+        for (auto* pieces : {&run.earlier, &run.pieces})
+            for (Piece& piece : *pieces) remove_part(share.plan.folder, piece);
+        run.pieces.back().part = part;
+        return true;
+    }
+    for (Piece& piece : run.earlier) remove_part(share.plan.folder, piece);
+    run.earlier.clear();
+    return true;
+}
+
+} // namespace
+
+bool conclude_slice(SliceRun& run, ExtractionShare& share, duckdb::Connection& connection) {
+    if (run.failure) {
+        give_up(run, share);
+        return true;
+    }
+    if (!run.walk.over()) throw Error(ErrorClass::Cancelled, "the extraction was stopped");
+    std::string drift = run.walk.drift();
+    if (drift.empty() && !run.limited)
+        if (const auto doubled = repeated_keys(run.pieces); doubled > 0) drift = fmt::format("{} records came twice", doubled);
+    if (!drift.empty()) {
+        if (!repeat_or_settle(run, share, connection, drift)) return false;
+    } else {
+        for (Piece& piece : run.earlier) remove_part(share.plan.folder, piece);
+        run.earlier.clear();
+    }
+    run.manifest = manifest_of(run);
+    run.manifest.records = 0;
+    for (const ManifestPart& part : run.manifest.parts) run.manifest.records += part.rows;
+    write_slice(share.plan.folder, run.manifest);
+    for (Piece& piece : run.pieces) piece.keys = {};
+    share.report("requesting");
+    return true;
+}
+
+} // namespace millrace

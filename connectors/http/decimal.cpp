@@ -1,0 +1,57 @@
+#include "connectors/http/record_writer.hpp"
+
+namespace millrace {
+
+bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& value) {
+    if (!is_number(text)) return false;
+    const bool negative = text.front() == '-';
+    if (negative) text.remove_prefix(1);
+    long exponent = 0;
+    if (const auto e = text.find_first_of("eE"); e != std::string_view::npos) {
+        bool minus = false;
+        for (const char c : text.substr(e + 1)) {
+            if (c == '-') minus = true;
+            if (c >= '0' && c <= '9' && exponent < 100000) exponent = exponent * 10 + (c - '0');
+        }
+        if (minus) exponent = -exponent;
+        text = text.substr(0, e);
+    }
+    // The value is `digits` * 10^(exponent - fraction); shift it so that the last digit stands for 10^-scale.
+    duckdb::Int128 digits = 0;
+    int significant = 0;
+    long fraction = 0;
+    bool after_point = false;
+    for (const char c : text) {
+        if (c == '.') {
+            after_point = true;
+            continue;
+        }
+        if (after_point) ++fraction;
+        if (significant > 0 || c != '0') ++significant;
+        if (significant > 38) {
+            if (c != '0' || !after_point) return false;
+            --fraction; // a zero that no longer fits says nothing
+            continue;
+        }
+        digits = digits * 10 + (c - '0');
+    }
+    value = 0;
+    if (digits == 0) return true;
+    long shift = scale + exponent - fraction;
+    for (; shift < 0; ++shift) {
+        if (digits % 10 != 0) return false;
+        digits /= 10;
+        if (digits == 0) return false;
+    }
+    duckdb::Int128 limit = 1;
+    for (int i = 0; i < width; ++i) limit *= 10;
+    for (; shift > 0; --shift) {
+        if (digits >= limit) return false;
+        digits *= 10;
+    }
+    if (digits >= limit) return false;
+    value = negative ? -digits : digits;
+    return true;
+}
+
+} // namespace millrace

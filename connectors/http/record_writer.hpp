@@ -1,0 +1,53 @@
+/// From a JSON record to one row of typed columns, exactly or not at all.
+///
+/// Integers and decimals come from their digits, never through a double. A decimal may also be a string of digits, as many
+/// APIs send money. A number with more digits after its point than its column holds, a retyped value, a missing member that
+/// may not be null: the record breaks its contract, and the message says where. Instants need their offset.
+#pragma once
+
+#include "connectors/duckdb/column_writer.hpp"
+#include "connectors/http/json_index.hpp"
+#include "flows/source_spec.hpp"
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// A record that breaks the contract of its resource; what() names the member and the reason.
+class RecordMistake : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+class RecordWriter {
+public:
+    /// `types`: what DuckDB makes of the resource's columns, in their order. Throws Error{Permanent} for a type that has no
+    /// form in JSON, and for a key that is no column. `types` outlives the writer.
+    RecordWriter(const ResourceSpec& resource, std::span<const duckdb::Column> types);
+    RecordWriter(RecordWriter&&) noexcept;
+    ~RecordWriter();
+
+    /// Writes the record at `cursor` as `row` of the first columns. Throws RecordMistake, or JsonMistake for broken grammar;
+    /// the row may then be written again.
+    void write(JsonCursor cursor, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t row);
+
+    /// Of the last record that was written: a hash of its key's values.
+    [[nodiscard]] std::uint64_t key_hash() const;
+    /// Members that no column declares, and one kind of value that each had; since the last call.
+    [[nodiscard]] std::map<std::string, std::string> take_unknown_members();
+    /// The last record had one.
+    [[nodiscard]] bool had_unknown_member() const;
+
+private:
+    struct Walk;
+    std::unique_ptr<Walk> walk_;
+};
+
+/// A number's digits as an integer of `10^-scale`. False when they do not fit into `width` digits or would be rounded.
+[[nodiscard]] bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& value);
+
+} // namespace millrace

@@ -1,0 +1,71 @@
+#include "connectors/http/requester.hpp"
+#include "connectors/http/retry_after.hpp"
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+std::string one_line(std::string_view text, std::size_t longest) {
+    std::string out;
+    bool tag = false, space = false;
+    for (const char c : text) {
+        if (c == '<') tag = true;
+        const bool shown = !tag && static_cast<unsigned char>(c) > ' ';
+        if (c == '>') tag = false;
+        if (!shown) {
+            space = !out.empty();
+            continue;
+        }
+        if (space) out += ' ';
+        space = false;
+        out += c;
+        if (out.size() >= longest) return out + "...";
+    }
+    return out;
+}
+
+ErrorClass class_of(long status) {
+    if (status == 429) return ErrorClass::RateLimited;
+    if (status == 401 || status == 403) return ErrorClass::Auth;
+    if (status == 408 || status == 425 || status >= 500) return ErrorClass::Transient;
+    return ErrorClass::Permanent;
+}
+
+std::string remedy_of(ErrorClass c, long status) {
+    switch (c) {
+    case ErrorClass::Auth: return "check the connection's credentials and what their owner may read";
+    case ErrorClass::RateLimited: return "lower the connection's requests_per_second, or run the flow at another time";
+    case ErrorClass::Transient: return "the service is in trouble; run again later";
+    default: return status == 404 ? "check the connection's url and ids" : "";
+    }
+}
+
+} // namespace
+
+Error refusal_of(const SourceSpec& source, long status, std::string_view body, std::string_view retry_after, Instant now) {
+    const Json json = Json::parse(body, nullptr, false);
+    std::string reason;
+    std::optional<std::int64_t> code;
+    if (!json.is_discarded()) {
+        if (const Json* text = find_in(json, parse_json_path(source.error_message)); text != nullptr && text->is_string())
+            reason = one_line(text->get<std::string>(), 300);
+        if (const Json* number = find_in(json, parse_json_path(source.error_code)); number != nullptr && number->is_number_integer())
+            code = number->get<std::int64_t>();
+    }
+    if (reason.empty()) reason = one_line(body, 200);
+    ErrorClass error_class = class_of(status);
+    std::string remedy = remedy_of(error_class, status);
+    for (const ErrorRule& rule : source.errors) {
+        const bool status_fits = rule.status.empty() || std::find(rule.status.begin(), rule.status.end(), static_cast<int>(status)) != rule.status.end();
+        if (!status_fits || (rule.code && rule.code != code)) continue;
+        error_class = error_class_from(rule.error_class);
+        if (!rule.remedy.empty()) remedy = rule.remedy;
+        break;
+    }
+    const std::string message = std::to_string(status) + (reason.empty() ? "" : " " + reason) + (code ? " (code " + std::to_string(*code) + ")" : "");
+    const bool later = error_class == ErrorClass::RateLimited || error_class == ErrorClass::Transient;
+    return Error(error_class, message, remedy, later ? retry_after_seconds(retry_after, now).value_or(0) : 0);
+}
+
+} // namespace millrace

@@ -1,0 +1,82 @@
+/// Which slice a worker takes next, and what the workers of one slice share (internal to the extraction).
+#pragma once
+
+#include "connectors/http/extraction.hpp"
+#include "connectors/http/page_walk.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+
+namespace millrace {
+
+/// What one worker made of some pages of one walk.
+struct Piece {
+    std::optional<RawFile> raw;
+    std::optional<ManifestPart> part; ///< none: no rows
+    std::vector<std::uint64_t> keys;  ///< hashes, for duplicates
+    std::vector<std::string> mistakes;
+    std::int64_t rejected = 0;
+    std::string quarantine;           ///< rejected records, JSON lines
+    std::map<std::string, std::string> unknown;
+};
+
+/// One slice under way. The board's mutex guards all but `slice`, `id` and `request`.
+struct SliceRun {
+    SliceRun(const Slice& s, std::string name, RequestBuilder builder, const PagingSpec& paging)
+        : slice(s), id(std::move(name)), request(std::move(builder)), walk(paging) {}
+
+    const Slice& slice;
+    const std::string id;
+    const RequestBuilder request;
+
+    PageWalk walk;
+    int walk_number = 1;
+    int workers = 0;
+    int pieces_begun = 0;
+    bool started = false, done = false, limited = false;
+    std::vector<Piece> pieces;          ///< of this walk
+    std::vector<Piece> earlier;         ///< of walks that drifted
+    std::int64_t bytes = 0;             ///< of answers
+    std::string extracted_at;           ///< first request
+    std::exception_ptr failure;
+    SliceManifest manifest;             ///< when done
+};
+
+class SliceBoard {
+public:
+    explicit SliceBoard(std::deque<SliceRun>& runs) : runs_(runs) {}
+
+    /// A slice to work on: one that nobody has begun, else one where several pages may be under way. Waits while the others
+    /// may still make work. Null: there is none left, or everything stops.
+    [[nodiscard]] SliceRun* take();
+    /// The worker is done with the slice. True: it was the last one there, and must conclude it; nobody else has it meanwhile.
+    [[nodiscard]] bool leave(SliceRun& run, Piece piece, std::exception_ptr failure);
+    /// After `leave` gave true: the slice is finished, or it is open again for another walk.
+    void conclude(SliceRun& run, bool finished);
+    /// Nobody gets work any more; the first reason is kept.
+    void stop(std::exception_ptr why);
+
+    [[nodiscard]] bool stopped() const { return stopped_; }
+    [[nodiscard]] std::exception_ptr reason() const;
+    [[nodiscard]] std::int64_t done() const;
+    /// Sum of announced totals when every slice has one; else 0.
+    [[nodiscard]] std::int64_t announced() const;
+
+    std::mutex& mutex() { return mutex_; }
+    /// With the mutex held: pages may be shared from now on.
+    void wake() { changed_.notify_all(); }
+
+private:
+    std::deque<SliceRun>& runs_;
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::size_t next_ = 0; ///< slices before it have begun
+    std::atomic<bool> stopped_{false};
+    std::exception_ptr reason_;
+};
+
+} // namespace millrace

@@ -1,0 +1,224 @@
+#include "connectors/http/slice_worker.hpp"
+
+#include "connectors/sql_identifier.hpp"
+#include "flows/zone.hpp"
+
+#include <cstdio>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+/// Mistakes that are told one by one; the rest are counted.
+constexpr std::size_t most_told = 20;
+/// Rows that DuckDB gathers before it writes them: what a part costs in memory, per worker.
+constexpr int row_group = 20480;
+/// A page that repeats an earlier one is asked for again, for caches and failing proxies do that once in a while.
+constexpr int most_repeats = 2;
+
+std::optional<bool> last_page(const PagingSpec& paging, const HttpResponse& response) {
+    if (paging.last_header.empty()) return {};
+    std::string name = paging.last_header;
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string value = response.header(name);
+    if (value == "true" || value == "True" || value == "1") return true;
+    if (value == "false" || value == "False" || value == "0") return false;
+    return {};
+}
+
+std::string timestamp_now() { return to_rfc3339(std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now())); }
+
+} // namespace
+
+void ExtractionShare::report(const std::string& step) {
+    ExtractionProgress now;
+    now.requests = requests.requests;
+    now.bytes = requests.bytes;
+    now.pages = pages;
+    now.records = records;
+    now.slices_done = board.done();
+    now.slices_total = static_cast<std::int64_t>(plan.slices.size());
+    now.records_total = board.announced();
+    now.step = step;
+    events.progress(now);
+}
+
+SliceWorker::SliceWorker(ExtractionShare& share, std::shared_ptr<Governor> governor, duckdb::Database& database)
+    : share_(share), connection_(database.connect()),
+      requester_(share.plan.source, share.plan.connection, std::move(governor), share.plan.limits, share.plan.retries, share.requests),
+      writer_(share.plan.resource, share.columns), page_(share.plan.resource.records, share.plan.resource.total) {}
+
+void SliceWorker::run() {
+    while (SliceRun* run = share_.board.take()) {
+        Piece piece;
+        std::exception_ptr failure;
+        try {
+            piece = read(*run);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!share_.board.leave(*run, std::move(piece), failure)) continue;
+        try {
+            share_.board.conclude(*run, conclude_slice(*run, share_, connection_));
+        } catch (...) {
+            share_.board.stop(std::current_exception());
+        }
+    }
+}
+
+Piece SliceWorker::read(SliceRun& run) {
+    Piece piece;
+    std::string file;
+    {
+        const std::lock_guard lock(share_.board.mutex());
+        if (run.extracted_at.empty()) run.extracted_at = timestamp_now();
+        file = fmt::format("part-{}-{}-{}.parquet", run.id, run.walk_number, run.pieces_begun++);
+    }
+    raw_.reset();
+    rejects_.reset();
+    page_number_ = 0;
+    position_ = 0;
+    if (!load_page(run, piece)) return piece;
+
+    std::int64_t rows = 0;
+    {
+        duckdb::RowSource source(connection_, resource_columns(share_.plan.resource),
+                                 [&](std::vector<duckdb::ColumnWriter>& columns, std::uint64_t capacity) { return fill(run, piece, columns, capacity); });
+        try {
+            rows = connection_.query(copy_sql(run, source.sql(), share_.plan.folder + "/" + file)).rows_changed();
+        } catch (...) {
+            ::unlink((share_.plan.folder + "/" + file).c_str());
+            source.rethrow();
+            throw;
+        }
+    }
+    if (rows > 0)
+        piece.part = finish_part(share_.plan.folder, file, rows);
+    else
+        ::unlink((share_.plan.folder + "/" + file).c_str());
+    if (raw_) piece.raw = raw_->finish();
+    piece.unknown = writer_.take_unknown_members();
+    return piece;
+}
+
+/// The next page that has records; false when there is none for this worker.
+bool SliceWorker::load_page(SliceRun& run, Piece& piece) {
+    for (;;) {
+        std::optional<std::int64_t> number;
+        {
+            const std::lock_guard lock(share_.board.mutex());
+            number = run.walk.next();
+        }
+        if (!number || share_.board.stopped()) return false;
+        page_number_ = *number;
+        const bool paged = share_.plan.resource.paging.kind != "none";
+        const std::string what = share_.plan.resource.name + (paged ? fmt::format(", page {}", *number) : "") + ", " + run.slice.label;
+        int repeats = 0;
+        requester_.send(run.request.page(*number), what, response_, [&](HttpResponse& response) { accept(run, response, repeats); });
+        keep(run, piece, response_);
+        share_.report("requesting");
+        if (page_.size() > 0) return true;
+    }
+}
+
+/// Takes the page that came, if it is whole and new.
+void SliceWorker::accept(SliceRun& run, HttpResponse& response, int& repeats) {
+    try {
+        page_.read(response.body.text());
+    } catch (const JsonMistake& e) {
+        throw Error(ErrorClass::Transient, fmt::format("{} with an answer that is no whole JSON: {}", response.status, e.what()),
+                    "the connection or the service cut the answer short; run again later");
+    } catch (const RecordMistake& e) {
+        throw Error(ErrorClass::BadData, fmt::format("{} with an answer of another shape: {}", response.status, e.what()),
+                    "check `records` of the source's spec against what the service answers today");
+    }
+    const std::lock_guard lock(share_.board.mutex());
+    if (!run.walk.is_repeat(page_.fingerprint())) return;
+    if (repeats++ < most_repeats) throw Error(ErrorClass::Transient, "the page repeats an earlier one");
+    if (run.walk.announced() == page_.announced())
+        throw Error(ErrorClass::BadData, "the page repeats an earlier one", "the service ignores the page number: check `paging` of the source's spec");
+    run.walk.mark_drifted("a page came twice while the announced total changed");
+}
+
+/// The page is part of the walk from now on: its raw records are spooled.
+void SliceWorker::keep(SliceRun& run, Piece&, const HttpResponse& response) {
+    position_ = 0;
+    if (page_.size() > 0 && !raw_) raw_.emplace(share_.plan.folder);
+    for (std::size_t i = 0; i < page_.size(); ++i) raw_->add(page_.raw(i));
+    ++share_.pages;
+    share_.records += static_cast<std::int64_t>(page_.size());
+    const std::lock_guard lock(share_.board.mutex());
+    run.bytes += static_cast<std::int64_t>(response.body.text().size());
+    run.walk.arrived({static_cast<std::int64_t>(page_.size()), page_.announced(), last_page(share_.plan.resource.paging, response), page_.fingerprint()});
+    if (run.walk.can_share()) share_.board.wake();
+}
+
+std::uint64_t SliceWorker::fill(SliceRun& run, Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t capacity) {
+    std::uint64_t rows = 0;
+    while (rows < capacity) {
+        if (position_ == page_.size() && !load_page(run, piece)) break;
+        if (share_.plan.limit_rows && share_.rows_left.fetch_sub(1) <= 0) {
+            const std::lock_guard lock(share_.board.mutex());
+            run.walk.stop();
+            run.limited = true;
+            position_ = page_.size();
+            break;
+        }
+        if (write_record(piece, columns, rows)) ++rows;
+        ++position_;
+    }
+    return rows;
+}
+
+bool SliceWorker::write_record(Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t row) {
+    try {
+        writer_.write(page_.record(position_), columns, row);
+    } catch (const RecordMistake& e) {
+        reject(piece, e.what());
+        return false;
+    } catch (const JsonMistake& e) {
+        reject(piece, std::string("is no JSON: ") + e.what());
+        return false;
+    }
+    if (writer_.had_unknown_member() && share_.plan.on_drift != "evolve") {
+        const auto unknown = writer_.take_unknown_members();
+        const std::string why = "has the undeclared member '" + unknown.begin()->first + "' (" + unknown.begin()->second + ")";
+        if (share_.plan.on_drift == "freeze")
+            throw Error(ErrorClass::BadData, fmt::format("{}, page {}, record {}: {}", share_.plan.resource.name, page_number_, position_ + 1, why),
+                        "declare it under `columns` of the source's spec, or set on_drift: evolve");
+        reject(piece, why);
+        return false;
+    }
+    if (!share_.plan.resource.key.empty()) piece.keys.push_back(writer_.key_hash());
+    return true;
+}
+
+void SliceWorker::reject(Piece& piece, const std::string& why) {
+    ++piece.rejected;
+    const std::string where = fmt::format("page {}, record {}", page_number_, position_ + 1);
+    if (piece.mistakes.size() < most_told) piece.mistakes.push_back(where + ": " + why);
+    if (!share_.plan.keep_rejects) return;
+    if (!rejects_) {
+        static std::atomic<std::uint64_t> number{0};
+        piece.quarantine = fmt::format("raw/rejected-{}-{}.ndjson", ::getpid(), ++number);
+        rejects_.emplace(share_.plan.folder + "/" + piece.quarantine, std::ios::binary);
+    }
+    const Json line{{"rule", why}, {"position", where}, {"raw", std::string(page_.raw(position_))}};
+    *rejects_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n' << std::flush;
+    if (!*rejects_) throw Error(ErrorClass::Resource, "cannot write " + piece.quarantine, "free space in the staging folder");
+}
+
+std::string SliceWorker::copy_sql(const SliceRun& run, const std::string& from, const std::string& file) const {
+    std::string select = "*";
+    if (run.slice.item)
+        select += fmt::format(", (SELECT item FROM {} WHERE ordinal = {}) AS _item", quote_identifier(share_.plan.items_table), *run.slice.item);
+    if (run.slice.window) {
+        const Interval& w = *run.slice.window;
+        const std::string date = to_text(to_local(w.start, find_zone(share_.plan.zone))).substr(0, 10);
+        select += fmt::format(", {{'start': TIMESTAMPTZ '{}', 'end': TIMESTAMPTZ '{}', 'date': DATE '{}'}} AS _window", to_rfc3339(w.start), to_rfc3339(w.end), date);
+    }
+    return fmt::format("COPY (SELECT {} FROM {}) TO {} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {})", select, from, quote_literal(file), row_group);
+}
+
+} // namespace millrace

@@ -1,0 +1,242 @@
+/// extract: records of a declared source become a dataset. The work is connectors/http/extraction; here an order becomes its
+/// plan, and its slices become one manifest.
+#include "connectors/http/extraction.hpp"
+#include "connectors/sql_identifier.hpp"
+#include "flows/hash.hpp"
+#include "flows/nearest.hpp"
+#include "tasks/dataset.hpp"
+#include "tasks/sql_scope.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+
+namespace millrace {
+namespace {
+
+/// More parts than this, if they are small, become one: opening a file costs more than reading a small one.
+constexpr std::size_t most_small_parts = 8;
+constexpr std::int64_t small_parts_bytes = 16 << 20;
+
+const ResourceSpec& find_resource(const SourceSpec& source, const std::string& name) {
+    std::vector<std::string> names;
+    for (const ResourceSpec& resource : source.resources) {
+        if (resource.name == name) return resource;
+        names.push_back(resource.name);
+    }
+    const std::string near = nearest(name, names);
+    throw Error(ErrorClass::Permanent, "the source " + source.source + " has no resource '" + name + "'",
+                near.empty() ? fmt::format("it has {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
+}
+
+const Json& find_connection(const AttemptOrder& order, const std::string& name) {
+    const auto found = order.connections.find(name);
+    if (found == order.connections.end())
+        throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
+    return found->second;
+}
+
+/// The rows of for_each, in a table that every session of the database sees; dropped at the end.
+class Items {
+public:
+    Items(const AttemptOrder& order, const ForEach& each, duckdb::Connection& db) : db_(db) {
+        create_views(db, order.inputs);
+        name_ = "millrace_items_" + sha256_hex(order.staging + std::to_string(order.id)).substr(0, 12);
+        const std::string rows = each.sql.empty() ? "SELECT * FROM " + quote_identifier(each.task) : each.sql;
+        db.query("DROP TABLE IF EXISTS " + name_);
+        duckdb::Statement create = db.prepare(fmt::format("CREATE TABLE {} AS SELECT row_number() OVER () - 1 AS ordinal, t AS item FROM ({}\n) t", name_, rows));
+        create.bind(bindings_of(order.context));
+        (void)create.run();
+        duckdb::Statement read = db.prepare("SELECT item FROM " + name_ + " ORDER BY ordinal");
+        type_ = read.columns().at(0).type.name;
+        for (Json& row : read.run().rows(most_items)) rows_.push_back(std::move(row["item"]));
+    }
+    Items(const Items&) = delete;
+    ~Items() {
+        try {
+            db_.query("DROP TABLE IF EXISTS " + name_);
+        } catch (const std::exception&) { // the database goes with the run anyway
+        }
+    }
+    [[nodiscard]] const std::string& table() const { return name_; }
+    [[nodiscard]] const std::string& type() const { return type_; }
+    [[nodiscard]] const std::vector<Json>& rows() const { return rows_; }
+
+private:
+    static constexpr std::int64_t most_items = 1'000'000;
+    duckdb::Connection& db_;
+    std::string name_, type_;
+    std::vector<Json> rows_;
+};
+
+ExtractionEvents events_of(const AttemptOrder& order, AttemptSession& session, AttemptProgress& last) {
+    ExtractionEvents events;
+    events.cancelled = [&session] { return session.cancelled(); };
+    events.log = [&session](std::string_view level, const std::string& text) { session.log(level, text); };
+    events.event = [&session](const std::string& kind, const std::string& text, const Json& details) { session.event(kind, text, details); };
+    events.progress = [&session, &last, id = order.id, mutex = std::make_shared<std::mutex>()](const ExtractionProgress& p) {
+        const AttemptProgress now{id, p.step, p.requests, p.pages, p.records, p.bytes, p.slices_done, p.slices_total, p.records_total};
+        session.progress(now);
+        const std::lock_guard lock(*mutex);
+        if (now.requests >= last.requests && now.slices_done >= last.slices_done) last = now;
+    };
+    return events;
+}
+
+/// Turns the slices of one extraction into its dataset; lives for one call.
+class Gathering {
+public:
+    Gathering(const AttemptOrder& order, AttemptSession& session, const ExtractOptions& options, const ExtractionPlan& plan, std::vector<SliceManifest> slices)
+        : order_(order), session_(session), options_(options), plan_(plan), slices_(std::move(slices)), db_(session.database().connect()) {}
+
+    WrittenDataset gather() {
+        collect();
+        tell_unknown_members();
+        judge_rejects();
+        const ContractSpec& contract = options_.contract;
+        if (!contract.columns.empty() || !contract.checks.empty()) return apply_contract();
+        if (manifest_.parts.size() > most_small_parts) join_small_parts();
+        return {manifest_, write_manifest(order_.staging, manifest_)};
+    }
+
+private:
+    void collect() {
+        manifest_.task = order_.task;
+        manifest_.interval_key = order_.interval_key;
+        manifest_.slices = static_cast<std::int64_t>(slices_.size());
+        const bool narrowed = std::any_of(plan_.slices.begin(), plan_.slices.end(), [&](const Slice& s) { return is_narrowed(plan_.resource, s.values); });
+        manifest_.complete = plan_.resource.complete && !narrowed && !plan_.limit_rows;
+        for (const duckdb::Column& c : duckdb::resolve_columns(db_, extraction_columns(plan_.resource, plan_.item_type)))
+            manifest_.columns.push_back({c.name, c.type.name});
+        for (const SliceManifest& slice : slices_) {
+            manifest_.complete = manifest_.complete && slice.complete && slice.failed.empty() && slice.rejected == 0;
+            manifest_.rejected += slice.rejected;
+            manifest_.rows += slice.records;
+            manifest_.parts.insert(manifest_.parts.end(), slice.parts.begin(), slice.parts.end());
+            if (!slice.extracted_at.empty() && (manifest_.extracted_at.empty() || slice.extracted_at < manifest_.extracted_at)) manifest_.extracted_at = slice.extracted_at;
+        }
+        if (manifest_.extracted_at.empty()) manifest_.extracted_at = order_.context.run_at;
+    }
+
+    void tell_unknown_members() {
+        std::map<std::string, std::string> unknown;
+        for (const SliceManifest& slice : slices_) unknown.insert(slice.unknown.begin(), slice.unknown.end());
+        if (unknown.empty()) return;
+        std::string names;
+        std::size_t told = 0;
+        for (const auto& [path, kind] : unknown)
+            if (++told <= 10) names += fmt::format("{}'{}' ({})", names.empty() ? "" : ", ", path, kind);
+        if (told > 10) names += fmt::format(" and {} more", told - 10);
+        session_.event("drifted", fmt::format("{} sends members that its spec does not declare: {}; the raw spool has them", plan_.resource.name, names), Json{{"members", unknown}});
+    }
+
+    void judge_rejects() {
+        if (manifest_.rejected == 0) return;
+        const RejectsSpec& policy = options_.contract.rejects;
+        const std::int64_t total = manifest_.rows + manifest_.rejected;
+        std::string examples;
+        std::size_t told = 0;
+        for (const SliceManifest& slice : slices_)
+            for (const std::string& mistake : slice.mistakes)
+                if (++told <= 3) examples += fmt::format("{}{}, {}", examples.empty() ? "" : "; ", slice.label, mistake);
+        const bool beyond = policy.max.percent ? total >= policy.min_rows && static_cast<double>(manifest_.rejected) * 100 > static_cast<double>(total) * *policy.max.percent
+                                               : manifest_.rejected > policy.max.count.value_or(0);
+        const std::string summary = fmt::format("{} of {} records of {} break its contract: {}", manifest_.rejected, total, plan_.resource.name, examples);
+        if (policy.to == "fail" || beyond)
+            throw Error(ErrorClass::BadData, summary, "correct `columns` of the source's spec, or let the task reject them: `rejects: {max: ..., to: quarantine}`");
+        if (policy.to == "quarantine") write_quarantine();
+        session_.event("quarantined", summary, Json{{"rejected", manifest_.rejected}, {"rows", total}, {"to", policy.to}, {"file", manifest_.quarantine}});
+    }
+
+    void write_quarantine() {
+        std::string files;
+        for (const SliceManifest& slice : slices_) {
+            std::istringstream names(slice.quarantine);
+            for (std::string name; names >> name;) files += (files.empty() ? "" : ", ") + quote_literal(order_.staging + "/" + name);
+        }
+        manifest_.quarantine = fmt::format("quarantine-{}-raw.parquet", order_.attempt);
+        const auto rows = db_.query(fmt::format("COPY (SELECT raw AS _raw, rule AS _why, position AS _position FROM read_json([{}], format = 'newline_delimited', "
+                                                "columns = {{rule: 'VARCHAR', position: 'VARCHAR', raw: 'VARCHAR'}}, maximum_object_size = 268435456)) TO {} (FORMAT parquet, COMPRESSION zstd)",
+                                                files, quote_literal(order_.staging + "/" + manifest_.quarantine)))
+                              .rows_changed();
+        (void)finish_part(order_.staging, manifest_.quarantine, rows);
+    }
+
+    void join_small_parts() {
+        std::int64_t bytes = 0;
+        for (const ManifestPart& part : manifest_.parts) bytes += part.bytes;
+        if (bytes > small_parts_bytes) return;
+        const std::string file = fmt::format("joined-{}.parquet", order_.attempt);
+        const auto rows = db_.query(fmt::format("COPY (SELECT * FROM {}) TO {} (FORMAT parquet, COMPRESSION zstd)", rows_of(order_.staging + "/manifest.json", manifest_),
+                                                quote_literal(order_.staging + "/" + file)))
+                              .rows_changed();
+        manifest_.parts = {finish_part(order_.staging, file, rows)};
+    }
+
+    WrittenDataset apply_contract() {
+        const duckdb::Bindings values = bindings_of(order_.context);
+        create_views(db_, order_.inputs);
+        Manifest known = manifest_;
+        known.columns.clear();
+        known.parts.clear();
+        known.rows = 0;
+        known.rejected = 0;
+        WrittenDataset written = write_dataset(
+            db_, {"SELECT * FROM " + rows_of(order_.staging + "/manifest.json", manifest_), &values, options_.contract, order_.staging, order_.attempt, known}, session_);
+        return written;
+    }
+
+    const AttemptOrder& order_;
+    AttemptSession& session_;
+    const ExtractOptions& options_;
+    const ExtractionPlan& plan_;
+    std::vector<SliceManifest> slices_;
+    duckdb::Connection db_;
+    Manifest manifest_;
+};
+
+} // namespace
+
+AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
+    const auto options = order.options.get<ExtractOptions>();
+    if (options.resource.empty())
+        throw Error(ErrorClass::Permanent, "extracting from a database or from files is not available yet", "extract a resource of a declared source: CONNECTION.RESOURCE");
+    const Scope run(order.context);
+    const std::string connection = substitute_text(options.connection, run).get<std::string>();
+
+    ExtractionPlan plan;
+    plan.source = order.source.get<SourceSpec>();
+    plan.resource = find_resource(plan.source, substitute_text(options.resource, run).get<std::string>());
+    plan.connection = complete_connection(plan.source, find_connection(order, connection));
+    plan.zone = order.context.timezone;
+    plan.folder = order.staging;
+    plan.concurrency = options.concurrency;
+    plan.on_drift = options.on_drift;
+    plan.keep_rejects = options.contract.rejects.to == "quarantine";
+    plan.allow_failed = options.allow_failed;
+    plan.limit_rows = order.context.limit_rows;
+
+    duckdb::Connection db = session.database().connect();
+    std::optional<Items> items;
+    if (options.for_each) {
+        items.emplace(order, *options.for_each, db);
+        plan.items_table = items->table();
+        plan.item_type = items->type();
+    }
+    plan.slices = make_slices(plan.resource, options.with, run, items ? items->rows() : std::vector<Json>{}, items.has_value());
+
+    AttemptDone done;
+    ExtractionEvents events = events_of(order, session, done.progress);
+    session.log("info", fmt::format("{}.{}: {} slice{}", connection, plan.resource.name, plan.slices.size(), plan.slices.size() == 1 ? "" : "s"));
+    std::vector<SliceManifest> slices = extract(plan, session.governors(), session.database(), std::move(events));
+    const WrittenDataset written = Gathering(order, session, options, plan, std::move(slices)).gather();
+    session.log("info", fmt::format("{} records in {} pages, {} requests", written.manifest.rows, done.progress.pages, done.progress.requests));
+    done.outcome = "completed";
+    done.manifest = written.path;
+    done.dataset_hash = written.manifest.hash;
+    done.rows = written.manifest.rows;
+    done.rejected = written.manifest.rejected;
+    return done;
+}
+
+} // namespace millrace

@@ -1,0 +1,98 @@
+"""Memory and CPU time of processes, from /proc."""
+import os, threading, time
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def stat(pid):
+    """(parent, CPU seconds of itself, of its children that ended) of a process."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[1]), (int(fields[11]) + int(fields[12])) / TICK, (int(fields[13]) + int(fields[14])) / TICK
+
+
+def tree(*roots):
+    """Those processes and all below them."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                children.setdefault(stat(name)[0], []).append(int(name))
+            except OSError:
+                pass
+    found, todo = [], list(roots)
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += children.get(pid, [])
+    return found
+
+
+def pss(pid):
+    """Bytes of memory, shared pages in proportion."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def rss(pid):
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def name(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def cpu_seconds(*roots):
+    """CPU time of the trees, with what their ended children used."""
+    total = 0.0
+    for pid in tree(*roots):
+        try:
+            _, own, ended = stat(pid)
+            total += own + ended
+        except OSError:
+            pass
+    return total
+
+
+class Watch:
+    """The peak memory of process trees while the `with` block runs, sampled 20 times a second. Resident pages that
+    processes share count once for each: an upper bound. `wanted(pid)` leaves processes out."""
+
+    def __init__(self, roots, wanted=lambda pid: True):
+        self.roots, self.wanted, self.peak, self.done = roots, wanted, 0, threading.Event()
+        self.thread = threading.Thread(target=self.sample, daemon=True)
+
+    def sample(self):
+        while not self.done.wait(0.05):
+            self.peak = max(self.peak, sum(rss(pid) for pid in tree(*self.roots) if self.wanted(pid)))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+
+def wait_until(check, seconds, what):
+    """The first true value of `check()`."""
+    end = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not happen within {seconds} s")
+        time.sleep(0.002)
