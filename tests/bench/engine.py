@@ -88,22 +88,35 @@ def fan100k(folder, prefix, cluster, options):
     return {"figures": fan_figures(folder, prefix, cluster, "fan100k", 10000, 10, options.repeat or 3), "references": {"commit_ms": commit}, "ratios": {}}
 
 
-def ceiling(prefix, url, task_runs=100_000):
-    """Of a store that a daemon has migrated."""
-    return json.loads(subprocess.run([f"{prefix}/bin/bench_journal_ceiling", url, str(task_runs)], check=True, capture_output=True, text=True).stdout)
+def engine_alone(prefix, url, what, size):
+    """The engine in one process with hosts that answer at once, or the plain SQL of `journal_ceiling`."""
+    return json.loads(subprocess.run([f"{prefix}/bin/engine_bench", url, what, str(size)], check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def ceilings(prefix, cluster, repeat, size):
+    found = []
+    for number in range(repeat):
+        cluster.create(f"ceiling{number}")
+        found.append(engine_alone(prefix, cluster.url(f"ceiling{number}"), "journal_ceiling", size))
+    return found
 
 
 def journal_ceiling(folder, prefix, cluster, options):
-    with Store(folder, prefix, cluster, {}):
-        pass  # migrates the store
-    measured = [ceiling(prefix, cluster.url("store"), options.scale or 100_000) for _ in range(options.repeat or 3)]
-    return {"figures": {"task_runs_per_s": spread([one["task_runs_per_second"] for one in measured], 1),
-                        "commit_ms": spread([one["commit_ms"] for one in measured])}, "references": {}, "ratios": {}}
+    measured = ceilings(prefix, cluster, options.repeat or 3, options.scale or 100_000)
+    return {"figures": {name: spread([one[name] for one in measured], 4 if name == "commit_ms" else 1) for name in ("task_runs_per_s", "commit_ms")},
+            "references": {}, "ratios": {}}
 
 
 def throughput(folder, prefix, cluster, options):
-    figures = fan_figures(folder, prefix, cluster, "throughput", 10000, 10, options.repeat or 3)
-    limits = [ceiling(prefix, cluster.url("store")) for _ in range(options.repeat or 3)]
-    limit = spread([one["task_runs_per_second"] for one in limits], 1)
-    return {"figures": figures, "references": {"journal_ceiling_per_s": limit, "commit_ms": limits[0]["commit_ms"]},
-            "ratios": {"journal_ceiling": round(figures["task_runs_per_s"]["median"] / limit["median"], 3)}}
+    repeat = options.repeat or 3
+    figures = fan_figures(folder, prefix, cluster, "throughput", 10000, 10, repeat)
+    alone = []
+    for number in range(repeat):
+        cluster.create(f"alone{number}")
+        alone.append(engine_alone(prefix, cluster.url(f"alone{number}"), "throughput", 100_000)["task_runs_per_s"])
+    figures["engine_alone_task_runs_per_s"] = spread(alone, 1)
+    measured = ceilings(prefix, cluster, repeat, 100_000)
+    limit = spread([one["task_runs_per_s"] for one in measured], 1)
+    return {"figures": figures, "references": {"journal_ceiling_per_s": limit, "commit_ms": spread([one["commit_ms"] for one in measured])},
+            "ratios": {"journal_ceiling": round(figures["task_runs_per_s"]["median"] / limit["median"], 3),
+                       "engine_alone": round(figures["engine_alone_task_runs_per_s"]["median"] / limit["median"], 3)}}

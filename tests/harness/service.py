@@ -8,9 +8,11 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ORDINARY_USER = "postgres"  # exists wherever PostgreSQL's server is installed
 
 
-def drop_root():
-    """Runs this program again as an ordinary user, if it was started as root: PostgreSQL refuses root, and nothing that is
+def drop_root(build_target=None):
+    """Builds a target that is not built by default. Runs this program again as an ordinary user, if it was started as root: PostgreSQL refuses root, and nothing that is
     tested or measured should depend on being it. The installed tree is made first, where that user can read it."""
+    if build_target and "MILLRACE_TEST_PREFIX" not in os.environ:
+        subprocess.run(["cmake", "--build", str(build_folder()), "--target", build_target], check=True, stdout=sys.stderr)
     if os.geteuid() != 0:
         return
     home = tempfile.mkdtemp(prefix="millrace-")
@@ -49,8 +51,8 @@ def install(prefix):
     subprocess.run(["cmake", "--install", str(build), "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
     if not os.path.exists(f"{prefix}/bin/millrace-sandbox"):
         shutil.copy(build / "bin" / "millrace-sandbox", f"{prefix}/bin/")
-    for helper in glob.glob(str(build / "bin" / "bench_*")):
-        shutil.copy(helper, f"{prefix}/bin/")
+    if (build / "bin" / "engine_bench").exists():  # a measurement's own program, not installed
+        shutil.copy(build / "bin" / "engine_bench", f"{prefix}/bin/")
     return prefix
 
 
