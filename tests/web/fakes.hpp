@@ -78,7 +78,7 @@ struct FakeReadModels final : ReadModels {
     TaskFilter tasks_filter;
     LogFilter logs_filter;
     int dataset_limit = 0;
-    Json gauges = {{"store_reachable", 1}, {"journal_alive", 1}};
+    Json gauges = {{"journal_alive", 1}};
     std::exception_ptr refusal;
 
     awaitable<Json> give(Json document) {

@@ -152,6 +152,11 @@ TEST_CASE("ready means that the store answers and the journal commits") {
     CHECK(answer.status == 503);
     CHECK(answer.json()["store_reachable"] == true);
     CHECK(answer.json()["journal_alive"] == false);
+    daemon.on_loop([&] {
+        daemon.read_models.refusal = std::make_exception_ptr(Refusal(Refusal::Kind::Unavailable, "the store cannot be reached"));
+    });
+    CHECK(daemon.get("/readyz").json()["store_reachable"] == false);
+    CHECK(daemon.get("/healthz").status == 200);
 }
 
 TEST_CASE("figures are shown as OpenMetrics") {
