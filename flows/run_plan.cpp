@@ -1,0 +1,334 @@
+#include "flows/run_plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace millrace {
+namespace {
+
+constexpr int forgiven_crashes = 3; ///< a host that dies is not the flow's failure, unless it keeps dying
+
+std::size_t index(State s) { return static_cast<std::size_t>(s); }
+
+Json result_of(const AttemptDone& done) {
+    if (done.manifest.empty() && done.loads.empty() && done.rows == 0 && done.rejected == 0 && done.progress.records == 0) return nullptr;
+    return {{"manifest", done.manifest}, {"dataset_hash", done.dataset_hash}, {"rows", done.rows},
+            {"rejected", done.rejected}, {"loads", done.loads},               {"progress", done.progress}};
+}
+
+/// SplitMix64: the same seed and key give the same jitter in every replay.
+double random_unit(std::uint64_t seed, TaskKey key, int n) {
+    std::uint64_t z = seed + 0x9e3779b97f4a7c15ULL * (static_cast<std::uint64_t>(key.task) * 1000003U + static_cast<std::uint64_t>(key.item + 2) * 31U +
+                                                      static_cast<std::uint64_t>(n) + 1U);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
+}
+
+Instant after(Instant t, double seconds) {
+    return t + std::chrono::microseconds(static_cast<std::int64_t>(std::llround(seconds * 1e6)));
+}
+
+} // namespace
+
+TaskRunDetails& TaskRun::detail() {
+    if (!details) details = std::make_unique<TaskRunDetails>();
+    return *details;
+}
+
+double retry_delay(const RetryPolicy& policy, int charged, double retry_after, double random) {
+    double delay = policy.delay;
+    if (policy.exponential) delay *= std::pow(2.0, std::min(charged - 1, 40));
+    delay = std::min(delay, policy.max_delay);
+    delay *= 1 + policy.jitter_percent / 100 * (2 * random - 1);
+    return std::max({delay, retry_after, 0.0});
+}
+
+RunPlan::RunPlan(std::shared_ptr<const FlowPlan> flow, std::uint64_t seed) : flow_(std::move(flow)), seed_(seed), nodes_(flow_->tasks.size()) {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        const auto& task = flow_->tasks[i];
+        for (const int parent : task.needs) node(parent).children.push_back(static_cast<int>(i));
+        if (task.map_over) nodes_[i].concurrency = task.options.value("concurrency", 0);
+    }
+    tasks_left_ = static_cast<int>(nodes_.size());
+    counts_[index(State::Pending)] = tasks_left_;
+}
+
+void RunPlan::link() {
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+        for (const int parent : flow_->tasks[i].needs)
+            if (!is_final(node(parent).run.state)) ++nodes_[i].pending_parents;
+}
+
+void RunPlan::reuse(int task, TaskRunDetails result, Instant now) {
+    const TaskKey key{task, -1};
+    run_at(key).detail() = std::move(result);
+    become(key, State::Completed, "Reused", now);
+    --tasks_left_;
+}
+
+void RunPlan::begin(Instant now) {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) mark_changed({static_cast<int>(i), -1}, nodes_[i].run);
+    set_run(State::Running, "Running", now);
+    link();
+    if (flow_->timeout > 0) set_timer({-1, -1}, after(now, flow_->timeout), Alarm::Flow);
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+        if (nodes_[i].pending_parents == 0 && !is_final(nodes_[i].run.state)) ready(static_cast<int>(i), now);
+    finish_if_done(now);
+}
+
+// ---- what happened --------------------------------------------------------------------------------------------------
+
+void RunPlan::started(TaskKey key, Instant now) {
+    auto& run = run_at(key);
+    ++run.attempts;
+    run.offered = run.timing_out = false;
+    run.due_at.reset();
+    if (run.details) run.details->error.reset();
+    become(key, State::Running, "Running", now);
+    const double timeout = plan_of(key.task).timeout;
+    if (timeout > 0 && plan_of(key.task).verb != Verb::Approve) set_timer(key, after(now, timeout), Alarm::Timeout);
+}
+
+void RunPlan::completed(TaskKey key, Instant now) {
+    auto& run = run_at(key);
+    if (is_final(run.state)) return;
+    run.due_at.reset();
+    become(key, State::Completed, "Completed", now);
+    resolve(key, now);
+}
+
+void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
+    auto& run = run_at(key);
+    if (is_final(run.state)) return;
+    const bool stopping = run.state == State::Cancelling;
+    if (done.outcome == "completed") {
+        if (Json result = result_of(done); !result.is_null()) run.detail().result = std::move(result);
+        return completed(key, now);
+    }
+    if (stopping) {
+        become(key, State::Cancelled, "Cancelled", now);
+        return resolve(key, now);
+    }
+    OrderError error = done.error.value_or(OrderError{"permanent", "the attempt ended as '" + done.outcome + "' without a reason", {}, 0});
+    if (run.timing_out)
+        error = {"timeout", "the attempt took longer than its limit of " + std::to_string(std::llround(plan_of(key.task).timeout)) + " s",
+                 "raise `timeout` or give the task less to do", 0};
+    if (done.rejected > 0) run.detail().result = result_of(done);
+    run.detail().error = error;
+    if (!retry(key, error, done.outcome == "retry", now)) fail(key, error, now);
+}
+
+bool RunPlan::retry(TaskKey key, const OrderError& error, bool asked, Instant now) {
+    auto& run = run_at(key);
+    const auto& policy = plan_of(key.task).retry;
+    if (error.error_class == "crashed" && run.crashes < forgiven_crashes) {
+        ++run.crashes;
+        run.due_at = after(now, 0.1 * run.crashes);
+        become(key, State::Retrying, "Crashed", now);
+        set_timer(key, *run.due_at, Alarm::Retry);
+        return true;
+    }
+    ++run.charged;
+    const bool covered = asked || std::any_of(policy.for_classes.begin(), policy.for_classes.end(),
+                                              [&](const std::string& c) { return c == "any" || c == error.error_class; });
+    if (!covered || run.charged >= policy.attempts) return false;
+    run.due_at = after(now, retry_delay(policy, run.charged, error.retry_after, random_unit(seed_, key, run.charged)));
+    become(key, State::Retrying, "AwaitingRetry", now);
+    set_timer(key, *run.due_at, Alarm::Retry);
+    return true;
+}
+
+void RunPlan::fail(TaskKey key, const OrderError& error, Instant now) {
+    auto& run = run_at(key);
+    run.detail().error = error;
+    run.detail().message = error.message;
+    run.due_at.reset();
+    if (error.error_class == "crashed")
+        become(key, State::Crashed, "Crashed", now);
+    else
+        become(key, State::Failed, error.error_class == "timeout" ? "TimedOut" : "Failed", now);
+    resolve(key, now);
+}
+
+void RunPlan::when_known(int task, bool holds, Instant now) {
+    const TaskKey key{task, -1};
+    if (is_final(run_at(key).state) || node(task).when_held) return;
+    run_at(key).offered = false;
+    if (holds) {
+        node(task).when_held = true;
+        return ready(task, now);
+    }
+    run_at(key).detail().message = "its `when` does not hold";
+    become(key, State::Skipped, "ConditionFalse", now);
+    resolve(key, now);
+}
+
+void RunPlan::items_known(int task, std::vector<Json> items, Instant now) {
+    const TaskKey key{task, -1};
+    auto& n = node(task);
+    if (is_final(n.run.state) || n.mapped) return;
+    n.run.offered = false;
+    n.mapped = true;
+    n.items_left = static_cast<int>(items.size());
+    n.items.resize(items.size());
+    changes_.reserve(changes_.size() + items.size());
+    counts_[index(State::Pending)] += n.items_left;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        n.items[i].detail().value = std::move(items[i]);
+        mark_changed({task, static_cast<int>(i)}, n.items[i]);
+    }
+    become(key, State::Running, "Mapped", now);
+    if (n.items_left == 0) return completed(key, now);
+    offer_items(n, task);
+}
+
+void RunPlan::evaluation_failed(int task, const OrderError& error, Instant now) {
+    const TaskKey key{task, -1};
+    auto& run = run_at(key);
+    if (is_final(run.state) || !run.offered) return;
+    run.offered = false;
+    if (error.error_class != "crashed" || run.crashes >= forgiven_crashes) return fail(key, error, now);
+    run.due_at = after(now, 0.1 * ++run.crashes);
+    set_timer(key, *run.due_at, Alarm::Evaluation);
+}
+
+void RunPlan::wait_until(TaskKey key, Instant due, Instant now) {
+    if (due <= now) return completed(key, now);
+    auto& run = run_at(key);
+    run.due_at = due;
+    run.state_name = "Waiting";
+    mark_changed(key, run);
+    set_timer(key, due, Alarm::Wait);
+}
+
+void RunPlan::await_approval(TaskKey key, Instant due, Instant now) {
+    run_at(key).due_at = due;
+    become(key, State::Paused, "AwaitingApproval", now);
+    set_timer(key, due, Alarm::Approval);
+}
+
+bool RunPlan::decide(int task, bool approved, const std::string& message, Instant now) {
+    const TaskKey key{task, -1};
+    auto& run = run_at(key);
+    if (run.state != State::Paused || plan_of(task).verb != Verb::Approve) return false;
+    run.detail().message = message;
+    run.due_at.reset();
+    if (!approved) return fail(key, {"permanent", message, {}, 0}, now), true;
+    become(key, State::Completed, "Approved", now);
+    resolve(key, now);
+    return true;
+}
+
+void RunPlan::waiting(TaskKey key, const char* name) {
+    auto& run = run_at(key);
+    if (run.state != State::Pending || std::string_view(run.state_name) == name) return;
+    run.state_name = name;
+    mark_changed(key, run);
+}
+
+// ---- what a person wants --------------------------------------------------------------------------------------------
+
+void RunPlan::cancel(Ending ending, const std::string& message, Instant now) {
+    if (is_final(state_) || ending_) return;
+    ending_ = ending;
+    message_ = message;
+    paused_ = false;
+    decisions_.clear();
+    set_run(State::Cancelling, ending == Ending::TimedOut ? "TimingOut" : "Cancelling", now);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        const int task = static_cast<int>(i);
+        const auto stop = [&](TaskKey key) {
+            auto& run = run_at(key);
+            if (is_final(run.state) || run.state == State::Cancelling) return;
+            const bool daemons_own = plan_of(task).verb == Verb::Wait || plan_of(task).verb == Verb::Approve;
+            if (run.state == State::Running && !daemons_own) {
+                become(key, State::Cancelling, "Cancelling", now);
+                stops_.push_back({Decision::Kind::Stop, key});
+            } else {
+                run.offered = false;
+                run.due_at.reset();
+                become(key, State::Cancelled, "Cancelled", now);
+                resolve(key, now);
+            }
+        };
+        if (!nodes_[i].mapped) stop({task, -1});
+        for (int item = 0; item < item_count(task); ++item) stop({task, item});
+    }
+    finish_if_done(now);
+}
+
+void RunPlan::pause(Instant now) {
+    if (is_final(state_) || ending_ || paused_) return;
+    paused_ = true;
+    set_run(State::Paused, "Paused", now);
+}
+
+void RunPlan::resume(Instant now) {
+    if (!paused_) return;
+    paused_ = false;
+    set_run(State::Running, "Running", now);
+    decisions_.clear();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        auto& n = nodes_[i];
+        const int task = static_cast<int>(i);
+        if (n.run.offered) n.run.offered = false, ready(task, now);
+        for (int item = 0; item < item_count(task); ++item)
+            if (auto& run = n.items[static_cast<std::size_t>(item)]; run.offered) run.offered = false, offer({task, item});
+    }
+}
+
+// ---- what is to be done ---------------------------------------------------------------------------------------------
+
+std::optional<Decision> RunPlan::next() {
+    auto& queue = !stops_.empty() ? stops_ : decisions_;
+    if (queue.empty() || (paused_ && stops_.empty())) return std::nullopt;
+    const Decision decision = queue.front();
+    queue.pop_front();
+    return decision;
+}
+
+bool RunPlan::may_start(TaskKey key) const { return at(key).offered && !paused_ && !ending_; }
+
+std::vector<TaskKey> RunPlan::take_changes() {
+    for (const TaskKey key : changes_) run_at(key).changed = false;
+    return std::exchange(changes_, {});
+}
+
+const TaskRun& RunPlan::at(TaskKey key) const {
+    const auto& n = nodes_.at(static_cast<std::size_t>(key.task));
+    return key.item < 0 ? n.run : n.items.at(static_cast<std::size_t>(key.item));
+}
+
+TaskRun& RunPlan::run_at(TaskKey key) { return const_cast<TaskRun&>(at(key)); }
+
+void RunPlan::mark_changed(TaskKey key, TaskRun& run) {
+    if (run.changed) return;
+    run.changed = true;
+    changes_.push_back(key);
+}
+
+void RunPlan::become(TaskKey key, State state, const char* name, Instant now) {
+    auto& run = run_at(key);
+    if (!may_become(run.state, state))
+        throw std::logic_error("task " + plan_of(key.task).name + " cannot go from " + std::string(to_string(run.state)) + " to " +
+                               std::string(to_string(state)) + " [this is a bug]");
+    --counts_[index(run.state)];
+    ++counts_[index(state)];
+    run.state = state;
+    run.state_name = name;
+    ++run.stamp;
+    if (state == State::Running && !run.started_at) run.started_at = now;
+    if (is_final(state)) run.finished_at = now;
+    mark_changed(key, run);
+}
+
+void RunPlan::set_run(State state, const char* name, Instant now) {
+    state_ = state;
+    state_name_ = name;
+    if (!started_at_) started_at_ = now;
+    if (is_final(state)) finished_at_ = now;
+}
+
+} // namespace millrace

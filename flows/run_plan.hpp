@@ -1,0 +1,199 @@
+/// What a run does next: a state machine without clock, I/O or threads. The shell (scheduler/runner.hpp) tells it what
+/// happened, performs the decisions that it gives, and writes the task runs that changed.
+///
+///     shell:  begin | restore           ->  plan: decisions  Start k, EvaluateWhen t, EvaluateItems t, Stop k
+///             started k, finished k     ->        changes    task runs whose rows are to be written
+///             items_known t, advance    ->        next_wake  when something becomes due
+///
+/// One task run:
+///
+///     pending -> (when?) -> (items?) -> [Start] -> running -> completed
+///        |          |                      ^          |-> failed | crashed
+///        |          +-> skipped            |          v
+///        +-> skipped (a parent failed)     +------ retrying (until due)
+///
+/// A completion touches only its children, by counters of pending parents: 100,000 task runs in one run are normal.
+#pragma once
+
+#include "flows/host_message.hpp"
+#include "flows/plan.hpp"
+#include "flows/state.hpp"
+#include "flows/time.hpp"
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// `item` -1 is the task itself; a mapped task has one more task run for each item, 0...
+struct TaskKey {
+    int task = 0;
+    int item = -1;
+    friend bool operator==(const TaskKey&, const TaskKey&) = default;
+    friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
+};
+
+/// The parts of a task run that few have.
+struct TaskRunDetails {
+    std::string message;
+    std::optional<OrderError> error; ///< of the last attempt
+    Json value;                      ///< the item of a mapped task run
+    Json result;                     ///< null, or {manifest, dataset_hash, rows, rejected, loads, progress}
+};
+
+struct TaskRun {
+    State state = State::Pending;
+    const char* state_name = "Pending"; ///< a literal of this library, or interned by the one who restores
+    int attempts = 0;                   ///< begun so far
+    int charged = 0;                    ///< failures that count against the retry policy
+    int crashes = 0;                    ///< of hosts, forgiven (not stored: a restart forgets them)
+    std::optional<Instant> started_at, finished_at;
+    std::optional<Instant> due_at;      ///< of the next attempt, of a wait or of an approval's end
+    std::unique_ptr<TaskRunDetails> details;
+
+    unsigned stamp = 0;                 ///< raised by every change: tells old timers from current ones
+    bool changed = false;               ///< listed in take_changes()
+    bool offered = false;               ///< a Start was given out and not answered
+    bool timing_out = false;
+
+    [[nodiscard]] TaskRunDetails& detail();
+};
+
+/// One row of the store, for restore().
+struct StoredTaskRun {
+    TaskKey key;
+    TaskRun run;
+};
+
+struct Decision {
+    enum class Kind {
+        Start,         ///< the task run may begin: answer with started() when it does, now or later
+        EvaluateWhen,  ///< answer with when_known() or evaluation_failed()
+        EvaluateItems, ///< answer with items_known() or evaluation_failed()
+        Stop,          ///< end the attempt under way; its finished() will follow
+    };
+    Kind kind;
+    TaskKey key;
+};
+
+class RunPlan {
+public:
+    RunPlan(std::shared_ptr<const FlowPlan> flow, std::uint64_t seed);
+
+    /// A task that needs not run: an earlier run's result stands for it. Only before begin().
+    void reuse(int task, TaskRunDetails result, Instant now);
+    /// A new run. Every task run is pending and changed.
+    void begin(Instant now);
+    /// A run that was under way when the process ended: its rows as stored. Attempts that were under way are lost: they
+    /// begin again, not charged against the retry policy. `lost` receives them.
+    void restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost);
+
+    // What happened.
+    void started(TaskKey key, Instant now);
+    void completed(TaskKey key, Instant now);
+    void finished(TaskKey key, const AttemptDone& done, Instant now);
+    void when_known(int task, bool holds, Instant now);
+    void items_known(int task, std::vector<Json> items, Instant now);
+    void evaluation_failed(int task, const OrderError& error, Instant now);
+    /// A running task of the daemon itself that ends by time, or by a person's decision.
+    void wait_until(TaskKey key, Instant due, Instant now);
+    void await_approval(TaskKey key, Instant due, Instant now);
+    /// False: the task does not await a decision.
+    bool decide(int task, bool approved, const std::string& message, Instant now);
+    /// A pending task run waits for something outside: "WaitingForSlot". Shown, no transition.
+    void waiting(TaskKey key, const char* name);
+    /// Time passed: retries, waits, timeouts become due.
+    void advance(Instant now);
+
+    // What a person wants.
+    enum class Ending { Cancelled, TimedOut };
+    void cancel(Ending ending, const std::string& message, Instant now);
+    void pause(Instant now);
+    void resume(Instant now);
+
+    // What is to be done.
+    [[nodiscard]] std::optional<Decision> next();
+    /// Whether a Start given out earlier is still wanted.
+    [[nodiscard]] bool may_start(TaskKey key) const;
+    [[nodiscard]] std::vector<TaskKey> take_changes();
+    [[nodiscard]] std::optional<Instant> next_wake() const;
+
+    // What is.
+    [[nodiscard]] State state() const { return state_; }
+    [[nodiscard]] const char* state_name() const { return state_name_; }
+    [[nodiscard]] const std::string& message() const { return message_; }
+    [[nodiscard]] std::optional<Instant> started_at() const { return started_at_; }
+    [[nodiscard]] std::optional<Instant> finished_at() const { return finished_at_; }
+    [[nodiscard]] const FlowPlan& flow() const { return *flow_; }
+    [[nodiscard]] const TaskRun& at(TaskKey key) const;
+    [[nodiscard]] int item_count(int task) const { return static_cast<int>(nodes_[static_cast<std::size_t>(task)].items.size()); }
+    /// Task runs by state, items and mapped tasks both counted.
+    [[nodiscard]] const std::array<int, 11>& counts() const { return counts_; }
+
+private:
+    /// A task, its place in the graph and its items.
+    struct Node {
+        TaskRun run;
+        std::vector<TaskRun> items;
+        std::vector<int> children;
+        int pending_parents = 0;
+        bool parent_failed = false, parent_skipped = false;
+        bool when_held = false; ///< `when:` was true
+        bool mapped = false;    ///< the items are known
+        int items_left = 0, items_failed = 0, items_under_way = 0, next_item = 0, concurrency = 0;
+    };
+    enum class Alarm { Retry, Evaluation, Timeout, Wait, Approval, Flow };
+    struct Timer {
+        Instant at;
+        TaskKey key;
+        unsigned stamp;
+        Alarm alarm;
+        bool operator>(const Timer& other) const { return at > other.at; }
+    };
+
+    TaskRun& run_at(TaskKey key);
+    Node& node(int task) { return nodes_[static_cast<std::size_t>(task)]; }
+    const TaskPlan& plan_of(int task) const { return flow_->tasks[static_cast<std::size_t>(task)]; }
+    void become(TaskKey key, State state, const char* name, Instant now);
+    void mark_changed(TaskKey key, TaskRun& run);
+    void set_timer(TaskKey key, Instant at, Alarm alarm);
+    void ready(int task, Instant now);
+    void offer(TaskKey key);
+    void offer_items(Node& node, int task);
+    void resolve(TaskKey key, Instant now);
+    void resolve_item(int task, State state, Instant now);
+    void resolve_task(int task, Instant now);
+    void fail(TaskKey key, const OrderError& error, Instant now);
+    bool retry(TaskKey key, const OrderError& error, bool asked, Instant now);
+    void ring(const Timer& timer, Instant now);
+    void finish_if_done(Instant now);
+    void set_run(State state, const char* name, Instant now);
+    void link();
+
+    std::shared_ptr<const FlowPlan> flow_;
+    std::uint64_t seed_;
+    std::vector<Node> nodes_;
+    std::deque<Decision> stops_, decisions_;
+    std::vector<TaskKey> changes_;
+    std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+    std::array<int, 11> counts_{};
+    int tasks_left_ = 0;
+
+    State state_ = State::Pending;
+    const char* state_name_ = "Pending";
+    std::string message_;
+    std::optional<Instant> started_at_, finished_at_;
+    bool paused_ = false;
+    std::optional<Ending> ending_;
+};
+
+/// Seconds until attempt number `charged` + 1: the policy's backoff with jitter from `random` in [0, 1), never less than
+/// what the other side asked for.
+[[nodiscard]] double retry_delay(const RetryPolicy& policy, int charged, double retry_after, double random);
+
+} // namespace millrace

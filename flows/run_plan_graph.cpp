@@ -1,0 +1,260 @@
+// How the end of one task run lets others begin, and what time does.
+#include "flows/run_plan.hpp"
+
+namespace millrace {
+namespace {
+
+bool names(const Json& for_each, const std::string& task) { return for_each.is_object() && for_each.value("task", "") == task; }
+
+/// Whether `task` reads the dataset of `parent`: without it, it cannot run at all.
+bool reads(const TaskPlan& task, const std::string& parent) {
+    const auto& o = task.options;
+    if (task.map_over && task.map_over->task == parent) return true;
+    if (o.contains("for_each") && names(o.at("for_each"), parent)) return true;
+    if (o.contains("inputs") && o.at("inputs").is_array())
+        for (const auto& input : o.at("inputs"))
+            if (input == parent) return true;
+    if (task.verb == Verb::Load && o.contains("tables"))
+        for (const auto& table : o.at("tables"))
+            if (table.value("task", "") == parent) return true;
+    return false;
+}
+
+} // namespace
+
+/// All parents are done: skip the task, ask its condition or its items, or offer it.
+void RunPlan::ready(int task, Instant now) {
+    auto& n = node(task);
+    const TaskKey key{task, -1};
+    if (ending_ || n.run.offered) return;
+    if (n.parent_failed || n.parent_skipped) {
+        n.run.detail().message = n.parent_failed ? "a task that it needs failed" : "a task that it needs was skipped";
+        become(key, State::Skipped, n.parent_failed ? "UpstreamFailed" : "UpstreamSkipped", now);
+        return resolve(key, now);
+    }
+    const auto& plan = plan_of(task);
+    if (!plan.when.empty() && !n.when_held && n.run.attempts == 0) {
+        n.run.offered = true;
+        decisions_.push_back({Decision::Kind::EvaluateWhen, key});
+    } else if (plan.map_over && !n.mapped) {
+        n.run.offered = true;
+        decisions_.push_back({Decision::Kind::EvaluateItems, key});
+    } else {
+        offer(key);
+    }
+}
+
+void RunPlan::offer(TaskKey key) {
+    run_at(key).offered = true;
+    decisions_.push_back({Decision::Kind::Start, key});
+}
+
+/// Items begin in their order, as many at once as `concurrency` says.
+void RunPlan::offer_items(Node& n, int task) {
+    while (n.next_item < static_cast<int>(n.items.size()) && (n.concurrency == 0 || n.items_under_way < n.concurrency)) {
+        const int item = n.next_item++;
+        if (n.items[static_cast<std::size_t>(item)].state != State::Pending) continue;
+        ++n.items_under_way;
+        offer({task, item});
+    }
+}
+
+void RunPlan::resolve(TaskKey key, Instant now) {
+    if (key.item >= 0)
+        resolve_item(key.task, run_at(key).state, now);
+    else
+        resolve_task(key.task, now);
+}
+
+void RunPlan::resolve_item(int task, State state, Instant now) {
+    auto& n = node(task);
+    const TaskKey key{task, -1};
+    --n.items_left;
+    --n.items_under_way;
+    if (state != State::Completed) ++n.items_failed;
+    if (n.items_left > 0) {
+        if (!ending_) offer_items(n, task);
+        return;
+    }
+    if (ending_) {
+        become(key, State::Cancelled, "Cancelled", now);
+        return resolve(key, now);
+    }
+    const auto& options = plan_of(task).options;
+    const Share allowed = options.contains("allow_failed") && options.at("allow_failed").is_object() ? options.at("allow_failed").get<Share>() : Share{};
+    const bool tolerated = (allowed.count && n.items_failed <= *allowed.count) ||
+                           (allowed.percent && 100.0 * n.items_failed <= *allowed.percent * static_cast<double>(n.items.size()));
+    if (n.items_failed == 0 || tolerated) return completed(key, now);
+    fail(key, {"permanent", std::to_string(n.items_failed) + " of " + std::to_string(n.items.size()) + " items failed", {}, 0}, now);
+}
+
+void RunPlan::resolve_task(int task, Instant now) {
+    --tasks_left_;
+    const auto& plan = plan_of(task);
+    const State state = node(task).run.state;
+    for (const int child : node(task).children) {
+        auto& c = node(child);
+        if (state == State::Skipped)
+            c.parent_skipped = true;
+        else if (state != State::Completed && (!plan.continue_on_failure || reads(plan_of(child), plan.name)))
+            c.parent_failed = true;
+        if (--c.pending_parents == 0 && !is_final(c.run.state)) ready(child, now);
+    }
+    finish_if_done(now);
+}
+
+void RunPlan::finish_if_done(Instant now) {
+    if (tasks_left_ > 0 || is_final(state_)) return;
+    if (ending_) {
+        const bool late = *ending_ == Ending::TimedOut;
+        return set_run(late ? State::Failed : State::Cancelled, late ? "TimedOut" : "Cancelled", now);
+    }
+    int failed = 0;
+    bool all_crashed = true;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        const auto& run = nodes_[i].run;
+        const bool bad = run.state == State::Failed || run.state == State::Crashed || run.state == State::Cancelled;
+        if (!bad || flow_->tasks[i].continue_on_failure) continue;
+        all_crashed = all_crashed && run.state == State::Crashed;
+        if (failed++ == 0) message_ = "task " + flow_->tasks[i].name + ": " + (run.details ? run.details->message : std::string("cancelled"));
+    }
+    if (failed > 1) message_ += " (and " + std::to_string(failed - 1) + " more)";
+    if (failed == 0)
+        set_run(State::Completed, "Completed", now);
+    else if (all_crashed)
+        set_run(State::Crashed, "Crashed", now);
+    else
+        set_run(State::Failed, "Failed", now);
+}
+
+// ---- time -----------------------------------------------------------------------------------------------------------
+
+void RunPlan::set_timer(TaskKey key, Instant at, Alarm alarm) {
+    timers_.push({at, key, alarm == Alarm::Flow ? 0U : run_at(key).stamp, alarm});
+}
+
+std::optional<Instant> RunPlan::next_wake() const {
+    if (timers_.empty() || is_final(state_)) return std::nullopt;
+    return timers_.top().at;
+}
+
+void RunPlan::advance(Instant now) {
+    while (!timers_.empty() && timers_.top().at <= now) {
+        const Timer timer = timers_.top();
+        timers_.pop();
+        ring(timer, now);
+    }
+}
+
+void RunPlan::ring(const Timer& timer, Instant now) {
+    if (timer.alarm == Alarm::Flow)
+        return cancel(Ending::TimedOut, "the run took longer than the flow's `timeout`", now);
+    auto& run = run_at(timer.key);
+    if (is_final(run.state) || timer.stamp != run.stamp) return;
+    switch (timer.alarm) {
+    case Alarm::Retry:
+        run.due_at.reset();
+        become(timer.key, State::Pending, "Pending", now);
+        return timer.key.item < 0 ? ready(timer.key.task, now) : offer(timer.key);
+    case Alarm::Evaluation:
+        run.due_at.reset();
+        return ready(timer.key.task, now);
+    case Alarm::Wait: return completed(timer.key, now);
+    case Alarm::Approval: {
+        const bool approve = plan_of(timer.key.task).options.value("on_timeout", "cancel") == "approve";
+        if (approve) return void(decide(timer.key.task, true, "approved: nobody decided in time", now));
+        return cancel(Ending::Cancelled, "nobody approved " + plan_of(timer.key.task).name + " in time", now);
+    }
+    case Alarm::Timeout:
+        run.timing_out = true;
+        if (plan_of(timer.key.task).verb == Verb::Wait) {
+            AttemptDone done;
+            done.outcome = "failed";
+            return finished(timer.key, done, now);
+        }
+        run.state_name = "TimingOut";
+        mark_changed(timer.key, run);
+        stops_.push_back({Decision::Kind::Stop, timer.key});
+        return;
+    case Alarm::Flow: return;
+    }
+}
+
+// ---- after a restart ------------------------------------------------------------------------------------------------
+
+void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost) {
+    for (auto& row : rows) {
+        auto& n = node(row.key.task);
+        if (row.key.item < 0) {
+            n.run = std::move(row.run);
+            continue;
+        }
+        n.mapped = true;
+        const auto place = static_cast<std::size_t>(row.key.item);
+        if (n.items.size() <= place) n.items.resize(place + 1);
+        n.items[place] = std::move(row.run);
+    }
+    counts_ = {};
+    started_at_ = started_at;
+    state_ = State::Running;
+    state_name_ = "Running";
+    paused_ = run_state == State::Paused;
+    if (paused_) state_ = State::Paused, state_name_ = "Paused";
+    if (flow_->timeout > 0) set_timer({-1, -1}, started_at + std::chrono::microseconds(std::int64_t(flow_->timeout * 1e6)), Alarm::Flow);
+    link();
+
+    const auto resume_one = [&](TaskKey key) {
+        auto& run = run_at(key);
+        ++counts_[static_cast<std::size_t>(run.state)];
+        const bool at_host = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
+        if (run.state == State::Retrying && run.due_at) set_timer(key, *run.due_at, Alarm::Retry);
+        else if (run.state == State::Paused && run.due_at) set_timer(key, *run.due_at, Alarm::Approval);
+        else if (run.state == State::Running && run.due_at) set_timer(key, *run.due_at, Alarm::Wait);
+        else if (at_host && !(key.item < 0 && node(key.task).mapped)) lost.push_back(key);
+    };
+    tasks_left_ = 0;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        auto& n = nodes_[i];
+        const int task = static_cast<int>(i);
+        resume_one({task, -1});
+        if (!is_final(n.run.state)) ++tasks_left_;
+        for (int item = 0; item < item_count(task); ++item) {
+            const auto state = n.items[static_cast<std::size_t>(item)].state;
+            resume_one({task, item});
+            if (!is_final(state)) ++n.items_left;
+            else if (state != State::Completed) ++n.items_failed;
+            if (!is_final(state) && state != State::Pending) ++n.items_under_way;
+        }
+    }
+    for (const auto key : lost) {
+        auto& run = run_at(key);
+        if (run.state == State::Cancelling) continue;
+        become(key, State::Pending, "Restarted", now);
+    }
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        auto& n = nodes_[i];
+        const int task = static_cast<int>(i);
+        for (const int parent : flow_->tasks[i].needs) {
+            const auto& p = node(parent).run;
+            if (p.state == State::Skipped) n.parent_skipped = true;
+            else if (is_final(p.state) && p.state != State::Completed &&
+                     (!plan_of(parent).continue_on_failure || reads(flow_->tasks[i], plan_of(parent).name)))
+                n.parent_failed = true;
+        }
+        if (n.run.state == State::Pending && n.pending_parents == 0) ready(task, now);
+        if (n.mapped && !is_final(n.run.state)) {
+            for (const auto key : lost)
+                if (key.task == task && key.item >= 0 && run_at(key).state == State::Pending) offer(key);
+            offer_items(n, task);
+        }
+    }
+    if (run_state == State::Cancelling) cancel(Ending::Cancelled, "cancelled", now);
+    for (const auto key : lost) {
+        if (run_at(key).state != State::Cancelling) continue;
+        become(key, State::Cancelled, "Cancelled", now);
+        resolve(key, now);
+    }
+    finish_if_done(now);
+}
+
+} // namespace millrace
