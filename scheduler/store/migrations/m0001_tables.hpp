@@ -71,6 +71,7 @@ create table millrace.run (
     message         text not null default '',
     params          jsonb not null,
     options         jsonb not null,
+    summary         jsonb,
     interval_start  timestamptz,
     interval_end    timestamptz check (interval_end > interval_start),
     created_at      timestamptz not null,
@@ -138,7 +139,7 @@ create table millrace.event (
 );
 create index event_by_run on millrace.event (run_id) where run_id is not null;
 
--- A unit of a limit. It is held while `epoch` is that of a living node; else it is free, whatever the other columns say.
+-- A unit of a limit. It is held while `epoch` is a node's; else it is free, whatever the other columns say.
 create table millrace.slot (
     key    text not null,
     number int not null check (number >= 1),

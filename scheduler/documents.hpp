@@ -1,0 +1,26 @@
+/// The API's documents of runs and task runs, made from values: the same for rows of the store and for live runs.
+#pragma once
+
+#include "scheduler/store/rows.hpp"
+
+namespace millrace {
+
+/// `summary`: {counts, loads}; null: both empty.
+[[nodiscard]] Json run_document(const RunRow& row, const Json& summary);
+/// `progress`: of the attempt under way, null for none.
+[[nodiscard]] Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, const Json& progress);
+[[nodiscard]] Json error_json(const OrderError& error);
+/// {<state>: n}, zeros left out.
+[[nodiscard]] Json counts_json(const std::array<int, 11>& counts);
+/// [{task, table, inserted, ...}] of a task run's result.
+void append_loads(Json& loads, const std::string& task, const TaskRun& run);
+/// Sums `more` into `loads`, by task and table: what a run in chunks did altogether.
+void add_loads(Json& loads, const Json& more);
+/// Sums of counts by state.
+void add_counts(Json& counts, const Json& more);
+
+[[nodiscard]] Json instant_json(std::optional<Instant> t);
+/// How an item is named in paths and in the API: 16 hex digits of its content's hash.
+[[nodiscard]] std::string item_hash(const Json& item);
+
+} // namespace millrace

@@ -1,0 +1,41 @@
+/// Where the runner's changes become durable. A side effect starts only in `committed`.
+///
+///     runner --submit--> [ changes that gathered ] --one transaction--> PostgreSQL
+///        ^                                                                  |
+///        +---------------- committed (on the loop, in order) <--------------+
+#pragma once
+
+#include "scheduler/store/rows.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// What changed together: it is committed together, or refused together. All of one run.
+struct RunChanges {
+    std::int64_t run_id = 0;          ///< 0: of no run
+    std::optional<RunRow> new_run;
+    std::optional<RunRow> run;        ///< its state, message, summary and times
+    std::vector<TaskRunRow> task_runs;
+    std::vector<AttemptRow> begun, ended;
+    std::vector<EventRow> events;
+    std::optional<FiringRow> firing;
+    std::vector<TaskKey> released;    ///< task runs whose slots become free
+    std::function<void()> committed;  ///< may be empty
+    /// PostgreSQL will never take these rows (sqlstate, message); other runs of the group are not concerned. May be empty.
+    std::function<void(std::string, std::string)> refused;
+};
+
+/// Used on the loop's thread. Callbacks come on the loop, never from inside submit(), in the order of submission.
+class Journal {
+public:
+    virtual ~Journal() = default;
+    virtual void submit(RunChanges changes) = 0;
+    /// Task-run rows submitted and not yet committed: who makes many should wait when it grows.
+    [[nodiscard]] virtual std::size_t backlog() const = 0;
+};
+
+} // namespace millrace

@@ -1,0 +1,203 @@
+#include "scheduler/pg_journal.hpp"
+
+#include "scheduler/pg_journal_statements.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace millrace {
+namespace {
+
+/// No row where the fence should be: another owns this node now.
+struct Fenced : std::runtime_error {
+    Fenced() : std::runtime_error("the lease of this node was taken") {}
+};
+
+std::int64_t boottime_us() {
+    timespec t{};
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+std::size_t task_rows(const std::vector<RunChanges>& group) {
+    std::size_t n = 0;
+    for (const auto& changes : group) n += changes.task_runs.size();
+    return n;
+}
+
+} // namespace
+
+PgJournal::PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, std::function<void()> fenced)
+    : io_(io), url_(std::move(url)), fenced_(std::move(fenced)), node_(std::move(node)),
+      leased_until_(boottime_us() + std::chrono::microseconds(lease_length).count()), thread_([this] { work(); }) {}
+
+PgJournal::~PgJournal() { close(); }
+
+void PgJournal::close() {
+    if (!thread_.joinable()) return;
+    {
+        std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    arrived_.notify_one();
+    thread_.join();
+}
+
+void PgJournal::submit(RunChanges changes) {
+    backlog_->fetch_add(changes.task_runs.size(), std::memory_order_relaxed);
+    {
+        std::lock_guard lock(mutex_);
+        gathering_.push_back(std::move(changes));
+    }
+    arrived_.notify_one();
+}
+
+JournalFigures PgJournal::figures() const {
+    std::lock_guard lock(mutex_);
+    return figures_;
+}
+
+void PgJournal::work() {
+    for (;;) {
+        Group group;
+        {
+            std::unique_lock lock(mutex_);
+            arrived_.wait(lock, [this] { return stopping_ || !gathering_.empty(); });
+            if (gathering_.empty()) return;
+            group.swap(gathering_);
+        }
+        if (dead_) continue;
+        write_or_bisect(std::move(group));
+    }
+}
+
+/// Writes the group whole; where PostgreSQL refuses it, in halves, until the one run is found whose rows it will not take.
+/// Changes of one run stay in order and share their fate.
+void PgJournal::write_or_bisect(Group group) {
+    switch (write(group, 0, group.size())) {
+    case Written::Yes: return answer(std::move(group), std::nullopt);
+    case Written::Fenced:
+    case Written::Stopped: return die();
+    case Written::Refused: break;
+    }
+    std::stable_sort(group.begin(), group.end(), [](const RunChanges& a, const RunChanges& b) { return a.run_id < b.run_id; });
+    if (group.front().run_id == group.back().run_id) {
+        spdlog::error("journal: PostgreSQL refuses the rows of run={} sqlstate={} error={}", group.front().run_id, last_refusal_.first, last_refusal_.second);
+        return answer(std::move(group), last_refusal_);
+    }
+    auto middle = group.begin() + static_cast<std::ptrdiff_t>(group.size() / 2);
+    const auto same = [&](const RunChanges& c) { return c.run_id == middle->run_id; };
+    auto cut = std::find_if(group.begin(), middle, same);
+    if (cut == group.begin()) cut = std::find_if_not(middle, group.end(), same);
+    Group second(std::make_move_iterator(cut), std::make_move_iterator(group.end()));
+    group.erase(cut, group.end());
+    write_or_bisect(std::move(group));
+    if (!dead_) write_or_bisect(std::move(second));
+}
+
+/// Tries until it is known what became of it: a commit whose answer was lost is settled by the fence row.
+PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t to) {
+    for (;;) {
+        const std::int64_t begin = boottime_us();
+        try {
+            if (!connection_) {
+                bool arrived = false;
+                if (!reconnect(arrived)) return Written::Stopped;
+                if (arrived) return Written::Yes;
+            }
+            transact(group, from, to);
+        } catch (const Fenced&) {
+            return Written::Fenced;
+        } catch (const std::exception& e) {
+            if (!is_transient(e)) {
+                const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e);
+                last_refusal_ = {sql ? sql->sqlstate() : "", e.what()};
+                if (!sql) connection_.reset();
+                return Written::Refused;
+            }
+            spdlog::warn("journal: the store is away, trying again: {}", e.what());
+            connection_.reset();
+            continue;
+        }
+        const std::int64_t end = boottime_us();
+        leased_until_ = begin + std::chrono::microseconds(lease_length).count();
+        std::lock_guard lock(mutex_);
+        ++figures_.commits;
+        figures_.last_commit_ms = static_cast<double>(end - begin) / 1000;
+        return Written::Yes;
+    }
+}
+
+void PgJournal::transact(Group& group, std::size_t from, std::size_t to) {
+    pqxx::work work(*connection_);
+    const auto fence = work.exec_prepared("raise_fence", node_.id, node_.epoch, node_.sequence + 1);
+    if (fence.affected_rows() != 1) throw Fenced();
+    const std::size_t rows = write_group(work, std::span(group).subspan(from, to - from), node_.epoch);
+    work.commit();
+    ++node_.sequence;
+    std::lock_guard lock(mutex_);
+    figures_.rows += rows;
+}
+
+/// `arrived`: the commit in doubt is in the store. False: we are to stop, or cannot know.
+bool PgJournal::reconnect(bool& arrived) {
+    for (int tries = 0;; ++tries) {
+        try {
+            connection_ = connect_store(url_, journal_statements());
+            pqxx::nontransaction look(*connection_);
+            // Without statistics the planner may read the whole table for each batch.
+            look.exec("set enable_hashjoin = off; set enable_mergejoin = off; set enable_seqscan = off");
+            const auto row = look.exec_params("select journal_seq from millrace.node where id = $1 and epoch = $2::uuid", node_.id, node_.epoch);
+            if (row.empty()) throw Fenced();
+            const auto stored = row[0][0].as<std::int64_t>();
+            if (stored != node_.sequence && stored != node_.sequence + 1) throw Fenced();
+            arrived = stored == node_.sequence + 1;
+            node_.sequence = stored;
+            std::lock_guard lock(mutex_);
+            ++figures_.reconnects;
+            return true;
+        } catch (const Fenced&) {
+            throw;
+        } catch (const std::exception& e) {
+            connection_.reset();
+            if (tries == 0) spdlog::warn("journal: the store cannot be reached: {}", e.what());
+        }
+        std::unique_lock lock(mutex_);
+        if (arrived_.wait_for(lock, std::chrono::milliseconds(50), [this] { return stopping_; })) return false;
+    }
+}
+
+void PgJournal::answer(Group group, std::optional<std::pair<std::string, std::string>> refusal) {
+    const std::size_t rows = task_rows(group);
+    if (refusal) {
+        std::lock_guard lock(mutex_);
+        ++figures_.refused;
+    }
+    auto tell = [backlog = backlog_, rows, group = std::move(group), refusal = std::move(refusal)] {
+        backlog->fetch_sub(rows, std::memory_order_relaxed);
+        for (const auto& changes : group) {
+            if (refusal) {
+                if (changes.refused) changes.refused(refusal->first, refusal->second);
+            } else if (changes.committed) {
+                changes.committed();
+            }
+        }
+    };
+    boost::asio::post(io_, std::move(tell));
+}
+
+void PgJournal::die() {
+    dead_ = true;
+    {
+        std::lock_guard lock(mutex_);
+        if (stopping_) return;
+    }
+    spdlog::critical("journal: node={} lost its epoch; nothing more is written", node_.id);
+    boost::asio::post(io_, [fenced = fenced_] { fenced(); });
+}
+
+} // namespace millrace

@@ -1,0 +1,82 @@
+/// The journal over PostgreSQL: one thread, one connection, group commit. What gathers while a commit is on its way goes
+/// in the next one; no timer. Every transaction begins with the fence row of this node: when another has taken the node's
+/// epoch away, nothing is written any more and `fenced` is called.
+#pragma once
+
+#include "scheduler/journal.hpp"
+#include "scheduler/store/database.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+namespace millrace {
+
+inline constexpr auto lease_length = std::chrono::seconds(10);
+
+struct NodeIdentity {
+    std::string id;
+    std::string epoch;      ///< uuid
+    std::int64_t sequence = 0;
+};
+
+struct JournalFigures {
+    std::uint64_t commits = 0, rows = 0, refused = 0, reconnects = 0;
+    double last_commit_ms = 0;
+};
+
+class PgJournal final : public Journal {
+public:
+    /// `fenced` is called once, on the loop.
+    PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, std::function<void()> fenced);
+    ~PgJournal() override;
+    /// Writes what was submitted, unless the store is away, and ends the thread. Callbacks may still come on the loop.
+    void close();
+
+    void submit(RunChanges changes) override;
+    [[nodiscard]] std::size_t backlog() const override { return backlog_->load(std::memory_order_relaxed); }
+
+    /// CLOCK_BOOTTIME until which the last commit proves the lease. Any thread.
+    [[nodiscard]] std::chrono::microseconds leased_until() const { return std::chrono::microseconds(leased_until_.load()); }
+    [[nodiscard]] JournalFigures figures() const;
+
+private:
+    using Group = std::vector<RunChanges>;
+    enum class Written { Yes, Refused, Fenced, Stopped };
+
+    void work();
+    Written write(Group& group, std::size_t from, std::size_t to);
+    void write_or_bisect(Group group);
+    void transact(Group& group, std::size_t from, std::size_t to);
+    bool reconnect(bool& arrived);
+    void answer(Group group, std::optional<std::pair<std::string, std::string>> refusal);
+    void die();
+
+    boost::asio::io_context& io_;
+    const std::string url_;
+    const std::function<void()> fenced_;
+
+    // Of the journal's thread.
+    NodeIdentity node_;
+    std::unique_ptr<pqxx::connection> connection_;
+    std::pair<std::string, std::string> last_refusal_;
+    bool dead_ = false;
+
+    // Guarded by mutex_.
+    mutable std::mutex mutex_;
+    std::condition_variable arrived_;
+    Group gathering_;
+    bool stopping_ = false;
+    JournalFigures figures_;
+
+    std::shared_ptr<std::atomic<std::size_t>> backlog_ = std::make_shared<std::atomic<std::size_t>>(0); ///< answers may outlive us
+    std::atomic<std::int64_t> leased_until_{0};
+    std::thread thread_; ///< last: it uses all of the above
+};
+
+} // namespace millrace

@@ -1,0 +1,77 @@
+/// A small pool of connections to the store, each used by one blocking call at a time on a thread of its own.
+/// The journal has its own connection and does not come here.
+#pragma once
+
+#include "scheduler/service.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <pqxx/pqxx>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// Opens a connection that knows `statements`, with UTC and our application name. Throws pqxx::broken_connection.
+struct Statement {
+    const char* name;
+    const char* sql;
+};
+[[nodiscard]] std::unique_ptr<pqxx::connection> connect_store(const std::string& url, const std::vector<Statement>& statements);
+
+/// A failure that another try may not meet: a lost connection, a server that restarts, a deadlock.
+[[nodiscard]] bool is_transient(const std::exception& error);
+
+class Database {
+public:
+    /// `statements` are prepared on every connection.
+    Database(std::string url, int connections, std::vector<Statement> statements);
+    ~Database();
+
+    /// Runs `work(pqxx::work&)` in a transaction on a thread of the pool, commits, and resumes the caller where it was.
+    /// A transient failure is tried again for about two seconds, then Refusal{Unavailable}; so `work` must be repeatable.
+    template <class Work>
+    [[nodiscard]] auto run(Work work) -> boost::asio::awaitable<std::invoke_result_t<Work&, pqxx::work&>> {
+        using Result = std::invoke_result_t<Work&, pqxx::work&>;
+        auto call = [this, work = std::move(work)]() mutable -> Result {
+            if constexpr (std::is_void_v<Result>) {
+                transact([&](pqxx::work& w) { work(w); });
+            } else {
+                Result result{};
+                transact([&](pqxx::work& w) { result = work(w); });
+                return result;
+            }
+        };
+        return on_pool(std::move(call));
+    }
+
+    /// Runs `work()` on a thread of the pool: blocking things beside the store, like reading log files.
+    template <class Work>
+    [[nodiscard]] auto on_pool(Work work) -> boost::asio::awaitable<std::invoke_result_t<Work&>> {
+        return boost::asio::co_spawn(threads_, invoke(std::move(work)),
+                                     boost::asio::bind_cancellation_slot(boost::asio::cancellation_slot(), boost::asio::use_awaitable));
+    }
+
+private:
+    template <class Work>
+    static boost::asio::awaitable<std::invoke_result_t<Work&>> invoke(Work work) {
+        co_return work();
+    }
+    void transact(const std::function<void(pqxx::work&)>& work);
+
+    std::string url_;
+    std::vector<Statement> statements_;
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<pqxx::connection>> idle_; ///< guarded by mutex_
+    boost::asio::thread_pool threads_;
+};
+
+} // namespace millrace

@@ -1,0 +1,15 @@
+/// Brings the schema `millrace` of the store to the newest version that this program knows.
+#pragma once
+
+#include <string>
+
+namespace millrace {
+
+/// The newest version that this program knows.
+[[nodiscard]] int schema_version();
+
+/// One transaction per migration, under an advisory lock, so that nodes which start together do not collide.
+/// Throws Error{Permanent} when the store is newer than this program.
+void migrate(const std::string& url);
+
+} // namespace millrace

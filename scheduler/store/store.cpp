@@ -1,0 +1,289 @@
+#include "scheduler/store/store.hpp"
+
+#include "flows/version.hpp"
+#include "scheduler/store/array_text.hpp"
+
+#include <algorithm>
+
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+std::string columns(const char* list, const char* rest) { return std::string("select ") + list + rest; }
+
+std::string names(const std::vector<std::string>& values) {
+    ArrayText array;
+    for (const auto& v : values) array.add_text(v);
+    return array.take();
+}
+
+std::optional<std::string> when(std::optional<Instant> t) { return t ? std::optional(timestamp_text(*t)) : std::nullopt; }
+
+} // namespace
+
+// ---- the node -------------------------------------------------------------------------------------------------------
+
+constexpr const char* take_node = R"sql(
+    insert into millrace.node as n (id, epoch, lease_until, journal_seq, started_at, version, pid)
+    values ($1, gen_random_uuid(), clock_timestamp() + interval '10 s', 0, $2, $3, $4)
+    on conflict (id) do update
+       set epoch = excluded.epoch, lease_until = excluded.lease_until, journal_seq = 0, started_at = excluded.started_at,
+           version = excluded.version, pid = excluded.pid
+     where $5 or n.lease_until < clock_timestamp()
+    returning epoch)sql";
+
+boost::asio::awaitable<NodeIdentity> Store::take_node(std::string id, bool sole, Instant now) {
+    return database_.run([id, sole, now](pqxx::work& w) {
+        const auto rows = w.exec_prepared("take_node", id, timestamp_text(now), std::string(version), static_cast<int>(getpid()), sole);
+        if (rows.empty())
+            throw Refusal(Refusal::Kind::Conflict, "node " + id + " lives in another process; its lease has not run out",
+                          "stop the other daemon, or give this one another `state` folder");
+        return NodeIdentity{id, rows[0][0].as<std::string>(), 0};
+    });
+}
+
+// A node whose lease has run out loses its epoch first, which fences its journal; what no epoch holds is nobody's.
+constexpr const char* void_dead_nodes = R"sql(
+    update millrace.node set epoch = gen_random_uuid() where lease_until < clock_timestamp() and epoch <> $1::uuid)sql";
+constexpr const char* adopt = R"sql(
+    update millrace.run r set epoch = $1::uuid
+     where finished_at is null and epoch is distinct from $1::uuid and not exists (select from millrace.node n where n.epoch = r.epoch)
+    returning id)sql";
+
+boost::asio::awaitable<std::vector<std::int64_t>> Store::adopt(std::string epoch) {
+    return database_.run([epoch](pqxx::work& w) {
+        std::vector<std::int64_t> ids;
+        w.exec_prepared("void_dead_nodes", epoch);
+        for (const auto& row : w.exec_prepared("adopt", epoch)) ids.push_back(row[0].as<std::int64_t>());
+        return ids;
+    });
+}
+
+static const std::string live_runs_sql = columns(run_columns, " from millrace.run where finished_at is null and epoch = $1::uuid order by id");
+static const std::string task_runs_sql = columns(task_run_columns, " from millrace.task_run where run_id = $1 order by task, item");
+
+boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoch) {
+    return database_.run([epoch](pqxx::work& w) {
+        std::vector<StoredRun> out;
+        for (const auto& row : w.exec_prepared("live_runs", epoch)) out.push_back({run_from(row), {}});
+        for (auto& run : out)
+            for (const auto& row : w.exec_prepared("task_runs", run.row.id)) run.task_runs.push_back(task_run_from(row));
+        return out;
+    });
+}
+
+constexpr const char* leave = "update millrace.node set lease_until = clock_timestamp() where epoch = $1::uuid";
+
+boost::asio::awaitable<void> Store::leave(std::string epoch) {
+    return database_.run([epoch](pqxx::work& w) { w.exec_prepared0("leave", epoch); });
+}
+
+// ---- runs -----------------------------------------------------------------------------------------------------------
+
+constexpr const char* new_run_ids = "select nextval('millrace.run_id')";
+
+boost::asio::awaitable<std::int64_t> Store::new_run_ids() {
+    return database_.run([](pqxx::work& w) { return w.exec_prepared1("new_run_ids")[0].as<std::int64_t>(); });
+}
+
+static const std::string run_sql = columns(run_columns, " from millrace.run where id = $1");
+
+boost::asio::awaitable<std::optional<RunRow>> Store::run(std::int64_t id) {
+    return database_.run([id](pqxx::work& w) -> std::optional<RunRow> {
+        const auto rows = w.exec_prepared("run", id);
+        if (rows.empty()) return std::nullopt;
+        return run_from(rows[0]);
+    });
+}
+
+static const std::string run_by_idempotency_key_sql = columns(run_columns, " from millrace.run where flow = $1 and idempotency_key = $2");
+
+boost::asio::awaitable<std::optional<RunRow>> Store::run_by_idempotency_key(std::string flow, std::string key) {
+    return database_.run([flow, key](pqxx::work& w) -> std::optional<RunRow> {
+        const auto rows = w.exec_prepared("run_by_idempotency_key", flow, fit_text(key));
+        if (rows.empty()) return std::nullopt;
+        return run_from(rows[0]);
+    });
+}
+
+static const std::string chunks_sql = columns(run_columns, " from millrace.run where parent_id = $1 order by id");
+
+boost::asio::awaitable<std::vector<RunRow>> Store::chunks(std::int64_t parent) {
+    return database_.run([parent](pqxx::work& w) {
+        std::vector<RunRow> out;
+        for (const auto& row : w.exec_prepared("chunks", parent)) out.push_back(run_from(row));
+        return out;
+    });
+}
+
+boost::asio::awaitable<std::vector<StoredTaskRun>> Store::task_runs(std::int64_t run_id) {
+    return database_.run([run_id](pqxx::work& w) {
+        std::vector<StoredTaskRun> out;
+        for (const auto& row : w.exec_prepared("task_runs", run_id)) out.push_back(task_run_from(row));
+        return out;
+    });
+}
+
+// ---- flows ----------------------------------------------------------------------------------------------------------
+
+constexpr const char* flows_sql = R"sql(
+    select f.name, f.plan_hash, f.folder, extract(epoch from f.deployed_at) * 1000000, f.archived, f.paused, p.plan
+      from millrace.flow f join millrace.plan p on p.hash = f.plan_hash order by f.name)sql";
+
+boost::asio::awaitable<std::vector<DeployedFlow>> Store::flows() {
+    return database_.run([](pqxx::work& w) {
+        std::vector<DeployedFlow> out;
+        for (const auto& row : w.exec_prepared("flows"))
+            out.push_back({row[0].c_str(), row[1].c_str(), row[2].c_str(), instant_from(row[3]).value(), row[4].as<bool>(), row[5].as<bool>(),
+                           std::make_shared<const FlowPlan>(Json::parse(row[6].c_str()).get<FlowPlan>())});
+        return out;
+    });
+}
+
+constexpr const char* plan_sql = "select plan from millrace.plan where hash = $1";
+
+boost::asio::awaitable<std::shared_ptr<const FlowPlan>> Store::plan(std::string hash) {
+    return database_.run([hash](pqxx::work& w) -> std::shared_ptr<const FlowPlan> {
+        const auto rows = w.exec_prepared("plan", hash);
+        if (rows.empty()) return nullptr;
+        return std::make_shared<const FlowPlan>(Json::parse(rows[0][0].c_str()).get<FlowPlan>());
+    });
+}
+
+constexpr const char* schedules_sql = R"sql(
+    select s.flow, s.number, s.spec, f.paused, extract(epoch from s.changed_at) * 1000000, extract(epoch from s.next_at) * 1000000, s.next_local
+      from millrace.schedule s join millrace.flow f on f.name = s.flow where not f.archived order by s.flow, s.number)sql";
+
+boost::asio::awaitable<std::vector<StoredSchedule>> Store::schedules() {
+    return database_.run([](pqxx::work& w) {
+        std::vector<StoredSchedule> out;
+        for (const auto& row : w.exec_prepared("schedules")) {
+            StoredSchedule s{row[0].c_str(), row[1].as<int>(), Json::parse(row[2].c_str()).get<FlowPlan>().schedules.at(0), row[3].as<bool>(),
+                             instant_from(row[4]).value(), instant_from(row[5]), row[6].is_null() ? "" : row[6].c_str()};
+            out.push_back(std::move(s));
+        }
+        return out;
+    });
+}
+
+constexpr const char* insert_plan = R"sql(
+    insert into millrace.plan (hash, flow, plan, created_at) values ($1, $2, $3, $4) on conflict do nothing)sql";
+constexpr const char* put_flow = R"sql(
+    insert into millrace.flow (name, plan_hash, folder, deployed_at) values ($1, $2, $3, $4)
+    on conflict (name) do update set plan_hash = excluded.plan_hash, folder = excluded.folder, deployed_at = excluded.deployed_at, archived = false)sql";
+constexpr const char* archive_flow = "update millrace.flow set archived = true where name = $1";
+constexpr const char* drop_schedules = "delete from millrace.schedule where flow = $1";
+constexpr const char* insert_schedule = R"sql(
+    insert into millrace.schedule (flow, number, spec, changed_at, next_at, next_local) values ($1, $2, $3, $4, $5, $6))sql";
+
+boost::asio::awaitable<void> Store::deploy(std::vector<FlowChange> changes, Instant now) {
+    return database_.run([changes = std::move(changes), now](pqxx::work& w) {
+        const auto at = timestamp_text(now);
+        for (const auto& c : changes) {
+            if (c.plan_json.empty()) {
+                w.exec_prepared("archive_flow", c.flow);
+                w.exec_prepared("drop_schedules", c.flow);
+                continue;
+            }
+            w.exec_prepared("insert_plan", c.plan_hash, c.flow, fit_json(c.plan_json), at);
+            w.exec_prepared("put_flow", c.flow, c.plan_hash, c.folder, at);
+            if (c.keep_schedules) continue;
+            w.exec_prepared("drop_schedules", c.flow);
+            for (const auto& s : c.schedules) {
+                FlowPlan holder; // a schedule's JSON is defined as part of a plan
+                holder.schedules = {s.spec};
+                w.exec_prepared("insert_schedule", s.flow, s.number, Json({{"schedules", Json(holder).at("schedules")}}).dump(), at, when(s.next_at),
+                                s.next_local);
+            }
+        }
+    });
+}
+
+constexpr const char* pause_flow = "update millrace.flow set paused = $2 where name = $1";
+
+boost::asio::awaitable<void> Store::pause_flow(std::string flow, bool paused) {
+    return database_.run([flow, paused](pqxx::work& w) { w.exec_prepared("pause_flow", flow, paused); });
+}
+
+constexpr const char* set_next = "update millrace.schedule set next_at = $3, next_local = $4 where flow = $1 and number = $2";
+
+boost::asio::awaitable<void> Store::set_next(std::vector<StoredSchedule> schedules) {
+    return database_.run([schedules = std::move(schedules)](pqxx::work& w) {
+        for (const auto& s : schedules) w.exec_prepared("set_next", s.flow, s.number, when(s.next_at), s.next_local);
+    });
+}
+
+// ---- slots ----------------------------------------------------------------------------------------------------------
+
+constexpr const char* add_slots = R"sql(
+    insert into millrace.slot (key, number) select $1, generate_series(1, $2::int) on conflict do nothing)sql";
+constexpr const char* remove_slots = R"sql(
+    delete from millrace.slot s
+     where (number > $2 or not key = any($3::text[])) and ($1 = '' or key = $1)
+       and not exists (select from millrace.node n where n.epoch = s.epoch))sql";
+
+boost::asio::awaitable<void> Store::set_limits(std::map<std::string, int> limits) {
+    return database_.run([limits](pqxx::work& w) {
+        std::vector<std::string> keys;
+        for (const auto& [key, slots] : limits) keys.push_back(key);
+        w.exec_prepared("remove_slots", std::string(), 1 << 30, names(keys));
+        for (const auto& [key, slots] : limits) {
+            w.exec_prepared("remove_slots", key, slots, names(keys));
+            w.exec_prepared("add_slots", key, slots);
+        }
+    });
+}
+
+// Keys are claimed in alphabetical order, and a locked row is passed over, so that two claims never wait for each other.
+constexpr const char* claim_slots = R"sql(
+    with free as (
+        select key, number from millrace.slot s
+         where key = $1 and not exists (select from millrace.node n where n.epoch = s.epoch)
+         order by number limit $2 for update skip locked)
+    update millrace.slot s set epoch = $3::uuid, run_id = $4, task = $5, item = $6, since = $7
+      from free where s.key = free.key and s.number = free.number)sql";
+
+boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, Instant now) {
+    std::sort(demands.begin(), demands.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    return database_.run([=](pqxx::work& w) {
+        pqxx::subtransaction all(w);
+        for (const auto& d : demands) {
+            const auto got = all.exec_prepared("claim_slots", d.key, d.slots, epoch, run_id, key.task, key.item, timestamp_text(now));
+            if (static_cast<int>(got.affected_rows()) < d.slots) return all.abort(), false;
+        }
+        all.commit();
+        return true;
+    });
+}
+
+const std::vector<Statement>& store_statements() {
+    static const std::vector<Statement> all{
+        {"take_node", take_node},
+        {"void_dead_nodes", void_dead_nodes},
+        {"adopt", adopt},
+        {"live_runs", live_runs_sql.c_str()},
+        {"task_runs", task_runs_sql.c_str()},
+        {"leave", leave},
+        {"new_run_ids", new_run_ids},
+        {"run", run_sql.c_str()},
+        {"run_by_idempotency_key", run_by_idempotency_key_sql.c_str()},
+        {"chunks", chunks_sql.c_str()},
+        {"flows", flows_sql},
+        {"plan", plan_sql},
+        {"schedules", schedules_sql},
+        {"insert_plan", insert_plan},
+        {"put_flow", put_flow},
+        {"archive_flow", archive_flow},
+        {"drop_schedules", drop_schedules},
+        {"insert_schedule", insert_schedule},
+        {"pause_flow", pause_flow},
+        {"set_next", set_next},
+        {"add_slots", add_slots},
+        {"remove_slots", remove_slots},
+        {"claim_slots", claim_slots},
+    };
+    return all;
+}
+
+} // namespace millrace

@@ -1,0 +1,110 @@
+/// The store's verbs beside the journal: taking over, deploying, looking up. Each is one transaction on the pool; all are
+/// repeatable. Reading for the API is pg_read_models.hpp.
+#pragma once
+
+#include "scheduler/pg_journal.hpp"
+#include "scheduler/store/database.hpp"
+#include "scheduler/store/rows.hpp"
+
+#include <map>
+#include <set>
+
+namespace millrace {
+
+/// A flow as the catalogue knows it.
+struct DeployedFlow {
+    std::string name, plan_hash, folder;
+    Instant deployed_at{};
+    bool archived = false, paused = false;
+    std::shared_ptr<const FlowPlan> plan;
+};
+
+struct StoredSchedule {
+    std::string flow;
+    int number = 0;
+    ScheduleSpec spec;
+    bool paused = false; ///< of the flow
+    Instant changed_at{};
+    std::optional<Instant> next_at;
+    std::string next_local;
+};
+
+/// A run that has to go on, with its task runs.
+struct StoredRun {
+    RunRow row;
+    std::vector<StoredTaskRun> task_runs;
+};
+
+/// What deploy does to one flow.
+struct FlowChange {
+    std::string flow, folder, plan_hash;
+    std::string plan_json;               ///< canonical; empty: archive
+    std::vector<StoredSchedule> schedules; ///< with their next firings
+    bool keep_schedules = false;         ///< they did not change: their times stay
+};
+
+class Store {
+public:
+    explicit Store(Database& database) : database_(database) {}
+
+    /// Makes this process the node `id`: a new epoch, and every live run of a node that is dead becomes ours. A node is
+    /// dead when it is our own former self (`sole`: we hold the lock of its state folder) or its lease has run out.
+    /// Throws Refusal{Conflict} when node `id` lives elsewhere.
+    [[nodiscard]] boost::asio::awaitable<NodeIdentity> take_node(std::string id, bool sole, Instant now);
+    /// Live runs of dead nodes become ours. Returns their ids.
+    [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> adopt(std::string epoch);
+    [[nodiscard]] boost::asio::awaitable<std::vector<StoredRun>> live_runs(std::string epoch);
+    /// Ends the lease: a node that stops on purpose makes nobody wait.
+    [[nodiscard]] boost::asio::awaitable<void> leave(std::string epoch);
+
+    /// The first of `run_id_block` new run ids.
+    [[nodiscard]] boost::asio::awaitable<std::int64_t> new_run_ids();
+
+    [[nodiscard]] boost::asio::awaitable<std::vector<DeployedFlow>> flows();
+    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan(std::string hash);
+    [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules();
+    [[nodiscard]] boost::asio::awaitable<void> deploy(std::vector<FlowChange> changes, Instant now);
+    [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
+    [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules);
+
+    /// Runs without their task runs.
+    [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run(std::int64_t id);
+    [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run_by_idempotency_key(std::string flow, std::string key);
+    [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> chunks(std::int64_t parent);
+    [[nodiscard]] boost::asio::awaitable<std::vector<StoredTaskRun>> task_runs(std::int64_t run_id);
+
+    /// Makes `limits` the slots that exist; more than before are added, surplus ones go when they are free.
+    [[nodiscard]] boost::asio::awaitable<void> set_limits(std::map<std::string, int> limits);
+    /// All slots of `demands` or none. Slots whose epoch is no node's count as free.
+    [[nodiscard]] boost::asio::awaitable<bool> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands,
+                                                           Instant now);
+
+private:
+    Database& database_;
+};
+
+inline constexpr std::int64_t run_id_block = 64;
+
+[[nodiscard]] const std::vector<Statement>& store_statements();
+
+/// The columns that run_from() reads, for `select` lists over millrace.run.
+inline constexpr const char* run_columns =
+    "id, flow, plan_hash, staging_id, run_key, idempotency_key, request_hash, trigger, state, state_name, message, params, options, summary,"
+    " extract(epoch from interval_start) * 1000000, extract(epoch from interval_end) * 1000000, extract(epoch from created_at) * 1000000,"
+    " extract(epoch from scheduled_for) * 1000000, extract(epoch from started_at) * 1000000, extract(epoch from finished_at) * 1000000,"
+    " rerun_of, parent_id, chunk_number, chunk_of";
+[[nodiscard]] RunRow run_from(const pqxx::row& row);
+
+/// Likewise for millrace.task_run.
+inline constexpr const char* task_run_columns =
+    "task, item, attempts, charged, state, state_name, extract(epoch from started_at) * 1000000, extract(epoch from finished_at) * 1000000,"
+    " extract(epoch from due_at) * 1000000, message, error, value, result";
+[[nodiscard]] StoredTaskRun task_run_from(const pqxx::row& row);
+
+/// Microseconds as the lists above give them; nothing for NULL.
+[[nodiscard]] std::optional<Instant> instant_from(const pqxx::field& field);
+
+/// A name with the life of the program: RunPlan keeps state names as pointers.
+[[nodiscard]] const char* interned(const std::string& name);
+
+} // namespace millrace
