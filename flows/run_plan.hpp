@@ -58,6 +58,7 @@ struct TaskRun {
 
     unsigned stamp = 0;                 ///< raised by every change: tells old timers from current ones
     bool changed = false;               ///< listed in take_changes()
+    bool stored = false;                ///< a row of it exists, or is on its way
     bool offered = false;               ///< a Start was given out and not answered
     bool timing_out = false;
 
@@ -121,6 +122,7 @@ public:
     /// Whether a Start given out earlier is still wanted.
     [[nodiscard]] bool may_start(TaskKey key) const;
     [[nodiscard]] std::vector<TaskKey> take_changes();
+    void mark_stored(TaskKey key) { run_at(key).stored = true; }
     [[nodiscard]] std::optional<Instant> next_wake() const;
 
     // What is.

@@ -185,6 +185,7 @@ void RunPlan::ring(const Timer& timer, Instant now) {
 void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost) {
     for (auto& row : rows) {
         auto& n = node(row.key.task);
+        row.run.stored = true;
         if (row.key.item < 0) {
             n.run = std::move(row.run);
             continue;

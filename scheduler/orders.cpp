@@ -59,6 +59,7 @@ RunContext run_context(const RunRow& row, const FlowPlan& flow) {
     c.run_key = row.run_key;
     c.timezone = flow.timezone;
     c.params = row.params;
+    for (const auto& param : flow.params) c.param_types[param.name] = param.type;
     if (row.interval_start) c.interval_start = to_rfc3339(*row.interval_start);
     if (row.interval_end) c.interval_end = to_rfc3339(*row.interval_end);
     c.chunk_number = row.chunk_number;

@@ -1,0 +1,450 @@
+#include "scheduler/runner.hpp"
+
+#include "flows/hash.hpp"
+#include "scheduler/documents.hpp"
+#include "scheduler/orders.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+namespace millrace {
+
+Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots, RunIds& ids,
+               EventHub& events, Settings settings)
+    : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), slots_(slots), ids_(ids), events_(events),
+      settings_(std::move(settings)), random_(settings_.seed) {
+    hosts_.listen(*this);
+}
+
+std::string Runner::new_uuid() {
+    const std::uint64_t high = (random_() & 0xffffffffffff0fffULL) | 0x4000ULL, low = (random_() & 0x3fffffffffffffffULL) | 0x8000000000000000ULL;
+    char text[40];
+    std::snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", static_cast<unsigned>(high >> 32), static_cast<unsigned>(high >> 16 & 0xffff),
+                  static_cast<unsigned>(high & 0xffff), static_cast<unsigned>(low >> 48), static_cast<unsigned long long>(low & 0xffffffffffffULL));
+    return text;
+}
+
+// ---- which runs go on -----------------------------------------------------------------------------------------------
+
+LiveRun* Runner::live(std::int64_t run_id) {
+    const auto at = live_.find(run_id);
+    return at == live_.end() ? nullptr : &at->second;
+}
+
+const LiveRun* Runner::find(std::int64_t run_id) const { return const_cast<Runner*>(this)->live(run_id); }
+
+std::vector<std::int64_t> Runner::active(const std::string& flow) const {
+    const auto at = by_flow_.find(flow);
+    return at == by_flow_.end() ? std::vector<std::int64_t>{} : at->second;
+}
+
+Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()> done, std::function<void(std::string, std::string)> no) {
+    const auto others = row.parent_id ? std::vector<std::int64_t>{} : active(row.flow);
+    const std::string overlap = start.catch_up ? "queue" : start.plan->overlap;
+    auto admission = Admission::Begun;
+    const auto id = row.id;
+    if (!others.empty() && overlap == "skip") {
+        admission = Admission::Skipped;
+        row.state = State::Skipped;
+        row.state_name = "Overlap";
+        row.message = "run " + std::to_string(others.front()) + " of this flow is still active";
+        row.finished_at = clock_.now();
+        row.summary = {{"counts", Json::object()}, {"loads", Json::array()}};
+        RunChanges changes;
+        changes.run_id = id;
+        changes.firing = start.firing;
+        changes.new_run = std::move(row);
+        changes.committed = std::move(done);
+        changes.refused = std::move(no);
+        journal_.submit(std::move(changes));
+        return admission;
+    }
+    if (!others.empty() && overlap != "allow") {
+        admission = Admission::Queued;
+        row.state_name = "Queued";
+        row.message = "waits for run " + std::to_string(others.back());
+    }
+    auto& run = live_[id];
+    run.row = std::move(row);
+    run.start = std::move(start);
+    run.pending.run_id = id;
+    run.pending.new_run = run.row;
+    run.pending.firing = run.start.firing;
+    run.pending.committed = std::move(done);
+    run.pending.refused = std::move(no);
+    if (!run.row.parent_id) by_flow_[run.row.flow].push_back(id);
+    if (overlap == "cancel_previous")
+        for (const auto other : others) cancel(other, "run " + std::to_string(id) + " takes its place", {});
+    if (admission == Admission::Begun) begin(run);
+    if (auto* r = live(id)) record(*r);
+    dispatch();
+    return admission;
+}
+
+void Runner::begin(LiveRun& run) {
+    run.begun = true;
+    if (cut_into_chunks(run)) return next_chunk(run);
+    if (!run.start.plan->limits.empty()) return claim(run, {-1, -1}, run.start.plan->limits);
+    begin_tasks(run);
+}
+
+void Runner::begin_tasks(LiveRun& run) {
+    const auto seed = static_cast<std::uint64_t>(run.row.id);
+    run.machine = std::make_unique<RunPlan>(run.start.plan, seed);
+    const auto now = clock_.now();
+    for (auto& [task, result] : run.start.reused) run.machine->reuse(task, std::move(result), now);
+    for (const auto& [task, result] : run.start.reused) append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(task)].name, run.machine->at({task, -1}));
+    run.start.reused.clear();
+    run.machine->begin(now);
+    pump(run.row.id);
+}
+
+void Runner::set_admitting(bool on) {
+    admitting_ = on;
+    if (on) dispatch();
+}
+
+// ---- one turn of a run ----------------------------------------------------------------------------------------------
+
+void Runner::soon(std::int64_t run_id) {
+    if (!woken_.insert(run_id).second) return;
+    boost::asio::post(io_, [this, run_id] {
+        woken_.erase(run_id);
+        pump(run_id);
+        dispatch();
+    });
+}
+
+/// Performs decisions until there are none, or the turn is over; then writes what changed. Who makes rows faster than
+/// the store takes them waits for it.
+void Runner::pump(std::int64_t run_id) {
+    auto* run = live(run_id);
+    if (!run || !run->machine) return;
+    if (journal_.backlog() > settings_.most_backlog) {
+        stalled_.insert(run_id);
+        return;
+    }
+    if (step(*run)) soon(run_id);
+    record(*run);
+    arm(*run);
+}
+
+/// True: the turn is over and there is more.
+bool Runner::step(LiveRun& run) {
+    for (int left = settings_.turn; left > 0; --left) {
+        const auto decision = run.machine->next();
+        if (!decision) return false;
+        perform(run, *decision);
+    }
+    return true;
+}
+
+/// `done` is called with the next commit of the run.
+void Runner::then(LiveRun& run, std::function<void()> done) {
+    if (!done) return;
+    auto& committed = run.pending.committed;
+    if (!committed) {
+        committed = std::move(done);
+        return;
+    }
+    committed = [first = std::move(committed), second = std::move(done)] {
+        first();
+        second();
+    };
+}
+
+void Runner::perform(LiveRun& run, const Decision& d) {
+    const auto& task = run.start.plan->tasks[static_cast<std::size_t>(d.key.task)];
+    switch (d.kind) {
+    case Decision::Kind::Start:
+        if (!run.machine->may_start(d.key)) return;
+        if (task.verb == Verb::Extract || task.verb == Verb::Transform || task.verb == Verb::Load || task.verb == Verb::Run)
+            return enqueue(run, d.key, false);
+        return start_own(run, d.key);
+    case Decision::Kind::EvaluateWhen: return ask_host(run, d.key.task, false);
+    case Decision::Kind::EvaluateItems: return ask_host(run, d.key.task, true);
+    case Decision::Kind::Stop:
+        for (const auto id : run.attempts) {
+            auto& a = active_.at(id);
+            if (a.key != d.key) continue;
+            a.stop = true;
+            if (a.started) hosts_.cancel(id);
+        }
+    }
+}
+
+/// Tasks that the daemon does itself: they wait for a time or for a person.
+void Runner::start_own(LiveRun& run, TaskKey key) {
+    auto& machine = *run.machine;
+    const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)];
+    const auto now = clock_.now();
+    machine.started(key, now);
+    try {
+        if (task.verb == Verb::Approve)
+            return machine.await_approval(key, now + std::chrono::seconds(task.options.value("timeout_seconds", std::int64_t{7 * 86400})), now);
+        if (task.verb == Verb::Wait && task.options.value("sql", "").empty()) return machine.wait_until(key, wait_end(run.row, machine, key, now), now);
+        throw Error(ErrorClass::Permanent, "task " + task.name + ": this kind of task cannot run here", "deploy the flow again with this version");
+    } catch (const Error& e) {
+        AttemptDone done;
+        done.outcome = "failed";
+        done.error = OrderError{std::string(to_string(e.error_class)), e.what(), e.remedy, 0};
+        machine.finished(key, done, now);
+    }
+}
+
+void Runner::ask_host(LiveRun& run, int task, bool items) {
+    auto order = evaluate_order(run.row, *run.machine, task, items ? Question::Items : Question::When);
+    order.id = ++last_order_;
+    hosts_.evaluate(std::move(order), [this, run_id = run.row.id, task, items](EvaluateReply reply) {
+        auto* r = live(run_id);
+        if (!r || !r->machine) return;
+        const auto now = clock_.now();
+        if (reply.error)
+            r->machine->evaluation_failed(task, *reply.error, now);
+        else if (items)
+            r->machine->items_known(task, std::move(reply.rows), now);
+        else
+            r->machine->when_known(task, !reply.rows.empty() && reply.rows.front().value("holds", false), now);
+        pump(run_id);
+        dispatch();
+    });
+}
+
+void Runner::arm(LiveRun& run) {
+    const auto wake = run.machine->next_wake();
+    if (wake == run.timer_at) return;
+    clock_.cancel(run.timer);
+    run.timer_at = wake;
+    if (!wake) return;
+    run.timer = clock_.call_at(*wake, [this, run_id = run.row.id] {
+        auto* r = live(run_id);
+        if (!r || !r->machine) return;
+        r->timer_at.reset();
+        r->machine->advance(clock_.now());
+        pump(run_id);
+        dispatch();
+    });
+}
+
+// ---- what becomes durable -------------------------------------------------------------------------------------------
+
+namespace {
+
+TaskRunRow row_of(TaskKey key, const TaskRun& run, bool is_new) {
+    TaskRunRow row{key, is_new, run.attempts, run.charged, run.state, run.state_name, run.started_at, run.finished_at, run.due_at, {}, {}, {}, {}};
+    if (const auto* d = run.details.get()) {
+        const auto text = [](const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); };
+        row.message = d->message;
+        if (d->error) row.error = text(error_json(*d->error));
+        if (is_new && !d->value.is_null()) row.value = text(d->value);
+        if (!d->result.is_null()) row.result = text(d->result);
+    }
+    return row;
+}
+
+} // namespace
+
+/// Everything that changed since the last time goes to the journal together.
+void Runner::record(LiveRun& run) {
+    auto& changes = run.pending;
+    std::vector<TaskKey> changed;
+    bool run_changed = changes.new_run.has_value() || changes.run.has_value(), over = false;
+    if (run.machine) {
+        auto& machine = *run.machine;
+        changed = machine.take_changes();
+        changes.task_runs.reserve(changed.size());
+        for (const auto key : changed) {
+            const auto& task_run = machine.at(key);
+            changes.task_runs.push_back(row_of(key, task_run, !task_run.stored));
+            machine.mark_stored(key);
+            if (task_run.state == State::Completed) {
+                ++completed_;
+                if (task_run.details && key.item < 0 && task_run.state_name != std::string_view("Reused"))
+                    append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(key.task)].name, task_run);
+            }
+        }
+        if (run.row.state != machine.state() || run.row.state_name != machine.state_name() || run.row.message != machine.message()) {
+            run_changed = true;
+            run.row.state = machine.state();
+            run.row.state_name = machine.state_name();
+            run.row.message = machine.message();
+            run.row.started_at = machine.started_at();
+            run.row.finished_at = machine.finished_at();
+            over = is_final(run.row.state);
+            if (over) run.row.summary = {{"counts", counts_json(machine.counts())}, {"loads", run.loads}};
+            (changes.new_run ? changes.new_run : changes.run) = run.row;
+        }
+    } else if (run_changed) {
+        over = is_final(run.row.state);
+    }
+    const bool nothing = !run_changed && changed.empty() && changes.begun.empty() && changes.ended.empty() && changes.events.empty() &&
+                         changes.released.empty() && !changes.committed;
+    if (nothing) return;
+    if (over) {
+        run.closing = true;
+        if (!run.start.plan->limits.empty()) changes.released.push_back({-1, -1});
+    }
+    const bool freed = !changes.released.empty();
+    RunChanges out = std::exchange(changes, RunChanges{});
+    changes.run_id = run.row.id;
+    if (!events_.heard()) changed.clear();
+    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed), run_changed, over, freed,
+                     then = std::move(out.committed)] {
+        if (then) then();
+        committed(id, to_start, changed, run_changed, over);
+        if (freed) retry_claims();
+    };
+    out.refused = [this, id = run.row.id, then = std::move(out.refused)](const std::string& sqlstate, const std::string& message) {
+        if (then) then(sqlstate, message);
+        refused(id, sqlstate, message);
+    };
+    journal_.submit(std::move(out));
+}
+
+/// The side effects of what is now durable.
+void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed, bool over) {
+    for (const auto id : to_start) hand_over(id);
+    if (auto* run = live(run_id); run && events_.heard()) {
+        for (const auto key : changed) {
+            if (!run->machine) break;
+            Json document = task_run_document(*run->start.plan, key, run->machine->at(key), progress(run_id, key));
+            document["run_id"] = run_id;
+            events_.publish({"task_run", run_id, std::move(document)});
+        }
+        if (run_changed || !changed.empty()) events_.publish({"run", run_id, live_document(*run)});
+    }
+    if (over) retire(run_id);
+    if (!stalled_.empty() && journal_.backlog() <= settings_.most_backlog / 2)
+        for (const auto id : std::exchange(stalled_, {})) soon(id);
+}
+
+/// PostgreSQL will not take this run's rows: it is parked as crashed, with a message that PostgreSQL does take.
+void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std::string& message) {
+    auto* run = live(run_id);
+    if (!run || run->row.state == State::Crashed) return;
+    spdlog::error("run={} is parked as crashed: its rows were refused sqlstate={} error={}", run_id, sqlstate, message);
+    for (const auto id : run->attempts) {
+        auto& a = active_.at(id);
+        a.stop = true;
+        if (a.started) hosts_.cancel(id);
+        if (!a.started && a.reserved) --reserved_[a.kind];
+    }
+    for (const auto id : std::exchange(run->attempts, {})) active_.erase(id);
+    clock_.cancel(run->timer);
+    run->machine.reset();
+    run->to_start.clear();
+    run->pending = {};
+    run->pending.run_id = run_id;
+    run->row.state = State::Crashed;
+    run->row.state_name = "Unrecordable";
+    run->row.message = "the store refused this run's rows (SQLSTATE " + sqlstate + "); the daemon's log has the details";
+    run->row.finished_at = clock_.now();
+    run->pending.run = run->row;
+    record(*run);
+}
+
+void Runner::retire(std::int64_t run_id) {
+    auto at = live_.find(run_id);
+    if (at == live_.end()) return;
+    LiveRun run = std::move(at->second);
+    clock_.cancel(run.timer);
+    live_.erase(at);
+    stalled_.erase(run_id);
+    if (run.row.parent_id) {
+        if (auto* parent = live(*run.row.parent_id)) chunk_ended(*parent, run);
+        return dispatch();
+    }
+    auto& list = by_flow_[run.row.flow];
+    std::erase(list, run_id);
+    const bool last = list.empty();
+    if (last) by_flow_.erase(run.row.flow);
+    if (!last) start_queued(run.row.flow);
+    dispatch();
+}
+
+void Runner::start_queued(const std::string& flow) {
+    const auto& list = by_flow_[flow];
+    auto* first = live(list.front());
+    if (!first || first->begun) return;
+    first->row.state_name = "Pending";
+    first->row.message.clear();
+    begin(*first);
+    if (auto* r = live(list.front())) record(*r);
+}
+
+void Runner::event(LiveRun& run, const std::string& task, const std::string& kind, const std::string& message, Json details) {
+    run.pending.events.push_back({clock_.now(), run.row.flow, task, kind, message, std::move(details)});
+}
+
+Json Runner::live_document(const LiveRun& run) const {
+    Json summary = {{"counts", run.chunk_counts}, {"loads", run.loads}};
+    if (run.machine) summary["counts"] = counts_json(run.machine->counts());
+    return run_document(run.row, summary);
+}
+
+// ---- what a person wants --------------------------------------------------------------------------------------------
+
+bool Runner::cancel(std::int64_t run_id, const std::string& message, std::function<void()> done) {
+    auto* run = live(run_id);
+    if (!run || run->closing || run->row.state == State::Cancelling) return false;
+    const auto now = clock_.now();
+    event(*run, "", "cancelled", message, Json::object());
+    then(*run, std::move(done));
+    if (run->machine) {
+        run->machine->cancel(RunPlan::Ending::Cancelled, message, now);
+        stalled_.erase(run_id);
+        pump(run_id);
+    } else if (run->child) {
+        run->stopping = true;
+        run->row.state = State::Cancelling;
+        run->row.state_name = "Cancelling";
+        run->row.message = message;
+        run->pending.run = run->row;
+        const auto child = run->child;
+        record(*run);
+        cancel(child, message, {});
+    } else {
+        without_slots_.erase({run_id, TaskKey{-1, -1}});
+        end_parent(*run, State::Cancelled, "Cancelled", message);
+    }
+    dispatch();
+    return true;
+}
+
+bool Runner::pause(std::int64_t run_id, const std::string& by, std::function<void()> done) {
+    auto* run = live(run_id);
+    if (!run || !run->machine || run->machine->state() != State::Running) return false;
+    event(*run, "", "paused", "paused by " + by, Json::object());
+    then(*run, std::move(done));
+    run->machine->pause(clock_.now());
+    pump(run_id);
+    return true;
+}
+
+bool Runner::resume(std::int64_t run_id, const std::string& by, std::function<void()> done) {
+    auto* run = live(run_id);
+    if (!run || !run->machine || run->machine->state() != State::Paused) return false;
+    event(*run, "", "resumed", "resumed by " + by, Json::object());
+    then(*run, std::move(done));
+    run->machine->resume(clock_.now());
+    pump(run_id);
+    dispatch();
+    return true;
+}
+
+bool Runner::decide(std::int64_t run_id, int task, bool approved, const std::string& message, std::function<void()> done) {
+    auto* run = live(run_id);
+    if (!run || !run->machine || !run->machine->decide(task, approved, message, clock_.now())) return false;
+    event(*run, run->start.plan->tasks[static_cast<std::size_t>(task)].name, approved ? "approved" : "rejected", message, Json::object());
+    then(*run, std::move(done));
+    pump(run_id);
+    dispatch();
+    return true;
+}
+
+} // namespace millrace

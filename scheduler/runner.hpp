@@ -1,0 +1,199 @@
+/// Drives the live runs of this node: performs what RunPlan decides, writes what changed, starts attempts when their record
+/// is committed. It decides nothing about a run itself; its own matters are order among runs (overlap, priority), slots,
+/// and chunks. One thread, no blocking call.
+///
+///     attempt_done --> RunPlan.finished --> next() decisions --> perform
+///                                       --> take_changes()  --> journal.submit -- committed --> hosts.start
+#pragma once
+
+#include "scheduler/attempt_runner.hpp"
+#include "scheduler/clock.hpp"
+#include "scheduler/event_hub.hpp"
+#include "scheduler/journal.hpp"
+#include "scheduler/ports.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+namespace millrace {
+
+/// Claims the slots of a limit, all or none; `answer` comes on the loop. False also when the store is away.
+class Slots {
+public:
+    virtual ~Slots() = default;
+    virtual void claim(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) = 0;
+};
+
+/// Run ids without a round trip.
+class RunIds {
+public:
+    virtual ~RunIds() = default;
+    /// 0: none at hand, try again soon.
+    [[nodiscard]] virtual std::int64_t take() = 0;
+};
+
+/// What a run begins with besides its row.
+struct RunStart {
+    std::shared_ptr<const FlowPlan> plan;
+    std::map<int, TaskRunDetails> reused;         ///< a re-run: results that stand
+    std::optional<FiringRow> firing;
+    bool catch_up = false;                        ///< a missed firing: queues whatever `overlap` says
+};
+
+struct LiveRun {
+    RunRow row;
+    RunStart start;
+    std::unique_ptr<RunPlan> machine; ///< nothing while queued, and for a run in chunks
+    bool begun = false;
+    RunChanges pending;               ///< gathers until the next record()
+    std::vector<OrderId> to_start;    ///< recorded in `pending`
+    std::set<OrderId> attempts;       ///< under way
+    Clock::TimerId timer = 0;
+    std::optional<Instant> timer_at;
+    bool closing = false;             ///< its end is submitted
+    Json loads = Json::array();
+
+    // Of a run in chunks. `row.options.chunks_done` lists the numbers that an earlier run completed.
+    std::vector<std::pair<Instant, Instant>> parts;
+    std::size_t next_part = 0;
+    std::int64_t child = 0;
+    bool stopping = false;
+    Json chunk_counts = Json::object();
+};
+
+class Runner final : public AttemptListener {
+public:
+    struct Settings {
+        std::string staging;
+        std::uint64_t seed = std::random_device{}();
+        int turn = 4096;                  ///< decisions per turn of the loop: others get their turn too
+        std::size_t most_backlog = 20000; ///< rows on their way to the store before runs wait
+    };
+    Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots, RunIds& ids,
+           EventHub& events, Settings settings);
+
+    enum class Admission { Begun, Queued, Skipped };
+    /// Takes a new run; its id, flow, params, interval and so on are set. `committed` and `refused` as in RunChanges.
+    Admission admit(RunRow row, RunStart start, std::function<void()> committed, std::function<void(std::string, std::string)> refused);
+    /// Takes runs that were live when their node ended, parents before children, oldest first.
+    struct Resumed {
+        RunRow row;
+        std::shared_ptr<const FlowPlan> plan;
+        std::vector<StoredTaskRun> task_runs;
+        std::vector<RunRow> chunks; ///< its children so far
+    };
+    void resume_all(std::vector<Resumed> runs);
+    /// False: no new attempts begin (the lease runs out, the node stops); what is under way goes on.
+    void set_admitting(bool on);
+
+    /// Nothing when the run is not live here.
+    [[nodiscard]] const LiveRun* find(std::int64_t run_id) const;
+    [[nodiscard]] std::vector<std::int64_t> active(const std::string& flow) const;
+    [[nodiscard]] std::size_t live_count() const { return live_.size(); }
+    [[nodiscard]] std::size_t attempts_under_way() const { return active_.size(); }
+    [[nodiscard]] Json live_document(const LiveRun& run) const;
+    /// Of the attempt under way; null for none.
+    [[nodiscard]] Json progress(std::int64_t run_id, TaskKey key) const;
+    [[nodiscard]] std::uint64_t completed_task_runs() const { return completed_; }
+
+    /// Each false when the run is not live, or not in a state for it. `done` is called when it is committed.
+    bool cancel(std::int64_t run_id, const std::string& message, std::function<void()> done);
+    bool pause(std::int64_t run_id, const std::string& by, std::function<void()> done);
+    bool resume(std::int64_t run_id, const std::string& by, std::function<void()> done);
+    bool decide(std::int64_t run_id, int task, bool approved, const std::string& message, std::function<void()> done);
+
+    void attempt_progress(const AttemptProgress& progress) override;
+    void attempt_event(const AttemptEvent& event) override;
+    void attempt_done(AttemptDone done) override;
+
+    [[nodiscard]] std::string new_uuid();
+
+private:
+    enum Kind { ExtractKind, SqlKind, RunKind, Kinds };
+    struct Active {
+        std::int64_t run_id;
+        TaskKey key;
+        Kind kind;
+        AttemptOrder order; ///< emptied when it is handed over
+        bool started = false, stop = false, reserved = true;
+        AttemptProgress progress;
+    };
+    struct Waiting {
+        int priority;          ///< lower goes first
+        std::uint64_t number;  ///< in order of arrival
+        std::int64_t run_id;
+        TaskKey key;
+        bool has_slots;
+        friend bool operator<(const Waiting& a, const Waiting& b) { return std::tie(a.priority, a.number) < std::tie(b.priority, b.number); }
+    };
+
+    LiveRun* live(std::int64_t run_id);
+    void begin(LiveRun& run);
+    void begin_tasks(LiveRun& run);
+    bool step(LiveRun& run);
+    void pump(std::int64_t run_id);
+    static void then(LiveRun& run, std::function<void()> done);
+    void perform(LiveRun& run, const Decision& decision);
+    void start_own(LiveRun& run, TaskKey key);
+    void ask_host(LiveRun& run, int task, bool items);
+    void record(LiveRun& run);
+    void committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed, bool over);
+    void refused(std::int64_t run_id, const std::string& sqlstate, const std::string& message);
+    void retire(std::int64_t run_id);
+    void start_queued(const std::string& flow);
+    void arm(LiveRun& run);
+    void soon(std::int64_t run_id);
+    void event(LiveRun& run, const std::string& task, const std::string& kind, const std::string& message, Json details);
+
+    // Attempts (runner_attempts.cpp).
+    void enqueue(LiveRun& run, TaskKey key, bool has_slots);
+    void dispatch();
+    void start_attempt(LiveRun& run, TaskKey key);
+    void hand_over(OrderId id);
+    void claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
+    void retry_claims();
+    void fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error);
+
+    // Runs in chunks (runner_chunks.cpp).
+    [[nodiscard]] static bool cut_into_chunks(LiveRun& run);
+    void resume_one(Resumed& resumed);
+    void resume_parent(LiveRun& run, const std::vector<RunRow>& chunks);
+    void next_chunk(LiveRun& run);
+    void chunk_ended(LiveRun& parent, const LiveRun& child);
+    void end_parent(LiveRun& parent, State state, const std::string& name, const std::string& message);
+
+    boost::asio::io_context& io_;
+    Clock& clock_;
+    Journal& journal_;
+    AttemptRunner& hosts_;
+    Connections& connections_;
+    Slots& slots_;
+    RunIds& ids_;
+    EventHub& events_;
+    const Settings settings_;
+    std::mt19937_64 random_;
+
+    std::map<std::int64_t, LiveRun> live_;
+    std::map<std::string, std::vector<std::int64_t>> by_flow_; ///< live runs in order, chunks left out
+    std::unordered_map<OrderId, Active> active_;
+    OrderId last_order_ = 0;
+    std::array<std::set<Waiting>, Kinds> waiting_;
+    std::array<int, Kinds> reserved_{}; ///< recorded, not yet handed to hosts_
+    std::uint64_t arrivals_ = 0;
+    std::map<std::pair<std::int64_t, TaskKey>, std::vector<SlotDemand>> without_slots_;
+    bool slot_poll_ = false;
+    std::set<std::int64_t> stalled_; ///< wait for the journal
+    std::set<std::int64_t> woken_;   ///< a turn is posted for them
+    bool admitting_ = true;
+    std::uint64_t completed_ = 0;
+};
+
+} // namespace millrace

@@ -1,0 +1,198 @@
+// Attempts: places, slots, the order in which they begin, and what hosts report.
+#include "scheduler/documents.hpp"
+#include "scheduler/orders.hpp"
+#include "scheduler/runner.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+
+namespace millrace {
+namespace {
+
+constexpr std::array<const char*, 3> sample_verb{"extract", "transform", "run"}; ///< by Kind: whose places count
+
+int priority_of(const FlowPlan& plan) { return plan.priority == "high" ? 0 : plan.priority == "low" ? 2 : 1; }
+
+AttemptDone failed_done(OrderId id, const std::string& outcome, OrderError error) {
+    AttemptDone done;
+    done.id = id;
+    done.outcome = outcome;
+    done.error = std::move(error);
+    return done;
+}
+
+State attempt_state(const AttemptDone& done) {
+    if (done.outcome == "completed") return State::Completed;
+    if (done.outcome == "cancelled") return State::Cancelled;
+    return done.error && done.error->error_class == "crashed" ? State::Crashed : State::Failed;
+}
+
+} // namespace
+
+void Runner::enqueue(LiveRun& run, TaskKey key, bool has_slots) {
+    const Verb verb = run.start.plan->tasks[static_cast<std::size_t>(key.task)].verb;
+    const Kind kind = verb == Verb::Extract ? ExtractKind : verb == Verb::Run ? RunKind : SqlKind;
+    waiting_[kind].insert({priority_of(*run.start.plan), ++arrivals_, run.row.id, key, has_slots});
+}
+
+/// Starts as many attempts as there are places for, the most urgent first. Those that need slots ask for them first and
+/// come back with them; a run that was cancelled or paused meanwhile is passed over.
+void Runner::dispatch() {
+    if (!admitting_) return;
+    std::set<std::int64_t> touched;
+    for (int kind = 0; kind < Kinds; ++kind) {
+        auto& queue = waiting_[static_cast<std::size_t>(kind)];
+        while (!queue.empty() && hosts_.free_places(sample_verb[static_cast<std::size_t>(kind)]) > reserved_[static_cast<std::size_t>(kind)]) {
+            const Waiting next = *queue.begin();
+            queue.erase(queue.begin());
+            auto* run = live(next.run_id);
+            const bool wanted = run && run->machine && run->machine->may_start(next.key);
+            const auto* limits = run ? &run->start.plan->tasks[static_cast<std::size_t>(next.key.task)].limits : nullptr;
+            if (!wanted) {
+                if (run && next.has_slots) run->pending.released.push_back(next.key), touched.insert(next.run_id);
+                continue;
+            }
+            if (!limits->empty() && !next.has_slots) {
+                claim(*run, next.key, *limits);
+                continue;
+            }
+            start_attempt(*run, next.key);
+            touched.insert(next.run_id);
+        }
+    }
+    for (const auto run_id : touched) soon(run_id), record(live_.at(run_id));
+}
+
+void Runner::start_attempt(LiveRun& run, TaskKey key) {
+    const auto now = clock_.now();
+    run.machine->started(key, now);
+    const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)];
+    const Kind kind = task.verb == Verb::Extract ? ExtractKind : task.verb == Verb::Run ? RunKind : SqlKind;
+    AttemptRow row{key, run.machine->at(key).attempts, State::Running, {}, now, std::nullopt, {}};
+    try {
+        AttemptOrder order = attempt_order(run.row, *run.machine, key, settings_.staging, connections_);
+        order.id = ++last_order_;
+        row.log = order.log;
+        run.pending.begun.push_back(row);
+        run.to_start.push_back(order.id);
+        run.attempts.insert(order.id);
+        ++reserved_[kind];
+        active_.emplace(order.id, Active{run.row.id, key, kind, std::move(order), false, false, true, {}});
+    } catch (const std::exception& e) {
+        const auto* known = dynamic_cast<const Error*>(&e);
+        const OrderError error{std::string(known ? to_string(known->error_class) : "permanent"), e.what(), known ? known->remedy : "", 0};
+        if (!task.limits.empty()) run.pending.released.push_back(key);
+        run.machine->finished(key, failed_done(0, "failed", error), now);
+    }
+}
+
+/// The record is durable: the attempt may begin.
+void Runner::hand_over(OrderId id) {
+    const auto at = active_.find(id);
+    if (at == active_.end()) return;
+    auto& a = at->second;
+    a.reserved = false;
+    --reserved_[a.kind];
+    if (a.stop) return attempt_done(failed_done(id, "cancelled", {"cancelled", "cancelled before it began", {}, 0}));
+    a.started = true;
+    std::error_code made;
+    std::filesystem::create_directories(a.order.staging, made);
+    if (!made) std::filesystem::create_directories(std::filesystem::path(a.order.log).parent_path(), made);
+    if (made)
+        return attempt_done(failed_done(id, "failed", {"resource", "cannot make the folder " + a.order.staging + ": " + made.message(),
+                                                       "check the free space and the rights of the staging folder", 0}));
+    hosts_.start(std::move(a.order));
+}
+
+// ---- slots ----------------------------------------------------------------------------------------------------------
+
+void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands) {
+    slots_.claim(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](bool granted) {
+        auto* r = live(run_id);
+        if (!r || r->closing) {
+            if (granted) {
+                RunChanges back;
+                back.run_id = run_id;
+                back.released.push_back(key);
+                journal_.submit(std::move(back));
+            }
+            return;
+        }
+        if (!granted) {
+            without_slots_[{run_id, key}] = demands;
+            if (key.task >= 0 && r->machine) r->machine->waiting(key, "WaitingForSlot");
+            if (key.task < 0) r->row.state_name = "WaitingForSlot", r->pending.run = r->row;
+            record(*r);
+            if (!std::exchange(slot_poll_, true)) // another node may free one, or end
+                clock_.call_at(clock_.now() + std::chrono::seconds(1), [this] { slot_poll_ = false, retry_claims(); });
+            return;
+        }
+        if (key.task < 0)
+            begin_tasks(*r);
+        else
+            enqueue(*r, key, true);
+        dispatch();
+    });
+}
+
+void Runner::retry_claims() {
+    for (auto& [who, demands] : std::exchange(without_slots_, {})) {
+        const auto& [run_id, key] = who;
+        auto* run = live(run_id);
+        if (!run || run->closing) continue;
+        if (key.task >= 0 && (!run->machine || !run->machine->may_start(key))) continue;
+        claim(*run, key, demands);
+    }
+}
+
+// ---- reports --------------------------------------------------------------------------------------------------------
+
+Json Runner::progress(std::int64_t run_id, TaskKey key) const {
+    const auto* run = find(run_id);
+    if (!run) return nullptr;
+    for (const auto id : run->attempts)
+        if (const auto& a = active_.at(id); a.key == key && a.started) return a.progress;
+    return nullptr;
+}
+
+void Runner::attempt_progress(const AttemptProgress& p) {
+    const auto at = active_.find(p.id);
+    if (at == active_.end()) return;
+    at->second.progress = p;
+    const auto* run = find(at->second.run_id);
+    if (!run || !run->machine || !events_.heard()) return;
+    Json document = task_run_document(*run->start.plan, at->second.key, run->machine->at(at->second.key), p);
+    document["run_id"] = run->row.id;
+    events_.publish({"progress", run->row.id, std::move(document)});
+}
+
+void Runner::attempt_event(const AttemptEvent& e) {
+    const auto at = active_.find(e.id);
+    if (at == active_.end()) return;
+    auto* run = live(at->second.run_id);
+    if (!run) return;
+    event(*run, run->start.plan->tasks[static_cast<std::size_t>(at->second.key.task)].name, e.kind, e.message, e.details);
+    record(*run);
+}
+
+void Runner::attempt_done(AttemptDone done) {
+    const auto at = active_.find(done.id);
+    if (at == active_.end()) return;
+    const auto [run_id, key] = std::pair(at->second.run_id, at->second.key);
+    active_.erase(at);
+    auto* run = live(run_id);
+    if (!run || !run->machine) return dispatch();
+    run->attempts.erase(done.id);
+    const auto now = clock_.now();
+    AttemptRow row{key, run->machine->at(key).attempts, attempt_state(done), {}, {}, now, {}};
+    if (done.error) row.error = error_json(*done.error).dump(-1, ' ', false, Json::error_handler_t::replace);
+    run->pending.ended.push_back(std::move(row));
+    if (!run->start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty()) run->pending.released.push_back(key);
+    run->machine->finished(key, done, now);
+    if (step(*run)) soon(run_id);
+    dispatch(); // before the record: a parent's end and its child's start share a commit
+    pump(run_id);
+}
+
+} // namespace millrace
