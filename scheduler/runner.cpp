@@ -308,6 +308,7 @@ void Runner::record(LiveRun& run) {
 
 /// The side effects of what is now durable.
 void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed, bool over) {
+    if (auto* run = live(run_id)) run->stored = true;
     for (const auto id : to_start) hand_over(id);
     if (auto* run = live(run_id); run && events_.heard()) {
         for (const auto key : changed) {
@@ -327,6 +328,10 @@ void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start
 void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std::string& message) {
     auto* run = live(run_id);
     if (!run || run->row.state == State::Crashed) return;
+    if (!run->stored) { // its own row: another node fired the schedule or took the idempotency key first
+        spdlog::warn("run={} of flow={} is not taken: {}", run_id, run->row.flow, message);
+        return retire(run_id);
+    }
     spdlog::error("run={} is parked as crashed: its rows were refused sqlstate={} error={}", run_id, sqlstate, message);
     for (const auto id : run->attempts) {
         auto& a = active_.at(id);
@@ -353,6 +358,11 @@ void Runner::retire(std::int64_t run_id) {
     if (at == live_.end()) return;
     LiveRun run = std::move(at->second);
     clock_.cancel(run.timer);
+    for (const auto id : run.attempts) { // only where its rows were refused
+        if (const auto& a = active_.at(id); a.reserved) --reserved_[a.kind];
+        else hosts_.cancel(id);
+        active_.erase(id);
+    }
     live_.erase(at);
     stalled_.erase(run_id);
     if (run.row.parent_id) {

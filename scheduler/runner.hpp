@@ -59,6 +59,7 @@ struct LiveRun {
     Clock::TimerId timer = 0;
     std::optional<Instant> timer_at;
     bool closing = false;             ///< its end is submitted
+    bool stored = false;              ///< its row is committed
     Json loads = Json::array();
 
     // Of a run in chunks. `row.options.chunks_done` lists the numbers that an earlier run completed.
@@ -115,6 +116,7 @@ public:
     void attempt_done(AttemptDone done) override;
 
     [[nodiscard]] std::string new_uuid();
+    [[nodiscard]] boost::asio::any_io_executor executor() { return io_.get_executor(); }
 
 private:
     enum Kind { ExtractKind, SqlKind, RunKind, Kinds };

@@ -66,6 +66,7 @@ struct DeployRequest {
 
 /// What changed, as Server-Sent Events tell it: `type` run | task_run | progress | log | flow, `data` the document.
 struct EngineEvent {
+    EngineEvent(std::string event_type, std::int64_t run, Json document) : type(std::move(event_type)), run_id(run), data(std::move(document)) {}
     std::string type;
     std::int64_t run_id = 0; ///< 0: of no run
     Json data;

@@ -1,0 +1,44 @@
+/// The deployed flows as this node knows them, and the plans that live and past runs pin. Read from the store at start and
+/// after each deploy; the loop's thread only.
+#pragma once
+
+#include "scheduler/store/store.hpp"
+
+#include <map>
+
+namespace millrace {
+
+class Catalogue {
+public:
+    /// Null when there is none; archived ones are found too.
+    [[nodiscard]] const DeployedFlow* find(const std::string& flow) const {
+        const auto at = flows_.find(flow);
+        return at == flows_.end() ? nullptr : &at->second;
+    }
+    [[nodiscard]] const std::map<std::string, DeployedFlow>& all() const { return flows_; }
+
+    void replace(std::vector<DeployedFlow> flows) {
+        flows_.clear();
+        for (auto& flow : flows) {
+            plans_[flow.plan_hash] = flow.plan;
+            flows_.emplace(flow.name, std::move(flow));
+        }
+    }
+    void set_paused(const std::string& flow, bool paused) { flows_.at(flow).paused = paused; }
+
+    [[nodiscard]] std::shared_ptr<const FlowPlan> plan(const std::string& hash) const {
+        const auto at = plans_.find(hash);
+        return at == plans_.end() ? nullptr : at->second;
+    }
+    void remember(const std::string& hash, std::shared_ptr<const FlowPlan> plan) {
+        if (plans_.size() > most_plans) plans_.clear(); // what is still wanted is read again
+        plans_[hash] = std::move(plan);
+    }
+
+private:
+    static constexpr std::size_t most_plans = 1000;
+    std::map<std::string, DeployedFlow> flows_;
+    std::map<std::string, std::shared_ptr<const FlowPlan>> plans_;
+};
+
+} // namespace millrace

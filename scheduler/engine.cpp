@@ -1,0 +1,290 @@
+#include "scheduler/engine.hpp"
+
+#include "flows/error.hpp"
+#include "scheduler/engine_service.hpp"
+#include "scheduler/host_pool.hpp"
+#include "scheduler/pg_journal.hpp"
+#include "scheduler/pg_journal_statements.hpp"
+#include "scheduler/pg_read_models.hpp"
+#include "scheduler/run_id_block.hpp"
+#include "scheduler/runner.hpp"
+#include "scheduler/schedules.hpp"
+#include "scheduler/store/migrate.hpp"
+#include "scheduler/store/store.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace millrace {
+namespace asio = boost::asio;
+namespace {
+
+constexpr auto heartbeat = std::chrono::seconds(3);
+
+std::vector<Statement> pool_statements() {
+    auto all = store_statements();
+    all.insert(all.end(), read_statements().begin(), read_statements().end());
+    return all;
+}
+
+std::string node_name(const EngineConfig& config) {
+    if (!config.node.empty()) return config.node;
+    char name[256] = {};
+    gethostname(name, sizeof name - 1);
+    return std::string(name) + ":" + std::filesystem::weakly_canonical(config.state).string();
+}
+
+std::string host_program(const EngineConfig& config) {
+    if (!config.host_program.empty()) return config.host_program;
+    return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "millrace-host";
+}
+
+std::map<std::string, std::string> host_environment(const EngineConfig& config) {
+    std::map<std::string, std::string> out;
+    for (const char* name : {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
+        if (const char* value = std::getenv(name)) out[name] = value;
+    for (const auto& [name, value] : config.host_environment) out[name] = value;
+    return out;
+}
+
+/// Slots by the store: claims go through the pool, releases through the journal.
+class StoreSlots final : public Slots {
+public:
+    StoreSlots(asio::io_context& io, Clock& clock, Store& store) : io_(io), clock_(clock), store_(store) {}
+    void claim(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) override {
+        asio::co_spawn(io_, store_.claim_slots(epoch, run_id, key, std::move(demands), clock_.now()),
+                       [answer = std::move(answer)](std::exception_ptr failed, bool granted) { answer(!failed && granted); });
+    }
+    std::string epoch;
+
+private:
+    asio::io_context& io_;
+    Clock& clock_;
+    Store& store_;
+};
+
+/// The lock of the state folder: whoever holds it knows that the former holder is dead.
+class StateLock {
+public:
+    void take(const std::string& folder) {
+        std::filesystem::create_directories(folder);
+        const std::string path = folder + "/node.lock";
+        fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd_ < 0) throw Error(ErrorClass::Resource, "cannot open " + path + ": " + std::strerror(errno), "check the rights of the state folder");
+        if (flock(fd_, LOCK_EX | LOCK_NB) != 0)
+            throw Error(ErrorClass::Permanent, "another millrace daemon uses the state folder " + folder, "stop it, or give this one another `state` folder");
+    }
+    ~StateLock() {
+        if (fd_ >= 0) close(fd_);
+    }
+
+private:
+    int fd_ = -1;
+};
+
+} // namespace
+
+struct Engine::Parts {
+    Parts(asio::io_context& loop, Clock& c, EngineConfig cfg, Connections& cs, FlowFolders& fs, std::function<void(std::string)> f, std::unique_ptr<AttemptRunner> own)
+        : io(loop), clock(c), config(std::move(cfg)), connections(cs), folders(fs), fatal(std::move(f)), hosts(std::move(own)),
+          database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store), slots(io, clock, store) {}
+
+    asio::awaitable<void> start();
+    asio::awaitable<void> resume();
+    void make_hosts();
+    void beat();
+    void adopt_soon();
+
+    asio::io_context& io;
+    Clock& clock;
+    EngineConfig config;
+    Connections& connections;
+    FlowFolders& folders;
+    std::function<void(std::string)> fatal;
+    StateLock lock;
+    int host_lock = -1;
+    std::unique_ptr<AttemptRunner> hosts;
+    HostPool* pool = nullptr; ///< `hosts`, where it is ours
+    Database database;
+    Store store;
+    RunIdBlock ids;
+    StoreSlots slots;
+    EventHub events;
+    Catalogue catalogue;
+    NodeIdentity node;
+    std::unique_ptr<PgJournal> journal;
+    std::unique_ptr<Runner> runner;
+    std::unique_ptr<Schedules> schedules;
+    std::unique_ptr<EngineService> service;
+    std::unique_ptr<PgReadModels> read_models;
+    Clock::TimerId beat_timer = 0;
+    bool stopping = false, killed = false;
+    std::chrono::microseconds clock_offset{0};
+    int beats = 0;
+};
+
+void Engine::Parts::make_hosts() {
+    if (hosts) return;
+    HostPoolConfig pool_config;
+    pool_config.program = host_program(config);
+    pool_config.environment = host_environment(config);
+    pool_config.lock = host_lock;
+    pool_config.extract_attempts = config.extract_attempts;
+    pool_config.sql_hosts = config.sql_hosts;
+    pool_config.run_attempts = config.run_attempts;
+    auto own = std::make_unique<HostPool>(io, clock, std::move(pool_config));
+    pool = own.get();
+    hosts = std::move(own);
+}
+
+/// The order matters: the lock proves that the former self is dead, its hosts end, its epoch ends, then its runs go on.
+asio::awaitable<void> Engine::Parts::start() {
+    lock.take(config.state);
+    std::filesystem::create_directories(config.staging);
+    if (!hosts) {
+        auto strays = [file = config.state + "/hosts.lock"] { return take_host_lock(file, std::chrono::seconds(5)); };
+        host_lock = co_await database.on_pool(std::move(strays));
+    }
+    auto schema = [url = config.database] {
+        migrate(url);
+        return true;
+    };
+    (void)co_await database.on_pool(std::move(schema));
+    node = co_await store.take_node(node_name(config), true, clock.now());
+    slots.epoch = node.epoch;
+    co_await store.set_limits(config.limits);
+    auto first = co_await store.new_run_ids();
+    ids.add(first);
+    auto flows = co_await store.flows();
+    catalogue.replace(std::move(flows));
+
+    make_hosts();
+    auto lost = [this] {
+        killed = true;
+        runner->set_admitting(false);
+        hosts->kill_all();
+        fatal("another process has taken node " + node.id + "'s lease; its runs go on there");
+    };
+    journal = std::make_unique<PgJournal>(io, config.database, node, std::move(lost));
+    Runner::Settings settings;
+    settings.staging = std::filesystem::absolute(config.staging);
+    runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, slots, ids, events, std::move(settings));
+    schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, ids);
+    service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, events);
+    auto journal_figures = [this] {
+        const auto f = journal->figures();
+        return Json{{"commits", f.commits}, {"rows", f.rows}, {"refused", f.refused}, {"reconnects", f.reconnects}, {"last_commit_ms", f.last_commit_ms}, {"backlog", journal->backlog()}};
+    };
+    auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
+    PgReadModels::Sources sources{database, store, catalogue, *runner, *schedules, *hosts, node.id, std::move(journal_figures), std::move(host_list)};
+    read_models = std::make_unique<PgReadModels>(std::move(sources));
+
+    co_await resume();
+    co_await schedules->load();
+    clock_offset = clock.now().time_since_epoch() - clock.uptime();
+    beat();
+}
+
+asio::awaitable<void> Engine::Parts::resume() {
+    const auto adopted = co_await store.adopt(node.epoch);
+    if (adopted.empty()) co_return;
+    auto stored = co_await store.live_runs(node.epoch);
+    std::vector<Runner::Resumed> runs;
+    for (auto& run : stored) {
+        if (runner->find(run.row.id)) continue;
+        auto plan = catalogue.plan(run.row.plan_hash);
+        if (!plan) plan = co_await store.plan(run.row.plan_hash);
+        Runner::Resumed resumed;
+        resumed.plan = std::move(plan);
+        if (resumed.plan->interval && !resumed.plan->interval->chunk.is_zero() && !run.row.chunk_of) resumed.chunks = co_await store.chunks(run.row.id);
+        resumed.row = std::move(run.row);
+        resumed.task_runs = std::move(run.task_runs);
+        runs.push_back(std::move(resumed));
+    }
+    spdlog::info("taking over {} live runs", runs.size());
+    runner->resume_all(std::move(runs));
+}
+
+/// Keeps the lease and acts when it cannot be kept: no new attempts at half of it, no hosts before its end.
+void Engine::Parts::beat() {
+    if (stopping || killed) return;
+    const auto left = journal->leased_until() - clock.uptime();
+    if (left < lease_length / 10) hosts->kill_all();
+    runner->set_admitting(left > lease_length / 2);
+    if (++beats % 3 == 0) {
+        RunChanges nothing;
+        journal->submit(std::move(nothing));
+        adopt_soon();
+        const auto offset = clock.now().time_since_epoch() - clock.uptime();
+        if (std::chrono::abs(offset - clock_offset) > std::chrono::seconds(60)) {
+            spdlog::warn("the wall clock jumped by {} s", std::chrono::duration_cast<std::chrono::seconds>(offset - clock_offset).count());
+            RunChanges jump;
+            EventRow event;
+            event.at = clock.now();
+            event.kind = "clock_jumped";
+            event.message = "the wall clock jumped; what schedules passed counts as downtime";
+            event.details = {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(offset - clock_offset).count()}};
+            jump.events.push_back(std::move(event));
+            journal->submit(std::move(jump));
+        }
+        clock_offset = offset;
+    }
+    beat_timer = clock.call_at(clock.now() + heartbeat / 3, [this] { beat(); });
+}
+
+/// Runs of other nodes that died.
+void Engine::Parts::adopt_soon() {
+    if (beats % 9 != 0) return;
+    asio::co_spawn(io, resume(), [](std::exception_ptr failed) {
+        if (failed) spdlog::warn("looking for runs of dead nodes failed; it is tried again");
+    });
+}
+
+Engine::Engine(asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders, std::function<void(std::string)> fatal)
+    : parts_(std::make_unique<Parts>(io, clock, std::move(config), connections, folders, std::move(fatal), nullptr)) {}
+Engine::Engine(asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders, std::function<void(std::string)> fatal,
+               std::unique_ptr<AttemptRunner> hosts)
+    : parts_(std::make_unique<Parts>(io, clock, std::move(config), connections, folders, std::move(fatal), std::move(hosts))) {}
+Engine::~Engine() {
+    if (parts_->host_lock >= 0) close(parts_->host_lock);
+}
+
+asio::awaitable<void> Engine::start() { return parts_->start(); }
+
+asio::awaitable<void> Engine::stop() {
+    auto& p = *parts_;
+    if (std::exchange(p.stopping, true) || !p.runner) co_return;
+    p.clock.cancel(p.beat_timer);
+    p.schedules->stop();
+    p.runner->set_admitting(false);
+    PgJournal* journal = p.journal.get();
+    auto write = [journal] {
+        journal->close();
+        return true;
+    };
+    (void)co_await p.database.on_pool(std::move(write));
+    if (p.pool)
+        p.pool->close();
+    else
+        p.hosts->kill_all();
+    try {
+        co_await p.store.leave(p.node.epoch);
+    } catch (const std::exception& e) {
+        spdlog::warn("the lease could not be given back: {}", e.what());
+    }
+}
+
+Service& Engine::service() { return *parts_->service; }
+ReadModels& Engine::read_models() { return *parts_->read_models; }
+AttemptRunner& Engine::hosts() { return *parts_->hosts; }
+
+} // namespace millrace

@@ -1,0 +1,54 @@
+/// Service over the runner, the store and the catalogue: checks what is asked, hands it on, waits for the commit.
+#pragma once
+
+#include "scheduler/catalogue.hpp"
+#include "scheduler/ports.hpp"
+#include "scheduler/runner.hpp"
+#include "scheduler/schedules.hpp"
+#include "scheduler/service.hpp"
+
+namespace millrace {
+
+class EngineService final : public Service {
+public:
+    EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules, FlowFolders& folders,
+                  EventHub& events);
+
+    [[nodiscard]] boost::asio::awaitable<TriggerResult> trigger(TriggerRequest request) override;
+    [[nodiscard]] boost::asio::awaitable<Json> cancel(std::int64_t run_id, std::string by) override;
+    [[nodiscard]] boost::asio::awaitable<Json> pause(std::int64_t run_id, std::string by) override;
+    [[nodiscard]] boost::asio::awaitable<Json> resume(std::int64_t run_id, std::string by) override;
+    [[nodiscard]] boost::asio::awaitable<Json> approve(std::int64_t run_id, std::string task, std::string comment, std::string by) override;
+    [[nodiscard]] boost::asio::awaitable<Json> reject(std::int64_t run_id, std::string task, std::string comment, std::string by) override;
+    [[nodiscard]] boost::asio::awaitable<Json> rerun(RerunRequest request) override;
+    [[nodiscard]] boost::asio::awaitable<Json> set_schedules_paused(std::string flow, bool paused) override;
+    [[nodiscard]] boost::asio::awaitable<Json> deploy(DeployRequest request) override;
+    [[nodiscard]] std::unique_ptr<Subscription> subscribe(std::function<void(const EngineEvent&)> receive) override;
+
+private:
+    struct Admitted {
+        Runner::Admission admission = Runner::Admission::Begun;
+        bool refused = false;
+        std::string sqlstate, message;
+    };
+    [[nodiscard]] const DeployedFlow& deployed(const std::string& flow) const;
+    [[nodiscard]] boost::asio::awaitable<std::int64_t> new_id();
+    [[nodiscard]] boost::asio::awaitable<Admitted> admit(RunRow row, RunStart start);
+    /// `act(done)` starts something that calls `done` when it is committed; false: it did not.
+    [[nodiscard]] boost::asio::awaitable<bool> done(std::function<bool(std::function<void()>)> act);
+    [[nodiscard]] boost::asio::awaitable<Json> document(std::int64_t run_id);
+    [[nodiscard]] boost::asio::awaitable<void> refuse(std::int64_t run_id, std::string what);
+    [[nodiscard]] boost::asio::awaitable<Json> decide(std::int64_t run_id, std::string task, bool approved, std::string comment, std::string by);
+    [[nodiscard]] boost::asio::awaitable<TriggerResult> existing(RunRow row, std::string request_hash);
+
+    Clock& clock_;
+    Store& store_;
+    Catalogue& catalogue_;
+    Runner& runner_;
+    RunIds& ids_;
+    Schedules& schedules_;
+    FlowFolders& folders_;
+    EventHub& events_;
+};
+
+} // namespace millrace

@@ -1,0 +1,284 @@
+#include "scheduler/host_pool.hpp"
+
+#include "flows/error.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+
+namespace millrace {
+namespace {
+
+constexpr const char* kind_names[] = {"extract", "sql", "run"};
+constexpr int patience_for_starts = 5; ///< hosts that die at once, before attempts are told so without a try
+
+} // namespace
+
+HostPool::HostPool(boost::asio::io_context& io, Clock& clock, HostPoolConfig config) : io_(io), clock_(clock), config_(std::move(config)) {
+    if (config_.warm) keep_warm();
+}
+
+HostPool::~HostPool() { close(); }
+
+void HostPool::close() {
+    closed_ = true;
+    for (auto& host : hosts_)
+        if (host.process) host.process->abandon();
+}
+
+HostPool::Kind HostPool::kind_of(const std::string& verb) {
+    return verb == "extract" ? Kind::Extract : verb == "run" ? Kind::Run : Kind::Sql;
+}
+
+int HostPool::busy(Kind kind) const {
+    int n = 0;
+    for (const auto& [id, host] : attempts_)
+        if (host->kind == kind) ++n;
+    return n;
+}
+
+int HostPool::free_places(const std::string& verb) const {
+    if (closed_) return 0;
+    switch (kind_of(verb)) {
+    case Kind::Extract: return config_.extract_attempts - busy(Kind::Extract);
+    case Kind::Sql: return config_.sql_hosts - busy(Kind::Sql);
+    case Kind::Run: return config_.run_attempts - busy(Kind::Run);
+    }
+    return 0;
+}
+
+void HostPool::later(std::function<void()> action) {
+    boost::asio::post(io_, [alive = std::weak_ptr(alive_), action = std::move(action)] {
+        if (!alive.expired()) action();
+    });
+}
+
+HostPool::HostAt HostPool::spawn(Kind kind) {
+    hosts_.push_front({kind, nullptr, {}, 0, false, false, {}});
+    const HostAt at = hosts_.begin();
+    HostCommand command;
+    command.arguments = {config_.program, "--kind", kind_names[static_cast<int>(kind)]};
+    command.environment = config_.environment;
+    command.lock = config_.lock;
+    HostProcess::Events events;
+    events.line = [this, at](const std::string& line) { heard(at, line); };
+    events.ended = [this, at](const std::string& how) { host_ended(at, how); };
+    try {
+        at->process = HostProcess::start(io_, command, std::move(events));
+    } catch (const Error& e) {
+        later([this, at, message = std::string(e.what())] { host_ended(at, message); });
+    }
+    return at;
+}
+
+/// One that can take an order now: the extract host always, others when they work on nothing.
+HostPool::HostAt HostPool::idle_host(Kind kind) {
+    for (auto at = hosts_.begin(); at != hosts_.end(); ++at) {
+        if (at->kind != kind || at->leaving || !at->ended.empty() || !at->process) continue;
+        if (kind == Kind::Extract || at->orders.empty()) return at;
+    }
+    return hosts_.end();
+}
+
+void HostPool::keep_warm() {
+    if (!config_.warm || early_deaths_ > 0 || closed_) return;
+    const auto have = [this](Kind kind) {
+        return std::count_if(hosts_.begin(), hosts_.end(), [&](const Host& h) { return h.kind == kind && !h.leaving && (kind != Kind::Run || h.orders.empty()); });
+    };
+    if (have(Kind::Extract) == 0) spawn(Kind::Extract);
+    for (auto n = have(Kind::Sql); n < config_.sql_hosts; ++n) spawn(Kind::Sql);
+    if (have(Kind::Run) == 0) spawn(Kind::Run);
+}
+
+void HostPool::start(AttemptOrder order) {
+    const Kind kind = kind_of(order.verb);
+    auto host = idle_host(kind);
+    if (host == hosts_.end()) host = spawn(kind);
+    ++host->served;
+    host->orders.insert(order.id);
+    attempts_.emplace(order.id, host);
+    if (host->process) host->process->send(to_line("attempt", order));
+}
+
+/// The request first, so that a host may end its work in order; then the kill, which takes the whole process group.
+void HostPool::cancel(OrderId id) {
+    const auto at = attempts_.find(id);
+    if (at == attempts_.end() || !stopping_.insert(id).second) return;
+    const auto host = at->second;
+    if (!host->process) return;
+    host->process->send(Json({{"type", "cancel"}, {"id", id}}).dump() + "\n");
+    const auto still = [this, id, alive = std::weak_ptr(alive_)](int signal) {
+        return [this, id, alive, signal] {
+            if (alive.expired()) return;
+            const auto a = attempts_.find(id);
+            if (a != attempts_.end() && a->second->process) a->second->process->signal(signal);
+        };
+    };
+    if (host->kind != Kind::Extract) clock_.call_at(clock_.now() + config_.grace / 5, still(SIGTERM));
+    clock_.call_at(clock_.now() + config_.grace, still(SIGKILL));
+}
+
+void HostPool::kill_all() {
+    for (auto& host : hosts_)
+        if (host.process && !host.orders.empty()) host.process->signal(SIGKILL);
+}
+
+// ---- questions ------------------------------------------------------------------------------------------------------
+
+void HostPool::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) {
+    const OrderId id = order.id = --last_question_;
+    Question q;
+    q.line = to_line("evaluate", order);
+    q.answer = [answer](const Json& reply) { answer(reply.get<EvaluateReply>()); };
+    q.give_up = [answer, id](const OrderError& error) { answer({id, {}, error}); };
+    ask(id, std::move(q));
+}
+
+void HostPool::infer(InferOrder order, std::function<void(InferReply)> answer) {
+    const OrderId id = order.id = --last_question_;
+    Question q;
+    std::vector<std::string> names;
+    for (const auto& task : order.tasks) names.push_back(task.name);
+    q.line = to_line("infer", order);
+    q.answer = [answer](const Json& reply) { answer(reply.get<InferReply>()); };
+    q.give_up = [answer, id, names](const OrderError& error) {
+        InferReply reply{id, {}};
+        for (const auto& name : names) reply.tasks.push_back({name, {}, {}, false, error.message, {}, -1});
+        answer(std::move(reply));
+    };
+    ask(id, std::move(q));
+}
+
+void HostPool::ask(OrderId id, Question question) {
+    questions_.emplace(id, std::move(question));
+    unasked_.push_back(id);
+    later([this] { ask_next(); });
+}
+
+/// Questions are short: they go to an idle sql host, or to one more host than attempts may use.
+void HostPool::ask_next() {
+    while (!unasked_.empty()) {
+        auto host = idle_host(Kind::Sql);
+        if (host == hosts_.end()) {
+            const auto all = std::count_if(hosts_.begin(), hosts_.end(), [](const Host& h) { return h.kind == Kind::Sql && !h.leaving; });
+            if (all > config_.sql_hosts) return;
+            host = spawn(Kind::Sql);
+        }
+        const OrderId id = unasked_.front();
+        unasked_.pop_front();
+        auto& question = questions_.at(id);
+        ++question.tries;
+        ++host->served;
+        host->orders.insert(id);
+        if (host->process) host->process->send(question.line);
+    }
+}
+
+// ---- what hosts say -------------------------------------------------------------------------------------------------
+
+void HostPool::heard(HostAt host, const std::string& line) {
+    Json message = Json::parse(line, nullptr, false);
+    if (!message.is_object()) {
+        spdlog::error("host pid={} kind={} said what is no message: {}", host->process->pid(), kind_names[static_cast<int>(host->kind)], line.substr(0, 200));
+        return host->process->signal(SIGKILL);
+    }
+    const std::string type = message.value("type", "");
+    const OrderId id = message.value("id", OrderId{0});
+    if (type == "ready") {
+        host->ready = true;
+        early_deaths_ = 0;
+        if (!std::exchange(warming_, true)) later([this] { warming_ = false, keep_warm(); });
+    } else if (!host->orders.contains(id)) {
+        return; // of an order that is settled
+    } else if (type == "progress") {
+        listener_->attempt_progress(message.get<AttemptProgress>());
+    } else if (type == "event") {
+        listener_->attempt_event(message.get<AttemptEvent>());
+    } else if (type == "done") {
+        auto done = message.get<AttemptDone>();
+        if (done.outcome != "completed" && stopping_.contains(id)) done.outcome = "cancelled";
+        finished(host, id);
+        listener_->attempt_done(std::move(done));
+        ask_next();
+    } else if (type == "rows" || type == "inferred") {
+        const auto question = questions_.extract(id);
+        finished(host, id);
+        if (!question.empty()) question.mapped().answer(message);
+        ask_next();
+    }
+}
+
+/// The host is free again, or has done enough.
+void HostPool::finished(HostAt host, OrderId id) {
+    host->orders.erase(id);
+    attempts_.erase(id);
+    stopping_.erase(id);
+    const bool worn = host->kind == Kind::Run || (host->kind == Kind::Sql && host->served >= config_.orders_per_host);
+    const auto sql = std::count_if(hosts_.begin(), hosts_.end(), [](const Host& h) { return h.kind == Kind::Sql && !h.leaving; });
+    if (!worn && !(host->kind == Kind::Sql && sql > config_.sql_hosts)) return;
+    host->leaving = true;
+    if (host->process) {
+        host->process->send("{\"type\":\"exit\"}\n");
+        clock_.call_at(clock_.now() + config_.grace, [alive = std::weak_ptr(host->process)] {
+            if (const auto process = alive.lock()) process->signal(SIGKILL);
+        });
+    }
+    later([this] { keep_warm(); });
+}
+
+void HostPool::crash(OrderId id, const std::string& message) {
+    AttemptDone done;
+    done.id = id;
+    const bool asked = stopping_.erase(id) > 0;
+    attempts_.erase(id);
+    done.outcome = asked ? "cancelled" : "failed";
+    done.error = asked ? OrderError{"cancelled", "stopped by a kill", {}, 0} : OrderError{"crashed", message, "the task's log may tell more", 0};
+    listener_->attempt_done(std::move(done));
+}
+
+void HostPool::host_ended(HostAt host, const std::string& how) {
+    host->ended = how;
+    const bool early = !host->ready;
+    const auto orders = std::exchange(host->orders, {});
+    const std::string kind = kind_names[static_cast<int>(host->kind)];
+    const int pid = host->process ? host->process->pid() : 0;
+    const bool expected = host->leaving && orders.empty();
+    if (early && !expected) ++early_deaths_;
+    if (!expected) spdlog::warn("host kind={} pid={} ended: {}", kind, pid, how);
+    hosts_.erase(host);
+    const std::string message = early ? "the host " + config_.program + " ended (" + how + ") before it was ready" : "its host process ended: " + how;
+    for (const OrderId id : orders) {
+        if (id > 0) {
+            crash(id, message);
+            continue;
+        }
+        const auto question = questions_.find(id);
+        if (question == questions_.end()) continue;
+        if (question->second.tries < 2) {
+            unasked_.push_back(id);
+            continue;
+        }
+        const auto q = questions_.extract(question);
+        q.mapped().give_up({"crashed", message, {}, 0});
+    }
+    // A host that cannot start is not started again and again: the next order tries.
+    if (early_deaths_ < patience_for_starts) clock_.call_at(clock_.now() + std::chrono::milliseconds(early ? 200 : 0), [this, alive = std::weak_ptr(alive_)] {
+        if (alive.expired()) return;
+        if (early_deaths_ > 0) return ask_next();
+        keep_warm();
+        ask_next();
+    });
+    else later([this] { ask_next(); });
+}
+
+Json HostPool::describe() const {
+    Json out = Json::array();
+    for (const auto& h : hosts_)
+        out.push_back({{"kind", kind_names[static_cast<int>(h.kind)]}, {"pid", h.process ? h.process->pid() : 0}, {"orders", h.orders.size()},
+                       {"ready", h.ready}, {"served", h.served}});
+    return out;
+}
+
+} // namespace millrace

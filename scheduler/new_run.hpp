@@ -1,0 +1,17 @@
+/// The row of a new run, the same for a person's trigger and a schedule's. Pure.
+#pragma once
+
+#include "flows/interval.hpp"
+#include "scheduler/store/store.hpp"
+
+namespace millrace {
+
+/// The interval that a run of `flow` is about: as given, else by its spec at `at`; nothing for a flow without one.
+/// Throws Refusal{Invalid}.
+[[nodiscard]] std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<std::string>& start,
+                                                   const std::optional<std::string>& end, Instant at);
+
+[[nodiscard]] RunRow new_run_row(const DeployedFlow& flow, std::int64_t id, std::string staging_id, Json params, std::optional<Interval> interval,
+                                 Instant now);
+
+} // namespace millrace

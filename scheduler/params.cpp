@@ -1,0 +1,109 @@
+#include "scheduler/params.hpp"
+
+#include "flows/time.hpp"
+#include "scheduler/service.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <regex>
+
+namespace millrace {
+namespace {
+
+Json as_int(const Json& v) {
+    if (v.is_number_integer()) return v;
+    if (!v.is_string()) return nullptr;
+    const auto text = v.get<std::string>();
+    std::int64_t n = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (error != std::errc() || end != text.data() + text.size()) return nullptr;
+    return n;
+}
+
+/// Each: the value as this type, null when it is none.
+/// Decimals travel as text: a double would change them.
+Json as_decimal(const Json& v) {
+    if (v.is_number()) return v.dump();
+    static const std::regex decimal(R"([+-]?(\d+\.?\d*|\.\d+))");
+    if (v.is_string() && std::regex_match(v.get_ref<const std::string&>(), decimal)) return v;
+    return nullptr;
+}
+
+Json as_bool(const Json& v) {
+    if (v.is_boolean()) return v;
+    if (v == "true") return true;
+    if (v == "false") return false;
+    return nullptr;
+}
+
+Json as_date(const Json& v) {
+    if (!v.is_string() || v.get_ref<const std::string&>().size() != 10) return nullptr;
+    return parse_rfc3339(v.get<std::string>() + "T00:00:00Z") ? v : Json();
+}
+
+Json as_instant(const Json& v) {
+    if (!v.is_string()) return nullptr;
+    if (!as_date(v).is_null()) return v.get<std::string>() + "T00:00:00Z";
+    return parse_rfc3339(v.get<std::string>()) ? v : Json();
+}
+
+Json converted(const std::string& type, const Json& v) {
+    if (type == "int") return as_int(v);
+    if (type == "decimal") return as_decimal(v);
+    if (type == "bool") return as_bool(v);
+    if (type == "date") return as_date(v);
+    if (type == "timestamptz") return as_instant(v);
+    if (type == "list") return v.is_array() ? v : Json();
+    return v.is_string() ? v : v.is_number() || v.is_boolean() ? Json(v.dump()) : Json();
+}
+
+/// Empty when the value is within what is declared.
+std::string outside(const ParamSpec& param, const Json& value) {
+    if (!param.enumeration.empty()) {
+        const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+        if (std::find(param.enumeration.begin(), param.enumeration.end(), text) == param.enumeration.end()) {
+            std::string allowed;
+            for (const auto& e : param.enumeration) allowed += (allowed.empty() ? "" : ", ") + e;
+            return param.name + " is one of " + allowed + ", not " + text;
+        }
+    }
+    if (param.type != "int" && param.type != "decimal") return {};
+    const double n = value.is_string() ? std::strtod(value.get_ref<const std::string&>().c_str(), nullptr) : value.get<double>();
+    if (param.min && n < *param.min) return param.name + " is at least " + Json(*param.min).dump();
+    if (param.max && n > *param.max) return param.name + " is at most " + Json(*param.max).dump();
+    return {};
+}
+
+} // namespace
+
+Json checked_params(const FlowPlan& flow, const Json& given) {
+    Json out = Json::object();
+    std::vector<std::string> mistakes;
+    if (!given.is_object()) throw Refusal(Refusal::Kind::Invalid, "`params` is an object of values by name");
+    for (const auto& [name, value] : given.items())
+        if (std::none_of(flow.params.begin(), flow.params.end(), [&n = name](const ParamSpec& p) { return p.name == n; }))
+            mistakes.push_back("flow " + flow.name + " has no parameter " + name);
+    for (const auto& param : flow.params) {
+        const bool is_given = given.contains(param.name) && !given.at(param.name).is_null();
+        const Json& value = is_given ? given.at(param.name) : param.default_value;
+        if (value.is_null()) {
+            if (param.required) mistakes.push_back("parameter " + param.name + " is required");
+            else out[param.name] = nullptr;
+            continue;
+        }
+        const Json typed = converted(param.type, value);
+        if (typed.is_null()) {
+            mistakes.push_back("parameter " + param.name + " is of type " + param.type + ", which " + value.dump() + " is not");
+            continue;
+        }
+        if (auto mistake = outside(param, typed); !mistake.empty()) mistakes.push_back("parameter " + mistake);
+        out[param.name] = typed;
+    }
+    if (mistakes.empty()) return out;
+    std::string all;
+    for (const auto& m : mistakes) all += (all.empty() ? "" : "; ") + m;
+    throw Refusal(Refusal::Kind::Invalid, all, "`millrace flows show " + flow.name + "` lists the parameters");
+}
+
+} // namespace millrace

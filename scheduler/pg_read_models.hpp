@@ -1,0 +1,54 @@
+/// ReadModels over the store's rows; what is live here is told from memory, which is newer.
+#pragma once
+
+#include "scheduler/catalogue.hpp"
+#include "scheduler/host_pool.hpp"
+#include "scheduler/read_models.hpp"
+#include "scheduler/runner.hpp"
+#include "scheduler/schedules.hpp"
+
+namespace millrace {
+
+class PgReadModels final : public ReadModels {
+public:
+    struct Sources {
+        Database& database;
+        Store& store;
+        Catalogue& catalogue;
+        Runner& runner;
+        Schedules& schedules;
+        AttemptRunner& hosts;
+        std::string node;
+        std::function<Json()> journal; ///< its figures
+        std::function<Json()> host_list;
+    };
+    explicit PgReadModels(Sources sources) : s_(std::move(sources)) {}
+
+    [[nodiscard]] boost::asio::awaitable<Json> flows() override;
+    [[nodiscard]] boost::asio::awaitable<Json> flow(std::string name) override;
+    [[nodiscard]] boost::asio::awaitable<Json> plan(std::string flow) override;
+    [[nodiscard]] boost::asio::awaitable<Json> runs(RunFilter filter) override;
+    [[nodiscard]] boost::asio::awaitable<Json> run(std::int64_t id) override;
+    [[nodiscard]] boost::asio::awaitable<Json> tasks(std::int64_t run_id, TaskFilter filter) override;
+    [[nodiscard]] boost::asio::awaitable<Json> logs(std::int64_t run_id, LogFilter filter) override;
+    [[nodiscard]] boost::asio::awaitable<Json> events(std::int64_t run_id) override;
+    [[nodiscard]] boost::asio::awaitable<Json> graph(std::int64_t run_id) override;
+    [[nodiscard]] boost::asio::awaitable<Json> dataset(std::int64_t run_id, std::string task, int limit) override;
+    [[nodiscard]] boost::asio::awaitable<Json> schedules() override;
+    [[nodiscard]] boost::asio::awaitable<Json> nodes() override;
+    [[nodiscard]] boost::asio::awaitable<Json> limits() override;
+    [[nodiscard]] boost::asio::awaitable<Json> doctor() override;
+    [[nodiscard]] Json figures() const override;
+
+private:
+    [[nodiscard]] Json flow_document(const DeployedFlow& flow, const Json& last_runs) const;
+    [[nodiscard]] Json run_line(const RunRow& row) const;
+    /// The row and its plan. Throws Refusal{NotFound}.
+    [[nodiscard]] boost::asio::awaitable<RunRow> row_of(std::int64_t run_id);
+    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan_of(std::string hash);
+    Sources s_;
+};
+
+[[nodiscard]] const std::vector<Statement>& read_statements();
+
+} // namespace millrace
