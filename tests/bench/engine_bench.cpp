@@ -1,0 +1,212 @@
+// Measures the engine itself: `engine_bench URL chain40|throughput|fan1000|fan100k|trigger_latency|journal_ceiling [N]`
+// prints one JSON object. Tasks are `wait: 0s`; attempts, where there are any, end at once.
+#include "journal_ceiling.hpp"
+#include "scheduler/engine.hpp"
+#include "scheduler/store/migrate.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include <unistd.h>
+
+using namespace millrace;
+namespace asio = boost::asio;
+
+namespace {
+
+double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+struct InstantHosts final : AttemptRunner {
+    explicit InstantHosts(asio::io_context& loop) : io(loop) {}
+    void listen(AttemptListener& l) override { listener = &l; }
+    [[nodiscard]] int free_places(const std::string&) const override { return 1000; }
+    void start(AttemptOrder order) override {
+        if (first_start == 0) first_start = seconds_now();
+        AttemptDone done;
+        done.id = order.id;
+        done.outcome = "completed";
+        asio::post(io, [this, done] { listener->attempt_done(done); });
+    }
+    void cancel(OrderId) override {}
+    void kill_all() override {}
+    void evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override {
+        EvaluateReply reply;
+        reply.rows.assign(items, Json{{"n", 1}});
+        asio::post(io, [answer = std::move(answer), reply = std::move(reply)] { answer(reply); });
+    }
+    void infer(InferOrder, std::function<void(InferReply)>) override {}
+    asio::io_context& io;
+    AttemptListener* listener = nullptr;
+    std::size_t items = 0;
+    double first_start = 0;
+};
+
+struct NoConnections final : Connections {
+    Json resolve(const std::string& name) override { return {{"type", name}}; }
+};
+
+struct OneFolder final : FlowFolders {
+    std::vector<FlowPlan> plans;
+    asio::awaitable<std::vector<CompiledFolder>> compile(std::vector<std::string>) override {
+        CompiledFolder folder;
+        folder.folder = "bench";
+        for (const auto& plan : plans) {
+            CompiledFolder::File file;
+            file.flow = plan.name;
+            file.plan = plan;
+            folder.files.push_back(std::move(file));
+        }
+        std::vector<CompiledFolder> all;
+        all.push_back(std::move(folder));
+        co_return all;
+    }
+};
+
+TaskPlan wait_task(const std::string& name, std::vector<int> needs) {
+    TaskPlan task;
+    task.name = name;
+    task.verb = Verb::Wait;
+    task.needs = std::move(needs);
+    task.options["seconds"] = 0.0;
+    return task;
+}
+
+std::vector<FlowPlan> plans() {
+    FlowPlan chain, host_chain, fan;
+    chain.name = "chain40";
+    chain.overlap = "allow";
+    for (int i = 0; i < 40; ++i) chain.tasks.push_back(wait_task("t" + std::to_string(i), i ? std::vector<int>{i - 1} : std::vector<int>{}));
+    host_chain = chain;
+    host_chain.name = "host_chain40";
+    for (auto& task : host_chain.tasks) task.verb = Verb::Run;
+    fan.name = "fan";
+    TaskPlan first = wait_task("items", {});
+    first.verb = Verb::Run;
+    TaskPlan each = wait_task("each", {0});
+    each.map_over = ForEach{"items", ""};
+    fan.tasks = {first, each};
+    return {chain, host_chain, fan};
+}
+
+struct Bench {
+    explicit Bench(const std::string& url) : clock(io) {
+        folders.plans = plans();
+        folder = std::filesystem::temp_directory_path() / ("millrace-bench-" + std::to_string(getpid()));
+        EngineConfig config;
+        config.database = url;
+        config.state = folder / "state";
+        config.staging = folder / "staging";
+        config.node = "bench";
+        auto own = std::make_unique<InstantHosts>(io);
+        hosts = own.get();
+        engine = std::make_unique<Engine>(io, clock, config, connections, folders, [](std::string why) { std::fprintf(stderr, "%s\n", why.c_str()), std::abort(); },
+                                          std::move(own));
+    }
+    ~Bench() { std::filesystem::remove_all(folder); }
+
+    asio::awaitable<std::int64_t> start(std::string flow) {
+        TriggerRequest request;
+        request.flow = std::move(flow);
+        auto result = co_await engine->service().trigger(std::move(request));
+        co_return result.run.at("id").get<std::int64_t>();
+    }
+    asio::awaitable<void> until_ended(std::int64_t id) {
+        for (;;) {
+            if (ended.contains(id)) co_return;
+            co_await sleep_until(clock, clock.now() + std::chrono::microseconds(100));
+        }
+    }
+    asio::awaitable<Json> measure(std::string what, int n) {
+        co_await engine->start();
+        DeployRequest all;
+        (void)co_await engine->service().deploy(std::move(all));
+        auto hear = [this](const EngineEvent& e) {
+            if (e.type == "run" && !e.data.at("finished_at").is_null()) ended.insert(e.run_id);
+        };
+        if (what != "throughput") subscription = engine->service().subscribe(std::move(hear));
+        const double begin = seconds_now();
+        Json figures = Json::object();
+        if (what == "chain40" || what == "host_chain40") {
+            std::vector<double> took;
+            for (int i = 0; i < n; ++i) {
+                const double from = seconds_now();
+                const auto id = co_await start(what);
+                co_await until_ended(id);
+                took.push_back(seconds_now() - from);
+            }
+            std::sort(took.begin(), took.end());
+            figures = {{"wall_s", {{"min", took.front()}, {"median", took[took.size() / 2]}, {"max", took.back()}}}};
+        } else if (what == "fan") {
+            hosts->items = static_cast<std::size_t>(n);
+            const auto id = co_await start("fan");
+            co_await until_ended(id);
+            figures = {{"wall_s", seconds_now() - begin}, {"task_runs_per_s", n / (seconds_now() - begin)}};
+        } else if (what == "trigger_latency") {
+            std::vector<double> took;
+            for (int i = 0; i < n; ++i) {
+                hosts->first_start = 0;
+                const double from = seconds_now();
+                const auto id = co_await start("host_chain40");
+                took.push_back(hosts->first_start - from);
+                co_await until_ended(id);
+            }
+            std::sort(took.begin(), took.end());
+            figures = {{"p50_ms", took[took.size() / 2] * 1000}, {"p99_ms", took[took.size() * 99 / 100] * 1000}};
+        } else { // throughput: many runs of 40 tasks at once
+            hear = [this](const EngineEvent&) {};
+            for (int i = 0; i < n / 40; ++i) last = co_await start("chain40");
+            while (engine->read_models().figures().value("completed_task_runs", 0) < n / 40 * 40 || engine->read_models().figures().value("live_runs", 1) > 0)
+                co_await sleep_until(clock, clock.now() + std::chrono::milliseconds(1));
+            figures = {{"wall_s", seconds_now() - begin}, {"task_runs_per_s", n / 40 * 40 / (seconds_now() - begin)}};
+        }
+        figures["journal"] = engine->read_models().figures();
+        subscription.reset();
+        co_await engine->stop();
+        co_return figures;
+    }
+
+    asio::io_context io;
+    SystemClock clock;
+    NoConnections connections;
+    OneFolder folders;
+    std::filesystem::path folder;
+    InstantHosts* hosts = nullptr;
+    std::set<std::int64_t> ended;
+    std::int64_t last = 0;
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<Subscription> subscription;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 3) return std::fprintf(stderr, "usage: engine_bench URL chain40|host_chain40|fan|trigger_latency|throughput|journal_ceiling [N]\n"), 2;
+    const std::string url = argv[1], what = argv[2];
+    const int n = argc > 3 ? std::atoi(argv[3]) : what == "chain40" || what == "host_chain40" || what == "trigger_latency" ? 50 : 100'000;
+    if (what == "journal_ceiling") {
+        migrate(url);
+        const auto ceiling = bench::journal_ceiling(url, n, 2000);
+        std::cout << Json{{"task_runs_per_s", ceiling.task_runs_per_second}, {"commit_ms", ceiling.commit_ms}} << "\n";
+        return 0;
+    }
+    Bench b(url);
+    int status = 1;
+    asio::co_spawn(b.io, b.measure(what, n), [&](std::exception_ptr failed, Json figures) {
+        try {
+            if (failed) std::rethrow_exception(failed);
+            std::cout << figures << "\n";
+            status = 0;
+        } catch (const std::exception& e) {
+            std::fprintf(stderr, "%s\n", e.what());
+        }
+        b.io.stop();
+    });
+    b.io.run();
+    return status;
+}

@@ -1,0 +1,36 @@
+/// A database of the test's own, dropped at its end.
+#pragma once
+
+#include "../skip.hpp"
+
+#include <pqxx/pqxx>
+
+#include <random>
+#include <string>
+
+namespace millrace::test {
+
+class FreshDatabase {
+public:
+    FreshDatabase() : server_(require_database()), name_("test_" + std::to_string(std::random_device{}()) + std::to_string(std::random_device{}())) {
+        pqxx::connection connection(server_);
+        pqxx::nontransaction(connection).exec("create database " + name_);
+        const auto slash = server_.find('/', server_.find("//") + 2), query = server_.find('?');
+        url_ = server_.substr(0, slash + 1) + name_ + (query == std::string::npos ? "" : server_.substr(query));
+    }
+    ~FreshDatabase() {
+        try {
+            pqxx::connection connection(server_);
+            pqxx::nontransaction(connection).exec("drop database " + name_ + " with (force)");
+        } catch (const std::exception&) { // the server is gone, and the database with it
+        }
+    }
+    FreshDatabase(const FreshDatabase&) = delete;
+    FreshDatabase& operator=(const FreshDatabase&) = delete;
+    [[nodiscard]] const std::string& url() const { return url_; }
+
+private:
+    std::string server_, name_, url_;
+};
+
+} // namespace millrace::test

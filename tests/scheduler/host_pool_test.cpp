@@ -1,0 +1,162 @@
+// Real processes: a host of Python's that echoes, dies, hangs or refuses to end.
+#include "scheduler/host_pool.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace millrace;
+
+namespace {
+
+struct Listener final : AttemptListener {
+    void attempt_progress(const AttemptProgress& p) override { progress.push_back(p); }
+    void attempt_event(const AttemptEvent& e) override { events.push_back(e); }
+    void attempt_done(AttemptDone done) override { ended.emplace(done.id, std::move(done)); }
+    std::vector<AttemptProgress> progress;
+    std::vector<AttemptEvent> events;
+    std::map<OrderId, AttemptDone> ended;
+};
+
+struct Pool {
+    explicit Pool(std::string program = MILLRACE_SOURCE_DIR "/tests/scheduler/fake_host", std::chrono::milliseconds grace = std::chrono::milliseconds(200)) : clock(io) {
+        HostPoolConfig config;
+        config.program = std::move(program);
+        config.environment = {{"PATH", std::getenv("PATH")}, {"HOME", "/nowhere"}};
+        config.grace = grace;
+        config.run_attempts = 2;
+        pool = std::make_unique<HostPool>(io, clock, config);
+        pool->listen(listener);
+    }
+    OrderId start(const std::string& task, const std::string& verb = "transform") {
+        AttemptOrder order;
+        order.id = ++last;
+        order.task = task;
+        order.verb = verb;
+        pool->start(order);
+        return last;
+    }
+    void until(const std::function<bool()>& condition) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (!condition() && std::chrono::steady_clock::now() < deadline) {
+            io.restart();
+            io.run_one_for(std::chrono::milliseconds(20));
+        }
+        REQUIRE(condition());
+    }
+    const AttemptDone& done(OrderId id) {
+        until([&] { return listener.ended.contains(id); });
+        return listener.ended.at(id);
+    }
+
+    boost::asio::io_context io;
+    SystemClock clock;
+    Listener listener;
+    std::unique_ptr<HostPool> pool;
+    OrderId last = 0;
+};
+
+bool lives(int pid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
+    std::string text;
+    std::getline(status, text);
+    return !text.empty() && text.find(") Z") == std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("an attempt is done by a host, with progress on the way") {
+    Pool p;
+    for (const char* verb : {"extract", "transform", "run"}) {
+        const auto& done = p.done(p.start("echo", verb));
+        CHECK(done.outcome == "completed");
+        CHECK(done.rows == 3);
+    }
+    CHECK(p.listener.progress.size() == 3);
+}
+
+TEST_CASE("a host that dies ends its attempt as crashed, and another takes its place") {
+    Pool p;
+    const auto& done = p.done(p.start("die"));
+    CHECK(done.outcome == "failed");
+    CHECK(done.error->error_class == "crashed");
+    CHECK(done.error->message.find("Killed") != std::string::npos);
+    CHECK(p.done(p.start("echo")).outcome == "completed");
+}
+
+TEST_CASE("a cancelled attempt ends in order, or by a kill") {
+    Pool p;
+    SECTION("in order") {
+        const auto id = p.start("hang", "extract");
+        p.pool->cancel(id);
+        CHECK(p.done(id).outcome == "cancelled");
+    }
+    SECTION("a kill") {
+        const auto id = p.start("stubborn", "run");
+        p.until([&] { return !p.pool->describe().empty(); });
+        p.pool->cancel(id);
+        CHECK(p.done(id).outcome == "cancelled");
+    }
+}
+
+TEST_CASE("what a host started does not outlive it") {
+    Pool p;
+    p.done(p.start("child", "run"));
+    REQUIRE(p.listener.events.size() == 1);
+    const int child = std::stoi(p.listener.events[0].message);
+    p.until([&] { return !lives(child); });
+}
+
+TEST_CASE("places are counted by kind") {
+    Pool p;
+    CHECK(p.pool->free_places("run") == 2);
+    const auto id = p.start("hang", "run");
+    CHECK(p.pool->free_places("run") == 1);
+    CHECK(p.pool->free_places("load") == 2);
+    p.pool->cancel(id);
+    p.done(id);
+    CHECK(p.pool->free_places("run") == 2);
+}
+
+TEST_CASE("questions are answered, with the environment that was declared, and survive one dead host") {
+    Pool p;
+    std::optional<EvaluateReply> reply;
+    EvaluateOrder order;
+    order.sql = "select 1";
+    p.pool->evaluate(order, [&](EvaluateReply r) { reply = std::move(r); });
+    p.until([&] { return reply.has_value(); });
+    CHECK(reply->rows.at(0) == Json{{"sql", "select 1"}, {"home", "/nowhere"}});
+    reply.reset();
+    order.sql = "die";
+    p.pool->evaluate(order, [&](EvaluateReply r) { reply = std::move(r); });
+    p.until([&] { return reply.has_value(); });
+    CHECK(reply->error->error_class == "crashed");
+}
+
+TEST_CASE("a host program that does not exist ends attempts with its name") {
+    Pool p("/nowhere/millrace-host");
+    const auto& done = p.done(p.start("echo"));
+    CHECK(done.error->error_class == "crashed");
+    CHECK(done.error->message.find("/nowhere/millrace-host") != std::string::npos);
+}
+
+TEST_CASE("processes of a former self end before the lock is taken") {
+    const auto file = std::filesystem::temp_directory_path() / ("millrace-lock-" + std::to_string(getpid()));
+    const int first = take_host_lock(file, std::chrono::seconds(1));
+    const int stray = fork();
+    if (stray == 0) {
+        for (;;) pause();
+    }
+    close(first); // the daemon is dead, its child still holds the lock
+    const int second = take_host_lock(file, std::chrono::seconds(5));
+    int status = 0;
+    CHECK(waitpid(stray, &status, 0) == stray);
+    CHECK(WIFSIGNALED(status));
+    close(second);
+    std::filesystem::remove(file);
+}
