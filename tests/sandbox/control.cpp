@@ -33,7 +33,8 @@ Span span_of(const Request& request, const ClockifySettings& settings) {
         if (!day) throw std::invalid_argument(fmt::format("{}={}: expected a date like 2026-11-20", name, *text));
         return *day;
     };
-    return {Zone(request.parameter("zone").value_or("UTC")), day("from", settings.today - settings.days), day("to", settings.today)};
+    return {Zone(request.parameter("zone").value_or("UTC")), day("from", settings.today - settings.days),
+            day("to", settings.today)};
 }
 
 /// The key by which summaries are merged: user, project, client and tag by name, day.
@@ -63,28 +64,47 @@ Json summary_row(const Workspace& workspace, const SummaryKey& key, std::int64_t
     const Company& company = workspace.company;
     const Person& person = company.people[static_cast<std::size_t>(key.person)];
     const Project* project = key.project < 0 ? nullptr : &company.projects[static_cast<std::size_t>(key.project)];
-    const Client* client = !project || project->client < 0 ? nullptr : &company.clients[static_cast<std::size_t>(project->client)];
+    const Client* client =
+        !project || project->client < 0 ? nullptr : &company.clients[static_cast<std::size_t>(project->client)];
     const Tag* tag = key.tag < 0 ? nullptr : &company.tags[static_cast<std::size_t>(key.tag)];
-    return {{"user_id", person.id}, {"user", person.name}, {"project_id", project ? project->id : ""}, {"project", project ? project->name : ""},
-            {"client_id", client ? client->id : ""}, {"client", client ? client->name : ""}, {"tag_id", tag ? tag->id : ""}, {"tags", tag ? tag->name : ""},
-            {"date", date_text(key.day)}, {"seconds", seconds}, {"cents", static_cast<double>(earned) / 3600.0}};
+    return {{"user_id", person.id},
+            {"user", person.name},
+            {"project_id", project ? project->id : ""},
+            {"project", project ? project->name : ""},
+            {"client_id", client ? client->id : ""},
+            {"client", client ? client->name : ""},
+            {"tag_id", tag ? tag->id : ""},
+            {"tags", tag ? tag->name : ""},
+            {"date", date_text(key.day)},
+            {"seconds", seconds},
+            {"cents", static_cast<double>(earned) / 3600.0}};
 }
 
 Json figures_of(const Workspace& workspace, const Span& span) {
     std::int64_t seconds = 0;
     const Summary summary = summary_of(workspace, span);
     for (const auto& [key, sums] : summary) seconds += sums.first;
-    return {{"id", workspace.id}, {"name", workspace.name}, {"api_key", workspace.key}, {"clients", workspace.company.clients.size()},
-            {"projects", workspace.company.projects.size()}, {"users", workspace.company.people.size()}, {"tags", workspace.company.tags.size()},
+    return {{"id", workspace.id},
+            {"name", workspace.name},
+            {"api_key", workspace.key},
+            {"clients", workspace.company.clients.size()},
+            {"projects", workspace.company.projects.size()},
+            {"users", workspace.company.people.size()},
+            {"tags", workspace.company.tags.size()},
             {"entries", workspace.timesheet.size()},
-            {"summary", {{"from", date_text(span.first)}, {"to", date_text(span.last)}, {"zone", span.zone.name()}, {"rows", summary.size()},
-                         {"seconds", seconds}, {"entries", workspace.timesheet.count(span.from(), span.to())}}}};
+            {"summary",
+             {{"from", date_text(span.first)},
+              {"to", date_text(span.last)},
+              {"zone", span.zone.name()},
+              {"rows", summary.size()},
+              {"seconds", seconds},
+              {"entries", workspace.timesheet.count(span.from(), span.to())}}}};
 }
 
 Json log_json(const LogLine& line) {
-    return {{"number", line.number}, {"at", line.at}, {"method", line.method}, {"path", line.path}, {"query", line.query}, {"what", line.what},
-            {"page", line.page}, {"status", line.status}, {"bytes", line.bytes}, {"ms", line.milliseconds}, {"workspace", line.workspace},
-            {"faults", line.faults}};
+    return {{"number", line.number}, {"at", line.at},           {"method", line.method},       {"path", line.path},
+            {"query", line.query},   {"what", line.what},       {"page", line.page},           {"status", line.status},
+            {"bytes", line.bytes},   {"ms", line.milliseconds}, {"workspace", line.workspace}, {"faults", line.faults}};
 }
 
 double share(const Json& body, const char* name) { return body.contains(name) ? body[name].get<double>() : 0; }
@@ -101,7 +121,9 @@ Response Sandbox::control(const Request& request) {
     if (what == "faults") return set_faults(request);
     if (what == "settings" && post) return settings(request);
     if (what == "reset" && post) return reset();
-    throw std::invalid_argument(fmt::format("{} {} is no control path: GET figures, expected, log, faults; POST change, faults, settings, reset; DELETE faults", request.method, request.path));
+    throw std::invalid_argument(fmt::format("{} {} is no control path: GET figures, expected, log, faults; POST "
+                                            "change, faults, settings, reset; DELETE faults",
+                                            request.method, request.path));
 }
 
 Workspace& Sandbox::workspace_named(const std::string& id) {
@@ -112,7 +134,10 @@ Workspace& Sandbox::workspace_named(const std::string& id) {
 
 Response Sandbox::figures(const Request& request) {
     const Span span = span_of(request, clockify_->settings());
-    Json json = {{"today", date_text(clockify_->settings().today)}, {"zone", clockify_->settings().zone}, {"requests", log_.count()}, {"workspaces", Json::array()}};
+    Json json = {{"today", date_text(clockify_->settings().today)},
+                 {"zone", clockify_->settings().zone},
+                 {"requests", log_.count()},
+                 {"workspaces", Json::array()}};
     for (const auto& workspace : clockify_->workspaces()) json["workspaces"].push_back(figures_of(*workspace, span));
     return as_json(json);
 }
@@ -127,9 +152,11 @@ Response Sandbox::expected(const Request& request) {
     if (table == "clients") {
         for (const Client& client : company.clients) rows.push_back(client_json(client, workspace));
     } else if (table == "projects") {
-        for (std::size_t at = 0; at < company.projects.size(); ++at) rows.push_back(project_json(workspace, static_cast<int>(at), false));
+        for (std::size_t at = 0; at < company.projects.size(); ++at)
+            rows.push_back(project_json(workspace, static_cast<int>(at), false));
     } else if (table == "users") {
-        for (std::size_t at = 0; at < company.people.size(); ++at) rows.push_back(person_json(static_cast<int>(at), workspace, Memberships::Workspace));
+        for (std::size_t at = 0; at < company.people.size(); ++at)
+            rows.push_back(person_json(static_cast<int>(at), workspace, Memberships::Workspace));
     } else if (table == "tags") {
         for (const Tag& tag : company.tags) rows.push_back(tag_json(tag, workspace));
     } else if (table == "tasks") {
@@ -137,12 +164,16 @@ Response Sandbox::expected(const Request& request) {
             for (const ProjectTask& task : project.tasks) rows.push_back(task_json(task, project, company));
         }
     } else if (table == "summary") {
-        for (const auto& [key, sums] : summary_of(workspace, span_of(request, clockify_->settings()))) rows.push_back(summary_row(workspace, key, sums.first, sums.second));
+        for (const auto& [key, sums] : summary_of(workspace, span_of(request, clockify_->settings())))
+            rows.push_back(summary_row(workspace, key, sums.first, sums.second));
     } else if (table == "entries") {
         const Span span = span_of(request, clockify_->settings());
-        workspace.timesheet.each(span.from(), span.to(), [&](Place, const Entry& entry) { rows.push_back(time_entry_json(entry, workspace, false)); });
+        workspace.timesheet.each(span.from(), span.to(), [&](Place, const Entry& entry) {
+            rows.push_back(time_entry_json(entry, workspace, false));
+        });
     } else {
-        throw std::invalid_argument(fmt::format("table={}: expected clients, projects, users, tags, tasks, summary or entries", table));
+        throw std::invalid_argument(
+            fmt::format("table={}: expected clients, projects, users, tags, tasks, summary or entries", table));
     }
     return as_json({{"table", table}, {"workspace", workspace.id}, {"rows", std::move(rows)}});
 }
@@ -163,23 +194,31 @@ Response Sandbox::change(const Request& request) {
     Timesheet& sheet = workspace.timesheet;
     const auto seed = body.value("seed", std::uint64_t{1});
     Json done = Json::object();
-    const std::pair<const char*, Change> changes[] = {{"edit", Change::Edit}, {"retag", Change::Retag}, {"reassign", Change::Reassign}, {"delete", Change::Delete}, {"move", Change::Move}};
+    const std::pair<const char*, Change> changes[] = {{"edit", Change::Edit},
+                                                      {"retag", Change::Retag},
+                                                      {"reassign", Change::Reassign},
+                                                      {"delete", Change::Delete},
+                                                      {"move", Change::Move}};
     for (const auto& [name, what] : changes) {
-        const double fraction = what == Change::Edit && body.contains("fraction") ? share(body, "fraction") : share(body, name);
+        const double fraction =
+            what == Change::Edit && body.contains("fraction") ? share(body, "fraction") : share(body, name);
         if (fraction <= 0) continue;
         const ChangeCounts counts = sheet.change(what, fraction, seed + static_cast<std::uint64_t>(what) * 1'000'003);
         done[name] = counts.edited + counts.retagged + counts.reassigned + counts.deleted + counts.moved;
     }
     const auto count = [&](const char* name) { return body.value(name, std::uint64_t{0}); };
     if (const auto clients = count("rename_clients")) done["rename_clients"] = workspace.rename_clients(clients, seed);
-    if (const auto projects = count("rename_projects")) done["rename_projects"] = workspace.rename_projects(projects, seed);
+    if (const auto projects = count("rename_projects"))
+        done["rename_projects"] = workspace.rename_projects(projects, seed);
     if (const auto tags = count("rename_tags")) done["rename_tags"] = workspace.rename_tags(tags, seed);
     const auto day = [&](const char* name, Instant otherwise) {
         const auto parsed = parse_date(body.value(name, ""));
         return parsed ? sheet.zone().to_instant(*parsed * seconds_per_day) : otherwise;
     };
-    if (const auto entries = count("arrive")) sheet.arrive(entries, day("from", sheet.begin()), day("to", sheet.end())), done["arrive"] = entries;
-    if (const auto entries = count("vanish")) sheet.vanish(entries, day("from", sheet.begin()), day("to", sheet.end())), done["vanish"] = entries;
+    if (const auto entries = count("arrive"))
+        sheet.arrive(entries, day("from", sheet.begin()), day("to", sheet.end())), done["arrive"] = entries;
+    if (const auto entries = count("vanish"))
+        sheet.vanish(entries, day("from", sheet.begin()), day("to", sheet.end())), done["vanish"] = entries;
     return as_json(done);
 }
 
@@ -192,7 +231,8 @@ Response Sandbox::set_faults(const Request& request) {
         last_full_.clear();
     }
     Json list = Json::array();
-    for (const Fault& fault : faults_.all()) list.push_back({{"kind", fault.kind}, {"path", fault.path}, {"fits", fault.fits}, {"fired", fault.fired}});
+    for (const Fault& fault : faults_.all())
+        list.push_back({{"kind", fault.kind}, {"path", fault.path}, {"fits", fault.fits}, {"fired", fault.fired}});
     return as_json({{"faults", std::move(list)}});
 }
 
@@ -200,8 +240,10 @@ Response Sandbox::settings(const Request& request) {
     const Json body = Json::parse(request.body);
     if (body.contains("rate")) settings_.rate = body["rate"].get<std::uint64_t>();
     if (body.contains("retry_after")) settings_.retry_after = body["retry_after"].get<std::string>();
-    if (body.contains("latency_ms")) settings_.latency = std::chrono::milliseconds(body["latency_ms"].get<std::int64_t>());
-    return as_json({{"rate", settings_.rate}, {"retry_after", settings_.retry_after}, {"latency_ms", settings_.latency.count()}});
+    if (body.contains("latency_ms"))
+        settings_.latency = std::chrono::milliseconds(body["latency_ms"].get<std::int64_t>());
+    return as_json(
+        {{"rate", settings_.rate}, {"retry_after", settings_.retry_after}, {"latency_ms", settings_.latency.count()}});
 }
 
 /// Back to how it began: entries, names, faults, an empty log.

@@ -18,7 +18,8 @@ struct Kind {
 };
 
 constexpr std::array kinds{
-    Kind{"status", "code retry_after", "this status with the service's error body; retry_after: seconds, `date` or `date+SECONDS`"},
+    Kind{"status", "code retry_after",
+         "this status with the service's error body; retry_after: seconds, `date` or `date+SECONDS`"},
     Kind{"refuse", "", "the connection ends without an answer"},
     Kind{"reset", "after", "RST in the middle of the body; after: bytes (default half)"},
     Kind{"close", "after", "the connection ends in the middle of the body, as if it were complete"},
@@ -30,7 +31,8 @@ constexpr std::array kinds{
     Kind{"endless", "", "pages past the end repeat the last full one and say that more follow"},
     Kind{"arrive", "count", "so many new entries (1) at the front before this answer, so that pages shift"},
     Kind{"vanish", "count", "so many entries (1) are deleted at the front before this answer"},
-    Kind{"wrong_type", "field value row", "a field of one record (dotted name, default timeInterval.duration) holds this text (n/a)"},
+    Kind{"wrong_type", "field value row",
+         "a field of one record (dotted name, default timeInterval.duration) holds this text (n/a)"},
     Kind{"null_field", "field row", "a field of one record is null (default _id or id)"},
     Kind{"drop_field", "field", "a field is gone from every record"},
     Kind{"add_field", "field value", "every record has a field more"},
@@ -68,25 +70,36 @@ std::string_view trimmed(std::string_view text) {
 std::uint64_t whole(std::string_view name, std::string_view value) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size()) throw std::invalid_argument(fmt::format("{}={}: not a whole number", name, value));
+    if (error != std::errc{} || end != value.data() + value.size())
+        throw std::invalid_argument(fmt::format("{}={}: not a whole number", name, value));
     return number;
 }
 
 void set_option(Fault& fault, const Kind& kind, std::string_view name, std::string_view value) {
-    if (name == "path") fault.path = value;
-    else if (name == "body") fault.body = value;
-    else if (name == "method") fault.method = value;
-    else if (name == "page") fault.page = whole(name, value);
-    else if (name == "nth") fault.nth = whole(name, value);
-    else if (name == "from_nth") fault.from_nth = whole(name, value);
-    else if (name == "every") fault.every = std::max<std::uint64_t>(1, whole(name, value));
-    else if (name == "times") fault.times = whole(name, value);
-    else if (name == "p") fault.probability = std::stod(std::string(value));
+    if (name == "path")
+        fault.path = value;
+    else if (name == "body")
+        fault.body = value;
+    else if (name == "method")
+        fault.method = value;
+    else if (name == "page")
+        fault.page = whole(name, value);
+    else if (name == "nth")
+        fault.nth = whole(name, value);
+    else if (name == "from_nth")
+        fault.from_nth = whole(name, value);
+    else if (name == "every")
+        fault.every = std::max<std::uint64_t>(1, whole(name, value));
+    else if (name == "times")
+        fault.times = whole(name, value);
+    else if (name == "p")
+        fault.probability = std::stod(std::string(value));
     else {
         const auto known = split(kind.settings, ' ');
         if (std::find(known.begin(), known.end(), name) == known.end()) {
-            throw std::invalid_argument(fmt::format("{} is no setting of the fault {} (it has: {}; every fault has: {})", name, kind.name,
-                                                    kind.settings.empty() ? "none" : kind.settings, fmt::join(matchers, " ")));
+            throw std::invalid_argument(
+                fmt::format("{} is no setting of the fault {} (it has: {}; every fault has: {})", name, kind.name,
+                            kind.settings.empty() ? "none" : kind.settings, fmt::join(matchers, " ")));
         }
         fault.settings.emplace(name, value);
     }
@@ -96,7 +109,8 @@ Fault parse_one(std::string_view text) {
     const std::size_t colon = text.find(':');
     const std::string_view name = trimmed(text.substr(0, colon));
     Fault fault;
-    const bool is_status = name.size() == 3 && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool is_status =
+        name.size() == 3 && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
     fault.kind = is_status ? "status" : name;
     if (is_status) fault.settings["code"] = name;
     const Kind* kind = kind_named(fault.kind);
@@ -112,8 +126,9 @@ Fault parse_one(std::string_view text) {
 }
 
 std::string make_help() {
-    std::string text = "FAULTS is KIND[:name=value,...][;KIND...]; a three-digit KIND is a status (429, 503).\n"
-                       "Which requests: path=PART body=PART method=M page=N nth=N from_nth=N every=N times=N p=PROBABILITY (seeded)\n";
+    std::string text =
+        "FAULTS is KIND[:name=value,...][;KIND...]; a three-digit KIND is a status (429, 503).\n"
+        "Which requests: path=PART body=PART method=M page=N nth=N from_nth=N every=N times=N p=PROBABILITY (seeded)\n";
     for (const Kind& kind : kinds) text += fmt::format("  {:<13} {:<17} {}\n", kind.name, kind.settings, kind.help);
     text += "Example: 429:path=/reports/,nth=3,retry_after=2;reset:page=2,times=1\n";
     return text;
@@ -139,13 +154,17 @@ std::vector<Fault> Faults::parse(std::string_view spec) {
     return faults;
 }
 
-void Faults::add(std::vector<Fault> faults) { faults_.insert(faults_.end(), std::make_move_iterator(faults.begin()), std::make_move_iterator(faults.end())); }
+void Faults::add(std::vector<Fault> faults) {
+    faults_.insert(faults_.end(), std::make_move_iterator(faults.begin()), std::make_move_iterator(faults.end()));
+}
 
 std::vector<Fault> Faults::meeting(const Subject& subject) {
     std::vector<Fault> found;
     for (std::size_t at = 0; at < faults_.size(); ++at) {
         Fault& fault = faults_[at];
-        if (subject.request.path.find(fault.path) == std::string::npos || subject.request.body.find(fault.body) == std::string::npos) continue;
+        if (subject.request.path.find(fault.path) == std::string::npos ||
+            subject.request.body.find(fault.body) == std::string::npos)
+            continue;
         if (!fault.method.empty() && fault.method != subject.request.method) continue;
         if (fault.page && *fault.page != subject.page) continue;
         ++fault.fits;

@@ -13,14 +13,14 @@ namespace millrace::sandbox {
 /// One fault: what goes wrong, and which requests it meets.
 struct Fault {
     std::string kind;
-    std::string path;                     ///< part of the path; empty: every one
-    std::string body;                     ///< part of the request's body
+    std::string path; ///< part of the path; empty: every one
+    std::string body; ///< part of the request's body
     std::string method;
     std::optional<std::uint64_t> page;
-    std::optional<std::uint64_t> nth;     ///< only the n-th request that fits, from 1
-    std::optional<std::uint64_t> from_nth;///< that one and all later ones
+    std::optional<std::uint64_t> nth;      ///< only the n-th request that fits, from 1
+    std::optional<std::uint64_t> from_nth; ///< that one and all later ones
     std::uint64_t every = 1;
-    std::optional<std::uint64_t> times;   ///< at most so often
+    std::optional<std::uint64_t> times; ///< at most so often
     double probability = 1;
     std::map<std::string, std::string> settings; ///< of the kind
     std::uint64_t fits = 0, fired = 0;

@@ -36,10 +36,10 @@ struct Response {
 /// How a response travels; anything but the default is a fault.
 struct Delivery {
     std::chrono::milliseconds delay{0};
-    std::optional<std::size_t> cut_after;  ///< so many bytes of the body, then the connection ends
-    bool reset = true;                     ///< ends by RST, else as if it were complete
-    bool refuse = false;                   ///< the connection ends without an answer
-    std::size_t drip_bytes = 0;            ///< so many bytes at a time ...
+    std::optional<std::size_t> cut_after; ///< so many bytes of the body, then the connection ends
+    bool reset = true;                    ///< ends by RST, else as if it were complete
+    bool refuse = false;                  ///< the connection ends without an answer
+    std::size_t drip_bytes = 0;           ///< so many bytes at a time ...
     std::chrono::milliseconds drip_every{0};
 };
 

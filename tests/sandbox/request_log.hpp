@@ -9,11 +9,11 @@ namespace millrace::sandbox {
 /// One request that was answered.
 struct LogLine {
     std::uint64_t number = 0;
-    double at = 0;              ///< seconds since 1970
+    double at = 0; ///< seconds since 1970
     std::string method, path, query;
-    std::string what;           ///< of a report: its window and groups
-    std::uint64_t page = 0;     ///< 0: none
-    int status = 0;             ///< 0: no answer
+    std::string what;       ///< of a report: its window and groups
+    std::uint64_t page = 0; ///< 0: none
+    int status = 0;         ///< 0: no answer
     std::uint64_t bytes = 0;
     double milliseconds = 0;
     std::string workspace;

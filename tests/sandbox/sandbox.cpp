@@ -13,7 +13,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-double now_seconds() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+double now_seconds() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 std::uint64_t number_or(const std::string& text, std::uint64_t otherwise) {
     try {
@@ -36,14 +38,19 @@ Paging paging_of(const Request& request) {
     if (request.method != "POST" || request.body.empty()) return paging;
     const Json body = Json::parse(request.body, nullptr, false);
     if (!body.is_object()) return paging;
-    const auto text = [&](const char* name) { return body.contains(name) && body[name].is_string() ? body[name].get<std::string>() : std::string(); };
+    const auto text = [&](const char* name) {
+        return body.contains(name) && body[name].is_string() ? body[name].get<std::string>() : std::string();
+    };
     paging.from = text("dateRangeStart");
     paging.to = text("dateRangeEnd");
     paging.what = fmt::format("{}..{}", paging.from, paging.to);
-    if (body.contains("projects") && body["projects"].is_object()) paging.what += body["projects"].value("ids", Json::array()).dump();
+    if (body.contains("projects") && body["projects"].is_object())
+        paging.what += body["projects"].value("ids", Json::array()).dump();
     if (const auto filter = body.find("detailedFilter"); filter != body.end() && filter->is_object()) {
-        if (filter->contains("page") && (*filter)["page"].is_number_integer()) paging.page = (*filter)["page"].get<std::uint64_t>();
-        if (filter->contains("pageSize") && (*filter)["pageSize"].is_number_integer()) paging.size = (*filter)["pageSize"].get<std::uint64_t>();
+        if (filter->contains("page") && (*filter)["page"].is_number_integer())
+            paging.page = (*filter)["page"].get<std::uint64_t>();
+        if (filter->contains("pageSize") && (*filter)["pageSize"].is_number_integer())
+            paging.size = (*filter)["pageSize"].get<std::uint64_t>();
     }
     return paging;
 }
@@ -79,7 +86,9 @@ Response text_response(int status, const std::string& text) {
 
 } // namespace
 
-Sandbox::Sandbox(SandboxSettings settings) : settings_(std::move(settings)), clockify_(std::make_unique<Clockify>(settings_.clockify)), faults_(settings_.seed) {
+Sandbox::Sandbox(SandboxSettings settings)
+    : settings_(std::move(settings)), clockify_(std::make_unique<Clockify>(settings_.clockify)),
+      faults_(settings_.seed) {
     faults_.set(settings_.faults);
 }
 
@@ -109,7 +118,10 @@ Sandbox::Answer Sandbox::handle(const Request& request) {
 }
 
 Sandbox::Answer Sandbox::serve(const Request& request, LogLine& line) {
-    if (!Clockify::owns(request.path)) return {text_response(404, "Nothing is simulated here. Clockify: /api/v1/... and /v1/...; figures: /_sandbox/figures\n"), {}};
+    if (!Clockify::owns(request.path))
+        return {text_response(
+                    404, "Nothing is simulated here. Clockify: /api/v1/... and /v1/...; figures: /_sandbox/figures\n"),
+                {}};
     const Paging paging = paging_of(request);
     line.page = paging.page;
     line.what = paging.what;
@@ -167,15 +179,18 @@ void Sandbox::move_entries(const Request& request, const std::vector<Fault>& fau
                 return time ? sheet.zone().to_instant(*time) : otherwise;
             };
             const Instant from = bound(paging.from, sheet.begin()), to = bound(paging.to, sheet.end());
-            if (fault.kind == "arrive") sheet.arrive(fault.number("count", 1), from, to);
-            else sheet.vanish(fault.number("count", 1), from, to);
+            if (fault.kind == "arrive")
+                sheet.arrive(fault.number("count", 1), from, to);
+            else
+                sheet.vanish(fault.number("count", 1), from, to);
         }
     }
 }
 
 bool Sandbox::over_rate(const std::string& key) {
     if (settings_.rate == 0) return false;
-    const auto second = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    const auto second =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
     Window& window = windows_[key];
     if (window.second != second) window = {second, 0};
     return ++window.requests > settings_.rate;

@@ -14,8 +14,8 @@ namespace millrace::sandbox {
 struct SandboxSettings {
     ClockifySettings clockify;
     std::uint64_t seed = 1;
-    std::uint64_t rate = 50;         ///< requests a second of one key; 0: no limit
-    std::string retry_after;         ///< header of a 429 of the rate limit: seconds or `date`; empty: none, as seen so far
+    std::uint64_t rate = 50; ///< requests a second of one key; 0: no limit
+    std::string retry_after; ///< header of a 429 of the rate limit: seconds or `date`; empty: none, as seen so far
     std::chrono::milliseconds latency{0};
     std::vector<Fault> faults;
 };

@@ -12,16 +12,16 @@ class ReportQuery;
 
 struct ClockifySettings {
     std::uint64_t seed = 1;
-    std::uint64_t entries = 0;        ///< of the first workspace; 0: what its people usually book
-    int people = 0, projects = 0;     ///< 0: 50 and 200, more where there are more entries
+    std::uint64_t entries = 0;    ///< of the first workspace; 0: what its people usually book
+    int people = 0, projects = 0; ///< 0: 50 and 200, more where there are more entries
     int days = 84;
     Day today = 0;
     std::string zone = "Europe/Berlin";
     std::string api_key = "sandbox-key";
     int workspaces = 2;
-    bool untagged_groups = true;      ///< a summary has a group for entries without a tag
-    std::size_t cache_bytes = 0;      ///< keep so much of detailed reports that were rendered
-    bool free_plan = false;           ///< reports over more than 31 days are refused
+    bool untagged_groups = true; ///< a summary has a group for entries without a tag
+    std::size_t cache_bytes = 0; ///< keep so much of detailed reports that were rendered
+    bool free_plan = false;      ///< reports over more than 31 days are refused
 };
 
 /// A time tracking service as its API v1 and its reports API answer today (core under /api/v1, reports under /v1 and

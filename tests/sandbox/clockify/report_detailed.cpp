@@ -20,11 +20,17 @@ const std::vector<Place>& matches_of(Workspace& workspace, const ReportQuery& qu
         if (query.matches(entry, workspace)) places.push_back(place);
     });
     const auto sort_by = [&](auto value) {
-        std::stable_sort(places.begin(), places.end(), [&](Place a, Place b) { return value(workspace.timesheet.at(a)) < value(workspace.timesheet.at(b)); });
+        std::stable_sort(places.begin(), places.end(), [&](Place a, Place b) {
+            return value(workspace.timesheet.at(a)) < value(workspace.timesheet.at(b));
+        });
     };
-    if (query.sort_column == "USER") sort_by([&](const Entry& entry) { return std::string_view(workspace.company.people[static_cast<std::size_t>(entry.person)].name); });
+    if (query.sort_column == "USER")
+        sort_by([&](const Entry& entry) {
+            return std::string_view(workspace.company.people[static_cast<std::size_t>(entry.person)].name);
+        });
     if (query.sort_column == "DURATION") sort_by([](const Entry& entry) { return entry.seconds; });
-    if (query.sort_column == "DESCRIPTION") sort_by([&](const Entry& entry) { return workspace.timesheet.description(entry); });
+    if (query.sort_column == "DESCRIPTION")
+        sort_by([&](const Entry& entry) { return workspace.timesheet.description(entry); });
     if (query.order == Order::Descending) std::reverse(places.begin(), places.end());
     if (known.size() >= 8) known.erase(known.begin());
     return known.emplace_back(query.fingerprint, std::move(places)).second;
@@ -32,7 +38,8 @@ const std::vector<Place>& matches_of(Workspace& workspace, const ReportQuery& qu
 
 class EntryWriter {
 public:
-    EntryWriter(Workspace& workspace, const ReportQuery& query) : workspace_(workspace), query_(query), pieces_(workspace.pieces()) {}
+    EntryWriter(Workspace& workspace, const ReportQuery& query)
+        : workspace_(workspace), query_(query), pieces_(workspace.pieces()) {}
 
     void append(std::string& out, const Entry& entry) const {
         const auto person = static_cast<std::size_t>(entry.person);
@@ -52,8 +59,10 @@ public:
         const bool locked = entry.start < workspace_.timesheet.end() - 35 * seconds_per_day;
         out += locked ? R"(,"approvalRequestId":null,"type":"REGULAR","isLocked":true,"customFields":[],"amount":)"
                       : R"(,"approvalRequestId":null,"type":"REGULAR","isLocked":false,"customFields":[],"amount":)";
-        if (query_.show_amounts) append_amount(out, entry.earned(workspace_.company));
-        else out += '0';
+        if (query_.show_amounts)
+            append_amount(out, entry.earned(workspace_.company));
+        else
+            out += '0';
         append_names(out, entry);
         out += pieces_.person_end[person];
     }
@@ -72,7 +81,8 @@ private:
 
     [[nodiscard]] const ProjectTask* task_of(const Entry& entry) const {
         if (entry.task < 0) return nullptr;
-        return &workspace_.company.projects[static_cast<std::size_t>(entry.project)].tasks[static_cast<std::size_t>(entry.task)];
+        return &workspace_.company.projects[static_cast<std::size_t>(entry.project)]
+                    .tasks[static_cast<std::size_t>(entry.task)];
     }
 
     void append_work(std::string& out, const Entry& entry) const {
@@ -81,8 +91,10 @@ private:
             return;
         }
         out += pieces_.project[static_cast<std::size_t>(entry.project)];
-        if (const ProjectTask* task = task_of(entry)) (out += '"') += task->id, out += '"';
-        else out += "null";
+        if (const ProjectTask* task = task_of(entry))
+            (out += '"') += task->id, out += '"';
+        else
+            out += "null";
     }
 
     void append_tags(std::string& out, const Entry& entry) const {
@@ -101,12 +113,15 @@ private:
 
     void append_names(std::string& out, const Entry& entry) const {
         if (entry.project < 0) {
-            out += R"(,"rate":0,"projectName":null,"projectColor":null,"clientName":null,"clientId":null,"taskName":null)";
+            out +=
+                R"(,"rate":0,"projectName":null,"projectColor":null,"clientName":null,"clientId":null,"taskName":null)";
             return;
         }
         out += pieces_.project_end[static_cast<std::size_t>(entry.project)];
-        if (const ProjectTask* task = task_of(entry)) (out += '"') += task->name, out += '"';
-        else out += "null";
+        if (const ProjectTask* task = task_of(entry))
+            (out += '"') += task->name, out += '"';
+        else
+            out += "null";
     }
 
     Workspace& workspace_;
@@ -128,8 +143,10 @@ std::string detailed_report(Workspace& workspace, const ReportQuery& query) {
     std::string out;
     out.reserve(600 + page.size() * 900);
     out += R"({"totals":)";
-    if (query.with_totals) append_totals(out, totals_of(workspace, query), query, workspace.company);
-    else out += "[]";
+    if (query.with_totals)
+        append_totals(out, totals_of(workspace, query), query, workspace.company);
+    else
+        out += "[]";
     out += R"(,"timeentries":[)";
     const EntryWriter writer(workspace, query);
     bool first = true;

@@ -13,10 +13,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::pair<std::string_view, Dimension>, 9> dimensions{
-    {{"CLIENT", Dimension::Client}, {"PROJECT", Dimension::Project}, {"USER", Dimension::User}, {"TASK", Dimension::Task},
-     {"TAG", Dimension::Tag}, {"DATE", Dimension::Date}, {"WEEK", Dimension::Week}, {"MONTH", Dimension::Month},
-     {"TIMEENTRY", Dimension::TimeEntry}}};
+constexpr std::array<std::pair<std::string_view, Dimension>, 9> dimensions{{{"CLIENT", Dimension::Client},
+                                                                            {"PROJECT", Dimension::Project},
+                                                                            {"USER", Dimension::User},
+                                                                            {"TASK", Dimension::Task},
+                                                                            {"TAG", Dimension::Tag},
+                                                                            {"DATE", Dimension::Date},
+                                                                            {"WEEK", Dimension::Week},
+                                                                            {"MONTH", Dimension::Month},
+                                                                            {"TIMEENTRY", Dimension::TimeEntry}}};
 
 Json parse_body(const std::string& body) {
     Json json = Json::parse(body, nullptr, false);
@@ -37,7 +42,8 @@ std::int64_t wall_clock(const Json& json, const char* key) {
     return *time;
 }
 
-template <class Find> IdFilter id_filter(const Json& body, const char* key, Find find) {
+template <class Find>
+IdFilter id_filter(const Json& body, const char* key, Find find) {
     IdFilter filter;
     const auto at = body.find(key);
     if (at == body.end() || !at->is_object() || !at->contains("ids") || !at->at("ids").is_array()) return filter;
@@ -49,7 +55,9 @@ template <class Find> IdFilter id_filter(const Json& body, const char* key, Find
     filter.active = !filter.ids.empty();
     const std::string contains = text(*at, "contains", "CONTAINS");
     if (contains != "CONTAINS" && contains != "DOES_NOT_CONTAIN" && contains != "CONTAINS_ONLY") {
-        throw unreadable(fmt::format("Cannot deserialize value \"{}\": not one of the values accepted for Enum class: [CONTAINS, DOES_NOT_CONTAIN, CONTAINS_ONLY]", contains));
+        throw unreadable(fmt::format("Cannot deserialize value \"{}\": not one of the values accepted for Enum class: "
+                                     "[CONTAINS, DOES_NOT_CONTAIN, CONTAINS_ONLY]",
+                                     contains));
     }
     filter.negated = contains == "DOES_NOT_CONTAIN";
     filter.only = contains == "CONTAINS_ONLY";
@@ -62,13 +70,16 @@ Dimension dimension_of(const std::string& name) {
         if (known == name) return dimension;
         accepted += fmt::format("{}{}", accepted.empty() ? "" : ", ", known);
     }
-    throw unreadable(fmt::format("Cannot deserialize value of type `SummaryGroup` from String \"{}\": not one of the values accepted for Enum class: [{}]", name, accepted));
+    throw unreadable(fmt::format("Cannot deserialize value of type `SummaryGroup` from String \"{}\": not one of the "
+                                 "values accepted for Enum class: [{}]",
+                                 name, accepted));
 }
 
 std::uint64_t positive(const Json& json, const char* key, std::uint64_t otherwise) {
     const auto at = json.find(key);
     if (at == json.end() || at->is_null()) return otherwise;
-    if (!at->is_number_integer() || at->get<std::int64_t>() < 1) throw invalid(fmt::format("{} must be at least 1", key));
+    if (!at->is_number_integer() || at->get<std::int64_t>() < 1)
+        throw invalid(fmt::format("{} must be at least 1", key));
     return at->get<std::uint64_t>();
 }
 
@@ -99,13 +110,16 @@ ReportQuery::ReportQuery(const std::string& text_of_body, const Workspace& works
     projects_ = id_filter(body, "projects", [&](const std::string& id) { return company.project_of(id); });
     tags_ = id_filter(body, "tags", [&](const std::string& id) { return company.tag_of(id); });
     description_ = text(body, "description");
-    if (const auto at = body.find("withoutDescription"); at != body.end() && at->is_boolean()) without_description_ = at->get<bool>();
+    if (const auto at = body.find("withoutDescription"); at != body.end() && at->is_boolean())
+        without_description_ = at->get<bool>();
     if (const auto at = body.find("billable"); at != body.end() && at->is_boolean()) billable_ = at->get<bool>();
-    filters_ = users_.active || clients_.active || projects_.active || tags_.active || !description_.empty() || without_description_ || billable_.has_value();
+    filters_ = users_.active || clients_.active || projects_.active || tags_.active || !description_.empty() ||
+               without_description_ || billable_.has_value();
 
     if (const auto summary = body.find("summaryFilter"); summary != body.end() && summary->is_object()) {
         if (const auto names = summary->find("groups"); names != summary->end() && names->is_array()) {
-            for (const Json& name : *names) groups.push_back(dimension_of(name.is_string() ? name.get<std::string>() : name.dump()));
+            for (const Json& name : *names)
+                groups.push_back(dimension_of(name.is_string() ? name.get<std::string>() : name.dump()));
         }
         sort_column = text(*summary, "sortColumn", "GROUP");
     }
@@ -115,7 +129,8 @@ ReportQuery::ReportQuery(const std::string& text_of_body, const Workspace& works
         page_size = positive(*detailed, "pageSize", 50);
         if (page_size > 1000) throw invalid("Page size must be between 1 and 1000");
         sort_column = text(*detailed, "sortColumn", "DATE");
-        if (const auto options = detailed->find("options"); options != detailed->end() && options->is_object()) with_totals = text(*options, "totals", "CALCULATE") != "EXCLUDE";
+        if (const auto options = detailed->find("options"); options != detailed->end() && options->is_object())
+            with_totals = text(*options, "totals", "CALCULATE") != "EXCLUDE";
     }
     Json same = body;
     if (same.contains("detailedFilter")) same["detailedFilter"].erase("page"), same["detailedFilter"].erase("pageSize");
@@ -123,17 +138,21 @@ ReportQuery::ReportQuery(const std::string& text_of_body, const Workspace& works
 }
 
 std::string ReportQuery::answer_key() const {
-    return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", from, to, zone.name(), sort_column, order == Order::Ascending, page, page_size, show_amounts * 2 + with_totals,
-                       is_plain() ? "" : fingerprint);
+    return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", from, to, zone.name(), sort_column, order == Order::Ascending,
+                       page, page_size, show_amounts * 2 + with_totals, is_plain() ? "" : fingerprint);
 }
 
 bool ReportQuery::matches(const Entry& entry, const Workspace& workspace) const {
     if (!filters_) return true;
     if (!users_.allows(entry.person) || !projects_.allows(entry.project)) return false;
-    if (clients_.active && !clients_.allows(entry.project < 0 ? -1 : workspace.company.projects[static_cast<std::size_t>(entry.project)].client)) return false;
+    if (clients_.active &&
+        !clients_.allows(
+            entry.project < 0 ? -1 : workspace.company.projects[static_cast<std::size_t>(entry.project)].client))
+        return false;
     if (tags_.active) {
         int hits = 0;
-        for (int at = 0; at < entry.tag_count; ++at) hits += tags_.ids.contains(entry.tags[static_cast<std::size_t>(at)]) ? 1 : 0;
+        for (int at = 0; at < entry.tag_count; ++at)
+            hits += tags_.ids.contains(entry.tags[static_cast<std::size_t>(at)]) ? 1 : 0;
         if (tags_.negated ? hits > 0 : tags_.only ? hits == 0 || hits != entry.tag_count : hits == 0) return false;
     }
     if (billable_ && *billable_ != entry.billable) return false;
@@ -159,8 +178,10 @@ Totals totals_of(Workspace& workspace, const ReportQuery& query) {
 }
 
 void append_amount(std::string& out, std::int64_t earned) {
-    if (earned % 3600 == 0) fmt::format_to(std::back_inserter(out), "{}", earned / 3600);
-    else fmt::format_to(std::back_inserter(out), "{}", static_cast<double>(earned) / 3600.0);
+    if (earned % 3600 == 0)
+        fmt::format_to(std::back_inserter(out), "{}", earned / 3600);
+    else
+        fmt::format_to(std::back_inserter(out), "{}", static_cast<double>(earned) / 3600.0);
 }
 
 void append_amounts(std::string& out, std::int64_t earned, bool shown) {
@@ -178,11 +199,15 @@ void append_totals(std::string& out, const Totals& totals, const ReportQuery& qu
         out += query.zone.day_of(query.from) % 2 ? "[null]" : "[]";
         return;
     }
-    fmt::format_to(std::back_inserter(out), R"([{{"_id":"","totalTime":{},"totalBillableTime":{},"entriesCount":{},"numOfCurrencies":1,"totalAmount":)",
-                   totals.seconds, totals.billable_seconds, totals.entries);
+    fmt::format_to(
+        std::back_inserter(out),
+        R"([{{"_id":"","totalTime":{},"totalBillableTime":{},"entriesCount":{},"numOfCurrencies":1,"totalAmount":)",
+        totals.seconds, totals.billable_seconds, totals.entries);
     const bool amount = query.show_amounts && totals.earned != 0;
-    if (amount) append_amount(out, totals.earned);
-    else out += "null";
+    if (amount)
+        append_amount(out, totals.earned);
+    else
+        out += "null";
     out += ',';
     append_amounts(out, totals.earned, query.show_amounts);
     out += R"(,"totalAmountByCurrency":)";

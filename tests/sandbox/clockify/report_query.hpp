@@ -29,18 +29,20 @@ public:
     bool show_amounts = true;
     Order order = Order::Descending;
     std::string sort_column = "DATE";
-    std::vector<Dimension> groups;   ///< of a summary
-    bool is_detailed = false;        ///< has a detailedFilter
+    std::vector<Dimension> groups; ///< of a summary
+    bool is_detailed = false;      ///< has a detailedFilter
     std::uint64_t page = 1, page_size = 50;
     bool with_totals = true;
-    std::string fingerprint;         ///< equal for queries that match the same entries in the same order
+    std::string fingerprint; ///< equal for queries that match the same entries in the same order
     /// Equal for queries with the same answer.
     [[nodiscard]] std::string answer_key() const;
 
     [[nodiscard]] bool matches(const Entry& entry, const Workspace& workspace) const;
     [[nodiscard]] bool filters() const { return filters_; }
     /// Matches all of the window, by start: a page needs no search.
-    [[nodiscard]] bool is_plain() const { return !filters_ && (sort_column != "USER" && sort_column != "DURATION" && sort_column != "DESCRIPTION"); }
+    [[nodiscard]] bool is_plain() const {
+        return !filters_ && (sort_column != "USER" && sort_column != "DURATION" && sort_column != "DESCRIPTION");
+    }
 
 private:
     IdFilter users_, clients_, projects_, tags_, tasks_;

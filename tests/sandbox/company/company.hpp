@@ -11,7 +11,7 @@ namespace millrace::sandbox {
 
 struct Person {
     std::string id;
-    std::string name;      ///< empty: invited, and has not answered yet
+    std::string name; ///< empty: invited, and has not answered yet
     std::string email;
     std::string time_zone;
     bool pending = false;
@@ -59,7 +59,7 @@ public:
     std::vector<Client> clients;
     std::vector<Project> projects; ///< internal ones first
     std::vector<Tag> tags;
-    int booking = 0;            ///< so many people book time
+    int booking = 0; ///< so many people book time
     int internal_projects = 0;
     std::int64_t default_rate = 9500;
     std::string currency = "EUR";

@@ -16,8 +16,8 @@ struct Entry {
     Instant start = 0;
     int seconds = 0;
     int person = 0;
-    int project = -1;        ///< none
-    int task = -1;           ///< of the project; none
+    int project = -1; ///< none
+    int task = -1;    ///< of the project; none
     std::array<std::uint8_t, 3> tags{};
     int tag_count = 0;
     bool billable = false;
@@ -26,7 +26,8 @@ struct Entry {
 
     /// What it earns, in minor units times 3600: seconds times the hourly rate.
     [[nodiscard]] std::int64_t earned(const Company& company) const {
-        return billable ? static_cast<std::int64_t>(seconds) * company.projects[static_cast<std::size_t>(project)].rate : 0;
+        return billable ? static_cast<std::int64_t>(seconds) * company.projects[static_cast<std::size_t>(project)].rate
+                        : 0;
     }
 };
 
@@ -48,14 +49,14 @@ struct ChangeCounts {
 struct TimesheetSettings {
     std::uint64_t seed = 1;
     std::uint64_t entries = 0;
-    int days = 84;          ///< before today; today is booked too
+    int days = 84; ///< before today; today is booked too
     Day today = 0;
     std::string zone = "Europe/Berlin";
 };
 
-/// Every time entry of a company, each a pure function of its index: ten million cost the memory of the calendar. Within
-/// a day they are numbered in the order of their start, so that a page of a list is found without making the others.
-/// What changes (edited, deleted, moved, arrived) is kept apart, in memory in proportion to the changes.
+/// Every time entry of a company, each a pure function of its index: ten million cost the memory of the calendar.
+/// Within a day they are numbered in the order of their start, so that a page of a list is found without making the
+/// others. What changes (edited, deleted, moved, arrived) is kept apart, in memory in proportion to the changes.
 class Timesheet {
 public:
     Timesheet(const Company& company, TimesheetSettings settings);
@@ -74,11 +75,13 @@ public:
     /// How many start in [from, to).
     [[nodiscard]] std::uint64_t count(Instant from, Instant to) const;
     /// A page of those, by their start.
-    [[nodiscard]] std::vector<Place> page(Instant from, Instant to, Order order, std::uint64_t skip, std::uint64_t limit) const;
+    [[nodiscard]] std::vector<Place> page(Instant from, Instant to, Order order, std::uint64_t skip,
+                                          std::uint64_t limit) const;
     /// All of one person, by their start.
     [[nodiscard]] std::vector<Place> of_person(int person, Instant from, Instant to, Order order) const;
     /// Calls `visit(place, entry)` for each that starts in [from, to), in the order of the days.
-    template <class Visit> void each(Instant from, Instant to, Visit visit) const {
+    template <class Visit>
+    void each(Instant from, Instant to, Visit visit) const {
         for (std::size_t day = 0; day < days_.size(); ++day) {
             const Part part = part_of(day, from, to);
             for (std::uint32_t position = 0; position < part.base_count + part.extras.size(); ++position) {
@@ -107,12 +110,12 @@ private:
     };
     struct Workday {
         Day date = 0;
-        std::uint64_t first = 0;      ///< index of its first entry
+        std::uint64_t first = 0; ///< index of its first entry
         std::uint32_t count = 0;
-        std::uint32_t present = 1;    ///< people who book on this day
+        std::uint32_t present = 1;         ///< people who book on this day
         std::uint64_t step = 1, shift = 0; ///< which ones: person = (step * x + shift) mod booking
         Instant midnight = 0;
-        int early_offset = 0, offset = 0; ///< of the zone, before 02:00 and after
+        int early_offset = 0, offset = 0;   ///< of the zone, before 02:00 and after
         std::vector<std::uint32_t> removed; ///< positions within the day, ascending
         std::vector<Extra> extras;
     };
@@ -142,7 +145,8 @@ private:
     TimesheetSettings settings_;
     Zone zone_;
     std::vector<Workday> days_;
-    std::vector<std::array<int, 6>> favourites_, open_favourites_; ///< projects by person; the second without archived ones
+    std::vector<std::array<int, 6>> favourites_,
+        open_favourites_; ///< projects by person; the second without archived ones
     std::vector<Layer> layers_;
     std::uint64_t arrived_ = 0, generation_ = 0;
 };
