@@ -1,6 +1,6 @@
 // What is known about the chosen task, or about the whole run.
 import type { RunDetail, TaskRun } from '../api/documents';
-import { LoadTable } from '../parts/loads';
+import { byTable, LoadTable } from '../parts/loads';
 import { progressWords } from '../parts/progress';
 import { StateBadge } from '../parts/state';
 import { Elapsed } from '../parts/time';
@@ -42,7 +42,7 @@ export function Details({ run, task }: { run: RunDetail; task: TaskRun | undefin
   return (
     <div class="card pad details">
       {run.message && <p>{run.message}</p>}
-      {run.loads && run.loads.length > 0 && <><h3>Loads</h3><LoadTable loads={run.loads} /></>}
+      {run.loads && run.loads.length > 0 && <><h3>Loads</h3><LoadTable loads={byTable(run.loads)} /></>}
       {params.length > 0 && <><h3>Parameters</h3><Facts facts={params.map(([name, value]) => [name, value === null ? 'none' : plain(value)])} /></>}
       <h3>Run</h3>
       <Facts facts={[

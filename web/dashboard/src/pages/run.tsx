@@ -6,7 +6,7 @@ import { useRun } from '../api/run';
 import { useStore } from '../api/store';
 import { EmptyState, ErrorNotice, Skeleton } from '../parts/notices';
 import { CountsBar, countsOf } from '../parts/progress';
-import { LoadLine, total } from '../parts/loads';
+import { LoadWords, total } from '../parts/loads';
 import { StateBadge } from '../parts/state';
 import { Ago, Elapsed } from '../parts/time';
 import { RunLine } from '../parts/run_line';
@@ -29,7 +29,7 @@ function Facts({ run, zone }: { run: RunDetail; zone: string }) {
       {run.scheduled_for && <div><dt>Due</dt><dd><Ago at={run.scheduled_for} /></dd></div>}
       <div><dt>Trigger</dt><dd>{triggerInWords(run.trigger)}{run.rerun_of && <> of <Link href={`/runs/${run.rerun_of}`}>#{run.rerun_of}</Link></>}</dd></div>
       {run.interval && <div><dt>Interval</dt><dd title={`${run.interval.start} to ${run.interval.end}, end excluded; midnights of ${zone}`}>{intervalText(run.interval, zone)}</dd></div>}
-      {run.loads && run.loads.length > 0 && <div><dt>Loaded</dt><dd><LoadLine counts={total(run.loads)} /></dd></div>}
+      {run.loads && run.loads.length > 0 && <div><dt>Loaded</dt><dd><LoadWords counts={total(run.loads)} /></dd></div>}
     </dl>
   );
 }

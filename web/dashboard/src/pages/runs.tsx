@@ -2,6 +2,7 @@
 import { flowsRead } from '../api/flows';
 import type { State } from '../api/documents';
 import { useStore } from '../api/store';
+import { LoadLegend } from '../parts/loads';
 import { changeQuery, usePlace } from '../router';
 import { activeStates } from '../words/states';
 import { RunTable } from './run_table';
@@ -36,6 +37,7 @@ export function RunsPage() {
             <option value="">All flows</option>
             {names.map((name) => <option key={name} value={name}>{name}</option>)}
           </select></label>
+        <LoadLegend />
       </div>
       <RunTable flow={flow} states={states} filtered={flow !== '' || chosen !== ''} clear={() => changeQuery({ flow: null, state: null })} />
     </div>

@@ -30,6 +30,34 @@ export function LoadLine({ counts }: { counts: Counts | undefined }) {
   );
 }
 
+/** The same in words, where there is room for them. */
+export function LoadWords({ counts }: { counts: Counts | undefined }) {
+  const shown = kinds.filter((kind) => (counts?.[kind] ?? 0) > 0);
+  if (!counts || shown.length === 0) return <span>no rows</span>;
+  return <span class="load-words">{shown.map((kind) => <span key={kind} class={`load-${kind}`}>{count(counts[kind])} {kind}</span>)}</span>;
+}
+
+/** What the signs of LoadLine mean. */
+export function LoadLegend() {
+  return <p class="load-legend" aria-hidden="true">{kinds.map((kind) => <span key={kind}><span class={`load-${kind}`}>{signs[kind]}</span> {kind}</span>)}</p>;
+}
+
+/** One line for each table, whichever chunk or task loaded it. */
+export function byTable(loads: Load[]): Load[] {
+  const tables = new Map<string, Load>();
+  for (const load of loads) {
+    const sum = tables.get(load.table);
+    if (!sum) {
+      tables.set(load.table, { ...load });
+      continue;
+    }
+    for (const kind of kinds) sum[kind] += load[kind] ?? 0;
+    sum.seconds += load.seconds ?? 0;
+    sum.already_loaded &&= load.already_loaded;
+  }
+  return [...tables.values()];
+}
+
 export function LoadTable({ loads }: { loads: Load[] }) {
   return (
     <div class="scroll-x" tabIndex={0} role="region" aria-label="Loaded tables">
@@ -40,7 +68,7 @@ export function LoadTable({ loads }: { loads: Load[] }) {
         <tbody>
           {loads.map((load, index) => (
             <tr key={index}>
-              <th scope="row"><span class="mono">{load.table}</span>{load.already_loaded && <span class="tag" title="An earlier attempt had committed this batch">already loaded</span>}</th>
+              <th scope="row"><span class="mono">{load.table.split('.').map((part, at) => (at === 0 ? part : [<wbr key={at} />, `.${part}`]))}</span>{load.already_loaded && <span class="tag" title="An earlier attempt had committed this batch">already loaded</span>}</th>
               {kinds.map((kind) => <td key={kind} class={`number ${load[kind] > 0 ? `load-${kind}` : 'faint'}`}>{count(load[kind])}</td>)}
               <td class="number">{load.seconds == null ? '–' : duration(load.seconds * 1000)}</td>
             </tr>
