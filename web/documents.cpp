@@ -22,8 +22,8 @@ constexpr Member flow[] = {
     {"last_runs", "LastRun[]", "newest first"},
 };
 constexpr Member flow_schedule[] = {
-    {"cron", "string?", "5 or 6 fields"},
-    {"every", "any", "a span, where there is no cron"},
+    {"cron", "string=", "5 or 6 fields"},
+    {"every", "string=", "a span, where there is no cron"},
     {"timezone", "string", ""},
     {"next", "time?", "the next start; null while paused"},
 };
@@ -141,10 +141,13 @@ constexpr Member log_line[] = {
     {"text", "string", ""},
 };
 constexpr Member run_event[] = {
+    {"id", "integer", ""},
     {"at", "time", ""},
-    {"type", "string", ""},
+    {"run_id", "integer", ""},
     {"task", "string?", ""},
-    {"message", "string?", ""},
+    {"kind", "string", ""},
+    {"message", "string", ""},
+    {"details", "object", "by kind"},
 };
 constexpr Member graph[] = {
     {"nodes", "GraphNode[]", ""},
@@ -155,9 +158,26 @@ constexpr Member graph_node[] = {
     {"verb", "string", ""},
     {"state", "string", ""},
 };
+constexpr Member node[] = {
+    {"id", "string", ""},
+    {"alive", "boolean", "its lease has not run out"},
+    {"lease_until", "time?", ""},
+    {"started_at", "time?", ""},
+    {"version", "string", ""},
+    {"pid", "integer", ""},
+    {"runs", "integer", "live runs that it holds"},
+};
+constexpr Member doctor[] = {
+    {"version", "string", ""},
+    {"node", "object", ""},
+    {"store", "object", ""},
+    {"hosts", "any", ""},
+    {"journal", "object", ""},
+    {"figures", "object", "as /metrics shows them"},
+};
 constexpr Member dataset[] = {
     {"columns", "Column[]", ""},
-    {"rows", "any", "a list of rows"},
+    {"rows", "object[]", "by column name"},
     {"total", "integer", "rows of the whole dataset"},
 };
 constexpr Member column[] = {
@@ -166,16 +186,19 @@ constexpr Member column[] = {
 };
 constexpr Member schedule[] = {
     {"flow", "string", ""},
-    {"cron", "string?", ""},
-    {"every", "any", ""},
+    {"number", "integer", "from 0, in the order of the file"},
+    {"cron", "string=", "5 or 6 fields"},
+    {"every", "string=", "a span, where there is no cron"},
     {"timezone", "string", ""},
-    {"next", "time?", ""},
+    {"next", "time?", "null while paused"},
+    {"next_local", "string?", "the same on the clock of its zone"},
+    {"missed", "string", "last, all or none: what happens to starts that passed while the daemon was down"},
     {"paused", "boolean", ""},
 };
 constexpr Member limit[] = {
     {"key", "string", ""},
     {"slots", "integer", ""},
-    {"held", "any", "[{run_id, task, since}]"},
+    {"held", "any", "[{run_id, task, item, since}]"},
 };
 constexpr Member diagnostic[] = {
     {"file", "string", ""},
@@ -266,8 +289,8 @@ constexpr std::array all{
     Document{"Column", column},
     Document{"Schedule", schedule},
     Document{"Limit", limit},
-    Document{"Node", {}},
-    Document{"Doctor", {}},
+    Document{"Node", node},
+    Document{"Doctor", doctor},
     Document{"Diagnostic", diagnostic},
     Document{"Deployment", deployment},
     Document{"DeployedFlow", deployed_flow},
