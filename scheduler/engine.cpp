@@ -182,7 +182,8 @@ asio::awaitable<void> Engine::Parts::start() {
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, events);
     auto journal_figures = [this] {
         const auto f = journal->figures();
-        return Json{{"commits", f.commits}, {"rows", f.rows}, {"refused", f.refused}, {"reconnects", f.reconnects}, {"last_commit_ms", f.last_commit_ms}, {"backlog", journal->backlog()}};
+        const bool alive = !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2;
+        return Json{{"journal_alive", alive ? 1 : 0}, {"commits", f.commits}, {"rows", f.rows}, {"refused", f.refused}, {"reconnects", f.reconnects}, {"last_commit_ms", f.last_commit_ms}, {"backlog", journal->backlog()}};
     };
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
     PgReadModels::Sources sources{database, store, catalogue, *runner, *schedules, *hosts, node.id, std::move(journal_figures), std::move(host_list)};
