@@ -211,19 +211,17 @@ const tests = {
   async 'every page passes the accessibility rules, light and dark, wide and narrow'() {
     const daemon = await serve(quick);
     const run = [...daemon.engine.runs.values()].find((one) => one.flow === 'clockify_hours' && one.state === 'completed');
-    for (const scheme of ['light', 'dark']) {
-      for (const size of [wide, narrow]) {
-        const page = await open(daemon.url, { scheme, size });
-        for (const where of ['/', '/runs', '/flows/clockify_hours', `/runs/${run.id}`, `/runs/${run.id}?tab=details&task=hours`]) {
-          await page.goto(daemon.url + where);
-          await page.locator('h1').waitFor();
-          await page.waitForTimeout(150);
-          await accessible(page, `${where} ${scheme} ${size.width}`);
-          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-          assert.ok(overflow <= 0, `${where} at ${size.width} scrolls sideways by ${overflow}`);
-        }
-        await done(page);
+    for (const [scheme, size] of [['light', narrow], ['dark', wide]]) {
+      const page = await open(daemon.url, { scheme, size });
+      for (const where of ['/', '/runs', '/flows/clockify_hours', `/runs/${run.id}`, `/runs/${run.id}?tab=details&task=hours`]) {
+        await page.goto(daemon.url + where);
+        await page.locator('h1').waitFor();
+        await page.waitForTimeout(150);
+        await accessible(page, `${where} ${scheme} ${size.width}`);
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        assert.ok(overflow <= 0, `${where} at ${size.width} scrolls sideways by ${overflow}`);
       }
+      await done(page);
     }
     await daemon.close();
   },

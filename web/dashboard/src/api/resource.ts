@@ -19,14 +19,22 @@ export function useResource<T>(key: string | null, read: (signal: AbortSignal) =
   const generation = useStore(epoch);
   const latest = useRef(read);
   latest.current = read;
+  /** Changes that came while a read was on its way, which may be older than they are: made again on what it brings. */
+  const missed = useRef<((old: T) => T)[] | undefined>(undefined);
 
   useEffect(() => {
     if (key === null) return undefined;
     const stop = new AbortController();
+    missed.current = [];
     latest.current(stop.signal).then(
-      (data) => !stop.signal.aborted && setHeld({ key, data }),
+      (data) => {
+        if (stop.signal.aborted) return;
+        setHeld({ key, data: (missed.current ?? []).reduce((old, how) => how(old), data) });
+        missed.current = undefined;
+      },
       (failure: unknown) => {
         if (stop.signal.aborted) return;
+        missed.current = undefined;
         const error = failure instanceof ApiError ? failure : new ApiError(-1, String(failure), 'Load the page again.');
         setHeld((old) => (old.key === key && old.data !== undefined ? { key, data: old.data, error } : { key, error }));
       },
@@ -36,8 +44,10 @@ export function useResource<T>(key: string | null, read: (signal: AbortSignal) =
 
   const reload = useCallback(() => setAgain((count) => count + 1), []);
   const change = useCallback(
-    (how: (old: T) => T) =>
-      setHeld((old) => (old.data === undefined ? old : { ...old, data: how(old.data) })),
+    (how: (old: T) => T) => {
+      missed.current?.push(how);
+      setHeld((old) => (old.data === undefined ? old : { ...old, data: how(old.data) }));
+    },
     [],
   );
   const mine = held.key === key ? held : { key, data: undefined, error: undefined };

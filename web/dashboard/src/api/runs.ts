@@ -38,9 +38,10 @@ function merged(items: Run[], incoming: Run[], filter: RunsFilter): Run[] {
     byId.delete(old.id);
     return newer(old, change);
   });
-  const newest = result[0]?.id ?? 0;
-  const fresh = [...byId.values()].filter((run) => run.id > newest && matches(run, filter)).sort((a, b) => b.id - a.id);
-  return fresh.length > 0 ? [...fresh, ...result] : result;
+  // What is older than the last that was read belongs to a page that was not.
+  const oldest = result[result.length - 1]?.id ?? 0;
+  const fresh = [...byId.values()].filter((run) => run.id > oldest && matches(run, filter));
+  return fresh.length > 0 ? [...fresh, ...result].sort((a, b) => b.id - a.id) : result;
 }
 
 export function useRuns(filter: RunsFilter): RunsList {
@@ -49,11 +50,13 @@ export function useRuns(filter: RunsFilter): RunsList {
   const [again, setAgain] = useState(0);
   const [held, setHeld] = useState<Held>({ key, items: [], next: null, read: false });
   const busy = useRef(false);
+  /** What changed while the first page was on its way: the page may be older than it. */
+  const missed = useRef<Run[] | undefined>(undefined);
 
   const read = (after: string | null, signal?: AbortSignal) =>
     get<Page<Run>>(withQuery(key, { after }), signal).then(
       (page) => setHeld((old) => {
-        if (after === null || old.key !== key) return { key, items: page.items, next: page.next, read: true };
+        if (after === null || old.key !== key) return { key, items: merged(page.items, missed.current ?? [], filter), next: page.next, read: true };
         const known = new Set(old.items.map((run) => run.id));
         return { key, items: [...old.items, ...page.items.filter((run) => !known.has(run.id))], next: page.next, read: true };
       }),
@@ -66,12 +69,16 @@ export function useRuns(filter: RunsFilter): RunsList {
 
   useEffect(() => {
     const stop = new AbortController();
-    void read(null, stop.signal);
+    missed.current = [];
+    void read(null, stop.signal).finally(() => {
+      if (!stop.signal.aborted) missed.current = undefined;
+    });
     return () => stop.abort();
   }, [key, generation, again]);
 
   useLive((events) => {
     const runs = events.filter((event) => event.type === 'run').map((event) => event.data as unknown as Run);
+    missed.current?.push(...runs);
     if (runs.length > 0) setHeld((old) => (old.read && old.key === key ? { ...old, items: merged(old.items, runs, filter) } : old));
   });
 

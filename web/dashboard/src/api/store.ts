@@ -24,15 +24,16 @@ export class Store<T> {
 
 export function useStore<T>(store: Store<T>): T {
   const [, setTick] = useState(0);
+  const rendered = store.get();
   useEffect(() => {
-    let seen = store.get();
+    let seen = rendered;
     const check = () => {
       if (Object.is(seen, store.get())) return;
       seen = store.get();
       setTick((tick) => tick + 1);
     };
-    setTick((tick) => tick + 1); // The value may have changed between render and effect.
+    check(); // The value may have changed between render and effect.
     return store.subscribe(check);
   }, [store]);
-  return store.get();
+  return rendered;
 }

@@ -11,7 +11,7 @@ import { StateBadge } from '../parts/state';
 import { Ago, Elapsed } from '../parts/time';
 import { RunLine } from '../parts/run_line';
 import { changeQuery, Link, usePlace } from '../router';
-import { intervalText } from '../words/figures';
+import { intervalText, itemText } from '../words/figures';
 import { triggerInWords } from '../words/states';
 import { Data } from './data';
 import { Details } from './details';
@@ -132,7 +132,7 @@ export function RunPage({ id }: { id: number }) {
                   onClick={() => changeQuery({ tab: name === usual ? null : name })}>{label}</button>
               ))}
             </div>
-            {taskName && <span class="chosen"><span class="mono">{taskName}</span>
+            {taskName && <span class="chosen"><span class="mono ellipsis">{taskName}{selected?.item_hash && `: ${itemText(selected.item)}`}</span>
               <button type="button" class="icon-button" aria-label="Show the whole run" title="Show the whole run" onClick={() => choose(null)}><Icon name="close" size={13} /></button></span>}
           </div>
           <div id="panel" role="tabpanel" aria-labelledby={`tab-${tab}`} class="panel">

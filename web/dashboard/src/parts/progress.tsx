@@ -45,9 +45,9 @@ export function countsOf(run: RunDetail): Counts {
 export type Counts = Partial<Record<State, number>> | null;
 
 /** The share of each state among the task runs, with the words in the tooltip. */
-export function CountsBar({ counts }: { counts: Counts }) {
+export function CountsBar({ counts, otherwise = 'waiting for its first task' }: { counts: Counts; otherwise?: string }) {
   const present = allStates.filter((state) => (counts?.[state] ?? 0) > 0);
-  if (!counts || present.length === 0) return <span class="faint">waiting for its first task</span>;
+  if (!counts || present.length === 0) return <span class="faint ellipsis">{otherwise}</span>;
   const sum = present.reduce((all, state) => all + (counts[state] ?? 0), 0);
   const done = (counts.completed ?? 0) + (counts.skipped ?? 0);
   const words = present.map((state) => `${count(counts[state])} ${state}`).join(', ');
