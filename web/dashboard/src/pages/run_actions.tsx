@@ -1,12 +1,15 @@
 // What a person may do with a run: cancel it, run it again, decide what waits for approval.
 import { useState } from 'preact/hooks';
-import { ApiError, post } from '../api/client';
+import { ApiError, get, post } from '../api/client';
 import { isFailure, isFinal, type Run, type RunDetail, type TaskRun } from '../api/documents';
+import { useResource } from '../api/resource';
 import { Dialog } from '../parts/dialog';
 import { Icon } from '../parts/icon';
 import { ErrorNotice } from '../parts/notices';
 import { go } from '../router';
 import { Ago } from '../parts/time';
+
+interface Plan { hash?: string; tasks?: { name: string; options?: { text?: string } }[] }
 
 interface Answer extends Partial<Run> { run?: Run }
 
@@ -72,6 +75,9 @@ export function RunActions({ run, selected, reload }: { run: RunDetail; selected
 function Approval({ run, task, reload }: { run: RunDetail; task: TaskRun; reload: () => void }) {
   const [comment, setComment] = useState('');
   const { error, busy, act } = useAction();
+  // The question stands in the plan; a plan that was deployed since may ask another.
+  const plan = useResource(`plan of ${run.flow}`, (signal) => get<Plan>(`flows/${encodeURIComponent(run.flow)}/plan`, signal)).data;
+  const asked = plan?.hash === run.plan_hash ? plan?.tasks?.find((one) => one.name === task.task)?.options?.text : undefined;
   const decide = (decision: 'approve' | 'reject') => act(async () => {
     await post(`runs/${run.id}/tasks/${encodeURIComponent(task.task)}/approve`, { decision, comment });
     reload();
@@ -80,7 +86,7 @@ function Approval({ run, task, reload }: { run: RunDetail; task: TaskRun; reload
     <div class="notice notice-ask" role="group" aria-label={`Approval of ${task.task}`}>
       <Icon name="pause" size={18} />
       <div class="approval">
-        <p><strong>{task.message ?? `${task.task} waits for an approval.`}</strong> <span class="faint">{task.started_at && <>asked <Ago at={task.started_at} /></>}</span></p>
+        <p><strong>{task.message || asked || `${task.task} waits for an approval.`}</strong> <span class="faint">{task.started_at && <>asked <Ago at={task.started_at} /></>}</span></p>
         <label class="field"><span class="field-label">Comment <span class="faint">kept with the run</span></span>
           <input value={comment} onInput={(event) => setComment(event.currentTarget.value)} autocomplete="off" /></label>
         {error && <ErrorNotice error={error} />}

@@ -36,7 +36,7 @@ function RunRow({ run, flow, open, toggle, showFlow }: RowProps) {
       <span class="run-trigger faint">{run.chunk || !showFlow ? '' : triggerInWords(run.trigger)}{run.rerun_of ? ` of #${run.rerun_of}` : ''}</span>
       <span class="run-result">{isFinal(run.state)
         ? run.loads && run.loads.length > 0 ? <LoadLine counts={total(run.loads)} /> : <span class="faint ellipsis" title={run.message ?? undefined}>{run.message}</span>
-        : <CountsBar counts={run.counts} otherwise={run.message ?? ''} />}</span>
+        : <CountsBar counts={run.counts} otherwise={run.message || 'at work'} />}</span>
       <span class="run-time"><Elapsed of={run} /></span>
       <span class="run-ago faint"><Ago at={run.started_at ?? run.scheduled_for ?? run.created_at} /></span>
     </div>

@@ -87,7 +87,7 @@ function TimeBar({ of, from, to, state }: { of: { started_at: string | null; fin
 }
 
 function Result({ task }: { task: TaskRun }) {
-  if (task.error && !isFinal(task.state)) return <span class="ellipsis state-retrying" title={task.error.message}>{task.message ?? task.error.message}</span>;
+  if (task.error && !isFinal(task.state)) return <span class="ellipsis state-retrying" title={task.error.message}>{task.message || task.error.message}</span>;
   if (task.error) return <span class="ellipsis state-failed" title={task.error.message}>{task.error.message}</span>;
   if (!isFinal(task.state) && task.progress) {
     const words = progressWords(task.progress);
@@ -97,7 +97,7 @@ function Result({ task }: { task: TaskRun }) {
   if (counts) return <LoadLine counts={counts} />;
   if (task.rows != null) return <span>{compact(task.rows)} rows{task.rejected ? <span class="load-rejected"> !{compact(task.rejected)} rejected</span> : null}</span>;
   if (task.state === 'completed') return <span class="ellipsis faint">{task.message}</span>;
-  return <span class="ellipsis faint" title={task.message ?? undefined}>{task.message ?? wordFor(task)}</span>;
+  return <span class="ellipsis faint" title={task.message ?? undefined}>{task.message || wordFor(task)}</span>;
 }
 
 interface Props { run: RunDetail; selected: string | null; choose: (task: string | null, item?: string | null) => void }

@@ -19,7 +19,7 @@ export function RunLine({ run }: { run: Run }) {
       <span class="run-line-main">
         <span class="run-line-flow">{run.chunk ? `Chunk ${run.chunk.number} of ${run.chunk.of}` : run.flow} <span class="faint">#{run.id}</span></span>
         <span class="faint run-line-note">
-          {isFinal(run.state) ? (run.interval ? intervalText(run.interval, zoneOf(run.flow, flows)) : triggerInWords(run.trigger)) : <CountsBar counts={run.counts} otherwise={run.message ?? triggerInWords(run.trigger)} />}
+          {isFinal(run.state) ? (run.interval ? intervalText(run.interval, zoneOf(run.flow, flows)) : triggerInWords(run.trigger)) : <CountsBar counts={run.counts} otherwise={run.message || triggerInWords(run.trigger)} />}
         </span>
       </span>
       <span class="run-line-end"><Elapsed of={run} /><span class="faint"><Ago at={run.finished_at ?? run.started_at ?? run.created_at} /></span></span>
