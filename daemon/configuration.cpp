@@ -12,7 +12,7 @@ namespace millrace {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* default_listen = "127.0.0.1:8420";
+constexpr const char* default_listen = "127.0.0.1:8686";
 
 std::string variable(const char* name) {
     const char* value = std::getenv(name);

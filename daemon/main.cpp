@@ -1,8 +1,3 @@
-#include "flows/version.hpp"
+#include "daemon/cli/cli.hpp"
 
-#include <cstdio>
-
-int main() {
-    std::printf("millrace %s\n", millrace::version);
-    return 0;
-}
+int main(int argc, char** argv) { return millrace::run_cli(argc, argv); }

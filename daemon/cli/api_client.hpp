@@ -1,0 +1,56 @@
+/// The command line's way to a daemon: HTTP over its Unix socket, or over TCP to MILLRACE_URL with MILLRACE_KEY. Blocking.
+#pragma once
+
+#include "flows/json.hpp"
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// No daemon answers. `what()` says where it was looked for.
+class Unreachable : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// The daemon refused: its problem document (RFC 9457).
+class ApiError : public std::runtime_error {
+public:
+    ApiError(int http_status, const std::string& detail, std::string what_to_do)
+        : std::runtime_error(detail), status(http_status), remedy(std::move(what_to_do)) {}
+    int status;
+    std::string remedy; ///< may be empty
+};
+
+/// Where a daemon is: a socket, or a URL.
+struct ApiAddress {
+    std::string socket; ///< path of the Unix socket; empty: `url`
+    std::string url;    ///< http://HOST:PORT or https://HOST
+    std::string key;    ///< for `url`; empty: none
+};
+
+class ApiClient {
+public:
+    explicit ApiClient(ApiAddress address) : address_(std::move(address)) {}
+
+    /// `target` is path and query, "/api/v1/runs?limit=5". Each throws Unreachable or ApiError.
+    [[nodiscard]] Json get(const std::string& target) const { return send("GET", target, {}); }
+    Json post(const std::string& target, const Json& body = Json::object()) const { return send("POST", target, body); }
+    Json patch(const std::string& target, const Json& body) const { return send("PATCH", target, body); }
+    /// All pages of a list.
+    [[nodiscard]] Json list(const std::string& target) const;
+
+    [[nodiscard]] const ApiAddress& address() const { return address_; }
+
+private:
+    [[nodiscard]] Json send(const std::string& method, const std::string& target, const Json& body) const;
+
+    ApiAddress address_;
+};
+
+/// For a path segment or a query's value.
+[[nodiscard]] std::string url_encoded(std::string_view text);
+
+} // namespace millrace

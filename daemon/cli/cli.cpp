@@ -1,0 +1,97 @@
+#include "daemon/cli/cli.hpp"
+
+#include "daemon/cli/command_table.hpp"
+#include "flows/error.hpp"
+#include "flows/version.hpp"
+
+#include <cstdlib>
+#include <iostream>
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+/// `remedy` on a line of its own.
+int failed(const Cli& cli, const std::string& what, const std::string& remedy, ExitCode code) {
+    std::cout.flush();
+    std::cerr << cli.err.painted("millrace:", Paint::Red) << ' ' << what << '\n';
+    if (!remedy.empty()) std::cerr << "  " << remedy << '\n';
+    return code;
+}
+
+ExitCode code_of(const ApiError& error) {
+    if (error.status == 404 || error.status == 409 || error.status == 422 || error.status == 400) return exit_usage;
+    return error.status == 503 ? exit_unreachable : exit_failed;
+}
+
+int perform(Cli& cli) {
+    try {
+        return cli.action ? cli.action() : exit_usage;
+    } catch (const UsageError& error) {
+        return failed(cli, error.what(), error.remedy, exit_usage);
+    } catch (const Unreachable& error) {
+        return failed(cli, error.what(),
+                      "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL",
+                      exit_unreachable);
+    } catch (const ApiError& error) {
+        return failed(cli, error.what(), error.remedy, code_of(error));
+    } catch (const Error& error) {
+        return failed(cli, error.what(), error.remedy, exit_usage);
+    } catch (const std::exception& error) {
+        return failed(cli, error.what(), "", exit_failed);
+    }
+}
+
+} // namespace
+
+const Configuration& Cli::configuration() {
+    if (!configuration_) configuration_ = load_configuration(config_file);
+    return *configuration_;
+}
+
+ApiClient Cli::api() {
+    const char* url = std::getenv("MILLRACE_URL");
+    const char* key = std::getenv("MILLRACE_KEY");
+    if (url && *url) return ApiClient({"", url, key ? key : ""});
+    const auto& settings = configuration();
+    const auto socket = settings.socket().string();
+    if (settings.file.empty() && access(socket.c_str(), R_OK | W_OK) != 0)
+        return ApiClient({"", "http://" + settings.listen, key ? key : ""});
+    return ApiClient({socket, "", ""});
+}
+
+void Cli::print(const Json& document) {
+    std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+
+int run_cli(int argc, char** argv) {
+    Cli cli;
+    cli.out = terminal_of(STDOUT_FILENO);
+    cli.err = terminal_of(STDERR_FILENO);
+
+    CLI::App app("Millrace runs flows: from SaaS APIs, databases and files, through SQL, into databases and warehouses.",
+                 "millrace");
+    app.set_version_flag("--version", std::string("millrace ") + version);
+    app.add_flag("--json", cli.json, "print JSON");
+    app.add_option("--config", cli.config_file, "millrace.yaml of the project (default: of this folder or a parent)")
+        ->type_name("FILE");
+    app.fallthrough();
+    app.require_subcommand(1);
+    app.footer("Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no daemon, 4 cancelled or timed out.");
+    for (const auto& family : command_families()) {
+        const auto before = app.get_subcommands({}).size();
+        family.add(app, cli);
+        const auto all = app.get_subcommands({});
+        for (std::size_t i = before; i < all.size(); ++i) all[i]->group(family.group);
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? exit_done : exit_usage;
+    }
+    const int code = perform(cli);
+    std::cout.flush();
+    return std::cout ? code : static_cast<int>(exit_failed);
+}
+
+} // namespace millrace

@@ -1,0 +1,51 @@
+/// The command line: what every command shares. Commands live one family per file and are named in command_table.cpp.
+///
+/// A family adds its subcommands to the parser; a subcommand's callback stores what to do in `Cli::action`, which runs after
+/// the whole line was understood. Errors are thrown: Error (configuration), Unreachable, ApiError; run_cli turns them into
+/// a message and an exit code.
+#pragma once
+
+#include "daemon/cli/api_client.hpp"
+#include "daemon/cli/terminal.hpp"
+#include "daemon/configuration.hpp"
+#include "daemon/exit_code.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace millrace {
+
+/// A mistake of the person who typed the command (exit code 2).
+class UsageError : public std::runtime_error {
+public:
+    explicit UsageError(const std::string& message, std::string what_to_do = {})
+        : std::runtime_error(message), remedy(std::move(what_to_do)) {}
+    std::string remedy;
+};
+
+class Cli {
+public:
+    bool json = false;       ///< --json
+    std::string config_file; ///< --config; empty: the project's
+    Terminal out, err;       ///< of stdout and stderr
+    std::function<int()> action;
+
+    /// Read once, when a command needs it.
+    [[nodiscard]] const Configuration& configuration();
+    /// MILLRACE_URL, else the socket of the configuration, else, where no project is configured, this machine's daemon.
+    [[nodiscard]] ApiClient api();
+
+    /// As `--json` shows it: indented, with a newline.
+    static void print(const Json& document);
+
+private:
+    std::optional<Configuration> configuration_;
+};
+
+/// The whole program. Returns an ExitCode.
+[[nodiscard]] int run_cli(int argc, char** argv);
+
+} // namespace millrace

@@ -1,0 +1,23 @@
+/// Every command of `millrace`: the one list.
+#pragma once
+
+#include "daemon/cli/cli.hpp"
+
+#include <span>
+
+namespace millrace {
+
+/// `add` gives the parser the family's subcommands.
+struct CommandFamily {
+    const char* group; ///< heading in `millrace --help`
+    void (*add)(CLI::App& app, Cli& cli);
+};
+
+[[nodiscard]] std::span<const CommandFamily> command_families();
+
+/// A command of a family. `action` is called after the whole line was understood.
+template <class Action> void on_call(CLI::App* command, Cli& cli, Action action) {
+    command->callback([&cli, action] { cli.action = action; });
+}
+
+} // namespace millrace

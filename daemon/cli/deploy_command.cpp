@@ -1,0 +1,68 @@
+/// `millrace deploy`
+#include "daemon/cli/commands.hpp"
+
+#include "daemon/cli/format.hpp"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+namespace millrace {
+namespace {
+
+const char* sign_of(const std::string& change) {
+    if (change == "new") return "+";
+    if (change == "changed") return "~";
+    if (change == "archived") return "-";
+    return change == "error" ? "!" : " ";
+}
+
+Paint paint_of_change(const std::string& change) {
+    if (change == "new") return Paint::Green;
+    if (change == "changed") return Paint::Yellow;
+    return change == "error" ? Paint::Red : Paint::Dim;
+}
+
+void write_change(const Cli& cli, const Json& change) {
+    const auto kind = text_of(change, "change");
+    std::cout << cli.out.painted(fmt::format("{} {:<12} {}", sign_of(kind), kind, text_of(change, "flow")), paint_of_change(kind)) << '\n';
+    for (const auto& diagnostic : list_of(change, "diagnostics")) {
+        const auto hint = text_of(diagnostic, "hint");
+        std::cout << fmt::format("    {}:{}:{}: {}: {}\n", text_of(diagnostic, "file"), number_of(diagnostic, "line"),
+                                 number_of(diagnostic, "column"), text_of(diagnostic, "severity"), printable(text_of(diagnostic, "message")));
+        if (!hint.empty()) std::cout << "      = " << printable(hint) << '\n';
+    }
+}
+
+int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
+    Json request = {{"dry_run", dry_run}, {"folders", Json::array()}};
+    for (const auto& folder : folders) request["folders"].push_back(std::filesystem::absolute(folder).lexically_normal().string());
+    const auto answer = cli.api().post("/api/v1/deploy", request);
+    const auto changes = list_of(answer, "changes");
+    bool has_mistakes = false;
+    for (const auto& change : changes) has_mistakes = has_mistakes || text_of(change, "change") == "error";
+    if (cli.json) {
+        Cli::print(changes);
+    } else {
+        for (const auto& change : changes) write_change(cli, change);
+        if (changes.empty()) std::cout << "There is no flow file in the daemon's folders.\n";
+        if (has_mistakes)
+            std::cout << "Of a folder with mistakes nothing was deployed: its flows stay as they were.\n";
+        else if (dry_run)
+            std::cout << "Nothing was stored (--dry-run).\n";
+    }
+    return has_mistakes ? exit_failed : exit_done;
+}
+
+} // namespace
+
+void add_deploy_command(CLI::App& app, Cli& cli) {
+    auto folders = std::make_shared<std::vector<std::string>>();
+    auto dry_run = std::make_shared<bool>(false);
+    auto* command = app.add_subcommand("deploy", "Read the flow folders into the store and say what changes");
+    command->add_option("FOLDER", *folders, "folders (default: those of the daemon's millrace.yaml)")->type_name("");
+    command->add_flag("--dry-run", *dry_run, "only say what would change");
+    on_call(command, cli, [&cli, folders, dry_run] { return deploy(cli, *folders, *dry_run); });
+}
+
+} // namespace millrace

@@ -1,0 +1,119 @@
+/// `millrace doctor`: what is needed, whether it is there, and what to do where it is not.
+#include "daemon/cli/commands.hpp"
+
+#include "daemon/cli/format.hpp"
+#include "daemon/inference_host.hpp"
+#include "daemon/managed_postgres.hpp"
+#include "flows/error.hpp"
+#include "flows/version.hpp"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <iostream>
+#include <memory>
+#include <unistd.h>
+
+namespace millrace {
+namespace fs = std::filesystem;
+namespace {
+
+struct Finding {
+    std::string name;
+    bool ok = true;
+    std::string message, remedy;
+};
+
+Finding check_configuration(Cli& cli) {
+    const auto& configuration = cli.configuration();
+    for (const auto& folder : configuration.flows)
+        if (!fs::is_directory(folder))
+            return {"configuration", false, fmt::format("the flow folder {} is not there", folder.string()), "make it, or change `flows:` in millrace.yaml"};
+    return {"configuration", true, configuration.file.empty() ? "no millrace.yaml: connections come from the environment" : configuration.file.string(), ""};
+}
+
+Finding check_state(Cli& cli) {
+    const auto& state = cli.configuration().state;
+    std::error_code failure;
+    auto existing = state;
+    while (!fs::exists(existing, failure) && existing.has_parent_path() && existing != existing.parent_path()) existing = existing.parent_path();
+    if (access(existing.c_str(), W_OK) != 0 && access(existing.c_str(), X_OK) != 0)
+        return {"state", false, fmt::format("{} cannot be used by this user", state.string()), "choose another with `state:` in millrace.yaml or MILLRACE_STATE"};
+    const auto space = fs::space(existing, failure);
+    constexpr std::uintmax_t least = 1ULL << 30;
+    const auto free = fmt::format("{:.1f} GB free", static_cast<double>(space.available) / 1e9);
+    if (!failure && space.available < least) return {"state", false, fmt::format("{}: {}", state.string(), free), "free some space: runs wait when the disk is nearly full"};
+    return {"state", true, fmt::format("{}, {}", state.string(), free), ""};
+}
+
+/// Prepares a statement in a host, which loads DuckDB.
+Finding check_host(Cli& cli) {
+    const auto program = cli.configuration().installation.bin / "millrace-host";
+    try {
+        InferOrder order;
+        order.id = 1;
+        order.tasks.push_back({"one", "select 1 as one", {}, true, {}});
+        InferenceHost host(program);
+        const auto reply = host.infer(order);
+        if (reply.tasks.size() == 1 && reply.tasks.front().error.empty()) return {"host", true, program.string() + " prepares SQL", ""};
+        return {"host", false, reply.tasks.empty() ? "no answer" : reply.tasks.front().error, "run deploy/fetch-duckdb, or name a libduckdb.so in MILLRACE_DUCKDB"};
+    } catch (const Error& error) {
+        return {"host", false, error.what(), error.remedy};
+    }
+}
+
+Finding check_store(Cli& cli) {
+    const auto& configuration = cli.configuration();
+    const bool is_private = configuration.database.empty();
+    const auto url = is_private ? ManagedPostgres::url_of(configuration.state, "millrace") : configuration.database;
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb((url + (url.find('?') == std::string::npos ? "?" : "&") + "connect_timeout=5").c_str()), PQfinish);
+    if (PQstatus(connection.get()) == CONNECTION_OK) {
+        const int version = PQserverVersion(connection.get());
+        return {"store", true, fmt::format("PostgreSQL {}.{}{}", version / 10000, version % 10000, is_private ? ", private" : ""), ""};
+    }
+    std::string why = PQerrorMessage(connection.get());
+    while (!why.empty() && why.back() == '\n') why.pop_back();
+    if (is_private) return {"store", false, "the private PostgreSQL does not answer: " + why, "it starts with the daemon: millrace up, or systemctl start millrace"};
+    return {"store", false, why, "check `database:` in millrace.yaml or MILLRACE_DATABASE"};
+}
+
+Finding check_daemon(Cli& cli, Json& facts) {
+    try {
+        const auto api = cli.api();
+        const auto health = api.get("/healthz");
+        const auto running = text_of(health, "version");
+        facts = api.get("/api/v1/doctor");
+        if (running != version)
+            return {"daemon", false, fmt::format("the daemon is {}, this program {}", running, version), "restart the daemon"};
+        return {"daemon", true, fmt::format("{} answers at {}", running, api.address().socket.empty() ? api.address().url : api.address().socket), ""};
+    } catch (const Unreachable& error) {
+        return {"daemon", false, error.what(), "start one with `millrace up` or `systemctl start millrace`"};
+    } catch (const ApiError& error) {
+        return {"daemon", false, error.what(), error.remedy};
+    }
+}
+
+int doctor(Cli& cli) {
+    Json facts;
+    const std::vector<Finding> findings{check_configuration(cli), check_state(cli), check_host(cli), check_store(cli), check_daemon(cli, facts)};
+    bool ok = true;
+    Json checks = Json::array();
+    for (const auto& finding : findings) {
+        ok = ok && finding.ok;
+        checks.push_back({{"name", finding.name}, {"ok", finding.ok}, {"message", finding.message}, {"remedy", finding.remedy}});
+        if (cli.json) continue;
+        std::cout << cli.out.painted(finding.ok ? "ok    " : "failed", finding.ok ? Paint::Green : Paint::Red) << "  "
+                  << fmt::format("{:<14}", finding.name) << printable(finding.message) << '\n';
+        if (!finding.remedy.empty()) std::cout << fmt::format("{:22}", "") << printable(finding.remedy) << '\n';
+    }
+    if (cli.json) Cli::print({{"ok", ok}, {"checks", checks}, {"daemon", facts}});
+    return ok ? exit_done : exit_failed;
+}
+
+} // namespace
+
+void add_doctor_command(CLI::App& app, Cli& cli) {
+    on_call(app.add_subcommand("doctor", "What is needed, whether it is there, and what to do where it is not"), cli, [&cli] { return doctor(cli); });
+}
+
+} // namespace millrace

@@ -1,0 +1,147 @@
+/// `millrace flows list | show | validate | plan | schema`
+#include "daemon/cli/commands.hpp"
+
+#include "daemon/cli/format.hpp"
+#include "daemon/cli/project_flows.hpp"
+#include "flows/json_schema.hpp"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+namespace millrace {
+namespace {
+
+std::string schedule_text(const Json& schedules) {
+    std::string text;
+    for (const auto& schedule : schedules) {
+        const auto cron = text_of(schedule, "cron"), every = text_of(schedule, "every");
+        const auto zone = text_of(schedule, "timezone");
+        text += (text.empty() ? "" : "; ") + (cron.empty() ? "every " + every : cron) + (zone.empty() || zone == "UTC" ? "" : " " + zone);
+    }
+    return text.empty() ? "-" : text;
+}
+
+/// Of the first schedule that has one.
+std::string next_text(const Json& flow) {
+    if (flow.value("paused", false)) return "paused";
+    for (const auto& schedule : list_of(flow, "schedules"))
+        if (const auto next = text_of(schedule, "next"); !next.empty()) return local_time_text(next);
+    return "-";
+}
+
+int list_flows(Cli& cli) {
+    const auto flows = cli.api().list("/api/v1/flows");
+    if (cli.json) {
+        Cli::print(flows);
+        return exit_done;
+    }
+    Table table({{"flow"}, {"last run"}, {"finished"}, {"schedule"}, {"next"}, {"description"}});
+    for (const auto& flow : flows) {
+        const auto runs = list_of(flow, "last_runs");
+        const auto state = runs.empty() ? std::string("-") : text_of(runs.front(), "state");
+        table.add({text_of(flow, "name"), {flow.value("archived", false) ? "archived" : state, paint_of(state)},
+                   runs.empty() ? "-" : local_time_text(text_of(runs.front(), "finished_at")), schedule_text(list_of(flow, "schedules")),
+                   next_text(flow), text_of(flow, "description")});
+    }
+    if (table.is_empty())
+        std::cout << "No flow is deployed. Write one (millrace init makes an example) and deploy it: millrace deploy\n";
+    else
+        table.write(std::cout, cli.out);
+    return exit_done;
+}
+
+int show_flow(Cli& cli, const std::string& name) {
+    const auto flow = cli.api().get("/api/v1/flows/" + url_encoded(name));
+    if (cli.json) {
+        Cli::print(flow);
+        return exit_done;
+    }
+    std::cout << cli.out.painted(text_of(flow, "name"), Paint::Bold) << "  " << printable(text_of(flow, "description")) << '\n';
+    std::cout << fmt::format("deployed {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), text_of(flow, "hash").substr(0, 12));
+    std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_text(flow));
+    Table params({{"parameter"}, {"type"}, {"default"}, {"values"}});
+    for (const auto& param : list_of(flow, "params")) {
+        std::string values;
+        for (const auto& value : list_of(param, "enum")) values += (values.empty() ? "" : ", ") + value.get<std::string>();
+        params.add({text_of(param, "name"), text_of(param, "type"), param.value("required", false) ? "(required)" : text_of(param, "default"), values});
+    }
+    if (!params.is_empty()) {
+        std::cout << '\n';
+        params.write(std::cout, cli.out);
+    }
+    std::cout << '\n';
+    Table tasks({{"task"}, {"verb"}, {"needs"}});
+    for (const auto& task : list_of(flow, "tasks")) {
+        std::string needs;
+        for (const auto& need : list_of(task, "needs")) needs += (needs.empty() ? "" : ", ") + need.get<std::string>();
+        tasks.add({text_of(task, "name"), text_of(task, "verb"), needs});
+    }
+    tasks.write(std::cout, cli.out);
+    Table runs({{"run", Table::Align::Right}, {"state"}, {"created"}, {"finished"}});
+    for (const auto& run : list_of(flow, "last_runs"))
+        runs.add({text_of(run, "id"), {text_of(run, "state"), paint_of(text_of(run, "state"))}, local_time_text(text_of(run, "created_at")),
+                  local_time_text(text_of(run, "finished_at"))});
+    if (!runs.is_empty()) {
+        std::cout << '\n';
+        runs.write(std::cout, cli.out);
+    }
+    return exit_done;
+}
+
+int validate_flows(Cli& cli, const std::vector<std::string>& files) {
+    const auto result = compile_named_files(cli.configuration(), files);
+    if (cli.json) {
+        Cli::print(Json(result.diagnostics));
+    } else {
+        write_diagnostics(std::cerr, cli.err, result.diagnostics);
+        if (!has_errors(result.diagnostics))
+            std::cout << fmt::format("{} {} valid\n", result.flows.size(), result.flows.size() == 1 ? "flow is" : "flows are");
+    }
+    return has_errors(result.diagnostics) ? exit_failed : exit_done;
+}
+
+int show_plan(Cli& cli, const std::string& name) {
+    if (!is_flow_file(name)) {
+        Cli::print(cli.api().get("/api/v1/flows/" + url_encoded(name) + "/plan"));
+        return exit_done;
+    }
+    const auto result = compile_named_files(cli.configuration(), {name});
+    write_diagnostics(std::cerr, cli.err, result.diagnostics);
+    for (const auto& flow : result.flows) Cli::print(Json(flow.plan));
+    return has_errors(result.diagnostics) ? exit_failed : exit_done;
+}
+
+} // namespace
+
+void add_flows_commands(CLI::App& app, Cli& cli) {
+    auto* flows = app.add_subcommand("flows", "The flows of a daemon, and flow files");
+    flows->fallthrough();
+    on_call(flows, cli, [&cli] { return list_flows(cli); });
+
+    auto* list = flows->add_subcommand("list", "Deployed flows with their last run");
+    on_call(list, cli, [&cli] { return list_flows(cli); });
+
+    auto name = std::make_shared<std::string>();
+    auto* show = flows->add_subcommand("show", "One flow: parameters, tasks, last runs");
+    show->add_option("FLOW", *name)->required()->type_name("");
+    on_call(show, cli, [&cli, name] { return show_flow(cli, *name); });
+
+    auto files = std::make_shared<std::vector<std::string>>();
+    auto* validate = flows->add_subcommand("validate", "Find every mistake in flow files; needs no daemon");
+    validate->add_option("FILE", *files, "flow files (default: those of the project's folders)")->type_name("");
+    on_call(validate, cli, [&cli, files] { return validate_flows(cli, *files); });
+
+    auto planned = std::make_shared<std::string>();
+    auto* plan = flows->add_subcommand("plan", "The compiled plan of a deployed flow or of a file, as JSON");
+    plan->add_option("FLOW|FILE", *planned)->required()->type_name("");
+    on_call(plan, cli, [&cli, planned] { return show_plan(cli, *planned); });
+
+    auto* schema = flows->add_subcommand("schema", "The JSON Schema of flow files, for editors");
+    on_call(schema, cli, [] {
+        Cli::print(flow_json_schema());
+        return static_cast<int>(exit_done);
+    });
+}
+
+} // namespace millrace

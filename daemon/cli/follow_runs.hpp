@@ -1,0 +1,22 @@
+/// Watching runs until their end, for `run --wait` and `up --demo`.
+#pragma once
+
+#include "daemon/cli/cli.hpp"
+#include "daemon/cli/run_view.hpp"
+
+#include <ostream>
+#include <vector>
+
+namespace millrace {
+
+/// A run with its tasks and, where it has chunks, their tasks.
+[[nodiscard]] RunDocument fetch_run(const ApiClient& api, const std::string& id);
+
+/// Shows progress on `out` until every run is final; nothing where `out` is null. Returns the final documents, in order.
+[[nodiscard]] std::vector<RunDocument> follow_runs(const ApiClient& api, const std::vector<std::string>& ids, std::ostream* out,
+                                                   const Terminal& terminal);
+
+/// Of the worst of them.
+[[nodiscard]] ExitCode code_of_runs(const std::vector<RunDocument>& runs);
+
+} // namespace millrace

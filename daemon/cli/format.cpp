@@ -1,0 +1,96 @@
+#include "daemon/cli/format.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <map>
+
+namespace millrace {
+
+std::string text_of(const Json& document, const char* member) {
+    const auto found = document.find(member);
+    if (found == document.end() || found->is_null()) return "";
+    return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+std::int64_t number_of(const Json& document, const char* member) {
+    const auto found = document.find(member);
+    return found != document.end() && found->is_number() ? found->get<std::int64_t>() : 0;
+}
+
+Json list_of(const Json& document, const char* member) {
+    const auto found = document.find(member);
+    return found != document.end() && found->is_array() ? *found : Json::array();
+}
+
+std::string duration_text(double seconds) {
+    if (seconds < 10) return fmt::format("{:.1f} s", seconds);
+    const auto whole = static_cast<std::int64_t>(seconds);
+    if (whole < 60) return fmt::format("{} s", whole);
+    if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+    return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+std::string count_text(std::int64_t count) {
+    auto digits = std::to_string(count);
+    const int first = count < 0 ? 1 : 0;
+    for (int place = static_cast<int>(digits.size()) - 3; place > first; place -= 3)
+        digits.insert(static_cast<std::size_t>(place), ",");
+    return digits;
+}
+
+std::string local_time_text(const std::string& rfc3339) {
+    const auto instant = parse_rfc3339(rfc3339);
+    if (!instant) return rfc3339;
+    const std::time_t seconds = to_micros(*instant) / 1'000'000;
+    std::tm local{};
+    localtime_r(&seconds, &local);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", local.tm_year + 1900, local.tm_mon + 1, local.tm_mday,
+                       local.tm_hour, local.tm_min, local.tm_sec);
+}
+
+std::string elapsed_text(const Json& run_or_task, Instant at) {
+    const auto started = parse_rfc3339(text_of(run_or_task, "started_at"));
+    if (!started) return "";
+    const auto finished = parse_rfc3339(text_of(run_or_task, "finished_at"));
+    return duration_text(std::max(std::chrono::duration<double>(finished.value_or(at) - *started).count(), 0.0));
+}
+
+std::string state_text(const Json& run_or_task) {
+    const auto state = text_of(run_or_task, "state"), name = text_of(run_or_task, "state_name");
+    return name.empty() || name == state ? state : fmt::format("{} ({})", state, name);
+}
+
+Table load_table(const Json& loads) {
+    struct Sum {
+        std::int64_t counts[5] = {};
+        double seconds = 0;
+    };
+    constexpr const char* members[] = {"inserted", "updated", "unchanged", "deleted", "rejected"};
+    std::vector<std::string> order;
+    std::map<std::string, Sum> sums;
+    for (const auto& load : loads) {
+        const auto name = text_of(load, "table");
+        if (!sums.contains(name)) order.push_back(name);
+        auto& sum = sums[name];
+        for (int i = 0; i < 5; ++i) sum.counts[i] += number_of(load, members[i]);
+        sum.seconds += load.value("seconds", 0.0);
+    }
+    using enum Table::Align;
+    Table table({{"table", Left}, {"inserted", Right}, {"updated", Right}, {"unchanged", Right}, {"deleted", Right},
+                 {"rejected", Right}, {"seconds", Right}});
+    for (const auto& name : order) {
+        std::vector<Table::Cell> cells{name};
+        for (int i = 0; i < 5; ++i) {
+            const bool is_rejected = i == 4 && sums[name].counts[i] > 0;
+            cells.emplace_back(count_text(sums[name].counts[i]), is_rejected ? Paint::Yellow : Paint::None);
+        }
+        cells.emplace_back(fmt::format("{:.2f}", sums[name].seconds));
+        table.add(std::move(cells));
+    }
+    return table;
+}
+
+Instant now() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
+
+} // namespace millrace

@@ -1,0 +1,35 @@
+/// Values of the API's documents as people read them.
+#pragma once
+
+#include "daemon/cli/table.hpp"
+#include "flows/json.hpp"
+#include "flows/time.hpp"
+
+#include <string>
+
+namespace millrace {
+
+/// A member as text: empty where it is absent or null, numbers and other values as JSON writes them.
+[[nodiscard]] std::string text_of(const Json& document, const char* member);
+[[nodiscard]] std::int64_t number_of(const Json& document, const char* member);
+/// The member where it is a list, else an empty list.
+[[nodiscard]] Json list_of(const Json& document, const char* member);
+
+/// "0.4 s", "38 s", "4 min 12 s", "3 h 05 min".
+[[nodiscard]] std::string duration_text(double seconds);
+/// 12345678 -> "12,345,678".
+[[nodiscard]] std::string count_text(std::int64_t count);
+/// An RFC 3339 text in the zone of this machine, "2026-11-21 06:00:00"; empty for an empty text.
+[[nodiscard]] std::string local_time_text(const std::string& rfc3339);
+/// From `started_at` to `finished_at`, or to `now`; empty when it has not begun.
+[[nodiscard]] std::string elapsed_text(const Json& run_or_task, Instant now);
+/// The state with its narrower name: "pending (WaitingForSlot)".
+[[nodiscard]] std::string state_text(const Json& run_or_task);
+
+/// What loads did: table, inserted, updated, unchanged, deleted, rejected, seconds. The parts of several chunks of one
+/// table are added up.
+[[nodiscard]] Table load_table(const Json& loads);
+
+[[nodiscard]] Instant now();
+
+} // namespace millrace

@@ -1,0 +1,98 @@
+/// `millrace init [DIR]`: a project that runs against the sandbox.
+#include "daemon/cli/commands.hpp"
+
+#include "flows/error.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iostream>
+
+namespace millrace {
+namespace fs = std::filesystem;
+namespace {
+
+struct ProjectFile {
+    const char* name;
+    const char* text;
+};
+
+constexpr ProjectFile files[] = {
+    {"millrace.yaml", R"(# The project. Every key is optional; `millrace flows schema` tells an editor what a flow may hold.
+flows: [flows]            # folders of flow files, deployed at start and by `millrace deploy`
+state: .millrace          # locks, socket, private PostgreSQL, datasets and logs of runs
+listen: 127.0.0.1:8686    # API and dashboard
+
+# Secrets stay outside: ${secret.NAME} is read from the environment, from .env beside this file, or from systemd.
+# The connection `clockify` needs no entry where CLOCKIFY_API_KEY and CLOCKIFY_WORKSPACE_ID are set; another workspace would be:
+# connections:
+#   agency_b: {type: clockify, api_key: "${secret.CLOCKIFY_B_KEY}", workspace_id: "..."}
+)"},
+    {".gitignore", ".env\n.millrace/\n"},
+    {"flows/tags.yaml", R"(# The tags of a Clockify workspace, in the warehouse. Try it:
+#   millrace up --demo                 (in another terminal: private PostgreSQL, sandbox, daemon, dashboard)
+#   millrace deploy
+#   millrace run tags --wait
+#   millrace psql -c 'select * from demo.tags'
+flow: tags
+description: Tags of the workspace
+schedule: {cron: "0 5 * * 1"}
+
+tasks:
+  fetched:
+    extract: clockify.tags
+
+  named:
+    transform: select id, name, archived from fetched
+    columns:
+      id: text unique
+      name: text check (name <> '')
+      archived: boolean
+
+  warehouse:
+    load: named
+    into: warehouse.demo.tags
+    mode: upsert
+    key: id
+)"},
+};
+
+int init(Cli& cli, const std::string& folder) {
+    const fs::path root = folder.empty() ? "." : folder;
+    for (const auto& file : files)
+        if (fs::exists(root / file.name) && std::string(file.name) != ".gitignore")
+            throw UsageError(fmt::format("{} is already there", (root / file.name).string()), "choose another folder: millrace init DIR");
+    Json written = Json::array();
+    for (const auto& file : files) {
+        const auto path = root / file.name;
+        if (fs::exists(path)) continue;
+        fs::create_directories(path.parent_path());
+        std::ofstream stream(path);
+        stream << file.text;
+        stream.close();
+        if (!stream) throw Error(ErrorClass::Permanent, path.string() + " cannot be written", "check the folder's permissions");
+        written.push_back(path.lexically_normal().string());
+    }
+    if (cli.json) {
+        Cli::print(written);
+        return exit_done;
+    }
+    for (const auto& path : written) std::cout << "wrote " << path.get<std::string>() << '\n';
+    std::cout << "\nNext:\n";
+    if (!folder.empty() && folder != ".") std::cout << "  cd " << folder << '\n';
+    std::cout << "  millrace up --demo          # leave it running, go on in another terminal\n"
+                 "  millrace run tags --wait\n"
+                 "  millrace psql -c 'select * from demo.tags'\n";
+    return exit_done;
+}
+
+} // namespace
+
+void add_init_command(CLI::App& app, Cli& cli) {
+    auto folder = std::make_shared<std::string>();
+    auto* command = app.add_subcommand("init", "A project with a first flow that runs against the sandbox");
+    command->add_option("DIR", *folder, "where (default: here)")->type_name("");
+    on_call(command, cli, [&cli, folder] { return init(cli, *folder); });
+}
+
+} // namespace millrace

@@ -1,0 +1,70 @@
+/// Commands that become another program: `millrace psql` and `millrace sandbox`.
+#include "daemon/cli/commands.hpp"
+
+#include "daemon/managed_postgres.hpp"
+#include "flows/error.hpp"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+/// Does not return but by an exception. `argv[0]` is looked up in PATH unless it holds a slash.
+[[noreturn]] void become(const std::vector<std::string>& arguments, const std::string& remedy) {
+    std::vector<char*> argv;
+    for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    execvp(argv.front(), argv.data());
+    throw Error(ErrorClass::Permanent, fmt::format("{} cannot be started: {}", arguments.front(), std::strerror(errno)), remedy);
+}
+
+/// psql reads the connection from its environment, so that no password is in its arguments.
+void set_connection(const std::string& url) {
+    char* mistake = nullptr;
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), &mistake), PQconninfoFree);
+    if (!options) {
+        const std::string why = mistake ? mistake : "out of memory";
+        PQfreemem(mistake);
+        throw Error(ErrorClass::Permanent, "the database's URL is not understood: " + why);
+    }
+    for (const auto* option = options.get(); option->keyword; ++option)
+        if (option->val && option->envvar) setenv(option->envvar, option->val, 1);
+}
+
+std::string database_url(const Configuration& configuration, bool store) {
+    if (store) return configuration.database.empty() ? ManagedPostgres::url_of(configuration.state, "millrace") : configuration.database;
+    const auto warehouse = configuration.database.empty() ? ManagedPostgres::url_of(configuration.state, "warehouse") : "";
+    return ConfiguredConnections(configuration, warehouse).resolve("warehouse").at("url").get<std::string>();
+}
+
+} // namespace
+
+void add_program_commands(CLI::App& app, Cli& cli) {
+    auto store = std::make_shared<bool>(false);
+    auto* psql = app.add_subcommand("psql", "PostgreSQL's shell on the warehouse; further options go to psql");
+    psql->add_flag("--store", *store, "on the daemon's own tables instead");
+    psql->prefix_command();
+    on_call(psql, cli, [&cli, store, psql]() -> int {
+        set_connection(database_url(cli.configuration(), *store));
+        std::vector<std::string> arguments{"psql"};
+        for (const auto& rest : psql->remaining()) arguments.push_back(rest);
+        become(arguments, "install it: apt-get install postgresql-client-15");
+    });
+
+    auto* sandbox = app.add_subcommand("sandbox", "Simulators of the outside services; further options go to millrace-sandbox");
+    sandbox->prefix_command();
+    sandbox->set_help_flag();
+    on_call(sandbox, cli, [&cli, sandbox]() -> int {
+        std::vector<std::string> arguments{(cli.configuration().installation.bin / "millrace-sandbox").string()};
+        for (const auto& rest : sandbox->remaining()) arguments.push_back(rest);
+        become(arguments, "this installation has no sandbox; build it: cmake --build --preset release --target millrace-sandbox");
+    });
+}
+
+} // namespace millrace

@@ -1,0 +1,23 @@
+/// Flow files as the command line names them: single files, or all of the project's folders.
+#pragma once
+
+#include "daemon/cli/terminal.hpp"
+#include "daemon/configuration.hpp"
+#include "flows/compile.hpp"
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// A name that means a file rather than a deployed flow: it ends in .yaml or .yml, or holds a slash.
+[[nodiscard]] bool is_flow_file(const std::string& name);
+
+/// Without files those of the project's folders. Throws UsageError when there is none.
+[[nodiscard]] CompileResult compile_named_files(const Configuration& configuration, const std::vector<std::string>& files);
+
+/// Each with its source line and a caret.
+void write_diagnostics(std::ostream& out, const Terminal& terminal, const std::vector<Diagnostic>& diagnostics);
+
+} // namespace millrace

@@ -1,0 +1,103 @@
+/// `millrace run FLOW...`
+#include "daemon/cli/commands.hpp"
+
+#include "daemon/cli/follow_runs.hpp"
+#include "daemon/cli/format.hpp"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+namespace millrace {
+namespace {
+
+struct RunArguments {
+    std::vector<std::string> flows, params;
+    std::string from, to, key;
+    std::int64_t limit_rows = 0;
+    bool full_refresh = false, wait = false;
+};
+
+/// The value in the parameter's own type; a text that does not fit is left to the daemon, whose message names the parameter.
+Json typed_value(const std::string& text, const std::string& type) {
+    const auto parsed = Json::parse(text, nullptr, false);
+    if (type == "int" && parsed.is_number_integer()) return parsed;
+    if (type == "bool" && parsed.is_boolean()) return parsed;
+    if (type == "list") {
+        if (parsed.is_array()) return parsed;
+        Json items = Json::array();
+        for (const auto& item : CLI::detail::split(text, ',')) items.push_back(item);
+        return items;
+    }
+    return text;
+}
+
+Json params_of(const ApiClient& api, const std::string& flow, const std::vector<std::string>& assignments) {
+    Json params = Json::object();
+    if (assignments.empty()) return params;
+    std::map<std::string, std::string> types;
+    const auto document = api.get("/api/v1/flows/" + url_encoded(flow));
+    for (const auto& param : list_of(document, "params")) types[text_of(param, "name")] = text_of(param, "type");
+    for (const auto& assignment : assignments) {
+        const auto equals = assignment.find('=');
+        if (equals == std::string::npos || equals == 0)
+            throw UsageError(fmt::format("--param {} is not NAME=VALUE", assignment));
+        const auto name = assignment.substr(0, equals);
+        const auto type = types.find(name);
+        params[name] = typed_value(assignment.substr(equals + 1), type == types.end() ? "text" : type->second);
+    }
+    return params;
+}
+
+Json request_of(const ApiClient& api, const std::string& flow, const RunArguments& arguments) {
+    Json request = {{"params", params_of(api, flow, arguments.params)}};
+    if (arguments.from.empty() != arguments.to.empty())
+        throw UsageError("--from and --to go together", "give both, or none for the flow's own interval");
+    if (!arguments.from.empty()) request["interval"] = {{"start", arguments.from}, {"end", arguments.to}};
+    if (!arguments.key.empty()) request["idempotency_key"] = arguments.key;
+    if (arguments.limit_rows > 0) request["limit_rows"] = arguments.limit_rows;
+    if (arguments.full_refresh) request["full_refresh"] = true;
+    return request;
+}
+
+int run_flows(Cli& cli, const RunArguments& arguments) {
+    const auto api = cli.api();
+    Json started = Json::array();
+    std::vector<std::string> ids;
+    for (const auto& flow : arguments.flows) {
+        auto run = api.post("/api/v1/flows/" + url_encoded(flow) + "/runs", request_of(api, flow, arguments));
+        ids.push_back(text_of(run, "id"));
+        if (!cli.json && !arguments.wait)
+            std::cout << fmt::format("{} run {} {}\n", flow, ids.back(),
+                                     text_of(run, "outcome") == "skipped" ? "skipped: another run is active" : state_text(run));
+        started.push_back(std::move(run));
+    }
+    if (!arguments.wait) {
+        if (cli.json) Cli::print(started.size() == 1 ? started.front() : started);
+        return exit_done;
+    }
+    const auto runs = follow_runs(api, ids, cli.json ? nullptr : &std::cout, cli.out);
+    if (cli.json)
+        Cli::print(runs.size() == 1 ? runs.front() : Json(runs));
+    else
+        for (const auto& run : runs) write_outcome(std::cout, cli.out, run);
+    return code_of_runs(runs);
+}
+
+} // namespace
+
+void add_run_command(CLI::App& app, Cli& cli) {
+    auto arguments = std::make_shared<RunArguments>();
+    auto* run = app.add_subcommand("run", "Start a run of each flow");
+    run->add_option("FLOW", arguments->flows, "deployed flows")->required()->type_name("");
+    run->add_option("-p,--param", arguments->params, "a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+    run->add_option("--from", arguments->from, "start of the interval, inclusive: a date or RFC 3339")->type_name("TIME");
+    run->add_option("--to", arguments->to, "end of the interval, exclusive")->type_name("TIME");
+    run->add_option("--limit-rows", arguments->limit_rows, "load at most so many rows, into a scratch schema")->type_name("N")->check(CLI::PositiveNumber);
+    run->add_flag("--full-refresh", arguments->full_refresh, "forget cursors and read everything");
+    run->add_option("--idempotency-key", arguments->key, "the same key never makes a second run")->type_name("TEXT");
+    run->add_flag("--wait", arguments->wait, "show progress and end with the run: 0 completed, 1 failed, 4 cancelled");
+    on_call(run, cli, [&cli, arguments] { return run_flows(cli, *arguments); });
+}
+
+} // namespace millrace

@@ -1,0 +1,234 @@
+#include "daemon/cli/run_view.hpp"
+
+#include "daemon/cli/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t most_lines = 40; ///< of a run with thousands of task runs, those that move
+
+const char* mark_of(std::string_view state) {
+    if (state == "completed") return "✓";
+    if (state == "failed" || state == "crashed") return "✗";
+    if (state == "cancelled" || state == "skipped") return "–";
+    if (state == "running" || state == "retrying" || state == "cancelling") return "●";
+    return "·";
+}
+
+bool is_over(std::string_view state) {
+    return state == "completed" || state == "failed" || state == "crashed" || state == "cancelled" ||
+           state == "skipped";
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+    std::string text;
+    for (const auto& part : parts)
+        if (!part.empty()) text += (text.empty() ? "" : ", ") + part;
+    return text;
+}
+
+std::string counted(std::int64_t count, const char* what) {
+    if (count == 0) return "";
+    return fmt::format("{} {}{}", count_text(count), what, count == 1 ? "" : "s");
+}
+
+std::string progress_text(const Json& progress) {
+    const auto total = number_of(progress, "records_total"), records = number_of(progress, "records");
+    const auto slices = number_of(progress, "slices_total");
+    return joined({text_of(progress, "step"), counted(number_of(progress, "requests"), "request"),
+                   total > 0 ? fmt::format("{} of {} records", count_text(records), count_text(total))
+                             : counted(records, "record"),
+                   slices > 1 ? fmt::format("slice {} of {}", number_of(progress, "slices_done"), slices) : ""});
+}
+
+std::string load_text(const Json& loads) {
+    std::int64_t sums[5] = {};
+    constexpr const char* members[] = {"inserted", "updated", "unchanged", "deleted", "rejected"};
+    for (const auto& load : loads)
+        for (int i = 0; i < 5; ++i) sums[i] += number_of(load, members[i]);
+    std::vector<std::string> parts;
+    for (int i = 0; i < 5; ++i)
+        if (sums[i] > 0) parts.push_back(fmt::format("{} {}", count_text(sums[i]), members[i]));
+    return parts.empty() ? "no rows" : joined(parts);
+}
+
+/// "task[item]" of a mapped task run.
+std::string task_name(const Json& task_run) {
+    const auto item = text_of(task_run, "item");
+    return item.empty() ? text_of(task_run, "task") : fmt::format("{}[{}]", text_of(task_run, "task"), item);
+}
+
+std::string chunk_text(const Json& run) {
+    const auto chunk = run.find("chunk");
+    if (chunk == run.end() || !chunk->is_object()) return "";
+    return fmt::format("part {} of {}", number_of(*chunk, "number"), number_of(*chunk, "of"));
+}
+
+struct Line {
+    std::string state, indent, name, about, time;
+};
+
+/// The task runs worth a line: all of few, of many those that are at work or failed.
+std::vector<Line> task_lines(const Json& run, const std::string& indent, Instant now) {
+    const auto tasks = list_of(run, "tasks");
+    std::vector<Line> lines;
+    std::size_t hidden = 0;
+    for (const auto& task : tasks) {
+        const auto state = text_of(task, "state");
+        const bool moves = state == "running" || state == "retrying" || state == "failed" || state == "crashed";
+        if (tasks.size() > most_lines && (!moves || lines.size() >= most_lines)) {
+            ++hidden;
+            continue;
+        }
+        lines.push_back({state, indent, task_name(task), task_detail(task), elapsed_text(task, now)});
+    }
+    if (hidden > 0) lines.push_back({"", indent, fmt::format("and {} more", count_text(static_cast<std::int64_t>(hidden))), "", ""});
+    return lines;
+}
+
+std::vector<Line> lines_of(const Json& run, Instant now) {
+    std::vector<Line> lines;
+    const auto chunks = list_of(run, "chunks");
+    lines.push_back({text_of(run, "state"), "", text_of(run, "flow"),
+                     fmt::format("run {}  {}", text_of(run, "id"), state_text(run)), elapsed_text(run, now)});
+    if (chunks.empty()) {
+        auto tasks = task_lines(run, "  ", now);
+        std::move(tasks.begin(), tasks.end(), std::back_inserter(lines));
+        return lines;
+    }
+    for (const auto& chunk : chunks) {
+        const auto state = text_of(chunk, "state");
+        lines.push_back({state, "  ", chunk_text(chunk), is_over(state) ? load_text(list_of(chunk, "loads")) : state_text(chunk),
+                         elapsed_text(chunk, now)});
+        if (is_over(state) && state != "failed") continue;
+        auto tasks = task_lines(chunk, "    ", now);
+        std::move(tasks.begin(), tasks.end(), std::back_inserter(lines));
+    }
+    return lines;
+}
+
+/// The first failure of a run or of its chunks.
+const Json* failed_task(const Json& run) {
+    if (const auto tasks = run.find("tasks"); tasks != run.end() && tasks->is_array())
+        for (const auto& task : *tasks)
+            if (const auto error = task.find("error"); error != task.end() && error->is_object()) return &task;
+    if (const auto chunks = run.find("chunks"); chunks != run.end() && chunks->is_array())
+        for (const auto& chunk : *chunks)
+            if (const Json* task = failed_task(chunk)) return task;
+    return nullptr;
+}
+
+Json all_loads(const Json& run) {
+    auto loads = list_of(run, "loads");
+    if (!loads.empty()) return loads;
+    for (const auto& chunk : list_of(run, "chunks"))
+        for (const auto& load : list_of(chunk, "loads")) loads.push_back(load);
+    return loads;
+}
+
+} // namespace
+
+std::string task_detail(const Json& task_run) {
+    const auto state = text_of(task_run, "state");
+    const auto error = task_run.find("error");
+    const bool has_error = error != task_run.end() && error->is_object();
+    if (state == "completed") {
+        const auto loads = list_of(task_run, "loads");
+        if (!loads.empty()) return load_text(loads);
+        const auto rejected = number_of(task_run, "rejected");
+        return joined({text_of(task_run, "rows").empty() ? "" : counted(number_of(task_run, "rows"), "row"),
+                       rejected > 0 ? counted(rejected, "rejected row") : ""});
+    }
+    if (has_error && (state == "failed" || state == "crashed" || state == "retrying"))
+        return (state == "retrying" ? "retrying: " : "") + text_of(*error, "message");
+    const auto progress = task_run.find("progress");
+    if (state == "running" && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
+    const auto message = text_of(task_run, "message");
+    return message.empty() ? text_of(task_run, "state_name") : message;
+}
+
+void RunView::show(const std::vector<RunDocument>& runs, Instant at) {
+    if (terminal_.is_terminal)
+        draw(runs, at);
+    else
+        for (const auto& run : runs) tell_changes(run, at);
+    out_.flush();
+}
+
+void RunView::draw(const std::vector<RunDocument>& runs, Instant at) {
+    std::vector<Line> lines;
+    for (const auto& run : runs) {
+        auto more = lines_of(run, at);
+        std::move(more.begin(), more.end(), std::back_inserter(lines));
+    }
+    int names = 0;
+    for (const auto& line : lines) names = std::max(names, display_width(line.indent + line.name));
+    names = std::min(names, 40);
+    std::string block;
+    if (drawn_lines_ > 0) block += fmt::format("\x1b[{}A", drawn_lines_);
+    for (const auto& line : lines) {
+        const auto name = shortened(line.indent + printable(line.name), names);
+        const auto padding = std::string(static_cast<std::size_t>(std::max(names - display_width(name), 0)), ' ');
+        const int room = terminal_.width - names - 18;
+        const auto paint = paint_of(line.state);
+        block += fmt::format("\r\x1b[2K{} {}{}  {:>11}  {}\n", terminal_.painted(mark_of(line.state), paint),
+                             line.indent.empty() ? terminal_.painted(name, Paint::Bold) : name, padding, line.time,
+                             terminal_.painted(shortened(printable(line.about), std::max(room, 10)),
+                                               paint == Paint::Red ? Paint::Red : Paint::None));
+    }
+    block += "\x1b[J";
+    out_ << block;
+    drawn_lines_ = static_cast<int>(lines.size());
+}
+
+void RunView::tell_changes(const RunDocument& run, Instant at) {
+    const auto id = text_of(run, "id"), flow = text_of(run, "flow");
+    for (const auto& task : list_of(run, "tasks")) {
+        // of a fan-out a line per task run would be noise: it is told by the run's counts
+        if (text_of(task, "item").empty()) tell(id + "." + text_of(task, "task"), flow + "." + task_name(task), task, at);
+    }
+    for (const auto& chunk : list_of(run, "chunks")) {
+        const auto chunk_id = text_of(chunk, "id"), part = flow + " " + chunk_text(chunk);
+        for (const auto& task : list_of(chunk, "tasks"))
+            tell(chunk_id + "." + text_of(task, "task"), part + "." + task_name(task), task, at);
+        tell(chunk_id, part, chunk, at);
+    }
+    tell(id, fmt::format("{} run {}", flow, id), run, at);
+}
+
+void RunView::tell(const std::string& key, const std::string& subject, const Json& document, Instant at) {
+    const auto state = text_of(document, "state");
+    auto& told = told_[key];
+    const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused";
+    if (told == state || !worth) return;
+    told = state;
+    const auto detail = task_detail(document);
+    const auto time = is_over(state) ? elapsed_text(document, at) : "";
+    out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time)
+         << (detail.empty() ? "" : ": " + printable(detail)) << '\n';
+}
+
+void write_outcome(std::ostream& out, const Terminal& terminal, const RunDocument& run) {
+    const auto loads = load_table(all_loads(run));
+    if (!loads.is_empty()) {
+        out << '\n';
+        loads.write(out, terminal);
+    }
+    const auto state = text_of(run, "state"), id = text_of(run, "id");
+    if (state == "completed" || state == "skipped") return;
+    out << '\n' << terminal.painted(fmt::format("{} run {} {}", text_of(run, "flow"), id, state_text(run)), paint_of(state));
+    if (const auto message = text_of(run, "message"); !message.empty()) out << ": " << printable(message);
+    out << '\n';
+    if (const Json* task = failed_task(run)) {
+        const auto& error = task->at("error");
+        out << "  " << task_name(*task) << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
+        if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << "  remedy: " << printable(remedy) << '\n';
+    }
+    if (state != "cancelled") out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
+}
+
+} // namespace millrace

@@ -1,0 +1,42 @@
+/// What a person sees of runs under way: on a terminal one block that is drawn again and again, elsewhere a line for every
+/// change. Pure but for the stream: it is given the documents, it asks nobody.
+#pragma once
+
+#include "daemon/cli/terminal.hpp"
+#include "flows/json.hpp"
+#include "flows/time.hpp"
+
+#include <map>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+/// A run with its `tasks`, and in `chunks` the runs of its chunks, each again with `tasks` as far as they were fetched.
+using RunDocument = Json;
+
+class RunView {
+public:
+    RunView(std::ostream& out, const Terminal& terminal) : out_(out), terminal_(terminal) {}
+
+    void show(const std::vector<RunDocument>& runs, Instant now);
+
+private:
+    void draw(const std::vector<RunDocument>& runs, Instant now);
+    void tell_changes(const RunDocument& run, Instant now);
+    void tell(const std::string& key, const std::string& subject, const Json& subject_document, Instant now);
+
+    std::ostream& out_;
+    const Terminal& terminal_;
+    int drawn_lines_ = 0;                     ///< of the block on the terminal
+    std::map<std::string, std::string> told_; ///< subject -> state that a line was written for
+};
+
+/// What a task run is doing or did, in few words: "12 requests, 3,400 records, slice 3 of 28", "412 rows", the error.
+[[nodiscard]] std::string task_detail(const Json& task_run);
+
+/// After the end: what was loaded, what failed and why, what to do next.
+void write_outcome(std::ostream& out, const Terminal& terminal, const RunDocument& run);
+
+} // namespace millrace

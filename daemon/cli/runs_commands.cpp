@@ -1,0 +1,226 @@
+/// `millrace runs list | show | logs | cancel | pause | resume | approve | reject | rerun`
+#include "daemon/cli/commands.hpp"
+
+#include "daemon/cli/follow_runs.hpp"
+#include "daemon/cli/format.hpp"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <thread>
+
+namespace millrace {
+namespace {
+
+struct ListArguments {
+    std::string flow, state;
+    int limit = 20;
+};
+
+int list_runs(Cli& cli, const ListArguments& arguments) {
+    std::string target = fmt::format("/api/v1/runs?limit={}", arguments.limit);
+    if (!arguments.flow.empty()) target += "&flow=" + url_encoded(arguments.flow);
+    if (!arguments.state.empty()) target += "&state=" + url_encoded(arguments.state);
+    const auto runs = cli.api().get(target).at("items");
+    if (cli.json) {
+        Cli::print(runs);
+        return exit_done;
+    }
+    using enum Table::Align;
+    Table table({{"run", Right}, {"flow"}, {"state"}, {"by"}, {"created"}, {"took", Right}, {"message"}});
+    for (const auto& run : runs)
+        table.add({text_of(run, "id"), text_of(run, "flow"), {state_text(run), paint_of(text_of(run, "state"))}, text_of(run, "trigger"),
+                   local_time_text(text_of(run, "created_at")), elapsed_text(run, now()), text_of(run, "message")});
+    if (table.is_empty())
+        std::cout << "There is no such run.\n";
+    else
+        table.write(std::cout, cli.out);
+    return exit_done;
+}
+
+int show_run(Cli& cli, const std::string& id) {
+    const auto run = fetch_run(cli.api(), id);
+    if (cli.json) {
+        Cli::print(run);
+        return exit_done;
+    }
+    std::cout << fmt::format("{} run {}  {}  by {}, created {}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold), text_of(run, "id"),
+                             cli.out.painted(state_text(run), paint_of(text_of(run, "state"))), text_of(run, "trigger"),
+                             local_time_text(text_of(run, "created_at")));
+    if (const auto interval = run.find("interval"); interval != run.end() && interval->is_object())
+        std::cout << fmt::format("interval {} to {}\n", text_of(*interval, "start"), text_of(*interval, "end"));
+    if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
+    if (!text_of(run, "rerun_of").empty()) std::cout << "rerun of " << text_of(run, "rerun_of") << '\n';
+    std::cout << '\n';
+
+    using enum Table::Align;
+    Table table({{"part"}, {"task"}, {"verb"}, {"state"}, {"attempts", Right}, {"took", Right}, {"detail"}});
+    const auto add = [&](const std::string& part, const Json& tasks) {
+        for (const auto& task : tasks) {
+            const auto item = text_of(task, "item");
+            table.add({part, text_of(task, "task") + (item.empty() ? "" : "[" + item + "]"), text_of(task, "verb"),
+                       {state_text(task), paint_of(text_of(task, "state"))}, text_of(task, "attempts"), elapsed_text(task, now()), task_detail(task)});
+        }
+    };
+    add("", list_of(run, "tasks"));
+    for (const auto& chunk : list_of(run, "chunks")) {
+        const auto part = fmt::format("{} of {}", number_of(chunk["chunk"], "number"), number_of(chunk["chunk"], "of"));
+        const auto tasks = list_of(chunk, "tasks");
+        if (tasks.empty())
+            table.add({part, "", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
+        add(part, tasks);
+    }
+    table.write(std::cout, cli.out);
+    write_outcome(std::cout, cli.out, run);
+    return exit_done;
+}
+
+struct LogArguments {
+    std::string id, task;
+    int attempt = 0;
+    bool follow = false;
+};
+
+void write_line(const Cli& cli, const Json& line, bool with_task) {
+    const auto level = text_of(line, "level");
+    const Paint paint = level == "error" ? Paint::Red : level == "warning" ? Paint::Yellow : level == "debug" ? Paint::Dim : Paint::None;
+    const auto time = local_time_text(text_of(line, "at"));
+    std::cout << cli.out.painted(time.size() > 11 ? time.substr(11) : time, Paint::Dim) << ' ';
+    if (with_task) std::cout << cli.out.painted(text_of(line, "task"), Paint::Blue) << ' ';
+    if (level == "warning" || level == "error") std::cout << level << ": ";
+    std::cout << cli.out.painted(printable(text_of(line, "text")), paint) << '\n';
+}
+
+/// Chunks have logs of their own.
+std::vector<std::string> runs_with_logs(const ApiClient& api, const std::string& id) {
+    std::vector<std::string> ids;
+    for (const auto& chunk : list_of(api.get("/api/v1/runs/" + id), "chunks")) ids.push_back(text_of(chunk, "id"));
+    if (ids.empty()) ids.push_back(id);
+    return ids;
+}
+
+int show_logs(Cli& cli, const LogArguments& arguments) {
+    const auto api = cli.api();
+    Json all = Json::array();
+    for (const auto& id : runs_with_logs(api, arguments.id)) {
+        for (std::int64_t after = 0;;) {
+            std::string target = fmt::format("/api/v1/runs/{}/logs?after={}", id, after);
+            if (!arguments.task.empty()) target += "&task=" + url_encoded(arguments.task);
+            if (arguments.attempt > 0) target += fmt::format("&attempt={}", arguments.attempt);
+            const auto answer = api.get(target);
+            const auto lines = list_of(answer, "items");
+            for (const auto& line : lines) {
+                if (cli.json)
+                    all.push_back(line);
+                else
+                    write_line(cli, line, arguments.task.empty());
+            }
+            std::cout.flush();
+            const auto next = answer.find("next");
+            const bool has_next = next != answer.end() && !next->is_null();
+            if (has_next) after = next->is_string() ? std::stoll(next->get<std::string>()) : next->get<std::int64_t>();
+            if (answer.value("end", false) || (lines.empty() && !arguments.follow)) break;
+            if (!has_next && !arguments.follow) break;
+            if (lines.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        }
+    }
+    if (cli.json) Cli::print(all);
+    return exit_done;
+}
+
+/// POST, then one line about what the run is now.
+int act(Cli& cli, const std::string& target, const Json& body) {
+    const auto run = cli.api().post(target, body);
+    if (cli.json)
+        Cli::print(run);
+    else
+        std::cout << fmt::format("{} run {} {}\n", text_of(run, "flow"), text_of(run, "id"), state_text(run));
+    return exit_done;
+}
+
+struct RerunArguments {
+    std::string id, task;
+    bool failed = false, wait = false;
+};
+
+int rerun(Cli& cli, const RerunArguments& arguments) {
+    Json body = {{"from", arguments.failed ? "failed" : "start"}};
+    if (!arguments.task.empty()) body = {{"from", "task"}, {"task", arguments.task}};
+    const auto api = cli.api();
+    if (!arguments.wait) return act(cli, "/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
+    const auto run = api.post("/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
+    const auto runs = follow_runs(api, {text_of(run, "id")}, cli.json ? nullptr : &std::cout, cli.out);
+    if (cli.json)
+        Cli::print(runs.front());
+    else
+        write_outcome(std::cout, cli.out, runs.front());
+    return code_of_runs(runs);
+}
+
+void add_reading(CLI::App& runs, Cli& cli) {
+    auto filter = std::make_shared<ListArguments>();
+    on_call(&runs, cli, [&cli] { return list_runs(cli, {}); });
+    auto* list = runs.add_subcommand("list", "Runs, newest first");
+    list->add_option("--flow", filter->flow, "of this flow")->type_name("FLOW");
+    list->add_option("--state", filter->state, "in these states, with commas between")->type_name("STATE");
+    list->add_option("--limit", filter->limit, "how many")->capture_default_str()->check(CLI::Range(1, 500))->type_name("N");
+    on_call(list, cli, [&cli, filter] { return list_runs(cli, *filter); });
+
+    auto shown = std::make_shared<std::string>();
+    auto* show = runs.add_subcommand("show", "One run: its tasks, what they did, why it failed");
+    show->add_option("RUN", *shown)->required()->type_name("");
+    on_call(show, cli, [&cli, shown] { return show_run(cli, *shown); });
+
+    auto log = std::make_shared<LogArguments>();
+    auto* logs = runs.add_subcommand("logs", "The log of a run");
+    logs->add_option("RUN", log->id)->required()->type_name("");
+    logs->add_option("--task", log->task, "of this task")->type_name("TASK");
+    logs->add_option("--attempt", log->attempt, "of this attempt")->type_name("N");
+    logs->add_flag("-f,--follow", log->follow, "until the run ends");
+    on_call(logs, cli, [&cli, log] { return show_logs(cli, *log); });
+}
+
+void add_acting(CLI::App& runs, Cli& cli) {
+    constexpr std::array<std::array<const char*, 2>, 3> simple{
+        {{"cancel", "Stop a run"}, {"pause", "Start no more tasks of a run"}, {"resume", "Let a paused run go on"}}};
+    for (const auto& [name, help] : simple) {
+        auto id = std::make_shared<std::string>();
+        auto* command = runs.add_subcommand(name, help);
+        command->add_option("RUN", *id)->required()->type_name("");
+        on_call(command, cli, [&cli, id, verb = std::string(name)] {
+            return act(cli, "/api/v1/runs/" + url_encoded(*id) + "/" + verb, Json::object());
+        });
+    }
+    for (const char* decision : {"approve", "reject"}) {
+        struct Arguments {
+            std::string id, task, comment;
+        };
+        auto arguments = std::make_shared<Arguments>();
+        auto* command = runs.add_subcommand(decision, decision == std::string("approve") ? "Let an approval pass" : "Refuse an approval");
+        command->add_option("RUN", arguments->id)->required()->type_name("");
+        command->add_option("TASK", arguments->task)->required()->type_name("");
+        command->add_option("--comment", arguments->comment, "why")->type_name("TEXT");
+        on_call(command, cli, [&cli, arguments, text = std::string(decision)] {
+            return act(cli, fmt::format("/api/v1/runs/{}/tasks/{}/approve", url_encoded(arguments->id), url_encoded(arguments->task)),
+                       {{"decision", text}, {"comment", arguments->comment}});
+        });
+    }
+    auto again = std::make_shared<RerunArguments>();
+    auto* command = runs.add_subcommand("rerun", "Run again: wholly, from what failed, or from a task");
+    command->add_option("RUN", again->id)->required()->type_name("");
+    auto* failed = command->add_flag("--failed", again->failed, "only what did not complete");
+    command->add_option("--task", again->task, "this task and everything after it")->excludes(failed)->type_name("TASK");
+    command->add_flag("--wait", again->wait, "show progress and end with the run");
+    on_call(command, cli, [&cli, again] { return rerun(cli, *again); });
+}
+
+} // namespace
+
+void add_runs_commands(CLI::App& app, Cli& cli) {
+    auto* runs = app.add_subcommand("runs", "What ran, what runs, and what to do with it");
+    runs->fallthrough();
+    add_reading(*runs, cli);
+    add_acting(*runs, cli);
+}
+
+} // namespace millrace

@@ -1,0 +1,125 @@
+/// `millrace schedules list | preview | pause | resume`
+#include "daemon/cli/commands.hpp"
+
+#include "daemon/cli/format.hpp"
+#include "daemon/cli/project_flows.hpp"
+#include "flows/cron.hpp"
+#include "flows/interval.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+
+namespace millrace {
+namespace {
+
+int list_schedules(Cli& cli) {
+    const auto schedules = cli.api().list("/api/v1/schedules");
+    if (cli.json) {
+        Cli::print(schedules);
+        return exit_done;
+    }
+    Table table({{"flow"}, {"schedule"}, {"zone"}, {"next"}});
+    for (const auto& schedule : schedules) {
+        const auto cron = text_of(schedule, "cron");
+        const bool paused = schedule.value("paused", false);
+        const auto next = local_time_text(text_of(schedule, "next"));
+        table.add({text_of(schedule, "flow"), cron.empty() ? "every " + text_of(schedule, "every") : cron, text_of(schedule, "timezone"),
+                   {paused ? "paused" : next, paused ? Paint::Yellow : Paint::None}});
+    }
+    if (table.is_empty())
+        std::cout << "No deployed flow has a schedule.\n";
+    else
+        table.write(std::cout, cli.out);
+    return exit_done;
+}
+
+/// The plans to preview: of a file, or of the flow as it is deployed.
+std::vector<FlowPlan> plans_of(Cli& cli, const std::string& name) {
+    if (!is_flow_file(name)) return {cli.api().get("/api/v1/flows/" + url_encoded(name) + "/plan").get<FlowPlan>()};
+    auto result = compile_named_files(cli.configuration(), {name});
+    write_diagnostics(std::cerr, cli.err, result.diagnostics);
+    std::vector<FlowPlan> plans;
+    for (auto& flow : result.flows) plans.push_back(std::move(flow.plan));
+    return plans;
+}
+
+struct PlannedFiring {
+    Firing firing;
+    std::string zone;
+};
+
+std::vector<PlannedFiring> firings_of(const FlowPlan& plan, Instant after, int count) {
+    std::vector<PlannedFiring> all;
+    for (const auto& schedule : plan.schedules)
+        for (auto& firing : next_firings(schedule, after, count)) all.push_back({std::move(firing), schedule.timezone});
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.firing.at < b.firing.at; });
+    if (all.size() > static_cast<std::size_t>(count)) all.resize(static_cast<std::size_t>(count));
+    return all;
+}
+
+int preview(Cli& cli, const std::string& name, int count, const std::string& from) {
+    const auto plans = plans_of(cli, name);
+    if (plans.empty()) return exit_failed;
+    Json items = Json::array();
+    Table table({{"at (UTC)"}, {"local"}, {"zone"}, {"note"}});
+    for (const auto& plan : plans) {
+        Instant after = now();
+        try {
+            // an instant that is itself a firing belongs to the preview
+            if (!from.empty()) after = parse_date_or_instant(from, plan.timezone) - std::chrono::microseconds(1);
+        } catch (const std::invalid_argument& error) {
+            throw UsageError(fmt::format("--from: {}", error.what()));
+        }
+        for (const auto& [firing, zone] : firings_of(plan, after, count)) {
+            items.push_back({{"at", to_rfc3339(firing.at)}, {"local", firing.local}, {"zone", zone}, {"note", firing.note}});
+            table.add({to_rfc3339(firing.at), firing.local, zone, {firing.note, Paint::Yellow}});
+        }
+    }
+    if (cli.json)
+        Cli::print(items);
+    else if (table.is_empty())
+        std::cout << fmt::format("{} has no schedule that fires.\n", plans.front().name);
+    else
+        table.write(std::cout, cli.out);
+    return exit_done;
+}
+
+int hold(Cli& cli, const std::string& flow, bool paused) {
+    const auto document = cli.api().patch("/api/v1/schedules/" + url_encoded(flow), {{"paused", paused}});
+    if (cli.json)
+        Cli::print(document);
+    else
+        std::cout << fmt::format("The schedules of {} are {}.\n", flow, paused ? "paused" : "active");
+    return exit_done;
+}
+
+} // namespace
+
+void add_schedules_commands(CLI::App& app, Cli& cli) {
+    auto* schedules = app.add_subcommand("schedules", "When flows run");
+    schedules->fallthrough();
+    on_call(schedules, cli, [&cli] { return list_schedules(cli); });
+    on_call(schedules->add_subcommand("list", "Schedules of the deployed flows and their next start"), cli, [&cli] { return list_schedules(cli); });
+
+    struct Arguments {
+        std::string name, from;
+        int count = 10;
+    };
+    auto arguments = std::make_shared<Arguments>();
+    auto* command = schedules->add_subcommand("preview", "The next starts, with the reason of odd ones; a file needs no daemon");
+    command->add_option("FLOW|FILE", arguments->name)->required()->type_name("");
+    command->add_option("-n", arguments->count, "how many")->capture_default_str()->check(CLI::Range(1, 10000))->type_name("N");
+    command->add_option("--from", arguments->from, "from this instant on: a date or RFC 3339 (default: now)")->type_name("INSTANT");
+    on_call(command, cli, [&cli, arguments] { return preview(cli, arguments->name, arguments->count, arguments->from); });
+
+    for (const bool paused : {true, false}) {
+        auto flow = std::make_shared<std::string>();
+        auto* change = schedules->add_subcommand(paused ? "pause" : "resume", paused ? "Hold the schedules of a flow" : "Let them start runs again");
+        change->add_option("FLOW", *flow)->required()->type_name("");
+        on_call(change, cli, [&cli, flow, paused] { return hold(cli, *flow, paused); });
+    }
+}
+
+} // namespace millrace
