@@ -46,6 +46,7 @@ std::vector<std::string> merged_environment(const std::map<std::string, std::str
     if (o.own_session) setsid();
     const int input = open("/dev/null", O_RDONLY);
     if (input < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) fail();
+    if (o.descriptor_3 && (*o.descriptor_3 == 3 ? fcntl(3, F_SETFD, 0) : dup2(*o.descriptor_3, 3)) < 0) fail();
     if (o.gid && (setgroups(0, nullptr) != 0 || setgid(*o.gid) != 0)) fail();
     if (o.uid && setuid(*o.uid) != 0) fail();
     if (o.dies_with_us) {

@@ -17,6 +17,7 @@ struct ChildOptions {
     std::string output;                               ///< file that gets stdout and stderr, appended; empty: /dev/null
     std::optional<uid_t> uid;                         ///< with its groups; only root may set it
     std::optional<gid_t> gid;
+    std::optional<int> descriptor_3;                  ///< of ours, becomes descriptor 3 of the child
     bool own_session = true;                          ///< a Ctrl-C on our terminal does not reach it
     bool dies_with_us = false;                        ///< SIGTERM when our process ends, however it ends
 };

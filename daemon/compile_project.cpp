@@ -1,0 +1,111 @@
+#include "daemon/compile_project.hpp"
+
+#include "daemon/inference_host.hpp"
+#include "flows/project_files.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace millrace {
+namespace {
+
+template <class Work>
+asio::awaitable<std::invoke_result_t<Work&>> invoke(Work work) {
+    co_return work();
+}
+
+/// Runs blocking `work` on the pool and resumes the caller on its own executor. The work is never interrupted. The empty
+/// cancellation slot keeps co_spawn from throwing on the pool's thread (Boost 1.81).
+template <class Work>
+asio::awaitable<std::invoke_result_t<Work&>> run_blocking(asio::thread_pool& pool, Work work) {
+    return asio::co_spawn(pool, invoke(std::move(work)),
+                          asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+}
+
+std::string shown(const fs::path& file) {
+    std::error_code ignored;
+    const auto relative = fs::relative(file, fs::current_path(ignored), ignored);
+    const bool below = !ignored && !relative.empty() && *relative.begin() != "..";
+    return below ? relative.string() : file.string();
+}
+
+std::vector<FlowFile> read_all(const std::vector<fs::path>& files) {
+    std::vector<FlowFile> out;
+    for (const auto& file : files) {
+        const auto text = read_source_text(file);
+        out.push_back({shown(file), text.text()});
+    }
+    return out;
+}
+
+std::vector<CompiledFolder> compile_folders(const Configuration& configuration, const std::vector<std::string>& folders) {
+    std::vector<CompiledFolder> out;
+    for (const auto& name : folders) {
+        const auto folder = configuration.folder / name;
+        if (!fs::is_directory(folder))
+            throw Refusal(Refusal::Kind::Invalid, folder.string() + " is no folder", "make it, or take it out of `flows:` in millrace.yaml");
+        out.push_back(compile_folder(configuration, folder));
+    }
+    return out;
+}
+
+/// The configured folders. One that nobody asked for by name need not exist.
+std::vector<std::string> configured_folders(const Configuration& configuration) {
+    std::vector<std::string> out;
+    for (const auto& folder : configuration.flows)
+        if (!configuration.file.empty() || fs::is_directory(folder)) out.push_back(folder.string());
+    return out;
+}
+
+} // namespace
+
+CompileResult compile_texts(const Configuration& configuration, const std::vector<FlowFile>& files) {
+    InferenceHost host(configuration.installation.bin / "millrace-host");
+    return millrace::compile(files, configuration.project, configuration.sources, &host);
+}
+
+CompileResult compile_files(const Configuration& configuration, const std::vector<fs::path>& files) {
+    return compile_texts(configuration, read_all(files));
+}
+
+CompiledFolder compile_folder(const Configuration& configuration, const fs::path& folder) {
+    const auto files = read_all(yaml_files(folder));
+    const auto result = compile_texts(configuration, files);
+    CompiledFolder out{folder.string(), {}};
+    for (const auto& file : files) {
+        CompiledFolder::File compiled;
+        compiled.flow = fs::path(file.path).stem().string();
+        for (const auto& flow : result.flows)
+            if (flow.file == file.path) {
+                compiled.flow = flow.plan.name;
+                compiled.plan = flow.plan;
+            }
+        for (const auto& diagnostic : result.diagnostics)
+            if (diagnostic.file == file.path) compiled.diagnostics.push_back(diagnostic);
+        out.files.push_back(std::move(compiled));
+    }
+    return out;
+}
+
+asio::awaitable<std::vector<CompiledFolder>> ProjectCompiler::compile(std::vector<std::string> folders) {
+    if (folders.empty()) folders = configured_folders(configuration_);
+    auto work = [this, folders = std::move(folders)] { return compile_folders(configuration_, folders); };
+    return run_blocking(worker_, std::move(work));
+}
+
+asio::awaitable<Json> ProjectCompiler::validate(std::vector<SourceFile> files) {
+    auto work = [this, files = std::move(files)] {
+        std::vector<FlowFile> texts;
+        for (const auto& file : files) texts.push_back({file.name, file.text});
+        Json out = Json::array();
+        for (const auto& diagnostic : compile_texts(configuration_, texts).diagnostics) out.push_back(diagnostic);
+        return out;
+    };
+    return run_blocking(worker_, std::move(work));
+}
+
+} // namespace millrace

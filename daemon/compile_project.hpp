@@ -1,0 +1,40 @@
+/// From the flow files of a project to plans and diagnostics: reads the files, asks a millrace-host about the SQL. Blocking;
+/// serve calls it on a worker thread, the command line directly. No daemon and no database is needed.
+#pragma once
+
+#include "daemon/configuration.hpp"
+#include "flows/compile.hpp"
+#include "scheduler/ports.hpp"
+#include "web/api/api.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <filesystem>
+#include <vector>
+
+namespace millrace {
+
+/// Texts that are in no file yet. `file` of the diagnostics is `path` as given.
+[[nodiscard]] CompileResult compile_texts(const Configuration& configuration, const std::vector<FlowFile>& files);
+
+/// Throws Error{Permanent} for a file that cannot be read.
+[[nodiscard]] CompileResult compile_files(const Configuration& configuration, const std::vector<std::filesystem::path>& files);
+
+/// Every flow file directly in the folder.
+[[nodiscard]] CompiledFolder compile_folder(const Configuration& configuration, const std::filesystem::path& folder);
+
+/// The two ports through which the engine and the web layer compile, on a thread of their own, one at a time.
+class ProjectCompiler final : public FlowFolders, public FlowValidator {
+public:
+    explicit ProjectCompiler(const Configuration& configuration) : configuration_(configuration) {}
+    ~ProjectCompiler() override { worker_.join(); }
+
+    [[nodiscard]] boost::asio::awaitable<std::vector<CompiledFolder>> compile(std::vector<std::string> folders) override;
+    [[nodiscard]] boost::asio::awaitable<Json> validate(std::vector<SourceFile> files) override;
+
+private:
+    const Configuration& configuration_;
+    boost::asio::thread_pool worker_{1};
+};
+
+} // namespace millrace

@@ -1,0 +1,21 @@
+/// The daemon: configuration, private PostgreSQL, engine and web server wired together, until a signal ends it.
+#pragma once
+
+#include "daemon/configuration.hpp"
+
+#include <functional>
+#include <string>
+
+namespace millrace {
+
+/// What a caller may hook into; all optional.
+struct ServeHooks {
+    /// Ready: listening, flows deployed. `url` is the dashboard's, empty without a TCP listener. On the loop's thread.
+    std::function<void(const std::string& url)> ready;
+};
+
+/// Runs until SIGINT, SIGTERM, or the loss of the node's lease. SIGHUP deploys the flow folders again. Returns an ExitCode;
+/// what went wrong has been logged. Called once per process, from main.
+[[nodiscard]] int serve(const Configuration& configuration, const ServeHooks& hooks = {});
+
+} // namespace millrace

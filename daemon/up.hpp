@@ -1,0 +1,20 @@
+/// `millrace up`: the quick local start. The daemon in the foreground with a private PostgreSQL; with the demo also a
+/// sandbox that plays the outside services, and the shipped flows.
+#pragma once
+
+#include "daemon/configuration.hpp"
+
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+struct UpOptions {
+    bool demo = false;
+    std::vector<std::string> sandbox_arguments; ///< more options for millrace-sandbox
+};
+
+/// Until Ctrl-C. Returns an ExitCode.
+[[nodiscard]] int up(Configuration configuration, const UpOptions& options);
+
+} // namespace millrace
