@@ -1,96 +1,14 @@
 #include "daemon/inference_host.hpp"
 
-#include "daemon/child_process.hpp"
-#include "flows/error.hpp"
-
-#include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 namespace millrace {
 namespace {
-constexpr int patience_ms = 30'000;
-}
-
-InferenceHost::~InferenceHost() { end(); }
-
-void InferenceHost::start() {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        throw Error(ErrorClass::Resource, std::string("no socket for a host: ") + std::strerror(errno));
-    ChildOptions host;
-    host.argv = {program_.string(), "--kind", "sql"};
-    host.descriptor_3 = pair[1];
-    host.dies_with_us = false; // it ends when its socket closes; a parent-death signal would follow our thread, not us
-    try {
-        pid_ = start_child(host);
-    } catch (...) {
-        close(pair[0]);
-        close(pair[1]);
-        throw;
-    }
-    close(pair[1]);
-    socket_ = pair[0];
-}
-
-void InferenceHost::end() {
-    if (socket_ >= 0) close(socket_);
-    socket_ = -1;
-    if (pid_ > 0 && !wait_until_gone(pid_, std::chrono::seconds(2))) {
-        kill(pid_, SIGKILL);
-        wait_until_gone(pid_, std::chrono::seconds(2));
-    }
-    pid_ = 0;
-    received_.clear();
-}
-
-std::string InferenceHost::next_line() {
-    for (;;) {
-        if (const auto at = received_.find('\n'); at != std::string::npos) {
-            auto line = received_.substr(0, at);
-            received_.erase(0, at + 1);
-            return line;
-        }
-        pollfd ready{socket_, POLLIN, 0};
-        const int n = poll(&ready, 1, patience_ms);
-        if (n < 0 && errno == EINTR) continue;
-        if (n == 0) {
-            kill(pid_, SIGKILL);
-            end();
-            throw Error(ErrorClass::Timeout, "preparing the SQL of this flow takes longer than 30 seconds");
-        }
-        std::array<char, 65536> buffer;
-        const auto size = read(socket_, buffer.data(), buffer.size());
-        if (size < 0 && errno == EINTR) continue;
-        if (size <= 0) {
-            end();
-            throw Error(ErrorClass::Crashed, "millrace-host ended while it prepared the SQL of this flow",
-                        "run " + program_.string() + " --version: it must start");
-        }
-        received_.append(buffer.data(), static_cast<std::size_t>(size));
-    }
+constexpr std::chrono::seconds patience(30);
 }
 
 InferReply InferenceHost::infer(const InferOrder& order) {
-    if (socket_ < 0) start();
-    const auto line = to_line("infer", order);
-    for (std::size_t sent = 0; sent < line.size();) {
-        const auto n = send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            end();
-            throw Error(ErrorClass::Crashed, "millrace-host ended before it was asked", "run " + program_.string() + " --version: it must start");
-        }
-        sent += static_cast<std::size_t>(n);
-    }
+    host_.send(to_line("infer", order));
     for (;;) {
-        const Json message = Json::parse(next_line());
-        if (message.value("type", "") != "inferred") continue; // `ready` comes first
-        auto reply = message.get<InferReply>();
+        auto reply = host_.next("inferred", patience).get<InferReply>();
         if (reply.id == order.id) return reply;
     }
 }

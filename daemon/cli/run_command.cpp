@@ -80,7 +80,7 @@ int run_flows(Cli& cli, const RunArguments& arguments) {
     if (cli.json)
         Cli::print(runs.size() == 1 ? runs.front() : Json(runs));
     else
-        for (const auto& run : runs) write_outcome(std::cout, cli.out, run);
+        write_outcome(std::cout, cli.out, runs);
     return code_of_runs(runs);
 }
 

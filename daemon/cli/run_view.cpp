@@ -122,6 +122,21 @@ const Json* failed_task(const Json& run) {
     return nullptr;
 }
 
+/// Nothing for a run that did what it should.
+void write_failure(std::ostream& out, const Terminal& terminal, const Json& run) {
+    const auto state = text_of(run, "state"), id = text_of(run, "id");
+    if (state == "completed" || state == "skipped" || !is_over(state)) return;
+    out << '\n' << terminal.painted(fmt::format("{} run {} {}", text_of(run, "flow"), id, state_text(run)), paint_of(state));
+    if (const auto message = text_of(run, "message"); !message.empty()) out << ": " << printable(message);
+    out << '\n';
+    if (const Json* task = failed_task(run)) {
+        const auto& error = task->at("error");
+        out << "  " << task_name(*task) << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
+        if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << "  remedy: " << printable(remedy) << '\n';
+    }
+    if (state != "cancelled") out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
+}
+
 Json all_loads(const Json& run) {
     auto loads = list_of(run, "loads");
     if (!loads.empty()) return loads;
@@ -212,23 +227,15 @@ void RunView::tell(const std::string& key, const std::string& subject, const Jso
          << (detail.empty() ? "" : ": " + printable(detail)) << '\n';
 }
 
-void write_outcome(std::ostream& out, const Terminal& terminal, const RunDocument& run) {
-    const auto loads = load_table(all_loads(run));
-    if (!loads.is_empty()) {
+void write_outcome(std::ostream& out, const Terminal& terminal, const std::vector<RunDocument>& runs) {
+    Json loads = Json::array();
+    for (const auto& run : runs)
+        for (auto& load : all_loads(run)) loads.push_back(std::move(load));
+    if (const auto table = load_table(loads); !table.is_empty()) {
         out << '\n';
-        loads.write(out, terminal);
+        table.write(out, terminal);
     }
-    const auto state = text_of(run, "state"), id = text_of(run, "id");
-    if (state == "completed" || state == "skipped") return;
-    out << '\n' << terminal.painted(fmt::format("{} run {} {}", text_of(run, "flow"), id, state_text(run)), paint_of(state));
-    if (const auto message = text_of(run, "message"); !message.empty()) out << ": " << printable(message);
-    out << '\n';
-    if (const Json* task = failed_task(run)) {
-        const auto& error = task->at("error");
-        out << "  " << task_name(*task) << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
-        if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << "  remedy: " << printable(remedy) << '\n';
-    }
-    if (state != "cancelled") out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
+    for (const auto& run : runs) write_failure(out, terminal, run);
 }
 
 } // namespace millrace

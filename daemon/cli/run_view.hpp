@@ -37,6 +37,6 @@ private:
 [[nodiscard]] std::string task_detail(const Json& task_run);
 
 /// After the end: what was loaded, what failed and why, what to do next.
-void write_outcome(std::ostream& out, const Terminal& terminal, const RunDocument& run);
+void write_outcome(std::ostream& out, const Terminal& terminal, const std::vector<RunDocument>& runs);
 
 } // namespace millrace

@@ -71,7 +71,7 @@ int show_run(Cli& cli, const std::string& id) {
         add(part, tasks);
     }
     table.write(std::cout, cli.out);
-    write_outcome(std::cout, cli.out, run);
+    write_outcome(std::cout, cli.out, {run});
     return exit_done;
 }
 
@@ -153,7 +153,7 @@ int rerun(Cli& cli, const RerunArguments& arguments) {
     if (cli.json)
         Cli::print(runs.front());
     else
-        write_outcome(std::cout, cli.out, runs.front());
+        write_outcome(std::cout, cli.out, runs);
     return code_of_runs(runs);
 }
 

@@ -1,0 +1,111 @@
+#include "daemon/cli/api_client.hpp"
+#include "daemon/cli/follow_runs.hpp"
+#include "daemon/cli/format.hpp"
+#include "daemon/cli/run_view.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <sstream>
+
+using namespace millrace;
+
+namespace {
+
+Json task(const std::string& name, const std::string& state, const Json& more = Json::object()) {
+    Json document = {{"task", name}, {"item", nullptr}, {"verb", "extract"}, {"state", state}, {"state_name", nullptr}, {"message", nullptr},
+                     {"error", nullptr}, {"attempts", 1}, {"loads", Json::array()}, {"progress", nullptr}};
+    document.update(more);
+    return document;
+}
+
+Json run(const std::string& state, const Json& tasks) {
+    return {{"id", 7}, {"flow", "hours"}, {"state", state}, {"state_name", nullptr}, {"message", nullptr}, {"started_at", "2026-11-21T06:00:00Z"},
+            {"finished_at", nullptr}, {"loads", Json::array()}, {"tasks", tasks}, {"chunks", Json::array()}};
+}
+
+const Instant at = *parse_rfc3339("2026-11-21T06:00:04Z");
+
+} // namespace
+
+TEST_CASE("a table aligns its columns, and on a terminal cuts the last one to the width") {
+    Table table({{"name"}, {"rows", Table::Align::Right}, {"message"}});
+    table.add({"clients", "5", "a long message that does not fit"});
+    table.add({"é", "12,345", ""});
+    std::ostringstream plain, narrow;
+    table.write(plain, Terminal{});
+    CHECK(plain.str() == "name       rows  message\nclients       5  a long message that does not fit\né        12,345  \n");
+    table.write(narrow, Terminal{true, false, 30});
+    CHECK(narrow.str() == "name       rows  message\nclients       5  a long messa…\né        12,345  \n");
+}
+
+TEST_CASE("text from outside cannot command the terminal") {
+    CHECK(printable("a\x1b[31mb\nc\td") == "a [31mb c\td");
+    CHECK(Terminal{}.painted("x", Paint::Red) == "x");
+    CHECK(Terminal{true, true, 80}.painted("x", Paint::Red) == "\x1b[31mx\x1b[0m");
+}
+
+TEST_CASE("durations and counts as people read them") {
+    CHECK(duration_text(0.42) == "0.4 s");
+    CHECK(duration_text(252) == "4 min 12 s");
+    CHECK(duration_text(11100) == "3 h 05 min");
+    CHECK(count_text(0) == "0");
+    CHECK(count_text(999) == "999");
+    CHECK(count_text(12345678) == "12,345,678");
+    CHECK(count_text(-1234) == "-1,234");
+}
+
+TEST_CASE("away from a terminal progress is a line for every change, once") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    const auto fetching = task("fetch", "running", {{"progress", {{"step", "requesting"}, {"requests", 2}}}});
+    view.show({run("running", {fetching})}, at);
+    view.show({run("running", {fetching})}, at);
+    const Json counts = {{{"table", "t"}, {"inserted", 3}, {"unchanged", 1200}}};
+    const auto loaded = task("fetch", "completed", {{"loads", counts}});
+    view.show({run("completed", {loaded})}, at);
+    CHECK(out.str() == "hours.fetch: running: requesting, 2 requests\nhours run 7: running\n"
+                       "hours.fetch: completed: 3 inserted, 1,200 unchanged\nhours run 7: completed in 4.0 s\n");
+}
+
+TEST_CASE("on a terminal progress is redrawn in place") {
+    std::ostringstream out;
+    const Terminal terminal{true, false, 80};
+    RunView view(out, terminal);
+    view.show({run("running", {task("fetch", "running")})}, at);
+    const auto first = out.str();
+    CHECK(first.find("\x1b[2A") == std::string::npos);
+    view.show({run("running", {task("fetch", "running")})}, at);
+    CHECK(out.str().substr(first.size()).starts_with("\x1b[2A"));
+}
+
+TEST_CASE("after a failure the outcome names the task, the reason, the remedy and the next command") {
+    std::ostringstream out;
+    const Json error = {{"class", "auth"}, {"message", "GET /user was answered 401"}, {"remedy", "check the key"}};
+    write_outcome(out, Terminal{}, {run("failed", {task("fetch", "failed", {{"error", error}})})});
+    CHECK(out.str().find("fetch (auth): GET /user was answered 401\n  remedy: check the key\n") != std::string::npos);
+    CHECK(out.str().find("millrace runs logs 7") != std::string::npos);
+}
+
+TEST_CASE("loads of several chunks into one table are one line") {
+    const Json part = {{"table", "dl.hours"}, {"inserted", 10}, {"updated", 1}, {"unchanged", 5}, {"deleted", 0}, {"rejected", 0}, {"seconds", 0.25}};
+    std::ostringstream out;
+    load_table({part, part}).write(out, Terminal{});
+    CHECK(out.str().find("dl.hours        20        2         10        0         0     0.50") != std::string::npos);
+}
+
+TEST_CASE("the exit code of runs: completed 0, failed 1, cancelled or timed out 4") {
+    auto timed_out = run("failed", Json::array());
+    timed_out["state_name"] = "TimedOut";
+    CHECK(code_of_runs({run("completed", {}), run("skipped", {})}) == exit_done);
+    CHECK(code_of_runs({run("cancelled", {}), run("failed", {})}) == exit_failed);
+    CHECK(code_of_runs({run("completed", {}), run("cancelled", {})}) == exit_cancelled);
+    CHECK(code_of_runs({timed_out}) == exit_cancelled);
+}
+
+TEST_CASE("without a daemon the client says where it looked") {
+    const ApiClient client({"/nowhere/millrace.sock", "", ""});
+    CHECK_THROWS_AS(client.get("/healthz"), Unreachable);
+    CHECK_THROWS_WITH(client.get("/healthz"), Catch::Contains("/nowhere/millrace.sock"));
+    CHECK(url_encoded("a b/ü&") == "a%20b%2F%C3%BC%26");
+}
