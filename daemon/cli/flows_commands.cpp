@@ -3,6 +3,7 @@
 
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/project_flows.hpp"
+#include "flows/grammar/schema.hpp"
 
 #include <fmt/format.h>
 
@@ -135,6 +136,12 @@ void add_flows_commands(CLI::App& app, Cli& cli) {
     auto* plan = flows->add_subcommand("plan", "The compiled plan of a deployed flow or of a file, as JSON");
     plan->add_option("FLOW|FILE", *planned)->required()->type_name("");
     on_call(plan, cli, [&cli, planned] { return show_plan(cli, *planned); });
+
+    auto* schema = flows->add_subcommand("schema", "The JSON Schema of flow files, for editors");
+    on_call(schema, cli, [] {
+        Cli::print(flow_schema());
+        return static_cast<int>(exit_done);
+    });
 }
 
 } // namespace millrace

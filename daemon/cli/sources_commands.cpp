@@ -1,7 +1,8 @@
-/// `millrace sources list | show`: the declared sources of this installation; no daemon is needed.
+/// `millrace sources list | show | schema`: the declared sources of this installation; no daemon is needed.
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/format.hpp"
+#include "flows/grammar/schema.hpp"
 #include "flows/nearest.hpp"
 
 #include <fmt/format.h>
@@ -78,6 +79,10 @@ void add_sources_commands(CLI::App& app, Cli& cli) {
     auto* show = sources->add_subcommand("show", "One source: fields of its connection, resources, columns");
     show->add_option("SOURCE", *name)->required()->type_name("");
     on_call(show, cli, [&cli, name] { return show_source(cli, *name); });
+    on_call(sources->add_subcommand("schema", "The JSON Schema of source specs, for editors"), cli, [] {
+        Cli::print(source_schema());
+        return static_cast<int>(exit_done);
+    });
 }
 
 } // namespace millrace

@@ -1,0 +1,196 @@
+#include "daemon/serve.hpp"
+
+#include "daemon/compile_project.hpp"
+#include "daemon/exit_code.hpp"
+#include "daemon/managed_postgres.hpp"
+#include "daemon/systemd_notify.hpp"
+#include "flows/error.hpp"
+#include "flows/version.hpp"
+#include "scheduler/engine.hpp"
+#include "web/server.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <optional>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace millrace {
+namespace {
+
+void private_folder(const fs::path& folder) {
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure)
+        throw Error(ErrorClass::Permanent, folder.string() + " cannot be made: " + failure.message(),
+                    "choose another folder in `state:` of millrace.yaml or in MILLRACE_STATE");
+    if (access(folder.c_str(), W_OK) != 0) throw Error(ErrorClass::Permanent, folder.string() + " cannot be written by this user");
+}
+
+/// One process's whole life. Members are in the order in which they depend on each other.
+class Daemon {
+public:
+    Daemon(const Configuration& configuration, const ServeHooks& hooks)
+        : configuration_(configuration), hooks_(hooks), clock_(io_), compiler_(configuration), signals_(io_, SIGINT, SIGTERM, SIGHUP) {}
+
+    int run() {
+        private_folder(configuration_.state);
+        private_folder(configuration_.staging);
+        private_folder(configuration_.socket().parent_path());
+        start_database();
+        connections_.emplace(configuration_, warehouse_);
+        asio::co_spawn(io_, life(), [this](const std::exception_ptr& failure) { ended(failure); });
+        io_.run();
+        if (postgres_ && owns_node_) postgres_->stop();
+        return exit_done;
+    }
+
+private:
+    void start_database() {
+        store_ = configuration_.database;
+        if (!store_.empty()) return;
+        postgres_.emplace(configuration_.state, [](const std::string& fact) { spdlog::info("{}", fact); });
+        postgres_->start();
+        store_ = postgres_->url("millrace");
+        warehouse_ = postgres_->url("warehouse");
+    }
+
+    [[nodiscard]] EngineConfig engine_config() const {
+        EngineConfig config;
+        config.database = store_;
+        config.state = configuration_.state.string();
+        config.staging = configuration_.staging.string();
+        config.host_program = (configuration_.installation.bin / "millrace-host").string();
+        config.limits = configuration_.project.limits;
+        return config;
+    }
+
+    asio::awaitable<void> life() {
+        engine_ = std::make_unique<Engine>(io_, clock_, engine_config(), *connections_, compiler_, [this](const std::string& why) { die(why); });
+        co_await engine_->start();
+        owns_node_ = true;
+        web_ = std::make_unique<WebServer>(io_, web_config(), WebBackend{engine_->service(), engine_->read_models(), compiler_, keys_});
+        co_await deploy();
+        web_->start();
+        spdlog::info("ready version={} url={} socket={} pid={}", version, web_->url(), configuration_.socket().string(), getpid());
+        notify_ready("serving " + web_->url());
+        if (hooks_.ready) hooks_.ready(web_->url());
+        start_watchdog();
+        co_await wait_for_the_end();
+        notify_stopping();
+        co_await web_->stop();
+        co_await engine_->stop();
+        stop_timers();
+    }
+
+    [[nodiscard]] WebConfig web_config() const {
+        WebConfig config;
+        config.listen = configuration_.listen;
+        config.socket = configuration_.socket().string();
+        config.dashboard = configuration_.installation.dashboard;
+        return config;
+    }
+
+    /// A folder with mistakes keeps its former flows; the daemon starts all the same.
+    asio::awaitable<void> deploy() {
+        try {
+            const Json result = co_await engine_->service().deploy(DeployRequest());
+            for (const auto& change : result.at("changes")) {
+                const auto kind = change.value("change", "");
+                if (kind == "error")
+                    spdlog::error("flow={} change=error diagnostics={}", change.value("flow", ""), change.value("diagnostics", Json()).dump());
+                else if (kind != "unchanged")
+                    spdlog::info("flow={} change={}", change.value("flow", ""), kind);
+            }
+        } catch (const std::exception& e) {
+            spdlog::error("deploy=failed reason=\"{}\"", e.what());
+        }
+    }
+
+    asio::awaitable<void> wait_for_the_end() {
+        for (;;) {
+            const int signal = co_await signals_.async_wait(asio::use_awaitable);
+            if (signal != SIGHUP) {
+                spdlog::info("stopping signal={}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+                co_return;
+            }
+            spdlog::info("deploying signal=SIGHUP");
+            co_await deploy();
+        }
+    }
+
+    void start_watchdog() {
+        const auto period = watchdog_period();
+        if (!period) return;
+        notify_alive();
+        watchdog_.expires_after(*period / 3);
+        watchdog_.async_wait([this](const boost::system::error_code& failure) {
+            if (!failure) start_watchdog();
+        });
+    }
+
+    void stop_timers() {
+        watchdog_.cancel();
+        signals_.cancel();
+    }
+
+    /// After a failure nothing is unwound: coroutines may still be suspended inside engine and server.
+    void ended(const std::exception_ptr& failure) {
+        if (!failure) return;
+        try {
+            std::rethrow_exception(failure);
+        } catch (const Error& e) {
+            spdlog::error("stopped reason=\"{}\"{}", e.what(), e.remedy.empty() ? "" : " remedy=\"" + e.remedy + "\"");
+        } catch (const std::exception& e) {
+            spdlog::error("stopped reason=\"{}\"", e.what());
+        }
+        if (postgres_ && owns_node_) postgres_->stop();
+        spdlog::shutdown();
+        _exit(exit_failed);
+    }
+
+    /// The node's lease is gone: another may work on our runs already, so nothing is tidied up.
+    void die(const std::string& why) {
+        spdlog::critical("node=lost reason=\"{}\" action=exit", why);
+        _exit(exit_failed);
+    }
+
+    const Configuration& configuration_;
+    const ServeHooks& hooks_;
+    std::optional<ManagedPostgres> postgres_;
+    std::string store_, warehouse_;   ///< libpq URLs
+    asio::io_context io_{1};
+    SystemClock clock_;
+    ProjectCompiler compiler_;
+    NoKeys keys_;
+    std::optional<ConfiguredConnections> connections_;
+    asio::signal_set signals_;
+    asio::steady_timer watchdog_{io_};
+    std::unique_ptr<Engine> engine_;
+    std::unique_ptr<WebServer> web_;
+    bool owns_node_ = false;          ///< the private PostgreSQL is ours to stop
+};
+
+} // namespace
+
+int serve(const Configuration& configuration, const ServeHooks& hooks) {
+    signal(SIGPIPE, SIG_IGN);
+    umask(0077);
+    try {
+        return Daemon(configuration, hooks).run();
+    } catch (const Error& e) {
+        spdlog::error("not_started reason=\"{}\"{}", e.what(), e.remedy.empty() ? "" : " remedy=\"" + e.remedy + "\"");
+        return exit_failed;
+    }
+}
+
+} // namespace millrace
