@@ -8,6 +8,7 @@ namespace millrace {
 namespace {
 
 constexpr std::array families{
+    CommandFamily{"Start", add_serve_commands},
     CommandFamily{"Start", add_init_command},
     CommandFamily{"Flows", add_flows_commands},
     CommandFamily{"Flows", add_deploy_command},
