@@ -15,9 +15,11 @@ struct CommandFamily {
 
 [[nodiscard]] std::span<const CommandFamily> command_families();
 
-/// A command of a family. `action` is called after the whole line was understood.
+/// What a command does, unless one of its own subcommands was named. It is performed after the whole line was understood.
 template <class Action> void on_call(CLI::App* command, Cli& cli, Action action) {
-    command->callback([&cli, action] { cli.action = action; });
+    command->callback([command, &cli, action] {
+        if (command->get_subcommands().empty()) cli.action = action;
+    });
 }
 
 } // namespace millrace
