@@ -40,7 +40,7 @@ def slices_requested(log):
     count = {}
     for line in log:
         if line.get("path", "").endswith("/reports/summary") and line.get("status") == 200:
-            count[line["key"]] = count.get(line["key"], 0) + 1
+            count[line["what"]] = count.get(line["what"], 0) + 1
     return count
 
 
@@ -71,7 +71,7 @@ class Chaos:
         victim = self.random.choice(["daemon", "host", "postgres"])
         after = self.random.uniform(0, span)
         forget(self.daemon)
-        before = {line["id"] for line in requests(self.sandbox)}
+        before = {line["number"] for line in requests(self.sandbox)}
         run_id = self.daemon.trigger("clockify_summary")["id"]
         time.sleep(after)
         done_before = self.completed_attempts(run_id) if victim != "postgres" else {}
@@ -100,7 +100,7 @@ class Chaos:
     def check_requests(self, label, before):
         """A day is asked for a second time only when its first answer had not become a finished slice: as many as were
         under way at once, and each of those once more."""
-        log = [line for line in requests(self.sandbox) if line["id"] not in before]
+        log = [line for line in requests(self.sandbox) if line["number"] not in before]
         again = {day: n for day, n in slices_requested(log).items() if n > 1}
         assert len(again) <= 8 and all(n == 2 for n in again.values()), f"{label}: requested again: {again}"
 

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""The four Clockify flows, from the sandbox into the private warehouse, by a real daemon."""
+import json, pathlib, sys, unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from harness import Daemon, Folder, Sandbox, need, SOURCE  # noqa: E402
+
+FLOWS = ["clockify_clients", "clockify_projects", "clockify_users", "clockify_summary"]
+CONNECTION = """connections:
+  clockify:
+    type: clockify
+    api_key: "${env.CLOCKIFY_API_KEY}"
+    workspace_id: "${env.CLOCKIFY_WORKSPACE_ID}"
+    url: "${env.CLOCKIFY_API_URL}"
+    reports_url: "${env.CLOCKIFY_REPORTS_URL}"
+    requests_per_second: "1000"
+  other_workspace:
+    type: clockify
+    api_key: sandbox-key-2
+    workspace_id: 64a687e29ae1f428e7ebe302
+    url: "${env.CLOCKIFY_API_URL}"
+    reports_url: "${env.CLOCKIFY_REPORTS_URL}"
+    requests_per_second: "1000"
+"""
+SUMMARY = ('select user_id, project_id, client, tags, date::text, sum(duration_decimal)::text from dl_clockify.summary_time_entry_report '
+           'group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5')
+# rewritten tuples of a table: what an upsert that is not aware of changes would raise
+WRITES = ("select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) from pg_stat_user_tables where schemaname = 'dl_clockify' "
+          "and relname not like '\\_millrace%'")
+
+
+def hours(seconds):
+    """Whole seconds as hours with four decimals, rounded half up: what the flow promises."""
+    tenthousandths = (seconds * 10000 + 1800) // 3600
+    return f"{tenthousandths // 10000}.{tenthousandths % 10000:04d}"
+
+
+class Clockify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Folder()
+        path = cls.folder.__enter__()
+        cls.addClassCleanup(cls.folder.__exit__)
+        cls.sandbox = Sandbox(path, "--rate", 0)
+        cls.addClassCleanup(cls.sandbox.__exit__)
+        cls.daemon = Daemon(path, [SOURCE / "flows/library"], cls.sandbox.env, config=CONNECTION)
+        cls.daemon.start()
+        cls.addClassCleanup(lambda: cls.daemon.__exit__(None))
+        cls.first = {flow: cls.load(flow) for flow in FLOWS}
+
+    @classmethod
+    def load(cls, flow, **params):
+        """Runs a flow to its end; the summed counts of its loads."""
+        run = cls.daemon.wait_for(cls.daemon.trigger(flow, params=params)["id"])
+        assert run["state"] == "completed", json.dumps(run, indent=1)[:4000]
+        total = {}
+        runs = [run] + [cls.daemon.run(chunk["id"]) for chunk in run.get("chunks") or []]
+        for each in runs:
+            for load in each["loads"] or []:
+                for count in ("inserted", "updated", "unchanged", "deleted", "rejected"):
+                    total[count] = total.get(count, 0) + load[count]
+        return total
+
+    def expected(self, table, interval=""):
+        return self.sandbox.control(f"expected?table={table}{interval}")["rows"]
+
+    def interval(self):
+        first, last = self.daemon.sql("select min(date), max(date) + 1 from dl_clockify.summary_time_entry_report")[0]
+        return f"&from={first}&to={last}"
+
+    def test_1_every_list_arrives_whole(self):
+        for table in ("clients", "projects", "users"):
+            with self.subTest(table):
+                ids = sorted(row["id"] for row in self.expected(table))
+                self.assertEqual(self.daemon.sql(f'select id from dl_clockify.{table} order by id collate "C"'), [[i] for i in ids])
+                self.assertEqual(self.first[f"clockify_{table}"]["inserted"], len(ids))
+
+    def test_1_every_booked_hour_arrives_once(self):
+        want = {}
+        for row in self.expected("summary", self.interval()):
+            key = (row["user_id"], row["project_id"], row["client"], row["tags"], row["date"])
+            want[key] = want.get(key, 0) + row["seconds"]
+        rows = {tuple(row[:5]): row[5] for row in self.daemon.sql(SUMMARY)}
+        self.assertEqual(set(rows), set(want))
+        self.assertEqual(rows, {key: hours(seconds) for key, seconds in want.items()})
+
+    def test_1_the_tables_have_the_columns_of_the_contract(self):
+        def columns(table):
+            return [row[0] for row in self.daemon.sql(
+                f"select column_name from information_schema.columns where table_schema = 'dl_clockify' and table_name = '{table}' order by ordinal_position")]
+        self.assertEqual(columns("summary_time_entry_report"), [
+            "user", "user_id", "project", "project_id", "client", "client_id", "tags", "tag_id", "date", "duration_decimal",
+            "amount_decimal", "import_timestamp"])
+        self.assertEqual(columns("clients"), ["id", "name", "workspaceId", "archived", "address", "note", "import_timestamp"])
+        self.assertEqual(len(columns("projects")), 26)
+        self.assertEqual(len(columns("users")), 26)
+
+    def test_2_a_second_run_rewrites_no_row(self):
+        before = self.daemon.sql(WRITES)
+        for flow in FLOWS:
+            with self.subTest(flow):
+                counts = self.load(flow)
+                self.assertEqual(counts["unchanged"], self.first[flow]["inserted"])
+                self.assertEqual([counts[c] for c in ("inserted", "updated", "deleted", "rejected")], [0, 0, 0, 0])
+        self.daemon.sql("select pg_stat_force_next_flush()")
+        self.assertEqual(self.daemon.sql(WRITES), before)
+
+    def test_3_only_what_changed_is_written(self):
+        stamps = dict(map(tuple, self.daemon.sql("select id, import_timestamp::text from dl_clockify.clients")))
+        self.sandbox.control("change", {"seed": 7, "rename_clients": 3})
+        counts = self.load("clockify_clients")
+        self.assertEqual((counts["updated"], counts["inserted"], counts["deleted"]), (3, 0, 0))
+        changed = [i for i, at in map(tuple, self.daemon.sql("select id, import_timestamp::text from dl_clockify.clients")) if stamps[i] != at]
+        self.assertEqual(len(changed), 3)
+
+    def test_4_deleted_and_renamed_entries_do_not_count_twice(self):
+        self.sandbox.control("change", {"seed": 9, "edit": 0.01, "delete": 0.01, "move": 0.005, "rename_tags": 1})
+        self.load("clockify_summary")
+        self.test_1_every_booked_hour_arrives_once()
+
+    def test_5_another_workspace_is_another_connection(self):
+        before = int(self.daemon.sql("select count(*) from dl_clockify.clients")[0][0])
+        counts = self.load("clockify_clients", workspace="other_workspace")
+        self.assertGreater(counts["inserted"], 0)
+        self.assertEqual(int(self.daemon.sql("select count(*) from dl_clockify.clients")[0][0]), before + counts["inserted"])
+
+
+if __name__ == "__main__":
+    for program in ("millrace", "millrace-host", "millrace-sandbox"):
+        need(program)
+    unittest.main(verbosity=2)
