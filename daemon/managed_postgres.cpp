@@ -17,6 +17,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace fs = std::filesystem;
 
@@ -111,6 +112,10 @@ ManagedPostgres::~ManagedPostgres() {
 }
 
 void ManagedPostgres::start() {
+    if (uid_) { // another user's server has to get through our folder, without seeing what is in it
+        fs::create_directories(folder_.parent_path());
+        fs::permissions(folder_.parent_path(), fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
+    }
     if (fs::exists(data_ / "PG_VERSION")) {
         const auto major = first_line(data_ / "PG_VERSION");
         const auto found = programs_of(major);
@@ -130,6 +135,7 @@ void ManagedPostgres::start() {
     private_folder(socket_folder(folder_), uid_, gid_);
     if (const auto pid = running_server()) {
         server_ = *pid;
+        adopted_ = true;
         report_("postgres=adopted pid=" + std::to_string(*pid));
     } else {
         launch();
@@ -226,6 +232,10 @@ void ManagedPostgres::wait_until_ready() {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5); // crash recovery may take its time
     while (PQping(url("postgres").c_str()) != PQPING_OK) {
         if (wait_until_gone(server_, std::chrono::milliseconds(0))) {
+            if (std::exchange(adopted_, false)) { // it was on its way down when we found it
+                launch();
+                continue;
+            }
             std::ifstream in(folder_ / "start.log");
             const std::string why{std::istreambuf_iterator<char>(in), {}};
             throw Error(ErrorClass::Resource, "the private PostgreSQL ended at once:\n" + why, "its log is in " + (folder_ / "log").string());

@@ -52,6 +52,7 @@ private:
     std::optional<uid_t> uid_;         ///< whom the server runs as, when we are root
     std::optional<gid_t> gid_;
     std::atomic<pid_t> server_ = 0;
+    bool adopted_ = false;             ///< the server is not of our own making
     std::atomic<bool> stopping_ = false;
     std::thread watcher_;              ///< starts the server again when it has died
 };

@@ -99,8 +99,8 @@ class Daemon:
         if database:
             lines.append(f'database: "{database}"')
         self.config.write_text("\n".join(lines) + "\n" + config)
-        self.env = {**os.environ, **(env or {}), "NO_COLOR": "1"}
-        self.env.pop("MILLRACE_DATABASE", None)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_") or name == "MILLRACE_TEST_RUN"}
+        self.env = {**inherited, **(env or {}), "NO_COLOR": "1"}
         self.log_path = folder / "daemon.log"
         self.process = None
 
