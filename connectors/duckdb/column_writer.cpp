@@ -4,6 +4,7 @@
 #include "flows/error.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace millrace::duckdb {
 namespace {
@@ -52,6 +53,19 @@ void ColumnWriter::set_null(std::uint64_t row) {
 
 void ColumnWriter::set_text(std::uint64_t row, std::string_view text) {
     c::api().vector_assign_string_element_len(handle(vector_), row, text.data(), text.size());
+    if (validity_ != nullptr) mark_valid(row);
+}
+
+void ColumnWriter::set_text_in_place(std::uint64_t row, std::string_view text) {
+    c::String& s = static_cast<c::String*>(data_)[row];
+    s.pointer.length = static_cast<std::uint32_t>(text.size());
+    if (text.size() <= sizeof s.inlined.bytes) {
+        std::memset(s.inlined.bytes, 0, sizeof s.inlined.bytes);
+        std::memcpy(s.inlined.bytes, text.data(), text.size());
+    } else {
+        std::memcpy(s.pointer.prefix, text.data(), sizeof s.pointer.prefix);
+        s.pointer.data = text.data();
+    }
     if (validity_ != nullptr) mark_valid(row);
 }
 

@@ -32,8 +32,10 @@ public:
         static_cast<T*>(data_)[row] = value;
         if (validity_ != nullptr) mark_valid(row);
     }
-    /// Of a VARCHAR; the bytes are copied.
+    /// Of a VARCHAR; the bytes, which are UTF-8, are copied.
     void set_text(std::uint64_t row, std::string_view text);
+    /// The same without a copy: the bytes must stay until the chunk after this one is asked for.
+    void set_text_in_place(std::uint64_t row, std::string_view text);
 
     /// A struct's member, a list's elements.
     [[nodiscard]] ColumnWriter& child(std::size_t i) { return *children_[i]; }

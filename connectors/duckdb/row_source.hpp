@@ -24,7 +24,8 @@ struct ColumnText {
 
 class RowSource {
 public:
-    /// Writes at most `capacity` rows, gives how many; 0 ends the table. May throw: the query then fails, and `rethrow` has it.
+    /// Writes at most `capacity` rows, gives how many; 0 ends the table. By the next call DuckDB has copied what it wants of
+    /// the rows before. May throw: the query then fails, and `rethrow` has it.
     using Fill = std::function<std::uint64_t(std::vector<ColumnWriter>& columns, std::uint64_t capacity)>;
 
     /// Known to this connection from now on; may be read once. Must outlive the query that reads it.

@@ -159,6 +159,14 @@ struct RecordWriter::Walk {
     void list(JsonCursor& cursor, Node& node, ColumnWriter& column, std::uint64_t row, const Place& at);
     void scalar(JsonCursor& cursor, ColumnWriter& column, std::uint64_t row, const Place& at);
     void surplus(JsonCursor& cursor, const Place& at);
+    /// The page holds the bytes, unless there are escapes in them.
+    void set_string(ColumnWriter& column, std::uint64_t row, std::string_view raw) {
+        const std::string_view text = unescaped(raw, scratch);
+        if (text.data() == raw.data())
+            column.set_text_in_place(row, text);
+        else
+            column.set_text(row, text);
+    }
     [[nodiscard]] std::string_view member_name(JsonCursor& cursor) { return unescaped(cursor.key(), name_scratch); }
 };
 
@@ -177,7 +185,7 @@ void RecordWriter::Walk::scalar(JsonCursor& cursor, ColumnWriter& column, std::u
     switch (type.id) {
     case TypeId::Varchar:
         if (first != '"') refuse_kind(at, cursor, type);
-        column.set_text(row, unescaped(cursor.raw_string(), scratch));
+        set_string(column, row, cursor.raw_string());
         return;
     case TypeId::Boolean: {
         if (first != 't' && first != 'f') refuse_kind(at, cursor, type);
@@ -255,7 +263,7 @@ void RecordWriter::Walk::value(JsonCursor& cursor, Node& node, ColumnWriter& col
         if (cursor.scalar() != "null") refuse(at, "is no value");
         column.set_null(row);
     } else if (node.type->is_json) {
-        column.set_text(row, cursor.check());
+        column.set_text_in_place(row, cursor.check());
     } else if (node.type->id == TypeId::Struct) {
         if (first != '{') refuse_kind(at, cursor, *node.type);
         object(cursor, node, column, row, at);

@@ -31,7 +31,8 @@ public:
     RecordWriter(RecordWriter&&) noexcept;
     ~RecordWriter();
 
-    /// Writes the record at `cursor` as `row` of the first columns. Throws RecordMistake, or JsonMistake for broken grammar;
+    /// Writes the record at `cursor` as `row` of the first columns. Texts stay where they are: the page must not go before the
+    /// rows have been read. Throws RecordMistake, or JsonMistake for broken grammar;
     /// the row may then be written again.
     void write(JsonCursor cursor, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t row);
 

@@ -157,6 +157,7 @@ void SliceWorker::keep(SliceRun& run, Piece&, const HttpResponse& response) {
 std::uint64_t SliceWorker::fill(SliceRun& run, Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t capacity) {
     std::uint64_t rows = 0;
     while (rows < capacity) {
+        if (position_ == page_.size() && rows > 0) break; // the rows so far point into this page: it goes with the next call
         if (position_ == page_.size() && !load_page(run, piece)) break;
         if (share_.plan.limit_rows && share_.rows_left.fetch_sub(1) <= 0) {
             const std::lock_guard lock(share_.board.mutex());
