@@ -38,7 +38,7 @@ struct SliceManifest {
     std::int64_t rejected = 0;             ///< how many did
     std::string quarantine;                ///< file with their raw text; empty: none
     std::string failed;                    ///< the slice was given up for this reason (allow_failed); it has no records
-    bool complete = true;                  ///< false: cut short by a row limit
+    bool complete = true;                  ///< false: cut short by a row limit, or drifted to the end
     std::string extracted_at;              ///< RFC 3339, of its first request
     std::map<std::string, std::string> unknown; ///< undeclared members: path -> kind of value
 };

@@ -109,9 +109,13 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
         ++run.walk_number;
         return false;
     }
+    if (run.walk.short_of_total())
+        throw Error(ErrorClass::BadData, fmt::format("{}, in each of {} walks", told, run.walk_number),
+                    "the source limits or miscounts its results: ask for shorter windows, or take `total` out of its spec");
     const bool by_key = !share.plan.resource.key.empty();
+    run.limited = true; // what is missing in such a snapshot was not necessarily deleted
     share.events.event("drifted",
-                       told + fmt::format("; the data changed during all of {} walks; {}", run.walk_number,
+                       told + fmt::format("; the pages fitted together in none of {} walks; {}", run.walk_number,
                                           by_key ? "the records of all of them were taken, each key once" : "the last one was taken"),
                        Json{{"slice", run.slice.label}, {"walks", run.walk_number}, {"reason", why}});
     if (by_key) {

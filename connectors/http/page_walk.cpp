@@ -34,6 +34,7 @@ void PageWalk::arrived(const PageArrival& page) {
     if (pages_known_) {
         if (page.announced && page.announced != announced_)
             mark_drifted(fmt::format("the announced total went from {} to {} while paging", *announced_, *page.announced));
+        if (records_ > *announced_ && page.records == first_page_records_) ++*pages_known_;
         return;
     }
     look_for_end(page);
@@ -48,6 +49,7 @@ void PageWalk::plan_by_total(const PageArrival& first) {
     // A server may give less than a page's size per page, by a limit of its own; then its pages count.
     const std::int64_t size = first.records >= total ? std::max(first.records, std::int64_t{1}) : first.records;
     pages_known_ = std::max<std::int64_t>(1, (total + size - 1) / size);
+    if (first.records > total) ++*pages_known_;
 }
 
 void PageWalk::look_for_end(const PageArrival& page) {

@@ -6,7 +6,8 @@
 /// were announced, or a record comes twice (its owner finds that by keys). Such a walk has drifted and must be repeated.
 ///
 /// The end, without a total: the header that the spec names says so; else an empty page, or one shorter than the first (a
-/// first page shorter than what was asked for may be the server's own limit, so the next page is asked for too).
+/// first page shorter than what was asked for may be the server's own limit, so the next page is asked for too). A total that
+/// turns out too small does not end a walk whose last page was full.
 #pragma once
 
 #include "flows/source_spec.hpp"
@@ -49,6 +50,8 @@ public:
     [[nodiscard]] std::optional<std::int64_t> announced() const { return announced_; }
     /// Why the pages of this finished walk do not fit together; empty: they do.
     [[nodiscard]] std::string drift() const;
+    /// The source announced more than it gave, and never said otherwise: a limit of its own, or a wrong count.
+    [[nodiscard]] bool short_of_total() const { return !stopped_ && drift_.empty() && announced_ && records_ < *announced_; }
     void mark_drifted(const std::string& why) {
         if (drift_.empty()) drift_ = why;
     }

@@ -37,7 +37,8 @@ struct SliceRun {
     int walk_number = 1;
     int workers = 0;
     int pieces_begun = 0;
-    bool started = false, done = false, limited = false;
+    bool started = false, done = false;
+    bool limited = false;               ///< no complete snapshot: cut short by a row limit, or put together from drifted walks
     std::vector<Piece> pieces;          ///< of this walk
     std::vector<Piece> earlier;         ///< of walks that drifted
     std::int64_t bytes = 0;             ///< of answers

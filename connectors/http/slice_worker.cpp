@@ -128,7 +128,7 @@ void SliceWorker::accept(SliceRun& run, HttpResponse& response, int& repeats) {
         page_.read(response.body.text());
     } catch (const JsonMistake& e) {
         throw Error(ErrorClass::Transient, fmt::format("{} with an answer that is no whole JSON: {}", response.status, e.what()),
-                    "the connection or the service cut the answer short; run again later");
+                    "the answer was cut short, or is no JSON at all; run again later");
     } catch (const RecordMistake& e) {
         throw Error(ErrorClass::BadData, fmt::format("{} with an answer of another shape: {}", response.status, e.what()),
                     "check `records` of the source's spec against what the service answers today");

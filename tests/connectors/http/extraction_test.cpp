@@ -277,6 +277,13 @@ TEST_CASE_METHOD(Fixture, "entries that never stop arriving: after two repeats a
     CHECK(slices[0].records == row.at("n").get<std::int64_t>());
 }
 
+TEST_CASE_METHOD(Fixture, "a source that gives fewer records than it announces, again and again, is an error") {
+    TestServer server([&](const TestRequest& r) { return page_of(r) > 2 ? TestAnswer{200, R"({"totals":[{"count":45}],"items":[]})"} : Entries{45, 10}(r); });
+    const Error e = failure(server);
+    CHECK(e.error_class == ErrorClass::BadData);
+    CHECK(std::string(e.what()) == "entries, all: 45 records were announced, 20 came, in each of 3 walks");
+}
+
 TEST_CASE_METHOD(Fixture, "records that break their contract are told with page and position, and kept raw") {
     plan.keep_rejects = true;
     TestServer server([&](const TestRequest&) {

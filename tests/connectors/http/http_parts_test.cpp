@@ -115,9 +115,23 @@ TEST_CASE("a walk drifts when the total changes, or more or fewer records come t
     CHECK(empty.over());
     CHECK_FALSE(empty.drift().empty());
 
+    CHECK(fewer.short_of_total());
+    CHECK_FALSE(changed.short_of_total());
     CHECK(changed.is_repeat(1));
     CHECK_FALSE(changed.is_repeat(3));
     CHECK_FALSE(changed.is_repeat(0));
+}
+
+TEST_CASE("a total that is too small ends no walk whose last page was full") {
+    PageWalk walk(pages(10));
+    (void)walk.next();
+    walk.arrived(page(10, 1, 9));
+    CHECK(walk.next() == 2);
+    walk.arrived(page(10, 2, 9));
+    CHECK(walk.next() == 3);
+    walk.arrived(page(1, 3, 9));
+    CHECK(walk.over());
+    CHECK(walk.drift() == "9 records were announced, 21 came");
 }
 
 TEST_CASE("requests are built from the spec: encoded path, query without nulls, page in query or body") {
