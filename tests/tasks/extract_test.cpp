@@ -25,11 +25,11 @@ AttemptOrder extract_order(const TempFolder& run, const TestServer& server, cons
 TestAnswer summary(const TestRequest& r) {
     const Json body = Json::parse(r.body);
     if (body.at("dateRangeStart").get<std::string>().starts_with("2026-11-19")) return {200, R"({"totals":[null],"groupOne":[]})"};
-    return {200, R"({"totals":[{"_id":"","totalTime":7200,"entriesCount":2,"totalAmount":40055.555555555555,"amounts":[]}],
+    return {200, R"json({"totals":[{"_id":"","totalTime":7200,"entriesCount":2,"totalAmount":40055.555555555555,"amounts":[]}],
       "groupOne":[{"_id":"u1","name":"Zoë \"Z\"","duration":7200,"amount":40055.555555555555,"amounts":[],"children":[
         {"_id":"p1","name":"Mill","clientId":"c1","clientName":"Race","duration":7200,"amount":40055.555555555555,"amounts":[],"children":[
           {"_id":"t1","name":"wheel","duration":3600,"amount":100,"amounts":[]},
-          {"_id":"","name":"(Without tag)","duration":3600,"amounts":[]}]}]}]})"};
+          {"_id":"","name":"(Without tag)","duration":3600,"amounts":[]}]}]}]})json"};
 }
 
 } // namespace
@@ -101,7 +101,8 @@ TEST_CASE("extract: for_each asks once per item and each record carries its item
 TEST_CASE("extract: records that break the contract fail the task, or are set aside within the limit") {
     const TempFolder run;
     TestServer server([](const TestRequest&) {
-        return TestAnswer{200, R"([{"id":"1","name":"a","workspaceId":"w1","archived":false},{"id":"2","name":"b","workspaceId":"w1","archived":"no"}])"};
+        return TestAnswer{200, R"([{"id":"1","name":"a","workspaceId":"w1","archived":false},{"id":"2","name":"b","workspaceId":"w1","archived":"no"}])",
+                          {{"Content-Type", "application/json"}, {"Last-Page", "true"}}};
     });
     HostProcess host("extract");
     const AttemptDone failed = host.attempt(extract_order(run, server, "tags", {{"connection", "clockify"}, {"resource", "tags"}}));
