@@ -1,11 +1,12 @@
 """What the end-to-end and chaos tests are made of: a sandbox, a daemon, its database, each in a folder of its own.
 
 Real processes on free ports; nothing is shared between two tests, and everything ends with the `with` block. Needs only
-Python's standard library and psql. MILLRACE_BIN is the folder of the executables (ctest sets it).
+Python's standard library and psql. The programs are those of the installed tree in MILLRACE_TEST_PREFIX, else of the build
+folder in MILLRACE_BUILD (ctest sets it).
 """
 import contextlib, http.client, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time, unittest, urllib.parse, urllib.request
 
-BIN = pathlib.Path(os.environ.get("MILLRACE_BIN", "build/release/bin")).resolve()
+BIN = pathlib.Path(os.environ.get("MILLRACE_TEST_PREFIX") or os.environ.get("MILLRACE_BUILD", "build/release")).resolve() / "bin"
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 
