@@ -106,7 +106,11 @@ class Daemon:
         self.process = None
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(True)
+            raise
         return self
 
     def __exit__(self, kind, *_):
