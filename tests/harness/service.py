@@ -17,7 +17,7 @@ def drop_root(build_target=None):
         return
     home = tempfile.mkdtemp(prefix="millrace-")
     os.chmod(home, 0o755)
-    prefix = install(os.path.join(home, "installed"))
+    prefix = installed_prefix(home)
     work = os.path.join(home, "work")
     os.mkdir(work)
     user = pwd.getpwnam(ORDINARY_USER)
