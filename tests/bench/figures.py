@@ -21,11 +21,6 @@ def machine(cluster):
             "load_before": round(os.getloadavg()[0], 2), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
-def seconds_between(start, end):
-    """Of two RFC 3339 times in UTC."""
-    return instant(end) - instant(start)
-
-
 def instant(text):
     whole, _, fraction = text.rstrip("Z").partition(".")
     whole = whole.removesuffix("+00:00")

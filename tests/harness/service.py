@@ -1,9 +1,10 @@
 """The whole service in one temporary folder: PostgreSQL, sandbox, daemon. Nothing runs as root, nothing stays behind."""
-import glob, http.client, json, os, pathlib, pwd, shutil, signal, socket, subprocess, sys, tempfile, time
+import ctypes, glob, http.client, json, os, pathlib, pwd, shutil, signal, socket, subprocess, sys, tempfile, time
 
 from libpq import Postgres
 from processes import wait_until
 
+LIBC = ctypes.CDLL(None)
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ORDINARY_USER = "postgres"  # exists wherever PostgreSQL's server is installed
 
@@ -66,6 +67,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def dies_with_us(signal_number):
+    """For a child: it gets this signal when this program ends, however that happens."""
+    def prepare():
+        LIBC.prctl(1, signal_number)  # PR_SET_PDEATHSIG
+    return prepare
+
+
 def end(process, seconds=15):
     if process.poll() is None:
         process.terminate()
@@ -94,7 +102,8 @@ class Cluster:
                    "max_connections": "100", **self.settings}
         arguments = [item for name, value in options.items() for item in ("-c", f"{name}={value}")]
         with open(f"{self.folder}/log", "ab") as log:
-            self.process = subprocess.Popen([f"{self.bin}/postgres", "-D", f"{self.folder}/data", *arguments], stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen([f"{self.bin}/postgres", "-D", f"{self.folder}/data", *arguments], stdout=log, stderr=log, start_new_session=True,
+                                            preexec_fn=dies_with_us(signal.SIGINT))
 
         def reachable():
             if self.process.poll() is not None:
@@ -121,7 +130,8 @@ class Cluster:
 class Sandbox:
     def __init__(self, prefix, folder, *options):
         port_file = os.path.join(folder, "sandbox.port")
-        self.process = subprocess.Popen([f"{prefix}/bin/millrace-sandbox", "--port-file", port_file, *options], stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([f"{prefix}/bin/millrace-sandbox", "--port-file", port_file, *options], stdout=subprocess.DEVNULL,
+                                        preexec_fn=dies_with_us(signal.SIGTERM))
         wait_until(lambda: os.path.exists(port_file) or self.process.poll() is not None, 20, "the sandbox's start")
         self.port = int(open(port_file).read())
         self.url, self.key, self.workspace = f"http://127.0.0.1:{self.port}", "sandbox-key", "64a687e29ae1f428e7ebe301"
@@ -178,9 +188,13 @@ class Daemon:
     def start(self, ready=True):
         with open(f"{self.folder}/daemon.log", "ab") as log:
             self.process = subprocess.Popen([f"{self.prefix}/bin/millrace", "serve", "--config", self.config], cwd=self.folder, stdout=log, stderr=log,
-                                            env=self.environment, start_new_session=True)
-        if ready:
-            self.wait_ready()
+                                            env=self.environment, start_new_session=True, preexec_fn=dies_with_us(signal.SIGTERM))
+        try:
+            if ready:
+                self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def is_ready(self):
@@ -218,19 +232,20 @@ class Daemon:
         run = self.trigger(flow, body)
         return self.wait(run["id"], seconds)
 
-    def wait(self, run_id, seconds=600):
+    def wait(self, run_id, seconds=600, poll=None):
+        """`poll`: so many seconds between two looks; else they become rarer."""
         connection = UnixConnection(self.socket)
         final = ("completed", "failed", "crashed", "cancelled", "skipped")
 
         def ended():
             run = self.request("GET", f"/api/v1/runs/{run_id}", None, connection)[1]
             return run if run["state"] in final else None
-        end_time, pause = time.monotonic() + seconds, 0.005
+        end_time, pause = time.monotonic() + seconds, poll or 0.005
         while not (run := ended()):
             if time.monotonic() > end_time:
                 raise TimeoutError(f"run {run_id} did not end within {seconds} s")
             time.sleep(pause)
-            pause = min(pause * 1.3, 0.25)
+            pause = poll or min(pause * 1.3, 0.25)
         connection.close()
         return run
 
