@@ -52,6 +52,10 @@ bool has_errors(const std::vector<Diagnostic>& diagnostics) {
 }
 
 void Diagnostics::add(Severity severity, Mark mark, std::string message, std::string hint) {
+    if (full()) {
+        ++dropped_;
+        return;
+    }
     Diagnostic d{source_.file(), mark.line, 0, 0, severity, std::move(message), std::move(hint), {}};
     if (mark.line > 0) {
         const auto line = source_.line(mark.line);
@@ -71,6 +75,10 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
     auto all = found_;
     std::stable_sort(all.begin(), all.end(), [&](const Diagnostic& a, const Diagnostic& b) { return place(a) < place(b); });
     all.erase(std::unique(all.begin(), all.end(), [&](const Diagnostic& a, const Diagnostic& b) { return place(a) == place(b); }), all.end());
+    if (full()) {
+        auto more = dropped_ > 0 ? fmt::format("there are at least {} more mistakes", dropped_) : std::string("there may be more mistakes");
+        all.push_back({source_.file(), 0, 0, 0, Severity::Error, std::move(more), "mend these first", {}});
+    }
     return all;
 }
 

@@ -47,14 +47,19 @@ public:
     [[nodiscard]] const SourceText& source() const { return source_; }
     [[nodiscard]] bool has_errors() const { return millrace::has_errors(found_); }
     [[nodiscard]] std::size_t size() const { return found_.size(); }
-    /// In the order of the file, each once.
+    /// Enough for one reading: more are counted, not kept, and whoever searches for them may stop.
+    [[nodiscard]] bool full() const { return found_.size() >= most; }
+    /// In the order of the file, each once; a last one says when there were more.
     [[nodiscard]] std::vector<Diagnostic> sorted() const;
 
 private:
+    static constexpr std::size_t most = 300;
+
     void add(Severity severity, Mark mark, std::string message, std::string hint);
 
     const SourceText& source_;
     std::vector<Diagnostic> found_;
+    std::size_t dropped_ = 0; ///< beyond `most`
 };
 
 } // namespace millrace

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <span>
 
 namespace millrace {
 namespace {
 
 constexpr std::size_t longest_name = 100; ///< text beyond it is no mistyped name, and the table below is quadratic
+constexpr std::size_t most_candidates = 300; ///< a hint is not worth more time
 
 int lower(char c) { return std::tolower(static_cast<unsigned char>(c)); }
 
@@ -36,8 +38,9 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
     if (name.empty() || name.size() > longest_name) return {};
     std::string best;
     int best_distance = 0;
-    for (const auto& candidate : candidates) {
-        if (candidate.size() > longest_name) continue;
+    for (const auto& candidate : std::span(candidates).first(std::min(candidates.size(), most_candidates))) {
+        const auto longer = std::max(name.size(), candidate.size()), difference = longer - std::min(name.size(), candidate.size());
+        if (candidate.size() > longest_name || difference > std::max<std::size_t>(1, longer / 3)) continue;
         const int distance = edit_distance(name, candidate);
         const int allowed = std::max<int>(1, static_cast<int>(std::max(name.size(), candidate.size()) / 3));
         if (distance <= allowed && distance < static_cast<int>(candidate.size()) && (best.empty() || distance < best_distance)) {

@@ -81,6 +81,9 @@ bool report_size(const SourceText& source, Diagnostics& diagnostics, std::size_t
 
 } // namespace
 
+/// No text has so many more opening than closing brackets, and yaml-cpp's scanner would keep a token for each.
+constexpr int most_open_brackets = 2000;
+
 bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t most_bytes) {
     const auto& text = source.text();
     if (report_size(source, diagnostics, most_bytes)) return false;
@@ -92,8 +95,14 @@ bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t
         diagnostics.error(source.mark_at(at), fmt::format("byte 0x{:02X} is not UTF-8", static_cast<unsigned char>(text[at])), "save the file as UTF-8");
         return false;
     }
+    int open = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto c = static_cast<unsigned char>(text[i]);
+        open += c == '[' || c == '{' ? 1 : c == ']' || c == '}' ? -1 : 0;
+        if (open > most_open_brackets) {
+            diagnostics.error(source.mark_at(i), "brackets are nested too deeply here", "check that every '[' and '{' is closed");
+            return false;
+        }
         if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F) {
             diagnostics.error(source.mark_at(i), fmt::format("a control character (0x{:02X}) is not allowed in a file", c), "remove it, or write it as an escape in double quotes");
             return false;

@@ -51,6 +51,7 @@ public:
     void check() {
         for (const auto& text : draft_.param_defaults) check_template(text);
         for (const auto& task : draft_.tasks) {
+            if (scope_.diagnostics.full()) return;
             for (const auto& text : task.templates) check_template(text);
             for (const auto& piece : task.sql) check_sql(piece);
             check_shell(task);
@@ -62,7 +63,10 @@ private:
 
     void check_template(const TemplateText& text) {
         try {
-            for (const auto& reference : references(text.node->text)) check_reference(text, reference);
+            for (const auto& reference : references(text.node->text)) {
+                if (scope_.diagnostics.full()) return;
+                check_reference(text, reference);
+            }
         } catch (const std::invalid_argument& e) {
             scope_.diagnostics.error(text.node->mark, e.what());
         }

@@ -78,12 +78,12 @@ struct Draft {
     std::vector<SlotDemand> limits;
     std::vector<std::pair<SlotDemand, Mark>> limit_marks; ///< of the flow and of all tasks
     std::vector<TemplateText> param_defaults;
-    std::vector<DraftTask> tasks; ///< in the order of the file
+    std::vector<DraftTask> tasks;             ///< in the order of the file
+    std::map<std::string, std::size_t> index; ///< name -> place in `tasks`
 
     [[nodiscard]] DraftTask* find(const std::string& name) {
-        for (auto& task : tasks)
-            if (task.plan.name == name) return &task;
-        return nullptr;
+        const auto found = index.find(name);
+        return found == index.end() ? nullptr : &tasks[found->second];
     }
     [[nodiscard]] const ParamSpec* param(const std::string& name) const {
         for (const auto& p : plan.params)

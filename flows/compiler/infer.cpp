@@ -34,8 +34,8 @@ void guess(Draft& draft) {
         for (const auto& piece : task.sql) {
             if (piece.label == "scope" || piece.label == "delete" || piece.label.starts_with("column ")) continue;
             const auto tables = tables_read(scan_sql(piece.sql));
-            for (const auto& other : draft.tasks)
-                if (other.plan.name != task.plan.name && std::find(tables.begin(), tables.end(), other.plan.name) != tables.end()) task.reads.insert(other.plan.name);
+            for (const auto& table : tables)
+                if (table != task.plan.name && draft.index.contains(table)) task.reads.insert(table);
         }
     }
 }
@@ -160,11 +160,17 @@ private:
         scope_.diagnostics.error(scope_.mark_in(*piece, offset, length), message, hint);
     }
 
-    /// "...: did you mean 'x'?" -> the sentence and the hint.
+    /// "...: did you mean 'x'?" and DuckDB's "...!\nCandidate bindings: ..." -> the sentence and the hint.
     static std::pair<std::string, std::string> split_hint(const std::string& error) {
-        const auto at = error.find(": did you mean ");
-        if (at == std::string::npos) return {error, ""};
-        return {error.substr(0, at), error.substr(at + 2)};
+        if (const auto at = error.find(": did you mean "); at != std::string::npos) return {error.substr(0, at), error.substr(at + 2)};
+        const auto line = std::min(error.find('\n'), error.size());
+        auto message = error.substr(0, line);
+        while (message.ends_with('!') || message.ends_with('.')) message.pop_back();
+        const auto text = error.find_first_not_of('\n', line);
+        auto hint = text == std::string::npos ? "" : error.substr(text, error.find('\n', text) - text);
+        for (const std::string_view candidates : {"Candidate bindings: ", "Candidate Entries: "})
+            if (hint.starts_with(candidates)) hint = "there are " + hint.substr(hint.find_first_not_of(": ", candidates.size() - 1));
+        return {message, hint};
     }
 
     Draft& draft_;

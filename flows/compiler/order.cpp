@@ -10,9 +10,7 @@ namespace {
 
 class Ordering {
 public:
-    Ordering(Draft& draft, CompileScope& scope) : draft_(draft), scope_(scope), parents_(draft.tasks.size()), children_(draft.tasks.size()) {
-        for (std::size_t i = 0; i < draft.tasks.size(); ++i) index_[draft.tasks[i].plan.name] = i;
-    }
+    Ordering(Draft& draft, CompileScope& scope) : draft_(draft), scope_(scope), index_(draft.index), parents_(draft.tasks.size()), children_(draft.tasks.size()) {}
 
     void run() {
         for (std::size_t i = 0; i < draft_.tasks.size(); ++i) connect(i);
@@ -26,6 +24,7 @@ private:
         auto& task = draft_.tasks[i];
         for (const auto& reference : task.references) {
             const auto found = index_.find(reference.task);
+            if (scope_.diagnostics.full()) return;
             if (found == index_.end()) {
                 std::vector<std::string> names;
                 for (const auto& other : draft_.tasks)
@@ -123,7 +122,7 @@ private:
 
     Draft& draft_;
     CompileScope& scope_;
-    std::map<std::string, std::size_t> index_;
+    const std::map<std::string, std::size_t>& index_;
     std::vector<std::set<std::size_t>> parents_, children_;
 };
 

@@ -374,6 +374,8 @@ void parse_tasks(const YamlNode& tasks, const YamlNode* defaults, Draft& draft, 
             unknown.makes_dataset = true;
             draft.tasks.push_back(std::move(unknown));
         }
+        draft.index.emplace(entry.key, draft.tasks.size() - 1);
+        if (diagnostics.full()) return;
     }
 }
 

@@ -11,6 +11,8 @@
 namespace millrace {
 namespace {
 
+constexpr const char* cut_by_comma = "between { and } a comma ends a value: put text with a comma in it in quotes";
+
 const Field* find_in(const std::vector<const Table*>& tables, std::string_view key) {
     for (const Table* table : tables)
         if (const Field* field = find_field(*table, key)) return field;
@@ -52,10 +54,12 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
     bool later = false; // then what is missing may be missing because of it
     for (const auto& entry : node_.entries) {
         const Field* field = find_in(tables, entry.key);
+        if (diagnostics.full()) return;
         if (field == nullptr) {
             const auto names = keys_of(tables);
             meant.push_back(nearest(entry.key, names));
-            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), suggestion(names, meant.back()));
+            const bool cut = entry.value.is_null() && entry.key.find(' ') != std::string::npos;
+            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), cut ? cut_by_comma : suggestion(names, meant.back()));
         } else if (field->later) {
             later = true;
             diagnostics.error(entry.mark, fmt::format("`{}` is not available yet", entry.key), "leave it out: this version does not act on it");

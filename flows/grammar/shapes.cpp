@@ -163,7 +163,8 @@ std::vector<Mismatch> check_map(const YamlNode& value, const Field& field) {
         if (has(field.shape, Slots) && !(entry.value.is_scalar() && is_number(entry.value, number)))
             found.push_back({entry.value.mark, fmt::format("`{}: {}` takes a whole number, not {}", field.key, entry.key, shown(entry.value)), ""});
         if (has(field.shape, Strings) && !entry.value.is_scalar())
-            found.push_back({entry.value.mark, fmt::format("`{}: {}` takes text, not {}", field.key, entry.key, shown(entry.value)), ""});
+            found.push_back({entry.value.mark, fmt::format("`{}: {}` takes text, not {}", field.key, entry.key, shown(entry.value)),
+                             entry.value.is_null() ? "between { and } a comma ends a value: put text with a comma in it in quotes" : ""});
     }
     return found;
 }

@@ -193,6 +193,11 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     CHECK(host.orders[0].tasks[0].columns[0].name == "id");
     CHECK(host.orders[0].bindings.contains("run_at"));
 
+    host.results["rows"].error = "Referenced column \"nme\" not found in FROM clause!\nCandidate bindings: \"name\", \"id\"";
+    CHECK(messages(compiled(yaml, &host)) == "7:9 Referenced column \"nme\" not found in FROM clause = there are \"name\", \"id\"\n");
+    host.results["rows"].error = "Could not find key \"nme\"\n\nCandidate bindings: : \"name\"";
+    CHECK(messages(compiled(yaml, &host)) == "7:9 Could not find key \"nme\" = there are \"name\"\n");
+
     FakeHost other;
     other.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"nme", "VARCHAR"}, {"more", "VARCHAR"}}, true, "", "", -1};
     const auto found = messages(compiled(yaml, &other));
@@ -241,4 +246,13 @@ TEST_CASE("compile: a thousand tasks and a long chain are quick") {
     std::string yaml = "flow: f\ntasks:\n  t0: {wait: 1s}\n";
     for (int i = 1; i < 2000; ++i) yaml += "  t" + std::to_string(i) + ": {wait: 1s, needs: [t" + std::to_string(i - 1) + "]}\n";
     CHECK(plan_of(yaml).tasks.back().name == "t1999");
+}
+
+TEST_CASE("compile: a file of nothing but mistakes ends soon, with the first of them") {
+    std::string yaml = "flow: f\ntasks:\n";
+    for (int i = 0; i < 10'000; ++i) yaml += "  t" + std::to_string(i) + ": {wait: 1s, needs: [u" + std::to_string(i) + "]}\n";
+    const auto result = compiled(yaml);
+    CHECK(result.flows.empty());
+    CHECK(result.diagnostics.size() == 301);
+    CHECK(result.diagnostics.back().message == "there may be more mistakes");
 }

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <chrono>
+#include <ctime>
 
 using namespace millrace;
 
@@ -85,9 +85,9 @@ TEST_CASE("yaml: what is not text is refused at its place") {
 
 TEST_CASE("yaml: hostile files end in a clear error within a second") {
     const auto timed = [](std::string text) {
-        const auto start = std::chrono::steady_clock::now();
+        const auto start = std::clock(); // processor time: a busy machine must not fail the test
         const Parsed p(std::move(text));
-        CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(3)); // an unoptimised build on a busy machine
+        CHECK(std::clock() - start < 3 * CLOCKS_PER_SEC); // within a second when optimised
         return p.first();
     };
     const auto repeat = [](const std::string& text, int n) {
@@ -96,8 +96,9 @@ TEST_CASE("yaml: hostile files end in a clear error within a second") {
         return all;
     };
     CHECK(timed(std::string(10'000'000, 'a')) == "0:0 the file has 10.0 MB; more than 1.0 MB is not read = split it; data belongs in a file of its own, not in YAML");
-    CHECK(timed(repeat("[", 900'000)).find("nested more than 60 levels") != std::string::npos);
-    CHECK(timed(repeat("{a: ", 240'000)).find("nested more than 60 levels") != std::string::npos);
+    CHECK(timed(repeat("[", 900'000)).find("brackets are nested too deeply") != std::string::npos);
+    CHECK(timed(repeat("[", 1'000)).find("nested more than 60 levels") != std::string::npos);
+    CHECK(timed(repeat("{a: ", 240'000)).find("brackets are nested too deeply") != std::string::npos);
     CHECK(timed(repeat("- ", 490'000)).find("nested more than 60 levels") != std::string::npos);
     std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
     for (int i = 1; i < 30; ++i) {
@@ -106,7 +107,7 @@ TEST_CASE("yaml: hostile files end in a clear error within a second") {
     }
     CHECK(timed(laughs).find("aliases written out") != std::string::npos);
     CHECK(timed("a: &a [*a]\n").find("inside the value that it names") != std::string::npos);
-    CHECK(timed(repeat("{a\n", 240'000)).find("'{' is not closed") != std::string::npos);
+    CHECK(timed(repeat("{a\n", 240'000)).find("brackets are nested too deeply") != std::string::npos);
     CHECK(timed("a: [" + repeat("x,", 450'000) + "]").find("more than 200000 values") != std::string::npos);
 }
 
