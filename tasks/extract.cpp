@@ -150,14 +150,19 @@ private:
 
     void write_quarantine() {
         std::string files;
+        std::uintmax_t largest = 1 << 20; // DuckDB takes twice this as its buffer, whatever the files hold
         for (const SliceManifest& slice : slices_) {
             std::istringstream names(slice.quarantine);
-            for (std::string name; names >> name;) files += (files.empty() ? "" : ", ") + quote_literal(order_.staging + "/" + name);
+            for (std::string name; names >> name;) {
+                const std::string path = order_.staging + "/" + name;
+                files += (files.empty() ? "" : ", ") + quote_literal(path);
+                largest = std::max(largest, std::min<std::uintmax_t>(std::filesystem::file_size(path), 32 << 20));
+            }
         }
         manifest_.quarantine = fmt::format("quarantine-{}-raw.parquet", order_.attempt);
         const auto rows = db_.query(fmt::format("COPY (SELECT raw AS _raw, rule AS _why, position AS _position FROM read_json([{}], format = 'newline_delimited', "
-                                                "columns = {{rule: 'VARCHAR', position: 'VARCHAR', raw: 'VARCHAR'}}, maximum_object_size = 268435456)) TO {} (FORMAT parquet, COMPRESSION zstd)",
-                                                files, quote_literal(order_.staging + "/" + manifest_.quarantine)))
+                                                "columns = {{rule: 'VARCHAR', position: 'VARCHAR', raw: 'VARCHAR'}}, maximum_object_size = {})) TO {} (FORMAT parquet, COMPRESSION zstd)",
+                                                files, largest, quote_literal(order_.staging + "/" + manifest_.quarantine)))
                               .rows_changed();
         (void)finish_part(order_.staging, manifest_.quarantine, rows);
     }
