@@ -175,6 +175,8 @@ asio::awaitable<void> Engine::Parts::start() {
         fatal("another process has taken node " + node.id + "'s lease; its runs go on there");
     };
     journal = std::make_unique<PgJournal>(io, config.database, node, std::move(lost));
+    RunChanges nothing; // connects before the first run has to wait for it
+    journal->submit(std::move(nothing));
     Runner::Settings settings;
     settings.staging = std::filesystem::absolute(config.staging);
     runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, slots, ids, events, std::move(settings));
@@ -182,8 +184,10 @@ asio::awaitable<void> Engine::Parts::start() {
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, events);
     auto journal_figures = [this] {
         const auto f = journal->figures();
-        const bool alive = !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2;
-        return Json{{"journal_alive", alive ? 1 : 0}, {"commits", f.commits}, {"rows", f.rows}, {"refused", f.refused}, {"reconnects", f.reconnects}, {"last_commit_ms", f.last_commit_ms}, {"backlog", journal->backlog()}};
+        return Json{{"journal_commits_total", f.commits},       {"journal_rows_total", f.rows},
+                    {"journal_refused_total", f.refused},       {"journal_connections_total", f.reconnects},
+                    {"journal_last_commit_ms", f.last_commit_ms}, {"journal_backlog", journal->backlog()},
+                    {"journal_alive", !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2 ? 1 : 0}};
     };
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
     PgReadModels::Sources sources{database, store, catalogue, *runner, *schedules, *hosts, node.id, std::move(journal_figures), std::move(host_list)};

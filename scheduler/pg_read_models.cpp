@@ -381,7 +381,7 @@ Json PgReadModels::figures() const {
     Json out = s_.journal();
     out["live_runs"] = s_.runner.live_count();
     out["attempts_under_way"] = s_.runner.attempts_under_way();
-    out["completed_task_runs"] = s_.runner.completed_task_runs();
+    out["completed_task_runs_total"] = s_.runner.completed_task_runs();
     return out;
 }
 

@@ -14,6 +14,8 @@
 
 namespace millrace {
 
+constexpr std::size_t most_told = 500; ///< task runs of one commit that listeners hear of one by one
+
 Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots, RunIds& ids,
                EventHub& events, Settings settings)
     : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), slots_(slots), ids_(ids), events_(events),
@@ -292,8 +294,9 @@ void Runner::record(LiveRun& run) {
     const bool freed = !changes.released.empty();
     RunChanges out = std::exchange(changes, RunChanges{});
     changes.run_id = run.row.id;
-    if (!events_.heard()) changed.clear();
-    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed), run_changed, over, freed,
+    const bool told = !changed.empty(); // a client that misses single task runs sees the run's counts
+    if (!events_.heard() || changed.size() > most_told) changed.clear();
+    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed), run_changed = run_changed || told, over, freed,
                      then = std::move(out.committed)] {
         if (then) then();
         committed(id, to_start, changed, run_changed, over);

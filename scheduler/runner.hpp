@@ -162,6 +162,7 @@ private:
     void hand_over(OrderId id);
     void claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
     void retry_claims();
+    void give_back(std::int64_t run_id, TaskKey key);
     void fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error);
 
     // Runs in chunks (runner_chunks.cpp).

@@ -50,7 +50,7 @@ void Runner::dispatch() {
             const bool wanted = run && run->machine && run->machine->may_start(next.key);
             const auto* limits = run ? &run->start.plan->tasks[static_cast<std::size_t>(next.key.task)].limits : nullptr;
             if (!wanted) {
-                if (run && next.has_slots) run->pending.released.push_back(next.key), touched.insert(next.run_id);
+                if (next.has_slots) give_back(next.run_id, next.key);
                 continue;
             }
             if (!limits->empty() && !next.has_slots) {
@@ -111,12 +111,7 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
     slots_.claim(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](bool granted) {
         auto* r = live(run_id);
         if (!r || r->closing) {
-            if (granted) {
-                RunChanges back;
-                back.run_id = run_id;
-                back.released.push_back(key);
-                journal_.submit(std::move(back));
-            }
+            if (granted) give_back(run_id, key);
             return;
         }
         if (!granted) {
@@ -134,6 +129,15 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
             enqueue(*r, key, true);
         dispatch();
     });
+}
+
+/// Slots that were granted to what no longer wants them.
+void Runner::give_back(std::int64_t run_id, TaskKey key) {
+    RunChanges back;
+    back.run_id = run_id;
+    back.released.push_back(key);
+    back.committed = [this] { retry_claims(); };
+    journal_.submit(std::move(back));
 }
 
 void Runner::retry_claims() {

@@ -45,7 +45,10 @@ boost::asio::awaitable<NodeIdentity> Store::take_node(std::string id, bool sole,
 
 // A node whose lease has run out loses its epoch first, which fences its journal; what no epoch holds is nobody's.
 constexpr const char* void_dead_nodes = R"sql(
-    update millrace.node set epoch = gen_random_uuid() where lease_until < clock_timestamp() and epoch <> $1::uuid)sql";
+    update millrace.node n set epoch = gen_random_uuid()
+     where lease_until < clock_timestamp() and epoch <> $1::uuid
+       and (exists (select from millrace.run r where r.epoch = n.epoch and r.finished_at is null)
+            or exists (select from millrace.slot s where s.epoch = n.epoch)))sql";
 constexpr const char* adopt = R"sql(
     update millrace.run r set epoch = $1::uuid
      where finished_at is null and epoch is distinct from $1::uuid and not exists (select from millrace.node n where n.epoch = r.epoch)

@@ -161,7 +161,7 @@ struct Bench {
         } else { // throughput: many runs of 40 tasks at once
             hear = [this](const EngineEvent&) {};
             for (int i = 0; i < n / 40; ++i) last = co_await start("chain40");
-            while (engine->read_models().figures().value("completed_task_runs", 0) < n / 40 * 40 || engine->read_models().figures().value("live_runs", 1) > 0)
+            while (engine->read_models().figures().value("completed_task_runs_total", 0) < n / 40 * 40 || engine->read_models().figures().value("live_runs", 1) > 0)
                 co_await sleep_until(clock, clock.now() + std::chrono::milliseconds(1));
             figures = {{"wall_s", seconds_now() - begin}, {"task_runs_per_s", n / 40 * 40 / (seconds_now() - begin)}};
         }

@@ -118,9 +118,23 @@ public:
     [[nodiscard]] Json resolve(const std::string& name) override { return {{"type", name}}; }
 };
 
+/// The world's clock as one process sees it: its timers die with it.
+class MortalClock final : public Clock {
+public:
+    explicit MortalClock(World& world) : world_(world) {}
+    [[nodiscard]] Instant now() const override;
+    [[nodiscard]] std::chrono::microseconds uptime() const override { return now().time_since_epoch(); }
+    TimerId call_at(Instant at, std::function<void()> action) override;
+    void cancel(TimerId id) override;
+
+private:
+    World& world_;
+};
+
 /// The process: everything in it is lost when it dies.
 struct Daemon {
     explicit Daemon(World& world);
+    MortalClock clock;
     MemoryJournal journal;
     FakeHosts hosts;
     FakeSlots slots;
@@ -200,8 +214,16 @@ private:
 };
 
 inline Daemon::Daemon(World& w)
-    : journal(w), hosts(w), slots(w), ids(w.last_id),
-      runner(w.io, w.clock, journal, hosts, connections, slots, ids, events, {"/tmp/millrace-simulation", w.random(), 7, 50}) {}
+    : clock(w), journal(w), hosts(w), slots(w), ids(w.last_id),
+      runner(w.io, clock, journal, hosts, connections, slots, ids, events, {"/tmp/millrace-simulation", w.random(), 7, 50}) {}
+
+inline Instant MortalClock::now() const { return world_.clock.now(); }
+inline void MortalClock::cancel(TimerId id) { world_.clock.cancel(id); }
+inline Clock::TimerId MortalClock::call_at(Instant at, std::function<void()> action) {
+    return world_.clock.call_at(at, [&world = world_, life = world_.life, action = std::move(action)] {
+        if (life == world.life) action();
+    });
+}
 
 inline void World::boot() {
     daemon = std::make_unique<Daemon>(*this);
