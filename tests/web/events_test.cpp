@@ -8,11 +8,7 @@ using namespace millrace::test;
 namespace {
 
 EngineEvent event(const std::string& type, std::int64_t run_id, Json data) {
-    EngineEvent made;
-    made.type = type;
-    made.run_id = run_id;
-    made.data = std::move(data);
-    return made;
+    return EngineEvent(type, run_id, std::move(data));
 }
 
 /// The text of the next event, without comments.
