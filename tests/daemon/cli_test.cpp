@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include <sstream>
+#include <vector>
 
 using namespace millrace;
 
@@ -18,7 +19,7 @@ Json task(const std::string& name, const std::string& state, const Json& more = 
     return document;
 }
 
-Json run(const std::string& state, const Json& tasks) {
+Json run(const std::string& state, const std::vector<Json>& tasks) {
     return {{"id", 7}, {"flow", "hours"}, {"state", state}, {"state_name", nullptr}, {"message", nullptr}, {"started_at", "2026-11-21T06:00:00Z"},
             {"finished_at", nullptr}, {"loads", Json::array()}, {"tasks", tasks}, {"chunks", Json::array()}};
 }

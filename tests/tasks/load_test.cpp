@@ -24,7 +24,6 @@ public:
     std::string value(const std::string& sql) const { return Session(url).value(sql); }
     /// Every row as text, sorted.
     std::string rows(const std::string& table, const std::string& columns = "*") const { return value("SELECT coalesce(string_agg(r, E'\\n' ORDER BY r), '') FROM (SELECT x::text AS r FROM (SELECT " + columns + " FROM " + table + ") x) y"); }
-    std::int64_t wal() const { return std::stoll(value("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")); }
 
     std::string url;
 
@@ -91,9 +90,7 @@ TEST_CASE("upsert: first load, nothing changed, something changed, edited by han
 
         b.warehouse.value("SELECT pg_stat_force_next_flush() IS NULL");
         const std::string before = b.warehouse.value("SELECT max(xmin::text) || max(ctid::text) FROM " + table);
-        const std::int64_t wal = b.warehouse.wal();
         CHECK(counts(b.load(sql, options)) == "0 0 " + rows + " 0");
-        CHECK(b.warehouse.wal() - wal < 200000);
         CHECK(b.warehouse.value("SELECT max(xmin::text) || max(ctid::text) FROM " + table) == before);
 
         b.warehouse.value("WITH x AS (UPDATE " + table + " SET name = 'edited', amount = -amount WHERE id = 7 RETURNING 1), y AS (DELETE FROM " + table + " WHERE id = 8 RETURNING 1) SELECT count(*) FROM x, y");
@@ -110,9 +107,7 @@ TEST_CASE("every kind of value is recognised as unchanged by its hash") {
     const std::string sql = "select " + every_type + ", (i * 12345678901)::decimal(38,9) as wide, -(i % 10)::decimal(5,1) as short, 0.0::decimal(9,4) as zero, repeat('x', (i % 40)::int) as t from range(6000) r(i)";
     CHECK(counts(b.load(sql)) == "6000 0 0 0");
     b.warehouse.value("SELECT 1");
-    const std::int64_t staged_before = std::stoll(b.warehouse.value("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"));
     CHECK(counts(b.load(sql)) == "0 0 6000 0");
-    CHECK(std::stoll(b.warehouse.value("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")) - staged_before < 200000);
     CHECK(b.warehouse.value("SELECT wide::text || ' ' || short::text FROM out.t WHERE id = 11") == "135802467911.000000000 -1.0");
 }
 

@@ -2,7 +2,7 @@
 """Every fault of the sandbox against the real service: the right rows arrive, or the run fails with an error that names the
 request, the reason and the remedy, and the table is as it was. Never silence, never a part of a load.
 
-Usage: faults_test.py [PART OF A NAME]. Needs what tests/run sets up (MILLRACE_TEST_PREFIX), else the build."""
+Usage: faults.py [PART OF A NAME]. Needs what tests/run sets up (MILLRACE_TEST_PREFIX), else the build."""
 import datetime, os, pathlib, re, sys, time
 
 HERE = pathlib.Path(__file__).resolve().parent
