@@ -14,6 +14,10 @@
 #include <utility>
 
 namespace millrace {
+
+MILLRACE_JSON_MEMBERS(ManifestColumn, name, type)
+MILLRACE_JSON_MEMBERS(ManifestPart, file, rows, bytes, sha256)
+MILLRACE_JSON_MEMBERS(Manifest, task, hash, rows, columns, parts, complete, extracted_at, interval_key, slices, failed, rejected, quarantine)
 namespace {
 
 namespace fs = std::filesystem;

@@ -35,10 +35,9 @@ struct Manifest {
     std::int64_t rejected = 0;    ///< rows that the contract kept out
     std::string quarantine;       ///< file beside the manifest with the rejected rows; empty: none
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ManifestColumn, name, type)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ManifestPart, file, rows, bytes, sha256)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Manifest, task, hash, rows, columns, parts, complete, extracted_at, interval_key, slices, failed, rejected,
-                                                quarantine)
+MILLRACE_JSON(ManifestColumn)
+MILLRACE_JSON(ManifestPart)
+MILLRACE_JSON(Manifest)
 
 /// SHA-256 over columns and the parts' rows and sha256: two datasets with this hash hold the same bytes.
 [[nodiscard]] std::string content_hash(const Manifest& manifest);

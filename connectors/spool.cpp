@@ -16,6 +16,10 @@
 #include <zstd.h>
 
 namespace millrace {
+
+MILLRACE_JSON_MEMBERS(RawFile, file, records, bytes, sha256)
+MILLRACE_JSON_MEMBERS(SliceManifest, slice, label, pages, records, bytes, announced, raw, parts, mistakes, rejected, quarantine, failed, complete,
+                      extracted_at, unknown)
 namespace {
 
 namespace fs = std::filesystem;

@@ -42,9 +42,8 @@ struct SliceManifest {
     std::string extracted_at;              ///< RFC 3339, of its first request
     std::map<std::string, std::string> unknown; ///< undeclared members: path -> kind of value
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RawFile, file, records, bytes, sha256)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SliceManifest, slice, label, pages, records, bytes, announced, raw, parts, mistakes, rejected,
-                                                quarantine, failed, complete, extracted_at, unknown)
+MILLRACE_JSON(RawFile)
+MILLRACE_JSON(SliceManifest)
 
 /// Writes one raw file. Not finished: nothing of it is left.
 class RawWriter {

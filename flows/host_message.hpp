@@ -35,8 +35,7 @@ struct RunContext {
     bool full_refresh = false;
     std::optional<std::int64_t> limit_rows;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunContext, flow, run_id, run_at, run_key, timezone, params, param_types, interval_start, interval_end,
-                                                chunk_number, full_refresh, limit_rows)
+MILLRACE_JSON(RunContext)
 
 /// One attempt of one task run. Paths are absolute.
 struct AttemptOrder {
@@ -58,8 +57,7 @@ struct AttemptOrder {
     std::int64_t memory_bytes = 0;  ///< 0: the host's default
     int threads = 0;                ///< 0: the host's default
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AttemptOrder, id, task, verb, attempt, attempts, options, item, context, interval_key, batch_id,
-                                                staging, log, inputs, connections, source, memory_bytes, threads)
+MILLRACE_JSON(AttemptOrder)
 
 /// A query over datasets for the daemon's own decisions: `when:` (one row, one boolean) and `for_each:` (the items).
 struct EvaluateOrder {
@@ -69,7 +67,7 @@ struct EvaluateOrder {
     RunContext context;
     std::int64_t max_rows = 10000; ///< more rows is an error that says so
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(EvaluateOrder, id, sql, inputs, context, max_rows)
+MILLRACE_JSON(EvaluateOrder)
 
 struct OrderError {
     std::string error_class; ///< a name of ErrorClass
@@ -77,21 +75,21 @@ struct OrderError {
     std::string remedy;      ///< may be empty
     double retry_after = 0;  ///< seconds; 0: not said
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(OrderError, error_class, message, remedy, retry_after)
+MILLRACE_JSON(OrderError)
 
 struct EvaluateReply {
     OrderId id = 0;
     std::vector<Json> rows; ///< objects by column name
     std::optional<OrderError> error;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(EvaluateReply, id, rows, error)
+MILLRACE_JSON(EvaluateReply)
 
 /// Prepares the SQL of a flow over empty tables: edges, schemas and mistakes, before anything runs.
 struct InferColumn {
     std::string name;
     std::string type; ///< DuckDB's spelling
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferColumn, name, type)
+MILLRACE_JSON(InferColumn)
 
 struct InferTask {
     std::string name;
@@ -100,14 +98,14 @@ struct InferTask {
     bool schema_known = true;         ///< false: a dataset without declared columns; what reads it cannot be prepared
     std::map<std::string, std::string> expressions; ///< more SQL to prepare: "when", "check NAME", "column NAME", "for_each"
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferTask, name, sql, columns, schema_known, expressions)
+MILLRACE_JSON(InferTask)
 
 struct InferOrder {
     OrderId id = 0;
     std::vector<InferTask> tasks;
     std::map<std::string, std::string> bindings; ///< `$name` -> DuckDB type, everything that SQL may use
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferOrder, id, tasks, bindings)
+MILLRACE_JSON(InferOrder)
 
 struct InferResult {
     std::string name;
@@ -118,19 +116,19 @@ struct InferResult {
     std::string expression;           ///< which of `expressions` the error is in; empty: `sql`
     int error_offset = -1;            ///< byte in that SQL; -1: unknown
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferResult, name, reads, columns, schema_known, error, expression, error_offset)
+MILLRACE_JSON(InferResult)
 
 struct InferReply {
     OrderId id = 0;
     std::vector<InferResult> tasks;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InferReply, id, tasks)
+MILLRACE_JSON(InferReply)
 
 struct HostReady {
     int pid = 0;
     std::string version;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(HostReady, pid, version)
+MILLRACE_JSON(HostReady)
 
 /// Totals since the attempt began, at most ten times a second. Members that mean nothing for the verb stay 0.
 struct AttemptProgress {
@@ -140,7 +138,7 @@ struct AttemptProgress {
     std::int64_t slices_done = 0, slices_total = 0;
     std::int64_t records_total = 0; ///< as the source announces it; 0: unknown
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AttemptProgress, id, step, requests, pages, records, bytes, slices_done, slices_total, records_total)
+MILLRACE_JSON(AttemptProgress)
 
 /// A warning or a fact that outlives the log: drift, a repeated walk, a quarantine.
 struct AttemptEvent {
@@ -149,7 +147,7 @@ struct AttemptEvent {
     std::string message;
     Json details = Json::object();
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AttemptEvent, id, kind, message, details)
+MILLRACE_JSON(AttemptEvent)
 
 /// What a load did to one table.
 struct LoadCounts {
@@ -158,7 +156,7 @@ struct LoadCounts {
     double seconds = 0;
     bool already_loaded = false; ///< the ledger knew the batch
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LoadCounts, table, inserted, updated, unchanged, deleted, rejected, seconds, already_loaded)
+MILLRACE_JSON(LoadCounts)
 
 struct AttemptDone {
     OrderId id = 0;
@@ -171,7 +169,7 @@ struct AttemptDone {
     std::vector<LoadCounts> loads;
     AttemptProgress progress;       ///< the final totals
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AttemptDone, id, outcome, error, manifest, dataset_hash, rows, rejected, loads, progress)
+MILLRACE_JSON(AttemptDone)
 
 /// One line of an attempt's log file. The last line of a finished attempt has `end` true: it is written before the
 /// final state, so a log without it belongs to an attempt that runs or died.
@@ -181,14 +179,9 @@ struct LogLine {
     std::string text;
     bool end = false;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LogLine, at, level, text, end)
+MILLRACE_JSON(LogLine)
 
-/// `{"type": type, ...members}` and a newline.
-template <class Message>
-[[nodiscard]] std::string to_line(std::string_view type, const Message& message) {
-    Json j = message;
-    j["type"] = std::string(type);
-    return j.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+/// `{"type": type, ...members}` and a newline. `message` is any struct of this file. Bytes that are no UTF-8 are replaced.
+[[nodiscard]] std::string to_line(std::string_view type, Json message);
 
 } // namespace millrace

@@ -143,22 +143,20 @@ struct SubflowOptions {
     std::optional<Share> allow_failed;
 };
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ColumnSpec, name, type, nullable, unique, check, references_task, references_column)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CheckSpec, name, sql, severity)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Share, percent, count)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RejectsSpec, max, min_rows, to)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContractSpec, columns, checks, rejects)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ForEach, task, sql)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ExtractOptions, connection, resource, query, table, path, format, with, for_each, concurrency,
-                                                allow_failed, incremental, lookback, raw_keep_seconds, sensitive, on_drift, contract)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TransformOptions, sql, inputs, in, contract)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LoadTable, table, task, mode, key)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LoadOptions, connection, tables, newest_by, delete_rule, delete_is_sql, scope, max_deletes,
-                                                create, stamp, via, path, format)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunOptions, command, argv, env, inputs, output, for_each, concurrency, contract)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(WaitOptions, seconds, until, sql, in, every_seconds, for_each)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ApproveOptions, text, by, timeout_seconds, on_timeout)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(NotifyOptions, channel, text)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SubflowOptions, flow, with, for_each, concurrency, detach, allow_failed)
+MILLRACE_JSON(ColumnSpec)
+MILLRACE_JSON(CheckSpec)
+MILLRACE_JSON(Share)
+MILLRACE_JSON(RejectsSpec)
+MILLRACE_JSON(ContractSpec)
+MILLRACE_JSON(ForEach)
+MILLRACE_JSON(ExtractOptions)
+MILLRACE_JSON(TransformOptions)
+MILLRACE_JSON(LoadTable)
+MILLRACE_JSON(LoadOptions)
+MILLRACE_JSON(RunOptions)
+MILLRACE_JSON(WaitOptions)
+MILLRACE_JSON(ApproveOptions)
+MILLRACE_JSON(NotifyOptions)
+MILLRACE_JSON(SubflowOptions)
 
 } // namespace millrace

@@ -1,0 +1,29 @@
+#include "flows/host_message.hpp"
+
+namespace millrace {
+
+MILLRACE_JSON_MEMBERS(RunContext, flow, run_id, run_at, run_key, timezone, params, param_types, interval_start, interval_end, chunk_number,
+                      full_refresh, limit_rows)
+MILLRACE_JSON_MEMBERS(AttemptOrder, id, task, verb, attempt, attempts, options, item, context, interval_key, batch_id, staging, log, inputs,
+                      connections, source, memory_bytes, threads)
+MILLRACE_JSON_MEMBERS(EvaluateOrder, id, sql, inputs, context, max_rows)
+MILLRACE_JSON_MEMBERS(OrderError, error_class, message, remedy, retry_after)
+MILLRACE_JSON_MEMBERS(EvaluateReply, id, rows, error)
+MILLRACE_JSON_MEMBERS(InferColumn, name, type)
+MILLRACE_JSON_MEMBERS(InferTask, name, sql, columns, schema_known, expressions)
+MILLRACE_JSON_MEMBERS(InferOrder, id, tasks, bindings)
+MILLRACE_JSON_MEMBERS(InferResult, name, reads, columns, schema_known, error, expression, error_offset)
+MILLRACE_JSON_MEMBERS(InferReply, id, tasks)
+MILLRACE_JSON_MEMBERS(HostReady, pid, version)
+MILLRACE_JSON_MEMBERS(AttemptProgress, id, step, requests, pages, records, bytes, slices_done, slices_total, records_total)
+MILLRACE_JSON_MEMBERS(AttemptEvent, id, kind, message, details)
+MILLRACE_JSON_MEMBERS(LoadCounts, table, inserted, updated, unchanged, deleted, rejected, seconds, already_loaded)
+MILLRACE_JSON_MEMBERS(AttemptDone, id, outcome, error, manifest, dataset_hash, rows, rejected, loads, progress)
+MILLRACE_JSON_MEMBERS(LogLine, at, level, text, end)
+
+std::string to_line(std::string_view type, Json message) {
+    message["type"] = std::string(type);
+    return message.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+} // namespace millrace
