@@ -134,8 +134,10 @@ static const std::string runs_sql = std::string("select ") + run_columns + R"sql
      order by id desc limit $5)sql";
 
 Json PgReadModels::run_line(const RunRow& row) const {
-    if (const auto* live = s_.runner.find(row.id)) return s_.runner.live_document(*live);
-    return run_document(row, row.summary);
+    const auto* live = s_.runner.find(row.id);
+    if (!live) return run_document(row, row.summary);
+    Json document = s_.runner.live_document(*live);
+    return live->closing ? run_document(row, document) : document; // an end is told when it is committed
 }
 
 asio::awaitable<RunRow> PgReadModels::row_of(std::int64_t run_id) {
@@ -161,13 +163,13 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
 
 asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     const auto row = co_await row_of(id);
+    Json document = run_line(row); // before its tasks: a run that is over has no task that seems to run
     TaskFilter all;
     Json tasks = co_await this->tasks(id, all);
     RunFilter children;
     children.parent = id;
     children.limit = 500;
     Json chunks = co_await runs(children);
-    Json document = run_line(row);
     document["tasks"] = std::move(tasks.at("items"));
     document["tasks_next"] = std::move(tasks.at("next"));
     auto& list = chunks.at("items");

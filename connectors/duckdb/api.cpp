@@ -32,7 +32,8 @@ void* open_library() {
 
 template <class Function>
 void find(void* library, const char* name, Function*& pointer) {
-    const std::string symbol = std::string("duckdb_") + name;
+    std::string symbol = "duckdb_";
+    symbol += name;
     pointer = reinterpret_cast<Function*>(dlsym(library, symbol.c_str()));
     if (pointer == nullptr)
         throw Error(ErrorClass::Permanent, "DuckDB's library lacks " + symbol, "use DuckDB 1.5: deploy/fetch-duckdb fetches it");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 #include <unistd.h>
 
 namespace millrace {
@@ -13,12 +14,20 @@ void remove_part(const std::string& folder, Piece& piece) {
     piece.part.reset();
 }
 
-/// How many records came more than once.
-std::int64_t repeated_keys(const std::vector<Piece>& pieces) {
+/// How many records of the walk came more than once; its print goes to `run.prints`.
+std::int64_t repeated_keys(SliceRun& run) {
     std::vector<std::uint64_t> keys;
-    for (const Piece& piece : pieces) keys.insert(keys.end(), piece.keys.begin(), piece.keys.end());
+    for (const Piece& piece : run.pieces) keys.insert(keys.end(), piece.keys.begin(), piece.keys.end());
     std::sort(keys.begin(), keys.end());
+    std::uint64_t print = keys.size();
+    for (const std::uint64_t key : keys) print = (print ^ key) * 0x100000001b3U + (print >> 29);
+    run.prints.push_back(print);
     return keys.end() - std::unique(keys.begin(), keys.end());
+}
+
+/// Every walk gave the same records, some of them twice: the source has them twice, nothing moved and nothing is missing.
+bool repeats_itself(const SliceRun& run) {
+    return run.walk.drift().empty() && run.prints.size() > 1 && std::adjacent_find(run.prints.begin(), run.prints.end(), std::not_equal_to<>()) == run.prints.end();
 }
 
 std::string joined(const std::vector<std::string>& items) {
@@ -113,10 +122,11 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
         throw Error(ErrorClass::BadData, fmt::format("{}, in each of {} walks", told, run.walk_number),
                     "the source limits or miscounts its results: ask for shorter windows, or take `total` out of its spec");
     const bool by_key = !share.plan.resource.key.empty();
-    run.limited = true; // what is missing in such a snapshot was not necessarily deleted
-    share.events.event("drifted",
-                       told + fmt::format("; the pages fitted together in none of {} walks; {}", run.walk_number,
-                                          by_key ? "the records of all of them were taken, each key once" : "the last one was taken"),
+    const bool stable = repeats_itself(run);
+    run.limited = !stable; // what is missing in a snapshot that moved was not necessarily deleted
+    const std::string what = stable ? "the same ones in each of {} walks; {}" : "the pages fitted together in none of {} walks; {}";
+    const char* taken = !by_key ? "the last one was taken" : stable ? "each was taken once" : "the records of all of them were taken, each key once";
+    share.events.event(stable ? "warning" : "drifted", told + "; " + fmt::format(fmt::runtime(what), run.walk_number, taken),
                        Json{{"slice", run.slice.label}, {"walks", run.walk_number}, {"reason", why}});
     if (by_key) {
         const ManifestPart part = merged(run, share, connection);
@@ -140,7 +150,7 @@ bool conclude_slice(SliceRun& run, ExtractionShare& share, duckdb::Connection& c
     if (!run.walk.over()) throw Error(ErrorClass::Cancelled, "the extraction was stopped");
     std::string drift = run.walk.drift();
     if (drift.empty() && !run.limited)
-        if (const auto doubled = repeated_keys(run.pieces); doubled > 0) drift = fmt::format("{} records came twice", doubled);
+        if (const auto doubled = repeated_keys(run); doubled > 0) drift = fmt::format("{} records came twice", doubled);
     if (!drift.empty()) {
         if (!repeat_or_settle(run, share, connection, drift)) return false;
     } else {

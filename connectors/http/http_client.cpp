@@ -106,6 +106,7 @@ HttpClient::~HttpClient() = default;
 
 void HttpClient::Session::fail(CURLcode code, const Exchange& exchange) const {
     const std::string detail = reason[0] != '\0' ? reason : curl_easy_strerror(code);
+    const char* away = "check that the connection's url names the right host and port; if it does, run again when the service is back";
     if (exchange.too_large)
         throw Error(ErrorClass::Permanent, fmt::format("the answer is larger than {} MB", limits.body_bytes >> 20), "ask for smaller pages or windows");
     switch (code) {
@@ -114,11 +115,11 @@ void HttpClient::Session::fail(CURLcode code, const Exchange& exchange) const {
     case CURLE_UNSUPPORTED_PROTOCOL: throw Error(ErrorClass::Permanent, "the URL is not one: " + detail, "check the connection's url: it begins with https://");
     case CURLE_PEER_FAILED_VERIFICATION:
         throw Error(ErrorClass::Permanent, "the server's certificate is not trusted: " + detail, "check the host name, or install the CA of your proxy");
-    case CURLE_OPERATION_TIMEDOUT: throw Error(ErrorClass::Timeout, "no whole answer in time: " + detail);
+    case CURLE_OPERATION_TIMEDOUT: throw Error(ErrorClass::Timeout, "no whole answer in time: " + detail, "ask for smaller pages or windows, or run again when the service is faster");
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
-    case CURLE_GOT_NOTHING: throw Error(ErrorClass::Transient, "the connection broke in the middle of the answer: " + detail);
-    default: throw Error(ErrorClass::Transient, "no answer: " + detail);
+    case CURLE_GOT_NOTHING: throw Error(ErrorClass::Transient, "the connection broke in the middle of the answer: " + detail, away);
+    default: throw Error(ErrorClass::Transient, "no answer: " + detail, away);
     }
 }
 

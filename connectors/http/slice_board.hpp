@@ -41,6 +41,7 @@ struct SliceRun {
     bool limited = false;               ///< no complete snapshot: cut short by a row limit, or put together from drifted walks
     std::vector<Piece> pieces;          ///< of this walk
     std::vector<Piece> earlier;         ///< of walks that drifted
+    std::vector<std::uint64_t> prints;  ///< of each walk's keys: equal for walks that gave the same records
     std::int64_t bytes = 0;             ///< of answers
     std::string extracted_at;           ///< first request
     std::exception_ptr failure;

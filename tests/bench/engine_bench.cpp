@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <set>
 
 #include <unistd.h>
 
@@ -159,7 +160,6 @@ struct Bench {
             std::sort(took.begin(), took.end());
             figures = {{"p50_ms", took[took.size() / 2] * 1000}, {"p99_ms", took[took.size() * 99 / 100] * 1000}};
         } else { // throughput: many runs of 40 tasks at once
-            hear = [this](const EngineEvent&) {};
             for (int i = 0; i < n / 40; ++i) last = co_await start("chain40");
             while (engine->read_models().figures().value("completed_task_runs_total", 0) < n / 40 * 40 || engine->read_models().figures().value("live_runs", 1) > 0)
                 co_await sleep_until(clock, clock.now() + std::chrono::milliseconds(1));
