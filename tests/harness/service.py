@@ -61,12 +61,6 @@ def installed_prefix(folder):
     return os.environ.get("MILLRACE_TEST_PREFIX") or install(os.path.join(folder, "installed"))
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def dies_with_us(signal_number):
     """For a child: it gets this signal when this program ends, however that happens."""
     def prepare():
@@ -107,7 +101,7 @@ class Cluster:
 
         def reachable():
             if self.process.poll() is not None:
-                raise RuntimeError(f"PostgreSQL ended: {open(f'{self.folder}/log').read()[-2000:]}")
+                raise RuntimeError(f"PostgreSQL ended: {pathlib.Path(f'{self.folder}/log').read_text()[-2000:]}")
             try:
                 Postgres(self.url()).close()
                 return True
@@ -133,7 +127,7 @@ class Sandbox:
         self.process = subprocess.Popen([f"{prefix}/bin/millrace-sandbox", "--port-file", port_file, *options], stdout=subprocess.DEVNULL,
                                         preexec_fn=dies_with_us(signal.SIGTERM))
         wait_until(lambda: os.path.exists(port_file) or self.process.poll() is not None, 20, "the sandbox's start")
-        self.port = int(open(port_file).read())
+        self.port = int(pathlib.Path(port_file).read_text())
         self.url, self.key, self.workspace = f"http://127.0.0.1:{self.port}", "sandbox-key", "64a687e29ae1f428e7ebe301"
 
     def control(self, path, body=None, method=None):
@@ -175,8 +169,7 @@ class Daemon:
         for name, text in flows.items():
             with open(f"{self.flows}/{name}.yaml", "w") as file:
                 file.write(text)
-        self.port = free_port()
-        project = {"listen": f"127.0.0.1:{self.port}", "state": f"{folder}/state", "flows": [self.flows], "connections": connections, **(extra or {})}
+        project = {"listen": "127.0.0.1:0", "state": f"{folder}/state", "flows": [self.flows], "connections": connections, **(extra or {})}
         if database:
             project["database"] = database
         self.config = os.path.join(folder, "millrace.yaml")
@@ -209,16 +202,18 @@ class Daemon:
         wait_until(self.is_ready, seconds, "the daemon's readiness")
 
     def log(self):
-        return open(f"{self.folder}/daemon.log", errors="replace").read()
+        return pathlib.Path(f"{self.folder}/daemon.log").read_text(errors="replace")
 
     def request(self, method, path, body=None, connection=None):
         """(status, document). A connection may be kept between calls."""
         used = connection or UnixConnection(self.socket)
-        used.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-        answer = used.getresponse()
-        text = answer.read()
-        if not connection:
-            used.close()
+        try:
+            used.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+            answer = used.getresponse()
+            text = answer.read()
+        finally:
+            if not connection:
+                used.close()
         return answer.status, json.loads(text) if text and "json" in answer.headers.get("Content-Type", "") else text
 
     def trigger(self, flow, body=None, connection=None):
