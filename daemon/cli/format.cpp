@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <ctime>
 #include <map>
 
@@ -56,9 +58,15 @@ std::string elapsed_text(const Json& run_or_task, Instant at) {
     return duration_text(std::max(std::chrono::duration<double>(finished.value_or(at) - *started).count(), 0.0));
 }
 
-std::string state_text(const Json& run_or_task) {
+std::string state_name_text(const Json& run_or_task) {
     const auto state = text_of(run_or_task, "state"), name = text_of(run_or_task, "state_name");
-    return name.empty() || name == state ? state : fmt::format("{} ({})", state, name);
+    const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+    return std::equal(name.begin(), name.end(), state.begin(), state.end(), same) ? "" : name;
+}
+
+std::string state_text(const Json& run_or_task) {
+    const auto state = text_of(run_or_task, "state"), name = state_name_text(run_or_task);
+    return name.empty() ? state : fmt::format("{} ({})", state, name);
 }
 
 Table load_table(const Json& loads) {

@@ -23,6 +23,8 @@ namespace millrace {
 [[nodiscard]] std::string local_time_text(const std::string& rfc3339);
 /// From `started_at` to `finished_at`, or to `now`; empty when it has not begun.
 [[nodiscard]] std::string elapsed_text(const Json& run_or_task, Instant now);
+/// The narrower name of the state, "WaitingForSlot"; empty when it says no more than the state does.
+[[nodiscard]] std::string state_name_text(const Json& run_or_task);
 /// The state with its narrower name: "pending (WaitingForSlot)".
 [[nodiscard]] std::string state_text(const Json& run_or_task);
 

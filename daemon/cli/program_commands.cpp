@@ -49,7 +49,7 @@ void add_program_commands(CLI::App& app, Cli& cli) {
     auto store = std::make_shared<bool>(false);
     auto* psql = app.add_subcommand("psql", "PostgreSQL's shell on the warehouse; further options go to psql");
     psql->add_flag("--store", *store, "on the daemon's own tables instead");
-    psql->prefix_command();
+    psql->prefix_command()->fallthrough(false);
     on_call(psql, cli, [&cli, store, psql]() -> int {
         set_connection(database_url(cli.configuration(), *store));
         std::vector<std::string> arguments{"psql"};
@@ -58,7 +58,7 @@ void add_program_commands(CLI::App& app, Cli& cli) {
     });
 
     auto* sandbox = app.add_subcommand("sandbox", "Simulators of the outside services; further options go to millrace-sandbox");
-    sandbox->prefix_command();
+    sandbox->prefix_command()->fallthrough(false);
     sandbox->set_help_flag();
     on_call(sandbox, cli, [&cli, sandbox]() -> int {
         std::vector<std::string> arguments{(cli.configuration().installation.bin / "millrace-sandbox").string()};

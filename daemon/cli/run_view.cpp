@@ -163,7 +163,7 @@ std::string task_detail(const Json& task_run) {
     const auto progress = task_run.find("progress");
     if (state == "running" && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
     const auto message = text_of(task_run, "message");
-    return message.empty() ? text_of(task_run, "state_name") : message;
+    return message.empty() ? state_name_text(task_run) : message;
 }
 
 void RunView::show(const std::vector<RunDocument>& runs, Instant at) {
