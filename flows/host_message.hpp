@@ -120,7 +120,7 @@ MILLRACE_JSON(InferResult)
 
 struct InferReply {
     OrderId id = 0;
-    std::vector<InferResult> tasks;
+    std::vector<InferResult> tasks; ///< one for each task, in their order; then one, of the same name, for each further mistake
 };
 MILLRACE_JSON(InferReply)
 

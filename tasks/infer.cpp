@@ -4,6 +4,7 @@
 #include "connectors/duckdb/query_error.hpp"
 #include "connectors/sql_identifier.hpp"
 #include "flows/nearest.hpp"
+#include "flows/sql_scan.hpp"
 #include "tasks/evaluate.hpp"
 
 #include <algorithm>
@@ -43,6 +44,9 @@ public:
         return results_[name] = std::move(found);
     }
 
+    /// Mistakes beyond the first of their task.
+    const std::vector<InferResult>& further() const { return further_; }
+
 private:
     static InferResult given(const InferTask& task) {
         InferResult out;
@@ -64,13 +68,17 @@ private:
 
     void add_expression(const InferTask& task, const std::string& label, const std::string& sql, InferResult& out) {
         const bool over_this = label.starts_with("column ");
-        const Finding f = over_this ? find(task, sql, "SELECT (", "\n) FROM this", &out) : label == "when" ? find(task, sql, "SELECT (", "\n)") : find(task, sql, "", "", &out);
+        Finding f = over_this ? find(task, sql, "SELECT (", "\n) FROM this", &out) : label == "when" ? find(task, sql, "SELECT (", "\n)") : find(task, sql, "", "", &out);
         for (const std::string& name : f.reads)
             if (name != task.name && std::find(out.reads.begin(), out.reads.end(), name) == out.reads.end()) out.reads.push_back(name);
-        if (f.error.empty() || !out.error.empty()) return;
-        out.error = f.error;
-        out.error_offset = f.offset;
-        out.expression = label;
+        const bool condition = over_this || label == "when";
+        if (condition && f.error.empty() && f.schema_known && f.columns.size() == 1 && f.columns[0].type != "BOOLEAN")
+            f.error = "a condition is true or false, and this one is of type " + f.columns[0].type + "\ncompare it with something";
+        if (f.error.empty()) return;
+        InferResult& mistaken = out.error.empty() ? out : further_.emplace_back(InferResult{task.name, {}, {}, false, {}, {}, -1});
+        mistaken.error = std::move(f.error);
+        mistaken.error_offset = f.offset;
+        mistaken.expression = label;
     }
 
     /// The columns that readers of a task see: its contract where it has one, else what its SQL gives.
@@ -104,14 +112,17 @@ private:
                     if (!create_empty(db, missing, upstream, columns, out)) return out;
                     continue;
                 }
-                report(e, text, before.size(), sql.size(), out);
+                report(e, task, text, before.size(), sql.size(), out);
                 return out;
             } catch (const Error& e) {
-                out.error = e.what();
+                out.error = said(e);
                 return out;
             }
         }
     }
+
+    /// The sentence, and what to do on a line of its own.
+    static std::string said(const Error& e) { return e.what() + (e.remedy.empty() ? "" : "\n" + e.remedy); }
 
     bool create_empty(duckdb::Connection& db, const std::string& name, const InferTask& task, const std::vector<InferColumn>& columns, Finding& out) {
         std::string sql;
@@ -125,7 +136,8 @@ private:
         }
     }
 
-    /// Types depend on those of parameters, so a statement with parameters is executed, typed, over the empty tables.
+    /// Types depend on those of parameters, so a statement with parameters is executed with typed NULLs, over the empty tables
+    /// and for no row at all: what it would compute without any table must not be computed here.
     void describe(duckdb::Connection& db, const std::string& sql, Finding& out) {
         duckdb::Statement statement = db.prepare(sql);
         const std::vector<std::string> parameters = statement.parameters();
@@ -135,15 +147,20 @@ private:
             for (const duckdb::Column& c : statement.columns()) out.columns.push_back({c.name, c.type.name});
             return;
         }
-        const std::string nulls = typed_nulls(parameters, sql), prefix = "PREPARE inferred AS ";
+        const std::string nulls = typed_nulls(parameters, sql), prefix = "PREPARE inferred AS SELECT * FROM (";
         try {
-            db.query(prefix + sql);
+            db.query(prefix + without_semicolon(sql) + "\n) LIMIT 0");
             const duckdb::Result result = db.query("EXECUTE inferred(" + nulls + ")");
             for (const duckdb::Column& c : result.columns()) out.columns.push_back({c.name, c.type.name});
         } catch (duckdb::QueryError& e) {
             e.offset = std::max(e.offset - static_cast<int>(prefix.size()), -1);
             throw;
         }
+    }
+
+    static std::string without_semicolon(const std::string& sql) {
+        const auto tokens = scan_sql(sql);
+        return tokens.empty() || tokens.back().text != ";" ? sql : sql.substr(0, tokens.back().offset);
     }
 
     [[nodiscard]] std::string typed_nulls(const std::vector<std::string>& parameters, const std::string& sql) const {
@@ -163,11 +180,15 @@ private:
         return list;
     }
 
-    void report(const duckdb::QueryError& e, const std::string& text, std::size_t skipped, std::size_t length, Finding& out) const {
-        out.error = e.what();
-        if (!e.missing_table.empty()) {
+    void report(const duckdb::QueryError& e, const InferTask& task, const std::string& text, std::size_t skipped, std::size_t length, Finding& out) const {
+        out.error = said(e);
+        if (out.error.starts_with("memory exhausted at or near")) { // so says its parser
+            out.error = "this SQL is nested too deeply";
+        } else if (lower(e.missing_table) == lower(task.name)) {
+            out.error = "'" + task.name + "' reads itself";
+        } else if (!e.missing_table.empty()) {
             std::vector<std::string> names;
-            for (const auto& [name, task] : tasks_) names.push_back(name);
+            for (const auto& [name, ignored] : tasks_) names.push_back(name);
             const std::string near = nearest(lower(e.missing_table), names);
             out.error = "there is no task '" + e.missing_table + "' to read" + (near.empty() ? "" : ": did you mean '" + near + "'?");
         }
@@ -198,6 +219,7 @@ private:
     }
 
     const InferOrder& order_;
+    std::vector<InferResult> further_;
     duckdb::Database database_;
     std::map<std::string, const InferTask*> tasks_; ///< by lower-case name
     std::map<std::string, InferResult> results_;    ///< by lower-case name; references stay valid
@@ -211,6 +233,7 @@ InferReply infer(const InferOrder& order) {
     try {
         Inference inference(order);
         for (const InferTask& task : order.tasks) reply.tasks.push_back(inference.result(lower(task.name)));
+        reply.tasks.insert(reply.tasks.end(), inference.further().begin(), inference.further().end());
     } catch (const std::exception& e) {
         reply.tasks.clear();
         for (const InferTask& task : order.tasks) {

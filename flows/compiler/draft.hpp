@@ -63,6 +63,7 @@ struct DraftTask {
     std::set<std::string> reads;                          ///< tasks whose tables its SQL reads
     std::optional<std::vector<InferColumn>> sql_columns;  ///< what a transform's SQL gives, when a host said so
     std::optional<std::vector<InferColumn>> dataset;      ///< the columns that readers see, when known
+    std::optional<std::vector<InferColumn>> item_columns; ///< what the query of `for_each` gives, when a host said so
 
     [[nodiscard]] const SqlPiece* piece(const std::string& label) const {
         for (const auto& p : sql)

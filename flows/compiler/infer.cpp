@@ -130,10 +130,17 @@ private:
             if (result.name != task.plan.name && !items) continue;
             for (const auto& read : result.reads)
                 if (draft_.find(read) != nullptr && read != task.plan.name) task.reads.insert(read);
+            if (items && std::find(result.reads.begin(), result.reads.end(), task.plan.name) != result.reads.end())
+                scope_.diagnostics.error(task.piece("for_each")->node->mark, fmt::format("the items of '{}' come from '{}' itself", task.plan.name, task.plan.name), "name another task");
             if (!result.error.empty()) report(task, result, items);
-            if (items) continue;
-            if (const auto* sql = task.piece(""); sql != nullptr && result.schema_known && result.error.empty()) task.sql_columns = result.columns;
-            if (task.makes_dataset && result.schema_known && result.error.empty()) task.dataset = result.columns;
+            const bool prepared = result.error.empty() || !result.expression.empty();
+            if (!result.schema_known || !prepared) continue;
+            if (items) {
+                task.item_columns = result.columns;
+                continue;
+            }
+            if (task.piece("") != nullptr) task.sql_columns = result.columns;
+            if (task.makes_dataset) task.dataset = result.columns;
         }
     }
 
@@ -152,12 +159,23 @@ private:
         if (std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Reference; })) return;
         if (result.error.starts_with("there is no parameter $")) return;
         auto [message, hint] = split_hint(result.error);
+        if (const auto* other = task_without_dataset(message)) {
+            message = fmt::format("'{}' is a {} task and makes no dataset", other->plan.name, to_string(other->plan.verb));
+            hint = other->plan.verb == Verb::Run ? "add `output: parquet` to it" : "extract, transform and run (with output) make datasets";
+        }
         if (result.error_offset < 0) return scope_.diagnostics.error(piece->node->mark, message, hint);
         const auto offset = static_cast<std::size_t>(result.error_offset);
         std::size_t length = 1;
         for (const auto& token : tokens)
             if (token.offset <= offset && offset < token.offset + token.length) length = token.offset + token.length - offset;
         scope_.diagnostics.error(scope_.mark_in(*piece, offset, length), message, hint);
+    }
+
+    /// The task of "there is no task 'x' to read", when it is there after all.
+    const DraftTask* task_without_dataset(const std::string& message) {
+        constexpr std::string_view before = "there is no task '", after = "' to read";
+        if (!message.starts_with(before) || !message.ends_with(after)) return nullptr;
+        return draft_.find(message.substr(before.size(), message.size() - before.size() - after.size()));
     }
 
     /// "...: did you mean 'x'?" and DuckDB's "...!\nCandidate bindings: ..." -> the sentence and the hint.

@@ -88,3 +88,33 @@ TEST_CASE("expressions: when, checks over `this`, column rules") {
     CHECK(reply.tasks[3].reads == std::vector<std::string>{"a"});
     CHECK(reply.tasks[3].columns.size() == 1);
 }
+
+TEST_CASE("each text of SQL has its own mistake; further ones of a task come last") {
+    const InferReply reply = infer(order({projects, sql("a", "select idd from projects", {{"when", "(select nme from projects) = 'x'"}}),
+                                          sql("b", "select id from projects", {{"check one", "select * from this where i = 1"}, {"check two", "select * from this where j = 1"}})}));
+    REQUIRE(reply.tasks.size() == 5);
+    CHECK(reply.tasks[1].expression == "");
+    CHECK(reply.tasks[2].expression == "check one");
+    CHECK(reply.tasks[2].columns.size() == 1);
+    CHECK(reply.tasks[3].name == "a");
+    CHECK(reply.tasks[3].expression == "when");
+    CHECK(reply.tasks[4].name == "b");
+    CHECK(reply.tasks[4].expression == "check two");
+}
+
+TEST_CASE("a condition is a boolean") {
+    const InferReply reply = infer(order({projects, sql("a", "select id from projects", {{"when", "(select count(*) from projects)"}}), sql("b", "select id from projects", {{"column id", "id"}}),
+                                          sql("c", "select id from projects", {{"when", "$from_day < '2026-01-01'"}})}));
+    CHECK_THAT(reply.tasks[1].error, Catch::Contains("of type BIGINT"));
+    CHECK_THAT(reply.tasks[2].error, Catch::Contains("of type VARCHAR"));
+    CHECK(reply.tasks[3].error == "");
+}
+
+TEST_CASE("a statement with parameters is typed, not computed") {
+    const InferReply reply = infer(order({sql("endless", "with recursive t as (select 1 as a union all select a + 1 from t) select a, $from_day as d from t where $from_day is null; -- forever"),
+                                          sql("self", "select * from self")}));
+    CHECK(reply.tasks[0].error == "");
+    REQUIRE(reply.tasks[0].columns.size() == 2);
+    CHECK(reply.tasks[0].columns[1].type == "DATE");
+    CHECK(reply.tasks[1].error == "'self' reads itself");
+}
