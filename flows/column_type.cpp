@@ -92,6 +92,7 @@ public:
 
 private:
     std::string nested(const char* kind, bool named) {
+        if (++depth_ > deepest) fail("this type is nested too deeply", "json holds anything");
         expect("(");
         std::string text = std::string(kind) + "(";
         do {
@@ -100,6 +101,7 @@ private:
             text += type();
         } while (accept(","));
         expect(")");
+        --depth_;
         return text + ")";
     }
 
@@ -142,9 +144,12 @@ private:
         return "(" + std::to_string(width) + "," + std::to_string(scale) + ")";
     }
 
+    static constexpr int deepest = 60; ///< as YAML's own limit
+
     const std::string& line_;
     std::vector<SqlToken> tokens_;
     std::size_t at_ = 0;
+    int depth_ = 0;
 };
 
 struct Line {

@@ -8,7 +8,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t longest_line = 400; ///< bytes of a source line that are kept; a minified file must not fill the screen
+constexpr std::size_t longest_line = 400; ///< bytes of a source line that are shown; a minified file must not fill the screen
+constexpr std::size_t shown_before = 60, shown_after = 100; ///< of a longer one, around the mistake
 
 /// Characters (code points) in `bytes`.
 int characters(std::string_view bytes) {
@@ -28,6 +29,36 @@ std::string padding(const std::string& line, int width) {
     return pad;
 }
 
+/// Bytes of the control character at `i` (a tab is none), 0 when there is none. It could move a terminal's cursor.
+std::size_t control_at(std::string_view text, std::size_t i) {
+    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
+    if ((byte(i) < 0x20 && text[i] != '\t') || byte(i) == 0x7F) return 1;
+    return byte(i) == 0xC2 && byte(i + 1) >= 0x80 && byte(i + 1) < 0xA0 ? 2 : 0;
+}
+
+bool has_control(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i)
+        if (control_at(text, i) != 0) return true;
+    return false;
+}
+
+std::string without_control(const std::string& text) {
+    if (!has_control(text)) return text;
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto control = control_at(text, i);
+        out += control == 0 ? text[i] : text[i] == '\n' ? ' ' : '?';
+        i += control > 1 ? control - 1 : 0;
+    }
+    return out;
+}
+
+/// Not between the bytes of a character.
+std::size_t start_of_character(std::string_view text, std::size_t at) {
+    while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+    return at;
+}
+
 } // namespace
 
 void to_json(Json& j, const Diagnostic& d) {
@@ -40,8 +71,11 @@ std::string to_text(const Diagnostic& d) {
     if (d.line > 0) text += fmt::format(":{}:{}", d.line, d.column);
     text += fmt::format(": {}: {}\n", name(d.severity), d.message);
     if (d.line > 0 && !d.source_line.empty()) {
-        const int tildes = std::max(0, std::min(d.end, characters(d.source_line) + 1) - d.column - 1);
-        text += fmt::format("{:>6} | {}\n       | {}^{}\n", d.line, d.source_line, padding(d.source_line, d.column - 1), std::string(static_cast<std::size_t>(tildes), '~'));
+        const bool cut = d.skipped > 0;
+        const auto shown = (cut ? "..." : "") + d.source_line;
+        const int column = d.column - d.skipped + (cut ? 3 : 0), end = d.end - d.column + column;
+        const int tildes = std::max(0, std::min(end, characters(shown) + 1) - column - 1);
+        text += fmt::format("{:>6} | {}\n       | {}^{}\n", d.line, shown, padding(shown, column - 1), std::string(static_cast<std::size_t>(tildes), '~'));
     }
     if (!d.hint.empty()) text += fmt::format("       = {}\n", d.hint);
     return text;
@@ -51,23 +85,40 @@ bool has_errors(const std::vector<Diagnostic>& diagnostics) {
     return std::any_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& d) { return d.severity == Severity::Error; });
 }
 
-void Diagnostics::add(Severity severity, Mark mark, std::string message, std::string hint) {
+void Diagnostics::add(Severity severity, Mark mark, const std::string& message, const std::string& hint) {
     if (full()) {
         ++dropped_;
         return;
     }
-    Diagnostic d{source_.file(), mark.line, 0, 0, severity, std::move(message), std::move(hint), {}};
+    Diagnostic d{source_.file(), mark.line, 0, 0, severity, without_control(message), without_control(hint), {}};
     if (mark.line > 0) {
         const auto line = source_.line(mark.line);
         const auto first = std::min(static_cast<std::size_t>(std::max(mark.column - 1, 0)), line.size());
         const auto last = std::min(first + static_cast<std::size_t>(std::max(mark.length, 1)), line.size());
-        d.column = characters(line.substr(0, first)) + 1;
+        d.column = characters_before(mark.line, first) + 1;
         d.end = std::max(d.column + characters(line.substr(first, last - first)), d.column + 1);
-        // A line that is not text would break the message and its JSON.
-        if (invalid_utf8(line) == std::string_view::npos && line.find('\0') == std::string_view::npos && line.size() <= longest_line)
-            d.source_line = line;
+        quote_line(d, line, first);
     }
     found_.push_back(std::move(d));
+}
+
+int Diagnostics::characters_before(int line, std::size_t byte) {
+    if (counted_.line != line || counted_.byte > byte) counted_ = {line, 0, 0};
+    counted_.characters += characters(source_.line(line).substr(counted_.byte, byte - counted_.byte));
+    counted_.byte = byte;
+    return counted_.characters;
+}
+
+/// The line, or the part of a long one around the byte `at`. One that is not text would break the message and its JSON.
+void Diagnostics::quote_line(Diagnostic& d, std::string_view line, std::size_t at) const {
+    std::size_t from = 0;
+    if (line.size() > longest_line) {
+        from = start_of_character(line, at - std::min(at, shown_before));
+        line = line.substr(from, start_of_character(line, std::min(at + shown_after, line.size())) - from);
+    }
+    if (invalid_utf8(line) != std::string_view::npos || has_control(line)) return;
+    d.source_line = line;
+    d.skipped = from == 0 ? 0 : d.column - 1 - characters(line.substr(0, at - from));
 }
 
 std::vector<Diagnostic> Diagnostics::sorted() const {

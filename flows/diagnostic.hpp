@@ -25,7 +25,8 @@ struct Diagnostic {
     Severity severity = Severity::Error;
     std::string message;     ///< a sentence without a full stop
     std::string hint;        ///< what to do; may be empty
-    std::string source_line; ///< as in the file; may be empty
+    std::string source_line; ///< as in the file; of a long one the part around the column; may be empty
+    int skipped = 0;         ///< characters of the line before that part
 };
 
 /// `{file, line, column, severity, message, hint}`, the form of `flows validate --json`.
@@ -41,8 +42,8 @@ class Diagnostics {
 public:
     explicit Diagnostics(const SourceText& source) : source_(source) {}
 
-    void error(Mark mark, std::string message, std::string hint = {}) { add(Severity::Error, mark, std::move(message), std::move(hint)); }
-    void warning(Mark mark, std::string message, std::string hint = {}) { add(Severity::Warning, mark, std::move(message), std::move(hint)); }
+    void error(Mark mark, const std::string& message, const std::string& hint = {}) { add(Severity::Error, mark, message, hint); }
+    void warning(Mark mark, const std::string& message, const std::string& hint = {}) { add(Severity::Warning, mark, message, hint); }
 
     [[nodiscard]] const SourceText& source() const { return source_; }
     [[nodiscard]] bool has_errors() const { return millrace::has_errors(found_); }
@@ -55,11 +56,20 @@ public:
 private:
     static constexpr std::size_t most = 300;
 
-    void add(Severity severity, Mark mark, std::string message, std::string hint);
+    void add(Severity severity, Mark mark, const std::string& message, const std::string& hint);
+    [[nodiscard]] int characters_before(int line, std::size_t byte);
+    void quote_line(Diagnostic& d, std::string_view line, std::size_t at) const;
 
     const SourceText& source_;
     std::vector<Diagnostic> found_;
     std::size_t dropped_ = 0; ///< beyond `most`
+
+    /// How far the characters of a line were counted: many mistakes in one long line must not cost a walk each.
+    struct {
+        int line = 0;
+        std::size_t byte = 0;
+        int characters = 0;
+    } counted_;
 };
 
 } // namespace millrace

@@ -3,8 +3,19 @@
 #include <algorithm>
 
 namespace millrace {
+namespace {
 
-SourceText::SourceText(std::string file, std::string text) : file_(std::move(file)), text_(std::move(text)), starts_{0} {
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+/// It says nothing in UTF-8, and would count as a column.
+std::string without_byte_order_mark(std::string text) {
+    if (text.starts_with(byte_order_mark)) text.erase(0, byte_order_mark.size());
+    return text;
+}
+
+} // namespace
+
+SourceText::SourceText(std::string file, std::string text) : file_(std::move(file)), text_(without_byte_order_mark(std::move(text))), starts_{0} {
     for (std::size_t i = 0; i < text_.size(); ++i)
         if (text_[i] == '\n' && i + 1 < text_.size()) starts_.push_back(i + 1);
 }

@@ -50,7 +50,7 @@ struct YamlLimits {
 /// a leading zero or an exponent among them, is text.
 [[nodiscard]] Json to_json_value(const YamlNode& node);
 
-/// The place in the file of a byte of a scalar's text: exact for one line and for block scalars (`|`), else the scalar's.
+/// The place in the file of a byte of a scalar's text: the scalar's where an escape hides it.
 [[nodiscard]] Mark mark_inside(const YamlNode& scalar, std::size_t offset, std::size_t length, const SourceText& source);
 
 } // namespace millrace

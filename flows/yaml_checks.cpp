@@ -83,6 +83,8 @@ bool report_size(const SourceText& source, Diagnostics& diagnostics, std::size_t
 
 /// No text has so many more opening than closing brackets, and yaml-cpp's scanner would keep a token for each.
 constexpr int most_open_brackets = 2000;
+/// YAML's own rule for keys without quotes.
+constexpr std::size_t longest_key = 1024;
 
 bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t most_bytes) {
     const auto& text = source.text();
@@ -101,6 +103,15 @@ bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t
         open += c == '[' || c == '{' ? 1 : c == ']' || c == '}' ? -1 : 0;
         if (open > most_open_brackets) {
             diagnostics.error(source.mark_at(i), "brackets are nested too deeply here", "check that every '[' and '{' is closed");
+            return false;
+        }
+        if (c == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) {
+            diagnostics.error(source.mark_at(i), "a line ends in a carriage return alone", "end lines with a line feed");
+            return false;
+        }
+        const bool c1 = c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0 && text[i + 1] != '\x85';
+        if (c1) {
+            diagnostics.error(source.mark_at(i), fmt::format("a control character (U+{:04X}) is not allowed in a file", static_cast<unsigned char>(text[i + 1])), "remove it, or write it as an escape in double quotes");
             return false;
         }
         if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F) {
@@ -134,8 +145,17 @@ void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagn
         mark.line = diagnostics.source().lines();
         mark.column = static_cast<int>(diagnostics.source().line(mark.line).size()) + 1;
     }
+    const auto before = diagnostics.source().line(mark.line).substr(0, static_cast<std::size_t>(std::max(mark.column - 1, 0)));
+    if (message.starts_with("illegal map value") && before.size() > longest_key) return diagnostics.error({mark.line, 1, 1}, "a key has at most 1024 characters", "text this long belongs in quotes, behind a key");
+    if (message.starts_with("end of map not found") && indent_of(before) < before.size())
+        return diagnostics.error(mark, "this text stands behind a value that has ended", "put the whole value in quotes; a new key needs a line of its own");
     if (message.starts_with("end of sequence flow")) mark = last_open_bracket(diagnostics.source(), '[', ']', mark);
-    if (message.starts_with("end of map flow")) mark = last_open_bracket(diagnostics.source(), '{', '}', mark);
+    if (message.starts_with("end of map flow")) {
+        mark = last_open_bracket(diagnostics.source(), '{', '}', mark);
+        const auto line = diagnostics.source().line(mark.line);
+        if (mark.column > 1 && line.substr(0, static_cast<std::size_t>(mark.column)).ends_with("${")) // yaml-cpp ends the text before it
+            return diagnostics.error(mark, "between { and } a text with ${...} needs quotes", "write \"${name}\"");
+    }
     for (const auto& t : translations)
         if (message.starts_with(t.theirs)) return diagnostics.error(mark, t.message, t.hint);
     diagnostics.error(mark, "this is no YAML: " + message);
