@@ -2,16 +2,22 @@
 
 #include "flows/nearest.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <stdexcept>
 
 namespace millrace {
+namespace {
+std::size_t difference(std::size_t a, std::size_t b) { return std::max(a, b) - std::min(a, b); }
+} // namespace
 
 const date::time_zone& find_zone(const std::string& name) {
     try {
         return *date::locate_zone(name);
     } catch (const std::runtime_error&) {
         std::vector<std::string> names;
-        for (const auto& zone : date::get_tzdb().zones) names.push_back(zone.name());
+        for (const auto& zone : date::get_tzdb().zones) // there are more than a hint looks at, so those that begin alike
+            if (std::tolower(static_cast<unsigned char>(zone.name()[0])) == std::tolower(static_cast<unsigned char>(name[0])) && difference(zone.name().size(), name.size()) < 5) names.push_back(zone.name());
         const auto near = nearest(name, names);
         throw std::invalid_argument("no time zone is called '" + name + "'" + (near.empty() ? "; names are those of the IANA database, America/Sao_Paulo for example" : "; did you mean '" + near + "'?"));
     }

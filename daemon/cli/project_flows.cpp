@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace millrace {
 namespace fs = std::filesystem;
 
@@ -14,7 +16,11 @@ bool is_flow_file(const std::string& name) {
 }
 
 CompileResult compile_named_files(const Configuration& configuration, const std::vector<std::string>& files) {
-    std::vector<fs::path> paths(files.begin(), files.end());
+    std::vector<fs::path> paths;
+    for (const auto& file : files) {
+        auto path = fs::path(file).lexically_normal(); // one that is named twice is one file
+        if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(std::move(path));
+    }
     if (files.empty()) {
         for (const auto& folder : configuration.flows)
             for (auto& file : yaml_files(folder)) paths.push_back(fs::proximate(file));

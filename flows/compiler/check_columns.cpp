@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace millrace {
 namespace {
@@ -14,6 +15,8 @@ std::string lower(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text;
 }
+
+constexpr std::array<std::string_view, 7> operators{"=", "<>", "!=", "<", "<=", ">", ">="};
 
 /// DuckDB tells no column from another by case alone.
 bool contains(const std::vector<std::string>& names, const std::string& name) {
@@ -26,6 +29,7 @@ public:
 
     void check() {
         for (auto& task : draft_.tasks) {
+            if (task.sql_columns) check_names(task);
             if (task.sql_columns && !task.contract.columns.empty()) compare(task);
             check_item_columns(task);
         }
@@ -39,6 +43,13 @@ public:
     }
 
 private:
+    static std::optional<std::vector<std::string>> names_of(const std::optional<std::vector<InferColumn>>& columns) {
+        if (!columns) return std::nullopt;
+        std::vector<std::string> names;
+        for (const auto& column : *columns) names.push_back(column.name);
+        return names;
+    }
+
     /// The names that readers of a task's dataset see, when known.
     std::optional<std::vector<std::string>> columns_of(const std::string& name) {
         const auto* task = draft_.find(name);
@@ -52,6 +63,14 @@ private:
         for (const auto& column : *task->dataset) names.push_back(column.name);
         if (task->for_each && task->plan.verb == Verb::Extract) names.emplace_back("_item");
         return names;
+    }
+
+    /// A dataset's columns are told apart by their names.
+    void check_names(const DraftTask& task) {
+        std::set<std::string> seen;
+        for (const auto& column : *task.sql_columns)
+            if (!seen.insert(lower(column.name)).second)
+                scope_.diagnostics.error(task.object_mark, fmt::format("the SQL gives two columns called '{}'", column.name), "give one of them another name with `as`, or leave it out");
     }
 
     /// What the SQL gives against what the contract says.
@@ -92,8 +111,9 @@ private:
 
     /// `${item.x}` against the columns of the task that gives the items.
     void check_item_columns(const DraftTask& task) {
-        if (!task.for_each || task.for_each->task.empty()) return;
-        const auto columns = columns_of(task.for_each->task);
+        if (!task.for_each) return;
+        const bool by_query = task.for_each->task.empty();
+        const auto columns = by_query ? names_of(task.item_columns) : columns_of(task.for_each->task);
         if (!columns) return;
         for (const auto& text : task.templates) {
             if (!text.item) continue;
@@ -107,13 +127,13 @@ private:
                 if (!r.name.starts_with("item.")) continue;
                 const auto column = r.name.substr(5, r.name.find('.', 5) - 5);
                 if (contains(*columns, column)) continue;
-                scope_.diagnostics.error(mark_inside(*text.node, r.offset, r.length, scope_.diagnostics.source()), fmt::format("'{}' has no column '{}'", task.for_each->task, column),
+                scope_.diagnostics.error(mark_inside(*text.node, r.offset, r.length, scope_.diagnostics.source()), fmt::format("{} has no column '{}'", by_query ? "the query of `for_each`" : "'" + task.for_each->task + "'", column),
                                          did_you_mean(column, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
             }
         }
     }
 
-    /// A scope is comparisons joined with `and`: column, operator, literal or `$name`.
+    /// A scope is comparisons joined with `and`: a column and `= <> < <= > >=` with a literal or `$name`, `in (..)`, or a test for null.
     void check_scope(const DraftTask& task, const LoadOptions& load) {
         const auto* piece = task.piece("scope");
         if (piece == nullptr) return;
@@ -123,20 +143,42 @@ private:
             const bool end = at >= tokens.size();
             scope_.diagnostics.error(scope_.mark_in(*piece, end ? piece->sql.size() : tokens[at].offset, end ? 1 : tokens[at].length), message, hint);
         };
-        const auto is_operator = [](const SqlToken& t) { return t.text == "=" || t.text == "<" || t.text == ">" || t.text == "<=" || t.text == ">=" || t.text == "<>" || t.text == "!="; };
         constexpr const char* form = "a scope is comparisons joined with `and`: date >= $interval_start_date and date < $interval_end_date";
-        for (std::size_t i = 0;; i += 4) {
-            using enum SqlToken::Kind;
+        using enum SqlToken::Kind;
+        const auto sees = [&](std::size_t at, std::string_view text) { return at < tokens.size() && tokens[at].kind != Quoted && tokens[at].kind != String && tokens[at].text == text; };
+        const auto is_operator = [&](std::size_t at) { return std::any_of(operators.begin(), operators.end(), [&](std::string_view o) { return sees(at, o); }); };
+        // The token after the value that begins at `at`; the same place when there is none.
+        const auto after_value = [&](std::size_t at) {
+            if (at >= tokens.size()) return at;
+            if ((sees(at, "date") || sees(at, "timestamptz")) && at + 1 < tokens.size() && tokens[at + 1].kind == String) return at + 2;
+            if (sees(at, "-") && at + 1 < tokens.size() && tokens[at + 1].kind == Number) return at + 2;
+            const auto kind = tokens[at].kind;
+            return at + (kind == String || kind == Number || kind == Parameter || kind == Reference || sees(at, "true") || sees(at, "false") ? 1 : 0);
+        };
+        for (std::size_t i = 0;; ++i) {
             if (i >= tokens.size() || (tokens[i].kind != Word && tokens[i].kind != Quoted)) return refuse(i, "a column of the target belongs here", form);
-            if (i + 1 >= tokens.size() || !is_operator(tokens[i + 1])) return refuse(i + 1, "a comparison (=, <>, <, <=, >, >=) belongs here", form);
-            const auto value = i + 2;
-            const bool good = value < tokens.size() && (tokens[value].kind == String || tokens[value].kind == Number || tokens[value].kind == Parameter || tokens[value].kind == Reference ||
-                                                        tokens[value].text == "true" || tokens[value].text == "false");
-            if (!good) return refuse(value, "a literal or a $parameter belongs here", form);
             if (columns && !contains(*columns, tokens[i].text))
                 refuse(i, fmt::format("`scope` names the column '{}', which '{}' does not have", tokens[i].text, load.tables.front().task), did_you_mean(tokens[i].text, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
-            if (i + 3 >= tokens.size()) return;
-            if (tokens[i + 3].text != "and") return refuse(i + 3, "only `and` may stand here", form);
+            const bool listed = sees(i + 1, "in");
+            if (sees(i + 1, "is")) {
+                i += sees(i + 2, "not") ? 3 : 2;
+                if (!sees(i, "null")) return refuse(i, "`null` or `not null` belongs here", form);
+                ++i;
+            } else if (listed || is_operator(i + 1)) {
+                if (listed && !sees(i + 2, "(")) return refuse(i + 2, "a list in brackets belongs here", form);
+                i += listed ? 2 : 1;
+                do {
+                    const auto end = after_value(i + 1);
+                    if (end == i + 1) return refuse(end, "a literal or a $parameter belongs here", form);
+                    i = end;
+                } while (listed && sees(i, ","));
+                if (listed && !sees(i, ")")) return refuse(i, "a ')' belongs here", form);
+                i += listed ? 1 : 0;
+            } else {
+                return refuse(i + 1, "a comparison (=, <>, <, <=, >, >=, in, is null) belongs here", form);
+            }
+            if (i >= tokens.size()) return;
+            if (!sees(i, "and")) return refuse(i, "only `and` may stand here", form);
         }
     }
 
@@ -145,6 +187,7 @@ private:
         const auto* task = draft_.find(name);
         const auto* sql = task != nullptr && task->plan.verb == Verb::Transform ? task->piece("") : nullptr;
         if (sql == nullptr || !linted_.insert(name).second) return;
+        for (const auto& read : task->reads) check_float_sums(read);
         const auto tokens = scan_sql(sql->sql);
         const auto sum = std::find_if(tokens.begin(), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Word && (t.text == "sum" || t.text == "avg"); });
         if (sum == tokens.end()) return;

@@ -1,4 +1,5 @@
 #include "flows/compiler/draft.hpp"
+#include "flows/compiler/policies.hpp"
 #include "flows/guarantees.hpp"
 #include "flows/nearest.hpp"
 #include "flows/substitute.hpp"
@@ -84,10 +85,27 @@ private:
             for (const auto& entry : with->value.entries)
                 if (std::find(names.begin(), names.end(), entry.key) == names.end())
                     scope_.diagnostics.error(entry.mark, fmt::format("{}.{} has no parameter '{}'", type, resource.name, entry.key), names.empty() ? "it takes none" : did_you_mean(entry.key, names));
+        if (const auto* with = task.node->find("with"))
+            for (const auto& entry : with->value.entries)
+                for (const auto& param : resource.params)
+                    if (param.name == entry.key) check_value(param, entry.value);
         for (const auto& param : resource.params)
             if (param.required && param.default_value.is_null() && !options.with.contains(param.name))
                 scope_.diagnostics.error(task.object_mark, fmt::format("{}.{} needs the parameter `{}`", type, resource.name, param.name),
                                          param.name == "from" || param.name == "to" ? "with: {from: \"${interval.start}\", to: \"${interval.end}\"}" : fmt::format("with: {{{}: ...}}", param.name));
+    }
+
+    /// Texts with `${}` are known when the extract runs, lists and mappings are the source's own affair.
+    void check_value(const ResourceParam& param, const YamlNode& value) {
+        if (!value.is_scalar() || param.type == "list" || value.text.find("${") != std::string::npos) return;
+        auto plain = value; // "true" and true are one in a request
+        plain.style = YamlNode::Style::Plain;
+        std::string why;
+        ParamSpec spec;
+        spec.name = param.name;
+        spec.type = param.type == "date" ? "timestamptz" : param.type; // an instant has a date
+        (void)typed_param(spec, plain, why);
+        if (!why.empty()) scope_.diagnostics.error(value.mark, why);
     }
 
     void check_load(const DraftTask& task, const LoadOptions& options) {

@@ -124,6 +124,8 @@ private:
                 scope_.diagnostics.error(scope_.mark_in(piece, token.offset, token.length), "${} is not substituted in SQL", bound_hint(token.text, around.offset + around.length > token.offset && i > 0));
             } else if (token.kind == SqlToken::Kind::Parameter) {
                 check_binding(piece, token);
+            } else if (token.kind == SqlToken::Kind::Symbol && token.text == "?") {
+                scope_.diagnostics.error(scope_.mark_in(piece, token.offset, 1), "values are bound by name, not by place", fmt::format("write ${}, for example", bindings_.front()));
             } else if (token.kind == SqlToken::Kind::Word) {
                 lint(piece, tokens, i);
             }

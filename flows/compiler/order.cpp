@@ -15,11 +15,13 @@ public:
     void run() {
         for (std::size_t i = 0; i < draft_.tasks.size(); ++i) connect(i);
         const auto order = sorted();
-        if (order.size() < draft_.tasks.size()) return report_cycle(order);
+        if (order.size() < draft_.tasks.size()) return report_cycles(order);
         finish(order);
     }
 
 private:
+    static constexpr std::size_t most_suggested = 1000; ///< names that a mistyped one is compared with
+
     void connect(std::size_t i) {
         auto& task = draft_.tasks[i];
         for (const auto& reference : task.references) {
@@ -28,7 +30,7 @@ private:
             if (found == index_.end()) {
                 std::vector<std::string> names;
                 for (const auto& other : draft_.tasks)
-                    if (other.plan.name != task.plan.name && (other.makes_dataset || !reference.needs_dataset)) names.push_back(other.plan.name);
+                    if (names.size() < most_suggested && other.plan.name != task.plan.name && (other.makes_dataset || !reference.needs_dataset)) names.push_back(other.plan.name);
                 scope_.diagnostics.error(reference.mark, fmt::format("no task is called '{}'", reference.task), did_you_mean(reference.task, names));
                 continue;
             }
@@ -65,28 +67,50 @@ private:
         return order;
     }
 
-    void report_cycle(const std::vector<std::size_t>& done) {
+    void report_cycles(const std::vector<std::size_t>& done) {
         std::set<std::size_t> rest;
         for (std::size_t i = 0; i < draft_.tasks.size(); ++i) rest.insert(i);
         for (const auto i : done) rest.erase(i);
-        // Walking up from any task that is left must meet the path again: from there on it is the cycle.
-        std::vector<std::size_t> path{*rest.begin()};
-        for (auto met = path.end(); met == path.end();) {
-            const auto& parents = parents_[path.back()];
-            const auto parent = *std::find_if(parents.begin(), parents.end(), [&](std::size_t p) { return rest.contains(p); });
-            met = std::find(path.begin(), path.end(), parent);
-            if (met != path.end()) {
-                path.erase(path.begin(), met);
-                break;
-            }
-            path.push_back(parent);
-            met = path.end();
+        while (!rest.empty() && !scope_.diagnostics.full()) {
+            const auto cycle = cycle_among(rest);
+            if (!cycle.empty()) report_cycle(cycle);
         }
+    }
+
+    /// Takes a cycle out of `rest`: walking up from any task must meet the path again, unless a task only waited for a cycle
+    /// that is taken out already. Empty: it was all like that.
+    [[nodiscard]] std::vector<std::size_t> cycle_among(std::set<std::size_t>& rest) const {
+        std::vector<std::size_t> path{*rest.begin()};
+        std::set<std::size_t> on_path{path.front()};
+        while (!path.empty()) {
+            const auto& parents = parents_[path.back()];
+            const auto parent = std::find_if(parents.begin(), parents.end(), [&](std::size_t p) { return rest.contains(p); });
+            if (parent == parents.end()) {
+                rest.erase(path.back());
+                on_path.erase(path.back());
+                path.pop_back();
+            } else if (on_path.insert(*parent).second) {
+                path.push_back(*parent);
+            } else {
+                path.erase(path.begin(), std::find(path.begin(), path.end(), *parent));
+                for (const auto i : path) rest.erase(i);
+                return path;
+            }
+        }
+        return {};
+    }
+
+    void report_cycle(std::vector<std::size_t> path) {
         // Begin with the task that the file names first, so that the message does not depend on the walk.
         std::rotate(path.begin(), std::min_element(path.begin(), path.end()), path.end());
         path.push_back(path.front());
+        constexpr std::size_t most_named = 12;
         std::string text;
-        for (const auto i : path) text += (text.empty() ? "" : " needs ") + draft_.tasks[i].plan.name;
+        for (std::size_t n = 0; n < path.size(); ++n) {
+            const bool left_out = path.size() > most_named && n >= most_named / 2 && n + most_named / 2 < path.size();
+            if (left_out && n > most_named / 2) continue;
+            text += (text.empty() ? "" : " needs ") + (left_out ? fmt::format("({} more)", path.size() - most_named) : draft_.tasks[path[n]].plan.name);
+        }
         scope_.diagnostics.error(draft_.tasks[path.front()].mark, "these tasks wait for each other: " + text, "one of them must not read what comes after it");
     }
 

@@ -27,7 +27,7 @@ public:
         plan.owner = form_.text("owner");
         plan.tags = form_.texts("tags");
         plan.overlap = form_.text("overlap", "queue");
-        plan.timeout = form_.seconds("timeout").value_or(0);
+        plan.timeout = parse_timeout(form_, 0, diagnostics_);
         plan.priority = form_.text("priority", "normal");
         plan.retry = parse_retry(form_, "retry", RetryPolicy{}, diagnostics_);
         plan.limits = parse_limits(form_, draft_.limit_marks);
@@ -63,12 +63,28 @@ private:
         param.enumeration = form.texts("enum");
         param.min = bound(form, "min", param.type);
         param.max = bound(form, "max", param.type);
+        if (param.min && param.max && *param.min > *param.max) diagnostics_.error(form.get("max")->mark, "`max` is less than `min`, so no value is good");
         param.required = form.flag("required", false);
+        check_enumeration(form, param);
         if (const auto* value = form.get("default"); value != nullptr && !value->is_null()) {
             param.default_value = param_value(param, *value);
             if (param.required) diagnostics_.warning(form.key_mark("required"), fmt::format("'{}' has a default, so nobody is ever asked for it", entry.key), "remove `required` or `default`");
         }
         return param;
+    }
+
+    void check_enumeration(const Form& form, const ParamSpec& param) {
+        const auto* values = form.get("enum");
+        if (values == nullptr) return;
+        if (param.enumeration.empty()) diagnostics_.error(values->mark, "`enum` allows no value at all", "list the values, or leave it out");
+        if (param.type == "list") return;
+        auto any = param;
+        any.enumeration.clear();
+        for (const auto* value : elements(*values)) {
+            std::string why;
+            (void)typed_param(any, *value, why);
+            if (!why.empty()) diagnostics_.error(value->mark, "in `enum` " + why);
+        }
     }
 
     std::optional<double> bound(const Form& form, const char* key, const std::string& type) {
@@ -99,6 +115,9 @@ private:
         for (const auto& item : node->items) draft_.plan.schedules.push_back(parse_schedule(item));
         if (draft_.plan.schedules.empty()) return;
         draft_.plan.timezone = draft_.plan.schedules.front().timezone;
+        for (std::size_t i = 1; i < draft_.plan.schedules.size(); ++i)
+            if (draft_.plan.schedules[i].timezone != draft_.plan.timezone && form_.get("interval") != nullptr)
+                diagnostics_.warning(node->items[i].mark, fmt::format("the days of the flow are those of its first schedule's zone, {}", draft_.plan.timezone), "give all its schedules one `timezone`");
     }
 
     ScheduleSpec parse_schedule(const YamlNode& node) {
@@ -110,7 +129,8 @@ private:
         schedule.missed = form.text("missed", "last");
         schedule.paused = form.flag("paused", false);
         if (const auto* zone = form.get("timezone")) schedule.timezone = checked([&] { (void)find_zone(zone->text); }, zone->mark) ? zone->text : "UTC";
-        if (const auto* cron = form.get("cron")) checked([&] { (void)CronExpression::parse(cron->text); }, cron->mark);
+        if (const auto* cron = form.get("cron"); cron != nullptr && checked([&] { (void)CronExpression::parse(cron->text); }, cron->mark) && !ever_fires(cron->text))
+            diagnostics_.error(cron->mark, fmt::format("'{}' never fires: no month has such a day", cron->text));
         if (node.is_map() && (node.find("cron") == nullptr) == (node.find("every") == nullptr))
             diagnostics_.error(node.mark, "a schedule has either `cron` or `every`", "{cron: \"0 6 * * *\"} or {every: 15m}");
         if (const auto* every = form.get("every"); every != nullptr && schedule.every.is_zero()) diagnostics_.error(every->mark, "a schedule cannot recur after no time at all");
@@ -125,6 +145,12 @@ private:
         }
         parse_schedule_params(form, schedule);
         return schedule;
+    }
+
+    static bool ever_fires(const std::string& cron) {
+        ScheduleSpec schedule;
+        schedule.cron = cron;
+        return next_firing(schedule, Instant{}).has_value();
     }
 
     void parse_schedule_params(const Form& form, ScheduleSpec& schedule) {
@@ -149,6 +175,7 @@ private:
         IntervalSpec interval{form.span("every"), form.span("lookback"), form.span("chunk"), form.text("from")};
         if (interval.from == "schedule") interval.from.clear();
         if (form.get("every") != nullptr && interval.every.is_zero()) diagnostics_.error(form.get("every")->mark, "an interval of no length holds nothing");
+        if (form.get("chunk") != nullptr && interval.chunk.is_zero()) diagnostics_.error(form.get("chunk")->mark, "chunks of no length never reach the end of the interval");
         const Instant base = anchor_of(Span{0, 1, 0}, "UTC");
         const auto length = [&](const Span& span) { return add(base, span, 1, "UTC") - base; };
         if (const auto* chunk = form.get("chunk"); chunk != nullptr && !interval.every.is_zero() && interval.from.empty() && length(interval.chunk) > length(interval.every) + length(interval.lookback))
@@ -184,6 +211,12 @@ std::string did_you_mean(const std::string& name, const std::vector<std::string>
     return fmt::format("there {} {}", known.size() == 1 ? "is only" : "are", fmt::join(known, ", "));
 }
 
-Draft parse_flow(const YamlNode& root, Diagnostics& diagnostics) { return FlowParser(root, diagnostics).parse(); }
+Draft parse_flow(const YamlNode& root, Diagnostics& diagnostics) {
+    if (root.is_null()) {
+        diagnostics.error({}, "the file holds no flow", "flow: NAME, and tasks: {NAME: TASK}");
+        return {};
+    }
+    return FlowParser(root, diagnostics).parse();
+}
 
 } // namespace millrace

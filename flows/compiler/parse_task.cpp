@@ -3,6 +3,7 @@
 #include "flows/compiler/policies.hpp"
 #include "flows/grammar/flow_tables.hpp"
 #include "flows/grammar/form.hpp"
+#include "flows/interval.hpp"
 #include "flows/nearest.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +19,11 @@ struct Defaults {
     double timeout = 0;
     std::int64_t memory_bytes = 0;
 };
+
+std::string lower_case(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
 
 /// The verbs among the keys of a task.
 std::vector<const VerbRow*> verbs_of(const YamlNode& node) {
@@ -71,7 +77,7 @@ private:
         add_sql("when", "when");
         plan.when = form_.text("when");
         plan.retry = parse_retry(form_, "retry", defaults_.retry, diagnostics_);
-        plan.timeout = verb_.verb == Verb::Approve ? 0 : form_.seconds("timeout").value_or(defaults_.timeout);
+        plan.timeout = verb_.verb == Verb::Approve ? 0 : parse_timeout(form_, defaults_.timeout, diagnostics_);
         plan.memory_bytes = defaults_.memory_bytes;
         if (const auto* memory = form_.get("memory")) plan.memory_bytes = parse_memory(memory->text);
         plan.limits = parse_limits(form_, draft_.limit_marks);
@@ -153,7 +159,17 @@ private:
         options.stamp = form_.texts("stamp");
         name_column("stamp", options);
         parse_delete(options);
+        check_keyed_options(options);
         return options;
+    }
+
+    /// Options that mean nothing where no row is looked for.
+    void check_keyed_options(const LoadOptions& options) {
+        if (!options.scope.empty() && options.delete_rule != "missing" && options.delete_rule.find("${") == std::string::npos)
+            diagnostics_.warning(form_.key_mark("scope"), "`scope` bounds what `delete: missing` deletes, and nothing is deleted here", "add `delete: missing`, or remove `scope`");
+        const bool keyless = !options.tables.empty() && std::all_of(options.tables.begin(), options.tables.end(), [](const LoadTable& t) { return t.mode == "append" || t.mode == "replace"; });
+        if (keyless && !options.newest_by.empty())
+            diagnostics_.error(form_.key_mark("newest_by"), fmt::format("mode {} compares no versions of a row", options.tables.front().mode), "remove `newest_by`, or use mode upsert or insert_new");
     }
 
     /// Columns named by a key are to be found in every dataset of the load.
@@ -176,6 +192,7 @@ private:
             if (form_.get("into") != nullptr && into.rest.empty()) diagnostics_.error(form_.get("into")->mark, "`into` names no table", "write CONNECTION.TABLE or CONNECTION.SCHEMA.TABLE");
             return;
         }
+        if (object->entries.empty()) diagnostics_.error(object->mark, "no table is loaded", "load: {hours: hours, projects: projects}, for example: each table with its task");
         for (const auto& entry : object->entries) add_table(options, into.rest.empty() ? entry.key : into.rest + "." + entry.key, entry.value.text, entry.value.mark, entry.key);
         check_by_table("mode", *object);
         check_by_table("key", *object);
@@ -187,12 +204,24 @@ private:
         if (std::count(table.begin(), table.end(), '.') > 1) diagnostics_.error(place, fmt::format("'{}' has more parts than schema and table", table), "write CONNECTION.SCHEMA.TABLE");
         else if (table.find("${") != std::string::npos) diagnostics_.error(place, "only the connection may be a parameter, not the schema or table", "write the table's name out");
         else if (table.find_first_of(" \t'\"") != std::string::npos) diagnostics_.error(place, fmt::format("'{}' is no name of a table", table), "write it without quotes and spaces");
+        else if (table.starts_with('.') || table.ends_with('.')) diagnostics_.error(place, fmt::format("'{}' lacks a name beside the point", table), "write CONNECTION.TABLE or CONNECTION.SCHEMA.TABLE");
         LoadTable made{table, task, mode_of(short_name), key_of(short_name, task)};
-        const bool keyed = made.mode == "insert_new" || made.mode == "upsert";
-        if (keyed && made.key.empty() && form_.node().find("key") == nullptr) diagnostics_.error(form_.key_mark("mode"), fmt::format("mode {} needs `key`", made.mode), "the columns that identify a row: key: id");
-        if (!keyed && !made.mode.empty() && !made.key.empty() && form_.get("key")->kind != YamlNode::Kind::Map)
-            diagnostics_.error(form_.key_mark("key"), fmt::format("mode {} compares no keys", made.mode), "remove `key`, or use mode upsert or insert_new");
+        check_key(made, short_name);
         options.tables.push_back(std::move(made));
+    }
+
+    void check_key(const LoadTable& table, const std::string& short_name) {
+        const auto& mode = table.mode;
+        const auto* node = form_.get("key");
+        const bool by_table = node != nullptr && node->is_map();
+        if (mode != "insert_new" && mode != "upsert") {
+            if (!mode.empty() && !table.key.empty() && !by_table) diagnostics_.error(form_.key_mark("key"), fmt::format("mode {} compares no keys", mode), "remove `key`, or use mode upsert or insert_new");
+        } else if (form_.node().find("key") == nullptr) {
+            diagnostics_.error(form_.key_mark("mode"), fmt::format("mode {} needs `key`", mode), "the columns that identify a row: key: id");
+        } else if (node != nullptr && table.key.empty()) {
+            diagnostics_.error(node->mark, by_table ? fmt::format("mode {} needs a key for the table '{}'", mode, short_name) : fmt::format("mode {} needs a column in `key`", mode),
+                               "the columns that identify a row");
+        }
     }
 
     /// The value of `mode` or `key` for one table, when it is given by table.
@@ -218,7 +247,7 @@ private:
         const auto* node = of_table("key", short_name);
         if (node == nullptr) return columns;
         for (const auto* element : elements(*node)) {
-            if (std::find(columns.begin(), columns.end(), element->text) != columns.end()) diagnostics_.error(element->mark, fmt::format("the key has '{}' twice", element->text));
+            if (std::any_of(columns.begin(), columns.end(), [&](const std::string& c) { return lower_case(c) == lower_case(element->text); })) diagnostics_.error(element->mark, fmt::format("the key has '{}' twice", element->text));
             columns.push_back(element->text);
             task_.columns_named.push_back({element->text, task, element->mark, "key"});
         }
@@ -269,7 +298,10 @@ private:
         }
         add_templates(form_.get("env"), has_items());
         if (const auto* env = form_.get("env"))
-            for (const auto& entry : env->entries) options.env[entry.key] = entry.value.text;
+            for (const auto& entry : env->entries) {
+                if (entry.key.empty() || entry.key.find('=') != std::string::npos) diagnostics_.error(entry.mark, fmt::format("'{}' is no name of an environment variable", entry.key));
+                options.env[entry.key] = entry.value.text;
+            }
         options.inputs = form_.texts("inputs");
         if (const auto* inputs = form_.get("inputs"))
             for (const auto* element : elements(*inputs)) task_.references.push_back({element->text, element->mark, true});
@@ -288,7 +320,7 @@ private:
         ApproveOptions options;
         options.text = form_.text("approve");
         options.by = form_.texts("by");
-        options.timeout_seconds = form_.seconds("timeout").value_or(options.timeout_seconds);
+        options.timeout_seconds = parse_timeout(form_, options.timeout_seconds, diagnostics_);
         options.on_timeout = form_.text("on_timeout", "cancel");
         return options;
     }
@@ -299,12 +331,21 @@ private:
             const Form form(*object, {&wait_table}, "`wait`", diagnostics_);
             options.until = form.text("until");
             add_templates(form.get("until"), has_items());
+            if (form.get("until") != nullptr && options.until.find("${") == std::string::npos) check_moment(*form.get("until"));
         } else {
             options.seconds = form_.seconds("wait");
         }
         options.for_each = for_each();
         task_.plan.map_over = options.for_each;
         return options;
+    }
+
+    void check_moment(const YamlNode& value) {
+        try {
+            (void)parse_date_or_instant(value.text, "UTC");
+        } catch (const std::invalid_argument& e) {
+            diagnostics_.error(value.mark, e.what());
+        }
     }
 
     Form form_;
@@ -359,7 +400,7 @@ void parse_tasks(const YamlNode& tasks, const YamlNode* defaults, Draft& draft, 
     if (defaults != nullptr) {
         const Form form(*defaults, {&defaults_table}, "`defaults`", diagnostics);
         common.retry = parse_retry(form, "retry", common.retry, diagnostics);
-        common.timeout = form.seconds("timeout").value_or(0);
+        common.timeout = parse_timeout(form, 0, diagnostics);
         if (const auto* memory = form.get("memory")) common.memory_bytes = parse_memory(memory->text);
     }
     for (const auto& entry : tasks.entries) {

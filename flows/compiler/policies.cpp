@@ -41,6 +41,8 @@ RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolic
         const Form policy(*node, {&retry_table}, "the retry policy", diagnostics);
         retry.attempts = static_cast<int>(std::min<std::int64_t>(policy.whole("attempts").value_or(3), 1000));
         retry.delay = policy.seconds("delay").value_or(retry.delay);
+        if (policy.get("delay") != nullptr && policy.seconds("max_delay").value_or(retry.delay) < retry.delay)
+            diagnostics.error(policy.get("max_delay")->mark, "`max_delay` is shorter than `delay`", "the first delay is `delay`; doubled, it grows to `max_delay`");
         retry.max_delay = std::max(policy.seconds("max_delay").value_or(retry.max_delay), retry.delay);
         retry.exponential = policy.text("backoff", "exponential") == "exponential";
         retry.jitter_percent = policy.percent("jitter").value_or(retry.jitter_percent);
@@ -48,6 +50,12 @@ RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolic
     }
     if (retry.attempts < 1) diagnostics.error(node->mark, "no attempts at all would never run", "1 means: no second attempt");
     return retry;
+}
+
+double parse_timeout(const Form& form, double fallback, Diagnostics& diagnostics) {
+    const auto seconds = form.seconds("timeout");
+    if (seconds && *seconds == 0) diagnostics.error(form.get("timeout")->mark, "a timeout of no time lets nothing run", "leave it out where there is none");
+    return seconds.value_or(fallback);
 }
 
 std::vector<SlotDemand> parse_limits(const Form& form, std::vector<std::pair<SlotDemand, Mark>>& marks) {
@@ -66,7 +74,12 @@ Json typed_param(const ParamSpec& param, const YamlNode& value, std::string& why
         return Json();
     };
     const auto json = to_json_value(value);
-    if (param.type == "list") return json.is_array() ? json : refuse("a list");
+    if (param.type == "list") {
+        if (!json.is_array()) return refuse("a list");
+        for (const auto* element : elements(value))
+            if (why.empty()) why = range_mistake(param, Json(), element->text);
+        return json;
+    }
     if (!value.is_scalar()) return refuse("one value");
     if (param.type == "int" && !json.is_number_integer()) return refuse("a whole number");
     if (param.type == "bool" && !json.is_boolean()) return refuse("true or false");

@@ -13,6 +13,9 @@ namespace millrace {
 /// `fallback` when the key is absent or wrong.
 [[nodiscard]] RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolicy& fallback, Diagnostics& diagnostics);
 
+/// `timeout` in seconds, `fallback` when the key is absent or wrong.
+[[nodiscard]] double parse_timeout(const Form& form, double fallback, Diagnostics& diagnostics);
+
 /// Appends each demand with its place to `marks`, for the check against the declared limits.
 [[nodiscard]] std::vector<SlotDemand> parse_limits(const Form& form, std::vector<std::pair<SlotDemand, Mark>>& marks);
 

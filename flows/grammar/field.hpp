@@ -51,6 +51,7 @@ struct Field {
     const Table* table = nullptr;  ///< of Mapping, Mappings, Named
     bool required = false;
     bool later = false;            ///< known, but not available yet
+    std::string_view later_choices{}; ///< so are these words, where `choices` are available
 };
 
 struct Table {

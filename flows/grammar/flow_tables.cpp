@@ -66,7 +66,7 @@ const std::array interval_fields{
     Field{.key = "every", .shape = Span, .doc = "The grain: days and longer begin at midnight of the zone.", .example = "1d", .required = true},
     Field{.key = "lookback", .shape = Span, .doc = "How much before it is read again, for late changes.", .fallback = "0d", .example = "7d"},
     Field{.key = "chunk", .shape = Span, .doc = "Cut the interval into child runs of this length; each extracts, checks and loads on its own.", .example = "28d"},
-    Field{.key = "from", .shape = Moment | Choice, .doc = "Where it begins: a date for \"everything since\".", .choices = "schedule", .fallback = "schedule", .example = "2019-01-01"},
+    Field{.key = "from", .shape = Moment | Choice, .doc = "Where it begins: a date for \"everything since\".", .choices = "schedule", .fallback = "schedule", .example = "2019-01-01", .later_choices = "cursor"},
 };
 
 const std::array param_fields{

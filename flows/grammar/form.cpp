@@ -1,5 +1,6 @@
 #include "flows/grammar/form.hpp"
 
+#include "flows/grammar/flow_tables.hpp"
 #include "flows/interval.hpp"
 #include "flows/nearest.hpp"
 
@@ -25,6 +26,40 @@ std::vector<std::string> keys_of(const std::vector<const Table*>& tables) {
         for (const auto& field : table->fields)
             if (!field.later) names.emplace_back(field.key);
     return names;
+}
+
+/// The key that is meant. Of two that are equally near it is the one that must be there and is not.
+std::string nearest_key(const YamlNode& node, const std::string& key, const std::vector<const Table*>& tables) {
+    auto names = keys_of(tables);
+    std::stable_partition(names.begin(), names.end(), [&](const std::string& name) { return find_in(tables, name)->required && node.find(name) == nullptr; });
+    return nearest(key, names);
+}
+
+void collect(const Table& table, std::vector<const Table*>& all) {
+    if (std::find(all.begin(), all.end(), &table) != all.end()) return;
+    all.push_back(&table);
+    for (const auto& field : table.fields)
+        if (field.table != nullptr && !field.later) collect(*field.table, all);
+}
+
+/// Every mapping that a flow file may hold.
+std::vector<const Table*> tables_of_flows() {
+    std::vector<const Table*> all;
+    collect(flow_table, all);
+    for (const auto& verb : verb_table)
+        if (!verb.later) collect(*verb.table, all);
+    collect(dataset_table, all);
+    return all;
+}
+
+/// Where else in a flow file the key belongs: "`cron` is a key of a schedule". Empty when nowhere.
+std::string place_elsewhere(const std::vector<const Table*>& tables, const std::string& key) {
+    static const auto all = tables_of_flows();
+    if (std::find(all.begin(), all.end(), tables.front()) == all.end()) return {}; // not of a flow
+    std::string places;
+    for (const Table* table : all)
+        if (const Field* field = find_field(*table, key); field != nullptr && !field->later) places += (places.empty() ? "" : ", or of ") + std::string(table->what);
+    return places.empty() ? "" : "`" + key + "` is a key of " + places;
 }
 
 /// The nearest key, else all of them.
@@ -56,10 +91,10 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
         const Field* field = find_in(tables, entry.key);
         if (diagnostics.full()) return;
         if (field == nullptr) {
-            const auto names = keys_of(tables);
-            meant.push_back(nearest(entry.key, names));
+            meant.push_back(nearest_key(node_, entry.key, tables));
+            const auto elsewhere = meant.back().empty() ? place_elsewhere(tables, entry.key) : "";
             const bool cut = entry.value.is_null() && entry.key.find(' ') != std::string::npos;
-            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), cut ? cut_by_comma : suggestion(names, meant.back()));
+            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), cut ? cut_by_comma : !elsewhere.empty() ? elsewhere : suggestion(keys_of(tables), meant.back()));
         } else if (field->later) {
             later = true;
             diagnostics.error(entry.mark, fmt::format("`{}` is not available yet", entry.key), "leave it out: this version does not act on it");

@@ -14,7 +14,13 @@ using enum Shape;
 constexpr const char* name_pattern = "^[a-z][a-z0-9_]{0,62}$";
 
 Json pattern(const char* text, const char* example) { return {{"type", "string"}, {"pattern", text}, {"examples", {example}}}; }
-Json scalar() { return {{"type", {"string", "number", "boolean"}}}; }
+Json scalar() { return {{"type", {"string", "number", "boolean"}}, {"pattern", "\\S"}}; }
+/// Of names that a file gives; those that it refers to need no second rule.
+Json name() {
+    Json words = Json::array();
+    for (const auto& word : reserved_words()) words.push_back(word);
+    return {{"pattern", name_pattern}, {"not", {{"enum", words}}}};
+}
 Json object_of(Json values) { return {{"type", "object"}, {"additionalProperties", std::move(values)}}; }
 Json one_or_list(Json element) { return {{"anyOf", {element, {{"type", "array"}, {"items", element}}}}}; }
 
@@ -91,9 +97,12 @@ private:
 
     Json form(Shape shape, const Field& field) {
         switch (shape) {
-        case Name:
+        case Name: {
+            auto schema = name();
+            schema["type"] = "string";
+            return schema;
+        }
         case Task: return {{"type", "string"}, {"pattern", name_pattern}};
-        case Sql: return {{"type", "string"}};
         case Whole: return {{"type", "integer"}, {"minimum", 0}};
         case Bool: return {{"type", "boolean"}};
         case False: return {{"const", false}};
@@ -111,7 +120,7 @@ private:
         case Mappings: return {{"type", "array"}, {"items", reference(*field.table)}};
         case Named: {
             auto schema = object_of(reference(*field.table));
-            schema["propertyNames"] = {{"pattern", name_pattern}};
+            schema["propertyNames"] = name();
             return schema;
         }
         case Values: return {{"type", "object"}};

@@ -49,7 +49,7 @@ constexpr std::array<Words, 24> words{{
     {ByTable, "a mapping by table"},
 }};
 
-constexpr std::array reserved{"item", "event", "events", "interval", "chunk", "run", "env", "secret", "this"};
+constexpr std::array<std::string_view, 9> reserved{"item", "event", "events", "interval", "chunk", "run", "env", "secret", "this"};
 bool is_reserved(const std::string& text) { return std::find(reserved.begin(), reserved.end(), text) != reserved.end(); }
 
 constexpr Shape scalars = Text | Template | Name | Task | Sql | Whole | Bool | False | Duration | Span | Percent | Memory | Moment | Choice;
@@ -138,6 +138,9 @@ std::vector<Mismatch> check_scalar(const YamlNode& value, const Field& field) {
         why = complaint;
         ++tried;
     }
+    const auto later = choices_of(field.later_choices);
+    if (std::find(later.begin(), later.end(), value.text) != later.end())
+        return {{value.mark, fmt::format("`{}: {}` is not available yet", field.key, value.text), "leave it out: this version does not act on it"}};
     return refuse(value, field, tried == 1 ? why : "");
 }
 
@@ -170,6 +173,8 @@ std::vector<Mismatch> check_map(const YamlNode& value, const Field& field) {
 }
 
 } // namespace
+
+std::span<const std::string_view> reserved_words() { return reserved; }
 
 std::string name_rule(const std::string& text) {
     if (is_reserved(text)) return "these words are reserved: " + joined({reserved.begin(), reserved.end()}, " and ");

@@ -5,10 +5,15 @@
 #include "flows/task_options.hpp"
 #include "flows/yaml.hpp"
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace millrace {
+
+/// Words that no name may be.
+[[nodiscard]] std::span<const std::string_view> reserved_words();
 
 /// Why `text` is no name ("'Hours' is no name"), empty when it is one, and the rule that it breaks.
 [[nodiscard]] std::string name_mistake(const std::string& text);

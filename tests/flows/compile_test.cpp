@@ -205,6 +205,19 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     CHECK(found.find("8:5 the SQL gives the column 'more', which `columns` lacks") != std::string::npos);
 }
 
+TEST_CASE("compile: further mistakes of a host, names that come twice, columns of a query of items") {
+    FakeHost host;
+    host.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"ID", "VARCHAR"}}, true, "no column 'x'", "check one", 4};
+    const std::string rows = "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows: {transform: select id from clients, checks: [{name: one, sql: the x}]}\n";
+    CHECK(messages(compiled(rows, &host)) == "4:21 the SQL gives two columns called 'ID' = give one of them another name with `as`, or leave it out\n4:75 no column 'x' = \n");
+
+    FakeHost items;
+    items.results["projects items"] = {"projects items", {"projects"}, {{"client", "VARCHAR"}}, true, "", "", -1};
+    const auto found = messages(compiled("flow: f\ntasks:\n  projects: {extract: clockify.projects, for_each: {sql: select 1}, with: {name: \"${item.clint}\"}}\n", &items));
+    CHECK(found.find("the query of `for_each` has no column 'clint' = did you mean 'client'?") != std::string::npos);
+    CHECK(found.find("the items of 'projects' come from 'projects' itself") != std::string::npos);
+}
+
 TEST_CASE("compile: the items of an extract become the type of its _item column") {
     const std::string yaml = R"(
 flow: f
