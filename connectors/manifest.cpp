@@ -15,9 +15,9 @@
 
 namespace millrace {
 
-MILLRACE_JSON_MEMBERS(ManifestColumn, name, type)
+MILLRACE_JSON_MEMBERS(ManifestColumn, name, type, nullable)
 MILLRACE_JSON_MEMBERS(ManifestPart, file, rows, bytes, sha256)
-MILLRACE_JSON_MEMBERS(Manifest, task, hash, rows, columns, parts, complete, extracted_at, interval_key, slices, failed, rejected, quarantine)
+MILLRACE_JSON_MEMBERS(Manifest, task, hash, rows, columns, parts, complete, doubts, extracted_at, interval_key, slices, failed, rejected, quarantine)
 namespace {
 
 namespace fs = std::filesystem;
@@ -86,12 +86,11 @@ ManifestPart finish_part(const std::string& folder, const std::string& file, std
 std::string write_manifest(const std::string& folder, Manifest& manifest) {
     manifest.hash = content_hash(manifest);
     const std::string path = folder + "/manifest.json", draft = path + "." + std::to_string(::getpid()) + ".tmp";
-    {
-        const File file(draft, O_WRONLY | O_CREAT | O_TRUNC);
-        file.write(Json(manifest).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-        file.sync();
-    }
+    const File file(draft, O_WRONLY | O_CREAT | O_TRUNC);
+    file.write(Json(manifest).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     if (::rename(draft.c_str(), path.c_str()) != 0) fail("cannot rename", draft);
+    // Synced after the renaming, since nobody reads the file before its task is completed: both are one commit of the file system.
+    file.sync();
     File(folder, O_RDONLY | O_DIRECTORY).sync();
     return path;
 }

@@ -4,6 +4,8 @@
 
 #include "flows/json.hpp"
 
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,7 +13,8 @@ namespace millrace {
 
 struct ManifestColumn {
     std::string name;
-    std::string type; ///< DuckDB's spelling
+    std::string type;                  ///< DuckDB's spelling
+    std::optional<bool> nullable = {}; ///< as the contract says; none: there is no contract
 };
 
 struct ManifestPart {
@@ -27,13 +30,20 @@ struct Manifest {
     std::int64_t rows = 0;
     std::vector<ManifestColumn> columns;
     std::vector<ManifestPart> parts; ///< none: an empty dataset, which still has its columns
-    bool complete = false;        ///< a whole snapshot of its scope: no narrowing filter, no failed slice, no row limit
+    bool complete = false;        ///< all that there is: no window, no narrowing filter, no doubts
+    std::set<std::string> doubts; ///< why a row that still exists may be missing here (failed slices, rejected rows, drift, a row
+                                  ///< limit), inherited by all that is made of it: no missing row is a deleted one then, in no scope
     std::string extracted_at;     ///< RFC 3339; when the oldest of what it is made of was asked for
     std::string interval_key;
     std::int64_t slices = 0;
     std::int64_t failed = 0;      ///< slices that `allow_failed` let pass
     std::int64_t rejected = 0;    ///< rows that the contract kept out
     std::string quarantine;       ///< file beside the manifest with the rejected rows; empty: none
+
+    void doubt(const std::string& why) {
+        doubts.insert(why);
+        complete = false;
+    }
 };
 MILLRACE_JSON(ManifestColumn)
 MILLRACE_JSON(ManifestPart)
@@ -45,7 +55,7 @@ MILLRACE_JSON(Manifest)
 /// Size and SHA-256 of a finished part; its bytes are on disk (fsync) when this returns.
 [[nodiscard]] ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows);
 
-/// Writes `<folder>/manifest.json`: `hash` filled in, temporary file, fsync, rename, fsync of the folder. Gives the path.
+/// Writes `<folder>/manifest.json`: `hash` filled in, temporary file, rename, fsync of file and folder. Gives the path.
 std::string write_manifest(const std::string& folder, Manifest& manifest);
 
 /// Throws Error{Permanent} when it cannot be read or is none.

@@ -1,10 +1,12 @@
 #include "tasks/dataset.hpp"
 
 #include "connectors/sql_identifier.hpp"
+#include "flows/time.hpp"
 #include "tasks/contract.hpp"
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -74,14 +76,14 @@ private:
     void write_judged() {
         const std::vector<duckdb::Column> found = columns_of(db_, sql_, *request_.values);
         const JudgedSql judged = judge("(" + sql_ + "\n)", found, request_.contract.columns);
-        for (const ColumnSpec& c : request_.contract.columns) manifest_.columns.push_back({c.name, stored_type(c.type)});
+        for (const ColumnSpec& c : request_.contract.columns) manifest_.columns.push_back({c.name, stored_type(c.type), c.nullable});
         const std::string part = file("part");
         const Copied copied = copy_rows(db_, judged.select, *request_.values, path(part));
         const std::string rows = "read_parquet(" + quote_literal(path(part)) + ", file_row_number = true)";
         const std::string also = other_violations(rows);
-        const std::int64_t rejected = copied.ruled + (also.empty() ? 0 : db_.query("SELECT count(*) FROM (" + also + ")").single_value().get<std::int64_t>());
-        if (rejected == 0) return add_part(part, copied.rows);
-        reject(part, rows, also, copied.rows, rejected);
+        const bool sound = copied.ruled == 0 && (also.empty() || db_.query("SELECT count(*) = 0 FROM (" + also + ")").single_value().get<bool>());
+        if (sound) return add_part(part, copied.rows);
+        reject(part, rows, also, copied.rows + manifest_.rejected);
     }
 
     /// Rows that break `unique` or `references`, as (place, why): they are found by looking at other rows. Empty: no such rule.
@@ -106,11 +108,11 @@ private:
         return db_.query("SELECT count(" + name + ") > count(DISTINCT " + name + ") FROM " + rows + " WHERE _rule IS NULL").single_value().get<bool>();
     }
 
-    void reject(const std::string& part, const std::string& rows, const std::string& also, std::int64_t total, std::int64_t at_most) {
+    void reject(const std::string& part, const std::string& rows, const std::string& also, std::int64_t total) {
         db_.query("CREATE OR REPLACE TEMP TABLE _rejected AS SELECT place, min(why) AS why FROM (SELECT file_row_number AS place, _rule AS why FROM " + rows +
                   " WHERE _rule IS NOT NULL" + (also.empty() ? "" : "\nUNION ALL " + also) + ") GROUP BY place");
-        manifest_.rejected = at_most == 0 ? 0 : db_.query("SELECT count(*) FROM _rejected").single_value().get<std::int64_t>();
-        manifest_.complete = false; // a missing row is not a deleted one
+        manifest_.rejected += db_.query("SELECT count(*) FROM _rejected").single_value().get<std::int64_t>();
+        manifest_.doubt(manifest_.task + ": rows were rejected");
         const RejectsSpec& policy = request_.contract.rejects;
         if (policy.to != "drop") write_quarantine(rows);
         const std::string summary = examples();
@@ -127,9 +129,11 @@ private:
     }
 
     void write_quarantine(const std::string& rows) {
-        manifest_.quarantine = file("quarantine");
-        copy_rows(db_, "SELECT t.* EXCLUDE (file_row_number, _rule), x.why AS _why, t.file_row_number AS _position FROM " + rows +
-                       " t JOIN _rejected x ON x.place = t.file_row_number ORDER BY t.file_row_number", {}, path(manifest_.quarantine));
+        const std::string earlier = std::exchange(manifest_.quarantine, file("quarantine"));
+        std::string sql = "(SELECT t.* EXCLUDE (file_row_number, _rule), x.why AS _why, t.file_row_number AS _position FROM " + rows +
+                          " t JOIN _rejected x ON x.place = t.file_row_number ORDER BY t.file_row_number)";
+        if (!earlier.empty()) sql += " UNION ALL BY NAME SELECT * FROM read_parquet(" + quote_literal(path(earlier)) + ")";
+        copy_rows(db_, sql, {}, path(manifest_.quarantine));
         (void)finish_part(request_.folder, manifest_.quarantine, manifest_.rejected);
     }
 
@@ -179,6 +183,29 @@ private:
 };
 
 } // namespace
+
+Manifest begun(const AttemptOrder& order) {
+    Manifest out;
+    out.task = order.task;
+    out.interval_key = order.interval_key;
+    out.complete = true;
+    if (order.context.limit_rows) out.doubt("the run has a row limit");
+    return out;
+}
+
+Manifest inherited(const AttemptOrder& order) {
+    Manifest out = begun(order);
+    for (const auto& [task, path] : order.inputs) {
+        const Manifest input = read_manifest(path);
+        out.complete = out.complete && input.complete;
+        out.doubts.insert(input.doubts.begin(), input.doubts.end());
+        out.failed += input.failed;
+        if (!input.extracted_at.empty() && (out.extracted_at.empty() || parse_rfc3339(input.extracted_at) < parse_rfc3339(out.extracted_at)))
+            out.extracted_at = input.extracted_at;
+    }
+    if (out.extracted_at.empty()) out.extracted_at = order.context.run_at;
+    return out;
+}
 
 WrittenDataset write_dataset(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session) { return Writer(db, request, session).write(); }
 

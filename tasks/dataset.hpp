@@ -17,8 +17,14 @@ struct DatasetRequest {
     ContractSpec contract;            ///< with no columns the rows are written as they come
     std::string folder;               ///< of the task run
     int attempt = 1;                  ///< names the files, so that a dead attempt's never stand in the way
-    Manifest manifest;                ///< what is known beforehand: task, complete, extracted_at, interval_key, slices
+    Manifest manifest;                ///< what is known beforehand, see `begun`; rejected rows of an earlier stage count as its own
 };
+
+/// What is known of a dataset before its rows come: whose it is, complete unless the run has a row limit.
+[[nodiscard]] Manifest begun(const AttemptOrder& order);
+
+/// The same of a dataset that is made of the order's inputs: as old, as narrow and as doubtful as they are.
+[[nodiscard]] Manifest inherited(const AttemptOrder& order);
 
 struct WrittenDataset {
     Manifest manifest;

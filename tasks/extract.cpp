@@ -101,19 +101,25 @@ public:
 
 private:
     void collect() {
-        manifest_.task = order_.task;
-        manifest_.interval_key = order_.interval_key;
+        manifest_ = options_.for_each ? inherited(order_) : begun(order_);
         manifest_.slices = static_cast<std::int64_t>(slices_.size());
-        const bool narrowed = std::any_of(plan_.slices.begin(), plan_.slices.end(), [&](const Slice& s) { return is_narrowed(plan_.resource, s.values); });
-        manifest_.complete = plan_.resource.complete && !narrowed && !plan_.limit_rows;
+        const bool narrowed = plan_.resource.window || std::any_of(plan_.slices.begin(), plan_.slices.end(), [&](const Slice& s) { return is_narrowed(plan_.resource, s.values); });
+        manifest_.complete = manifest_.complete && plan_.resource.complete && !narrowed;
         for (const duckdb::Column& c : duckdb::resolve_columns(db_, extraction_columns(plan_.resource, plan_.item_type)))
             manifest_.columns.push_back({c.name, c.type.name});
         for (const SliceManifest& slice : slices_) {
-            manifest_.complete = manifest_.complete && slice.complete && slice.failed.empty() && slice.rejected == 0;
+            if (!slice.failed.empty()) {
+                ++manifest_.failed;
+                manifest_.doubt(order_.task + ": slices failed");
+            } else if (!slice.complete && !plan_.limit_rows) {
+                manifest_.doubt(order_.task + ": the source changed while it was read, page after page");
+            }
+            if (slice.rejected > 0) manifest_.doubt(order_.task + ": records were rejected");
             manifest_.rejected += slice.rejected;
             manifest_.rows += slice.records;
             manifest_.parts.insert(manifest_.parts.end(), slice.parts.begin(), slice.parts.end());
-            if (!slice.extracted_at.empty() && (manifest_.extracted_at.empty() || slice.extracted_at < manifest_.extracted_at)) manifest_.extracted_at = slice.extracted_at;
+            if (!slice.extracted_at.empty() && (manifest_.extracted_at.empty() || parse_rfc3339(slice.extracted_at) < parse_rfc3339(manifest_.extracted_at)))
+                manifest_.extracted_at = slice.extracted_at;
         }
         if (manifest_.extracted_at.empty()) manifest_.extracted_at = order_.context.run_at;
     }
@@ -185,7 +191,6 @@ private:
         known.columns.clear();
         known.parts.clear();
         known.rows = 0;
-        known.rejected = 0;
         WrittenDataset written = write_dataset(
             db_, {"SELECT * FROM " + rows_of(order_.staging + "/manifest.json", manifest_), &values, options_.contract, order_.staging, order_.attempt, known}, session_);
         return written;

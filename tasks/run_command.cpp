@@ -90,12 +90,7 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);
     const duckdb::Bindings values = bindings_of(order.context);
-    Manifest seed;
-    seed.task = order.task;
-    seed.interval_key = order.interval_key;
-    seed.complete = !order.context.limit_rows.has_value();
-    seed.extracted_at = order.context.run_at;
-    const WrittenDataset written = write_dataset(db, {"SELECT * FROM " + relation_of(path, options), &values, options.contract, order.staging, order.attempt, seed}, session);
+    const WrittenDataset written = write_dataset(db, {"SELECT * FROM " + relation_of(path, options), &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
     fs::remove(path);
     done.manifest = written.path;
     done.dataset_hash = written.manifest.hash;

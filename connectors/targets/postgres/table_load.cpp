@@ -58,9 +58,9 @@ void TableLoad::check_delete_rule() const {
     if (delete_rule_.empty() || delete_rule_ == "when") return;
     if (delete_rule_ != "missing") throw Error(ErrorClass::Permanent, "delete: '" + delete_rule_ + "' is no rule", "use none, missing, or {when: SQL}");
     const Manifest& m = table_.manifest;
-    if (m.rejected > 0 || m.failed > 0)
-        throw Error(ErrorClass::BadData, fmt::format("delete: missing is not safe for {}: {} rejected row{} and {} failed slice{} of the dataset would look like deleted rows", table_.spec.table, m.rejected,
-                                                     m.rejected == 1 ? "" : "s", m.failed, m.failed == 1 ? "" : "s"), "mend the source or the contract, then run again");
+    if (!m.doubts.empty())
+        throw Error(ErrorClass::BadData, fmt::format("delete: missing is not safe for {}: rows that its dataset lacks would look like deleted ones ({})", table_.spec.table, fmt::join(m.doubts, "; ")),
+                    "mend the source or the contract, then run again");
     if (!m.complete && request_.options.scope.empty())
         throw Error(ErrorClass::BadData, "delete: missing is not safe for " + table_.spec.table + ": its dataset is not a complete snapshot", "give the load a `scope` that says which rows the dataset covers");
 }
