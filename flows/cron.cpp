@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <sstream>
 #include <stdexcept>
 
@@ -108,43 +109,60 @@ bool matches_day(const CronExpression& cron, date::local_days day) {
 
 std::string clock(LocalTime local) { return to_text(local).substr(11, 5); }
 
+/// Firings by instant, each instant once.
+using Found = std::map<Instant, Firing>;
+
+/// Where a shifted time meets a regular one, the regular one stays.
+void keep(Found& found, Firing firing) {
+    const auto [at, fresh] = found.try_emplace(firing.at, firing);
+    if (!fresh && firing.note.size() < at->second.note.size()) at->second = std::move(firing);
+}
+
 /// What one nominal local time becomes under the schedule's rules: none, one or two firings.
-void add_firings(const DstPolicy& dst, bool fixed, LocalTime local, const date::time_zone& zone, std::vector<Firing>& found) {
+void add_firings(const DstPolicy& dst, bool fixed, LocalTime local, const date::time_zone& zone, Found& found) {
     const auto info = zone.get_info(local);
     const auto first = Instant(local.time_since_epoch() - info.first.offset);
     if (info.result == date::local_info::unique) {
-        found.push_back({first, to_text(local), ""});
+        keep(found, {first, to_text(local), ""});
     } else if (info.result == date::local_info::nonexistent) {
         if (!fixed || dst.gap == "skip") return;
         const auto after = Instant(info.first.end);
-        found.push_back({after, to_text(local), fmt::format("{} does not exist on this day: runs at {}", clock(local), clock(to_local(after, zone)))});
+        keep(found, {after, to_text(local), fmt::format("{} does not exist on this day: runs at {}", clock(local), clock(to_local(after, zone)))});
     } else {
         const auto second = Instant(local.time_since_epoch() - info.second.offset);
         const std::string twice = clock(local) + " happens twice on this day: ";
         const bool both = !fixed || dst.overlap == "both";
-        if (both || dst.overlap == "first") found.push_back({first, to_text(local), twice + (both ? "this is the first" : "runs the first time")});
-        if (both || dst.overlap == "second") found.push_back({second, to_text(local), twice + (both ? "this is the second" : "runs the second time")});
+        if (both || dst.overlap == "first") keep(found, {first, to_text(local), twice + (both ? "this is the first" : "runs the first time")});
+        if (both || dst.overlap == "second") keep(found, {second, to_text(local), twice + (both ? "this is the second" : "runs the second time")});
     }
 }
 
-/// All firings whose nominal time is on `day`, in order, each instant once.
-std::vector<Firing> firings_of_day(const CronExpression& cron, const DstPolicy& dst, date::local_days day, const date::time_zone& zone) {
-    std::vector<Firing> found;
+/// The instant of a local time that happens once. What is earlier by the clock on the wall is earlier indeed, and later later.
+std::optional<Instant> sole_instant(LocalTime local, const date::time_zone& zone) {
+    const auto info = zone.get_info(local);
+    if (info.result != date::local_info::unique) return std::nullopt;
+    return Instant(local.time_since_epoch() - info.first.offset);
+}
+
+/// Adds the firings whose nominal time is on `day`, by the minute, until `n` after `after` are found. Minutes that passed are
+/// not looked at: a schedule of every second would cost a whole day for each firing.
+void add_firings_of_day(const CronExpression& cron, const DstPolicy& dst, date::local_days day, const date::time_zone& zone, Instant after, std::size_t n,
+                        Found& found) {
     for (int h = 0; h < 24; ++h) {
         if (!cron.hours[static_cast<std::size_t>(h)]) continue;
+        const auto hour_end = sole_instant(LocalTime(day + hours(h + 1)), zone);
+        if (hour_end && *hour_end <= after) continue;
         for (int m = 0; m < 60; ++m) {
             if (!cron.minutes[static_cast<std::size_t>(m)]) continue;
+            const auto minute_end = sole_instant(LocalTime(day + hours(h) + minutes(m + 1)), zone);
+            if (minute_end && *minute_end <= after) continue;
             for (int s = 0; s < 60; ++s)
                 if (cron.seconds[static_cast<std::size_t>(s)])
                     add_firings(dst, cron.fixed_hours, LocalTime(day + hours(h) + minutes(m) + seconds(s)), zone, found);
+            found.erase(found.begin(), found.upper_bound(after));
+            if (found.size() >= n && minute_end && *minute_end > found.rbegin()->first) return;
         }
     }
-    // Where a shifted time meets a regular one, the regular one stays.
-    std::stable_sort(found.begin(), found.end(), [](const Firing& a, const Firing& b) {
-        return a.at != b.at ? a.at < b.at : a.note.size() < b.note.size();
-    });
-    found.erase(std::unique(found.begin(), found.end(), [](const Firing& a, const Firing& b) { return a.at == b.at; }), found.end());
-    return found;
 }
 
 /// Up to `n` firings of a cron expression strictly after `after`.
@@ -152,13 +170,13 @@ std::vector<Firing> cron_firings(const ScheduleSpec& schedule, Instant after, st
     const auto cron = CronExpression::parse(schedule.cron);
     const auto& zone = find_zone(schedule.timezone);
     const auto today = floor<date::days>(to_local(after, zone));
-    std::vector<Firing> found;
-    for (auto day = today - date::days(1); day <= today + farthest && found.size() < n; day += date::days(1)) {
-        if (!matches_day(cron, day)) continue;
-        for (auto& firing : firings_of_day(cron, schedule.dst, day, zone))
-            if (firing.at > after && (found.empty() || firing.at > found.back().at) && found.size() < n) found.push_back(std::move(firing));
-    }
-    return found;
+    Found found;
+    for (auto day = today - date::days(1); day <= today + farthest && found.size() < n; day += date::days(1))
+        if (matches_day(cron, day)) add_firings_of_day(cron, schedule.dst, day, zone, after, n, found);
+    std::vector<Firing> out;
+    for (auto& [at, firing] : found)
+        if (out.size() < n) out.push_back(std::move(firing));
+    return out;
 }
 
 std::vector<Firing> every_firings(const ScheduleSpec& schedule, Instant after, std::size_t n) {
