@@ -180,7 +180,7 @@ asio::awaitable<void> Engine::Parts::start() {
     Runner::Settings settings;
     settings.staging = std::filesystem::absolute(config.staging);
     runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, slots, ids, events, std::move(settings));
-    schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, ids);
+    schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids);
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, events);
     auto journal_figures = [this] {
         const auto f = journal->figures();

@@ -3,6 +3,7 @@
 #include "flows/hash.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/new_run.hpp"
+#include "scheduler/orders.hpp"
 #include "scheduler/params.hpp"
 #include "scheduler/rerun.hpp"
 
@@ -93,7 +94,8 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
         if (known) co_return co_await existing(std::move(*known), request_hash);
     }
     const auto id = co_await new_id();
-    RunRow row = new_run_row(flow, id, runner_.new_uuid(), std::move(params), interval, clock_.now());
+    RunRow row = new_run_row(flow, id, runner_.new_uuid(), Json::object(), interval, clock_.now());
+    row.params = with_defaults(*flow.plan, std::move(params), Scope(run_context(row, *flow.plan)));
     row.trigger = request.trigger;
     row.options = std::move(options);
     row.idempotency_key = request.idempotency_key;
@@ -210,7 +212,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
 asio::awaitable<Json> EngineService::set_schedules_paused(std::string name, bool paused) {
     const DeployedFlow flow = deployed(name);
     std::vector<StoredSchedule> moved;
-    if (!paused) // what passed meanwhile was meant to pass
+    if (!paused && flow.paused) // what passed meanwhile was meant to pass
         for (auto schedule : schedules_.all())
             if (schedule.flow == name) {
                 Schedules::set_next(schedule, clock_.now());

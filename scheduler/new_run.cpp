@@ -1,6 +1,8 @@
 #include "scheduler/new_run.hpp"
 
 #include "flows/hash.hpp"
+#include "scheduler/orders.hpp"
+#include "scheduler/params.hpp"
 
 namespace millrace {
 
@@ -20,10 +22,18 @@ std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<s
         Interval interval = interval_at(*flow.interval, at, flow.timezone);
         const auto& from = flow.interval->from;
         if (!from.empty() && from != "cursor" && from != "schedule") interval.start = parse_date_or_instant(from, flow.timezone);
+        if (interval.start >= interval.end) throw Refusal(Refusal::Kind::Invalid, "the interval begins on " + from + ", and no whole `every` has passed since");
         return interval;
     } catch (const std::invalid_argument& e) {
         throw Refusal(Refusal::Kind::Invalid, e.what());
     }
+}
+
+Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at) {
+    RunContext context = run_context(row, flow);
+    context.run_at = to_rfc3339(at);
+    const Scope scope(context);
+    return with_defaults(flow, checked_params(flow, substitute(written, scope)), scope);
 }
 
 RunRow new_run_row(const DeployedFlow& flow, std::int64_t id, std::string staging_id, Json params, std::optional<Interval> interval, Instant now) {

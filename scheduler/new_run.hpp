@@ -11,6 +11,9 @@ namespace millrace {
 [[nodiscard]] std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<std::string>& start,
                                                    const std::optional<std::string>& end, Instant at);
 
+/// The parameters of a run that an author's file starts (a schedule's), `${}` in them and in defaults evaluated as of `at`.
+[[nodiscard]] Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at);
+
 [[nodiscard]] RunRow new_run_row(const DeployedFlow& flow, std::int64_t id, std::string staging_id, Json params, std::optional<Interval> interval,
                                  Instant now);
 

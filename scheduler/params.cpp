@@ -1,5 +1,6 @@
 #include "scheduler/params.hpp"
 
+#include "flows/error.hpp"
 #include "flows/time.hpp"
 #include "scheduler/service.hpp"
 
@@ -75,6 +76,24 @@ std::string outside(const ParamSpec& param, const Json& value) {
     return {};
 }
 
+/// The value in its declared type, null after a mistake.
+Json checked_value(const ParamSpec& param, const Json& value, std::vector<std::string>& mistakes) {
+    Json typed = converted(param.type, value);
+    if (typed.is_null()) {
+        mistakes.push_back("parameter " + param.name + " is of type " + param.type + ", which " + value.dump(-1, ' ', false, Json::error_handler_t::replace) + " is not");
+        return nullptr;
+    }
+    if (auto mistake = outside(param, typed); !mistake.empty()) mistakes.push_back("parameter " + mistake);
+    return typed;
+}
+
+void refuse_if_any(const std::vector<std::string>& mistakes, const FlowPlan& flow) {
+    if (mistakes.empty()) return;
+    std::string all;
+    for (const auto& m : mistakes) all += (all.empty() ? "" : "; ") + m;
+    throw Refusal(Refusal::Kind::Invalid, all, "`millrace flows show " + flow.name + "` lists the parameters");
+}
+
 } // namespace
 
 Json checked_params(const FlowPlan& flow, const Json& given) {
@@ -85,25 +104,30 @@ Json checked_params(const FlowPlan& flow, const Json& given) {
         if (std::none_of(flow.params.begin(), flow.params.end(), [&n = name](const ParamSpec& p) { return p.name == n; }))
             mistakes.push_back("flow " + flow.name + " has no parameter " + name);
     for (const auto& param : flow.params) {
-        const bool is_given = given.contains(param.name) && !given.at(param.name).is_null();
-        const Json& value = is_given ? given.at(param.name) : param.default_value;
-        if (value.is_null()) {
-            if (param.required) mistakes.push_back("parameter " + param.name + " is required");
-            else out[param.name] = nullptr;
-            continue;
-        }
-        const Json typed = converted(param.type, value);
-        if (typed.is_null()) {
-            mistakes.push_back("parameter " + param.name + " is of type " + param.type + ", which " + value.dump() + " is not");
-            continue;
-        }
-        if (auto mistake = outside(param, typed); !mistake.empty()) mistakes.push_back("parameter " + mistake);
-        out[param.name] = typed;
+        if (given.contains(param.name) && !given.at(param.name).is_null())
+            out[param.name] = checked_value(param, given.at(param.name), mistakes);
+        else if (param.required && param.default_value.is_null())
+            mistakes.push_back("parameter " + param.name + " is required");
     }
-    if (mistakes.empty()) return out;
-    std::string all;
-    for (const auto& m : mistakes) all += (all.empty() ? "" : "; ") + m;
-    throw Refusal(Refusal::Kind::Invalid, all, "`millrace flows show " + flow.name + "` lists the parameters");
+    refuse_if_any(mistakes, flow);
+    return out;
+}
+
+Json with_defaults(const FlowPlan& flow, Json checked, Scope scope) {
+    std::vector<std::string> mistakes;
+    for (const auto& [name, value] : checked.items()) scope.set(name, value);
+    for (const auto& param : flow.params) {
+        auto& value = checked[param.name]; // null when it was not given
+        if (!value.is_null() || param.default_value.is_null()) continue;
+        try {
+            value = checked_value(param, substitute(param.default_value, scope), mistakes);
+        } catch (const Error& e) {
+            mistakes.push_back("the default of parameter " + param.name + ": " + e.what());
+        }
+        scope.set(param.name, value);
+    }
+    refuse_if_any(mistakes, flow);
+    return checked;
 }
 
 } // namespace millrace

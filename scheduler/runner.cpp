@@ -80,8 +80,10 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
     run.pending.committed = std::move(done);
     run.pending.refused = std::move(no);
     if (!run.row.parent_id) by_flow_[run.row.flow].push_back(id);
-    if (overlap == "cancel_previous")
+    // Only a run that the store took takes the place of others.
+    if (overlap == "cancel_previous") then(run, [this, id, others] {
         for (const auto other : others) cancel(other, "run " + std::to_string(id) + " takes its place", {});
+    });
     if (admission == Admission::Begun) begin(run);
     if (auto* r = live(id)) record(*r);
     dispatch();

@@ -119,7 +119,7 @@ void Runner::resume_all(std::vector<Resumed> runs) {
     for (const auto& flow : flows) {
         start_queued(flow);
         for (const auto id : active(flow))
-            if (auto* run = live(id); run && !run->begun && run->start.plan->overlap == "allow") begin(*run);
+            if (auto* run = live(id); run && !run->begun && run->start.plan->overlap == "allow" && run->row.state_name != "Queued") begin(*run); // queued: a catch-up
     }
     dispatch();
 }

@@ -1,32 +1,24 @@
 #include "scheduler/schedules.hpp"
 
-#include "flows/cron.hpp"
 #include "flows/hash.hpp"
 #include "scheduler/new_run.hpp"
 #include "scheduler/params.hpp"
 
 #include <spdlog/spdlog.h>
 
-#include <numeric>
+#include <algorithm>
 
 namespace millrace {
 namespace {
 
 constexpr auto on_time = std::chrono::seconds(60); ///< later than this is downtime: `missed` decides
-constexpr std::size_t most_missed = 10'000;
+constexpr std::size_t most_at_once = 50;           ///< of `missed: all`; the next turn takes the others
+constexpr int most_looked_ahead = 1000;
 
 } // namespace
 
-std::vector<std::size_t> chosen_of_missed(const std::string& policy, std::size_t passed) {
-    if (policy == "none" || passed == 0) return {};
-    if (policy == "last") return {passed - 1};
-    std::vector<std::size_t> all(passed);
-    std::iota(all.begin(), all.end(), std::size_t{0});
-    return all;
-}
-
-Schedules::Schedules(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids)
-    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), ids_(ids) {}
+Schedules::Schedules(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids)
+    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), journal_(journal), ids_(ids) {}
 
 void Schedules::set_next(StoredSchedule& s, Instant after) {
     const auto next = next_firing(s.spec, after);
@@ -46,11 +38,11 @@ void Schedules::stop() {
 }
 
 /// The nominal instant plus the schedule's jitter, always the same for the same firing.
-Instant Schedules::due(const StoredSchedule& s) {
-    if (s.spec.jitter_seconds <= 0) return *s.next_at;
-    const auto hash = sha256_hex(s.flow + "\n" + to_rfc3339(*s.next_at)).substr(0, 8);
+Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
+    if (s.spec.jitter_seconds <= 0) return nominal;
+    const auto hash = sha256_hex(s.flow + "\n" + to_rfc3339(nominal)).substr(0, 8);
     const double share = static_cast<double>(std::stoul(hash, nullptr, 16)) / 4294967296.0;
-    return *s.next_at + std::chrono::microseconds(static_cast<std::int64_t>(share * s.spec.jitter_seconds * 1e6));
+    return nominal + std::chrono::microseconds(static_cast<std::int64_t>(share * s.spec.jitter_seconds * 1e6));
 }
 
 void Schedules::arm() {
@@ -58,14 +50,14 @@ void Schedules::arm() {
     if (stopped_) return;
     std::optional<Instant> first;
     for (const auto& s : schedules_)
-        if (s.next_at && !s.paused && !s.spec.paused && (!first || due(s) < *first)) first = due(s);
+        if (s.next_at && !s.paused && !s.spec.paused && (!first || due(s, *s.next_at) < *first)) first = due(s, *s.next_at);
     if (first) timer_ = clock_.call_at(*first, [this] { fire_due(); });
 }
 
 void Schedules::fire_due() {
     if (stopped_) return;
     for (auto& s : schedules_) {
-        if (!s.next_at || s.paused || s.spec.paused || due(s) > clock_.now()) continue;
+        if (!s.next_at || s.paused || s.spec.paused || due(s, *s.next_at) > clock_.now()) continue;
         if (fire(s)) continue;
         timer_ = clock_.call_at(clock_.now() + std::chrono::milliseconds(100), [this] { fire_due(); }); // run ids are on their way
         return;
@@ -73,30 +65,49 @@ void Schedules::fire_due() {
     arm();
 }
 
-/// False: it could not be done now, and nothing changed.
-bool Schedules::fire(StoredSchedule& s) {
-    const Instant now = clock_.now();
-    std::vector<std::pair<Instant, std::string>> passed;
-    StoredSchedule next = s;
-    while (next.next_at && due(next) <= now && passed.size() < most_missed) {
-        passed.emplace_back(*next.next_at, next.next_local);
-        set_next(next, *next.next_at);
+Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
+    Passed out;
+    std::vector<Firing> found{{*s.next_at, s.next_local, ""}};
+    for (int ahead = 2; !found.empty(); ahead = std::min(ahead * 8, most_looked_ahead)) {
+        const Instant last = found.back().at;
+        for (auto& firing : found) {
+            const Instant at = due(s, firing.at);
+            if (at > now || out.late.size() == most_at_once) {
+                out.next = std::move(firing);
+                return out;
+            }
+            if (now - at <= on_time) {
+                out.on_time.push_back(std::move(firing));
+                continue;
+            }
+            ++out.late_count;
+            if (s.spec.missed != "all") out.late.clear();
+            if (s.spec.missed != "none") out.late.push_back(std::move(firing));
+        }
+        found = next_firings(s.spec, last, ahead);
     }
-    const bool missed = now - due(s) > on_time;
-    auto chosen = missed ? chosen_of_missed(s.spec.missed, passed.size()) : chosen_of_missed("all", passed.size());
-    if (missed)
-        spdlog::warn("schedule of flow={} was due at {}: {} firings passed, {} of them run now (missed: {})", s.flow, to_rfc3339(*s.next_at), passed.size(),
-                     chosen.size(), s.spec.missed);
-    const StoredSchedule before = s;
-    s = next;
+    return out;
+}
+
+/// False: it could not be done now, and what has not fired is what comes next.
+bool Schedules::fire(StoredSchedule& s) {
+    auto [late, on_time_now, next, late_count] = passed(s, clock_.now());
+    if (s.spec.missed == "last" && !on_time_now.empty()) late.clear();
+    if (late_count > 0)
+        spdlog::warn("schedule of flow={} was due at {}: {} firings are late, {} of them run now (missed: {})", s.flow, to_rfc3339(*s.next_at), late_count,
+                     late.size(), s.spec.missed);
+    const std::size_t catch_ups = late.size();
+    auto chosen = std::move(late);
+    chosen.insert(chosen.end(), on_time_now.begin(), on_time_now.end());
+    const auto comes_next = [&s](const std::optional<Firing>& firing) {
+        s.next_at = firing ? std::optional(firing->at) : std::nullopt;
+        s.next_local = firing ? firing->local : "";
+    };
+    comes_next(next);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
-        const auto place = chosen[i];
-        StoredSchedule then = s; // what the store keeps as next until the one after this is stored too
-        if (i + 1 < chosen.size()) then.next_at = passed[chosen[i + 1]].first, then.next_local = passed[chosen[i + 1]].second;
-        if (make_run(then, passed[place].first, passed[place].second, missed)) continue;
-        s = before;
-        s.next_at = passed[place].first;
-        s.next_local = passed[place].second;
+        comes_next(i + 1 < chosen.size() ? chosen[i + 1] : next); // the store keeps it with this firing
+        if (make_run(s, chosen[i], i < catch_ups)) continue;
+        comes_next(chosen[i]);
         return false;
     }
     if (chosen.empty()) {
@@ -106,24 +117,34 @@ bool Schedules::fire(StoredSchedule& s) {
     return true;
 }
 
-bool Schedules::make_run(const StoredSchedule& s, Instant nominal, const std::string& local, bool catch_up) {
+bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool catch_up) {
     const auto* flow = catalogue_.find(s.flow);
     if (!flow || flow->archived) return true;
     const auto id = ids_.take();
     if (id == 0) return false;
+    FiringRow row_of_firing{s.flow, s.number, firing.at, firing.local, s.next_at, s.next_local};
     try {
-        RunRow row = new_run_row(*flow, id, runner_.new_uuid(), checked_params(*flow->plan, s.spec.params),
-                                 run_interval(*flow->plan, std::nullopt, std::nullopt, nominal), clock_.now());
+        RunRow row = new_run_row(*flow, id, runner_.new_uuid(), Json::object(), run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
         row.trigger = "schedule";
-        row.scheduled_for = nominal;
-        row.run_key = sha256_hex("schedule\n" + s.flow + "\n" + to_rfc3339(nominal));
+        row.scheduled_for = firing.at;
+        row.params = params_at(row, *flow->plan, s.spec.params, firing.at);
+        row.run_key = sha256_hex("schedule\n" + s.flow + "\n" + to_rfc3339(firing.at) + (s.spec.params.empty() ? "" : "\n" + s.spec.params.dump()));
         RunStart start;
         start.plan = flow->plan;
         start.catch_up = catch_up;
-        start.firing = FiringRow{s.flow, s.number, nominal, local, s.next_at, s.next_local};
+        start.firing = std::move(row_of_firing);
         (void)runner_.admit(std::move(row), std::move(start), {}, {});
     } catch (const std::exception& e) {
-        spdlog::error("schedule of flow={} cannot fire at {}: {}", s.flow, to_rfc3339(nominal), e.what());
+        spdlog::error("schedule of flow={} cannot fire at {}: {}", s.flow, to_rfc3339(firing.at), e.what());
+        RunChanges told;
+        EventRow event;
+        event.at = clock_.now();
+        event.flow = s.flow;
+        event.kind = "not_fired";
+        event.message = "the firing of " + to_rfc3339(firing.at) + " makes no run: " + e.what();
+        told.events.push_back(std::move(event));
+        told.firing = std::move(row_of_firing);
+        journal_.submit(std::move(told));
     }
     return true;
 }
