@@ -140,8 +140,8 @@ bool is_alive(pid_t pid) {
 bool wait_until_gone(pid_t pid, std::chrono::milliseconds limit) {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
-        waitpid(pid, nullptr, WNOHANG);
-        if (!is_alive(pid)) return true;
+        const pid_t reaped = waitpid(pid, nullptr, WNOHANG);
+        if (reaped == pid || (reaped < 0 && !is_alive(pid))) return true; // < 0: no child of ours
         if (std::chrono::steady_clock::now() > deadline) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }

@@ -131,3 +131,13 @@ TEST_CASE("a child that cannot be started is an error, and one that fails gives 
     CHECK(result.exit_code == 3);
     CHECK(result.output == "said\n");
 }
+
+TEST_CASE("a child that was waited for leaves no zombie") {
+    for (int i = 0; i < 50; ++i) {
+        ChildOptions options;
+        options.argv = {"/bin/sh", "-c", "exit 0"};
+        const pid_t pid = start_child(options);
+        CHECK(wait_until_gone(pid, std::chrono::seconds(10)));
+        CHECK_FALSE(fs::exists("/proc/" + std::to_string(pid)));
+    }
+}
