@@ -45,7 +45,7 @@ Caller identify(const Request& request, const Peer& peer, const KeyRing& keys) {
         if (authorization.size() <= bearer.size() || lower(authorization.substr(0, bearer.size())) != bearer)
             throw Problem(401, "the Authorization header is no 'Bearer KEY'", "send 'Authorization: Bearer KEY'");
         auto caller = keys.find(authorization.substr(bearer.size()));
-        if (!caller) throw Problem(401, "the key is unknown or revoked", "make a new one with `millrace keys create`");
+        if (!caller) throw Problem(401, "the key is unknown or revoked", "ask whoever runs this daemon for another");
         return *caller;
     }
     Caller caller;
@@ -66,7 +66,7 @@ void require_scope(const Request& request, const Peer& peer, Scope needed) {
     const std::string scope(to_string(needed));
     if (request.caller.scope != Scope::Public)
         throw Problem(403, request.caller.name + " has the scope " + std::string(to_string(request.caller.scope)) + ", this needs " + scope,
-                      "use a key of scope " + scope + " (`millrace keys create --scope " + scope + " NAME`)");
+                      "use a key of scope " + scope);
     if (peer.kind == Peer::Kind::Unix)
         throw Problem(403, request.caller.name + " is neither root nor the daemon's own user, uid " + std::to_string(::geteuid()),
                       "use sudo, run as that user, or set MILLRACE_KEY to a key of scope " + scope);
@@ -78,20 +78,21 @@ void check_browser(const Request& request, const AccessRules& rules) {
     const std::string name = host_name(host);
     if (!is_allowed_host(name, rules))
         throw Problem(421, "the Host '" + name + "' is not one of this daemon's names",
-                      "use localhost, or create a key with `millrace keys create` and send it");
+                      "use localhost or 127.0.0.1; from another machine, an SSH tunnel: ssh -L 8686:127.0.0.1:8686 HOST");
     const std::string origin = lower(request.header("origin"));
     if (!origin.empty() && origin != "http://" + lower(host))
         throw Problem(403, "a page of another origin (" + origin + ") may not use this daemon",
-                      "open the dashboard of this daemon, or create a key with `millrace keys create` and send it");
+                      "open the dashboard of this daemon");
     if (lower(request.header("sec-fetch-site")) == "cross-site" && request.method != Method::Get && request.method != Method::Head)
-        throw Problem(403, "a page of another site may not use this daemon");
-    const bool changes = request.method != Method::Get && request.method != Method::Head;
-    if (changes && !is_json(request.header("content-type")))
-        throw Problem(415, "without keys, a request that changes something must be application/json", std::string(json_hint));
+        throw Problem(403, "a page of another site may not use this daemon", "open the dashboard of this daemon");
 }
 
-void check_content_type(const Request& request) {
-    if (!request.body.empty() && !is_json(request.header("content-type")))
+void check_content_type(const Request& request, bool browsers_reach_us) {
+    if (is_json(request.header("content-type"))) return;
+    const bool changes = request.method != Method::Get && request.method != Method::Head;
+    if (browsers_reach_us && changes)
+        throw Problem(415, "without keys, a request that changes something must be application/json", std::string(json_hint));
+    if (!request.body.empty())
         throw Problem(415, "the body must be application/json", std::string(json_hint));
 }
 

@@ -44,11 +44,12 @@ struct AccessRules {
 /// Throws Problem 401 or 403 where the caller's scope is less than what is needed.
 void require_scope(const Request& request, const Peer& peer, Scope needed);
 
-/// What a page of another site could forge against a listener without keys: the Host (DNS rebinding), the Origin and the
-/// form content types. Throws Problem 421, 403 or 415.
+/// What a page of another site could forge against a listener without keys: the Host (DNS rebinding) and the Origin.
+/// Throws Problem 421 or 403.
 void check_browser(const Request& request, const AccessRules& rules);
 
-/// A body is JSON and says so. Throws Problem 415.
-void check_content_type(const Request& request);
+/// A body is JSON and says so. Where a page of another site could send a form, whatever changes something is JSON, with a
+/// body or without. Throws Problem 415.
+void check_content_type(const Request& request, bool browsers_reach_us);
 
 } // namespace millrace

@@ -21,11 +21,12 @@ void split_target(Request& request) {
 /// The guards, in this order; each throws Problem.
 const Route& admit(const SessionContext& context, Request& request, const Peer& peer) {
     split_target(request);
-    if (peer.kind == Peer::Kind::Tcp && context.keys.is_empty()) check_browser(request, context.rules);
+    const bool browsers_reach_us = peer.kind == Peer::Kind::Tcp && context.keys.is_empty();
+    if (browsers_reach_us) check_browser(request, context.rules);
     const Route& route = find_route(request);
     request.caller = identify(request, peer, context.keys);
     require_scope(request, peer, route.scope);
-    check_content_type(request);
+    check_content_type(request, browsers_reach_us);
     return route;
 }
 

@@ -13,12 +13,15 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <list>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace millrace {
@@ -80,6 +83,7 @@ Peer tcp_peer(tcp::socket& socket) {
 
 struct WebServer::Parts {
     struct Connection {
+        Peer::Kind kind;
         std::unique_ptr<Session> session;
         asio::cancellation_signal cancel;
     };
@@ -115,9 +119,6 @@ struct WebServer::Parts {
 
 void WebServer::Parts::listen_tcp() {
     const Endpoint wanted = parse_listen(config.listen);
-    if (!wanted.address.is_loopback() && keys.is_empty())
-        throw Error(ErrorClass::Permanent, "listen: " + config.listen + " can be reached from other machines, and no key exists",
-                    "create one with `millrace keys create --scope admin NAME`, or listen on 127.0.0.1");
     const tcp::endpoint endpoint(wanted.address, wanted.port);
     error_code error;
     tcp_acceptor.open(endpoint.protocol(), error);
@@ -134,20 +135,23 @@ void WebServer::Parts::listen_tcp() {
 void WebServer::Parts::listen_local() {
     ::unlink(config.socket.c_str());
     error_code error;
-    if (config.socket.size() >= sizeof(sockaddr_un::sun_path)) error = asio::error::name_too_long;
-    if (!error) local_acceptor.open(local(), error);
+    local_acceptor.open(local(), error);
     if (!error) local_acceptor.bind(local::endpoint(config.socket), error);
     if (!error) local_acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error)
         throw Error(ErrorClass::Permanent, "cannot listen on " + config.socket + ": " + error.message(),
-                    "its folder must exist and be writable, and the path at most 107 bytes long");
+                    "its folder must exist and be writable");
     // Everyone may connect; peer credentials decide, and say why not.
     ::chmod(config.socket.c_str(), 0666);
 }
 
 void WebServer::Parts::admit(ClientSocket socket, Peer peer) {
-    const bool full = connections.size() >= config.connections;
+    // The limit is for each door: browsers that hold all of TCP must not keep the command line out.
+    const auto same_door = [kind = peer.kind](const Connection& c) { return c.kind == kind; };
+    const auto open = std::count_if(connections.begin(), connections.end(), same_door);
+    const bool full = static_cast<std::size_t>(open) >= config.connections;
     const auto place = connections.emplace(connections.end());
+    place->kind = peer.kind;
     place->session = std::make_unique<Session>(context, std::move(socket), std::move(peer));
     Session& session = *place->session;
     auto ended = [this, place](std::exception_ptr thrown) {
@@ -197,6 +201,15 @@ asio::awaitable<bool> WebServer::Parts::wait_until_empty(std::chrono::millisecon
     co_return true;
 }
 
+void check_addresses(const WebConfig& config, const KeyRing& keys) {
+    if (!config.listen.empty() && !parse_listen(config.listen).address.is_loopback() && keys.is_empty())
+        throw Error(ErrorClass::Permanent, "listen: " + config.listen + " can be reached from other machines, and no key exists",
+                    "listen on 127.0.0.1, and come from elsewhere through an SSH tunnel or a proxy that authenticates");
+    if (config.socket.size() >= sizeof(sockaddr_un::sun_path))
+        throw Error(ErrorClass::Permanent, fmt::format("the socket's path {} is longer than {} bytes", config.socket, sizeof(sockaddr_un::sun_path) - 1),
+                    "choose a state folder with a shorter path");
+}
+
 WebServer::WebServer(asio::io_context& io, WebConfig config, WebBackend backend)
     : parts_(std::make_unique<Parts>(io, std::move(config), backend)) {}
 
@@ -204,6 +217,7 @@ WebServer::~WebServer() = default;
 
 void WebServer::start() {
     Parts& self = *parts_;
+    check_addresses(self.config, self.keys);
     if (!self.config.listen.empty()) self.listen_tcp();
     if (!self.config.socket.empty()) self.listen_local();
     const auto ended = [&self](std::exception_ptr) { self.accepted_loop_ended(); };

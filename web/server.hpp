@@ -26,7 +26,7 @@ struct WebConfig {
     std::vector<std::string> hosts;         ///< more names under which a browser may reach a daemon without keys
     std::size_t header_limit = 16 << 10;    ///< bytes
     std::size_t body_limit = 12 << 20;      ///< bytes
-    std::size_t connections = 512;          ///< at once; more are told 503
+    std::size_t connections = 512;          ///< at once, of TCP and of the socket each; more are told 503
     std::chrono::milliseconds idle_timeout{75000};   ///< between the requests of a connection
     std::chrono::milliseconds header_timeout{10000}; ///< from a request's first byte to the end of its header
     std::chrono::milliseconds body_timeout{60000};   ///< for the body, and for writing an answer
@@ -40,6 +40,10 @@ struct WebBackend {
     FlowValidator& validator;
     const KeyRing& keys;
 };
+
+/// Whether the addresses can be listened on at all, free or taken: to be asked before anything is begun. Throws
+/// Error{Permanent} that names the mistake and the remedy.
+void check_addresses(const WebConfig& config, const KeyRing& keys);
 
 class WebServer {
 public:

@@ -61,6 +61,8 @@ TEST_CASE("more connections than allowed are told so") {
     CHECK(first.ask("GET", "/healthz").status == 200);
     CHECK(daemon.connect().receive().status == 503);
     CHECK(first.ask("GET", "/healthz").status == 200);
+    // The command line still comes in: its door is counted by itself.
+    CHECK(Client::local(daemon.folder / "millrace.sock").ask("GET", "/healthz").status == 200);
 }
 
 TEST_CASE("an expectation is answered before the body is sent") {
@@ -114,4 +116,8 @@ TEST_CASE("an address that is taken, or open to others without a key, is refused
     config.listen = "localhost";
     WebServer vague(daemon.io, config, backend);
     CHECK_THROWS_WITH(vague.start(), Catch::Contains("has no port"));
+    CHECK_THROWS_WITH(check_addresses(config, daemon.keys), Catch::Contains("has no port"));
+    config.listen.clear();
+    config.socket = "/" + std::string(200, 'x');
+    CHECK_THROWS_WITH(check_addresses(config, daemon.keys), Catch::Contains("is longer than 107 bytes"));
 }

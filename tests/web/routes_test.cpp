@@ -142,6 +142,10 @@ TEST_CASE("a path that is none, and a method that a path does not take") {
     const Answer answer = daemon.connect().ask("PATCH", "/api/v1/flows", "{}");
     CHECK(answer.status == 405);
     CHECK(answer.headers.at("allow") == "GET");
+    for (const char* method : {"OPTIONS", "DELETE", "PUT"}) { // without a body, as clients send them
+        CHECK(daemon.connect().ask(method, "/api/v1/flows").status == 405);
+        CHECK(daemon.connect().ask(method, "/api/v1/nothing").status == 404);
+    }
 }
 
 TEST_CASE("ready means that the store answers and the journal commits") {
