@@ -4,8 +4,10 @@
 #include "flows/project_files.hpp"
 
 #include <fmt/format.h>
+#include <libpq-fe.h>
 
 #include <cstdlib>
+#include <memory>
 #include <unistd.h>
 
 namespace millrace {
@@ -65,6 +67,14 @@ fs::path find_file(const fs::path& asked) {
 }
 
 } // namespace
+
+void check_database_url(const std::string& url) {
+    char* ignored = nullptr; // it repeats the URL
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), &ignored), PQconninfoFree);
+    PQfreemem(ignored);
+    if (!options)
+        throw Error(ErrorClass::Permanent, "the database's URL is not one of PostgreSQL", "write it like postgresql://USER:PASSWORD@HOST/DATABASE");
+}
 
 fs::path default_state_folder() {
     if (auto folder = variable("STATE_DIRECTORY"); !folder.empty())

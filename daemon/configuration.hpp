@@ -38,6 +38,9 @@ struct Configuration {
 /// the diagnostics in the form for people.
 [[nodiscard]] Configuration load_configuration(const std::filesystem::path& file = {});
 
+/// Throws Error{Permanent} where libpq would not understand the URL; without its text, which may hold a password.
+void check_database_url(const std::string& url);
+
 /// Where the state is unless told: $STATE_DIRECTORY (systemd), /var/lib/millrace for root and the user `millrace`, else
 /// ~/.local/state/millrace.
 [[nodiscard]] std::filesystem::path default_state_folder();

@@ -7,6 +7,7 @@
 #include "flows/error.hpp"
 #include "flows/version.hpp"
 #include "scheduler/engine.hpp"
+#include "scheduler/host_process.hpp"
 #include "web/server.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -27,13 +28,16 @@ namespace fs = std::filesystem;
 namespace millrace {
 namespace {
 
-void private_folder(const fs::path& folder) {
-    std::error_code failure;
-    fs::create_directories(folder, failure);
-    if (failure)
-        throw Error(ErrorClass::Permanent, folder.string() + " cannot be made: " + failure.message(),
-                    "choose another folder in `state:` of millrace.yaml or in MILLRACE_STATE");
-    if (access(folder.c_str(), W_OK) != 0) throw Error(ErrorClass::Permanent, folder.string() + " cannot be written by this user");
+/// Messages of libpq have several lines.
+std::string one_line(std::string text) {
+    for (auto& c : text)
+        if (c == '\n' || c == '\t') c = ' ';
+    while (text.ends_with(' ')) text.pop_back();
+    return text;
+}
+
+void log_failure(const char* event, const std::string& reason, const std::string& remedy) {
+    spdlog::error("{} reason=\"{}\"{}", event, one_line(reason), remedy.empty() ? "" : " remedy=\"" + remedy + "\"");
 }
 
 /// One process's whole life. Members are in the order in which they depend on each other.
@@ -43,13 +47,17 @@ public:
         : configuration_(configuration), hooks_(hooks), clock_(io_), compiler_(configuration), signals_(io_, SIGINT, SIGTERM, SIGHUP) {}
 
     int run() {
-        private_folder(configuration_.state);
-        private_folder(configuration_.staging);
-        private_folder(configuration_.socket().parent_path());
+        check_addresses(web_config(), keys_);
+        make_private_folder(configuration_.state);
+        make_private_folder(configuration_.staging);
+        make_private_folder(configuration_.socket().parent_path());
         start_database();
         connections_.emplace(configuration_, warehouse_);
         asio::co_spawn(io_, life(), [this](const std::exception_ptr& failure) { ended(failure); });
         io_.run();
+        web_.reset();
+        engine_.reset();
+        end_strays(std::chrono::seconds(2));
         if (postgres_ && owns_node_) postgres_->stop();
         return exit_done;
     }
@@ -57,7 +65,7 @@ public:
 private:
     void start_database() {
         store_ = configuration_.database;
-        if (!store_.empty()) return;
+        if (!store_.empty()) return check_database_url(store_);
         postgres_.emplace(configuration_.state, [](const std::string& fact) { spdlog::info("{}", fact); });
         postgres_->start();
         store_ = postgres_->url("millrace");
@@ -74,6 +82,16 @@ private:
         return config;
     }
 
+    /// What commands of tasks started and left behind: every process below a host holds its lock.
+    void end_strays(std::chrono::milliseconds patience) const {
+        try {
+            close(take_host_lock(configuration_.state / "hosts.lock", patience));
+        } catch (const Error& e) {
+            // while the engine is there, it is the last holder
+            if (!engine_) log_failure("strays", e.what(), e.remedy);
+        }
+    }
+
     asio::awaitable<void> life() {
         engine_ = std::make_unique<Engine>(io_, clock_, engine_config(), *connections_, compiler_, [this](const std::string& why) { die(why); });
         co_await engine_->start();
@@ -83,6 +101,7 @@ private:
         web_->start();
         spdlog::info("ready version={} url={} socket={} pid={}", version, web_->url(), configuration_.socket().string(), getpid());
         notify_ready("serving " + web_->url());
+        is_ready_ = true;
         if (hooks_.ready) hooks_.ready(web_->url());
         start_watchdog();
         co_await wait_for_the_end();
@@ -111,8 +130,10 @@ private:
                 else if (kind != "unchanged")
                     spdlog::info("flow={} change={}", change.value("flow", ""), kind);
             }
+        } catch (const Refusal& e) {
+            log_failure("deploy=failed", e.what(), e.remedy);
         } catch (const std::exception& e) {
-            spdlog::error("deploy=failed reason=\"{}\"", e.what());
+            log_failure("deploy=failed", e.what(), "");
         }
     }
 
@@ -146,21 +167,28 @@ private:
     /// After a failure nothing is unwound: coroutines may still be suspended inside engine and server.
     void ended(const std::exception_ptr& failure) {
         if (!failure) return;
+        ExitCode code = exit_failed;
+        const char* event = is_ready_ ? "stopped" : "not_started";
         try {
             std::rethrow_exception(failure);
         } catch (const Error& e) {
-            spdlog::error("stopped reason=\"{}\"{}", e.what(), e.remedy.empty() ? "" : " remedy=\"" + e.remedy + "\"");
+            log_failure(event, e.what(), e.remedy);
+            if (!is_ready_ && e.error_class == ErrorClass::Permanent) code = exit_usage;
         } catch (const std::exception& e) {
-            spdlog::error("stopped reason=\"{}\"", e.what());
+            const bool store_is_away = !owns_node_ && !configuration_.database.empty();
+            log_failure(event, e.what(), store_is_away ? "check `database:` in millrace.yaml or MILLRACE_DATABASE, and that the server lets us in" : "");
         }
+        if (owns_node_) end_strays(std::chrono::milliseconds(50));
         if (postgres_ && owns_node_) postgres_->stop();
         spdlog::shutdown();
-        _exit(exit_failed);
+        _exit(code);
     }
 
-    /// The node's lease is gone: another may work on our runs already, so nothing is tidied up.
+    /// The node's lease is gone: another may work on our runs already, so whatever works for us ends, and nothing else is
+    /// tidied up.
     void die(const std::string& why) {
         spdlog::critical("node=lost reason=\"{}\" action=exit", why);
+        end_strays(std::chrono::milliseconds(50));
         _exit(exit_failed);
     }
 
@@ -178,9 +206,19 @@ private:
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<WebServer> web_;
     bool owns_node_ = false;          ///< the private PostgreSQL is ours to stop
+    bool is_ready_ = false;
 };
 
 } // namespace
+
+void make_private_folder(const fs::path& folder) {
+    umask(0077);
+    constexpr const char* remedy = "choose another folder in `state:` of millrace.yaml or in MILLRACE_STATE";
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure) throw Error(ErrorClass::Permanent, folder.string() + " cannot be made: " + failure.message(), remedy);
+    if (access(folder.c_str(), W_OK) != 0) throw Error(ErrorClass::Permanent, folder.string() + " cannot be written by this user", remedy);
+}
 
 int serve(const Configuration& configuration, const ServeHooks& hooks) {
     signal(SIGPIPE, SIG_IGN);
@@ -188,8 +226,8 @@ int serve(const Configuration& configuration, const ServeHooks& hooks) {
     try {
         return Daemon(configuration, hooks).run();
     } catch (const Error& e) {
-        spdlog::error("not_started reason=\"{}\"{}", e.what(), e.remedy.empty() ? "" : " remedy=\"" + e.remedy + "\"");
-        return exit_failed;
+        log_failure("not_started", e.what(), e.remedy);
+        return e.error_class == ErrorClass::Permanent ? exit_usage : exit_failed;
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "daemon/configuration.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -13,6 +14,9 @@ struct ServeHooks {
     /// Ready: listening, flows deployed. `url` is the dashboard's, empty without a TCP listener. On the loop's thread.
     std::function<void(const std::string& url)> ready;
 };
+
+/// Makes a folder that only this user may enter. Throws Error{Permanent}.
+void make_private_folder(const std::filesystem::path& folder);
 
 /// Runs until SIGINT, SIGTERM, or the loss of the node's lease. SIGHUP deploys the flow folders again. Returns an ExitCode;
 /// what went wrong has been logged. Called once per process, from main.

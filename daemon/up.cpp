@@ -28,7 +28,7 @@ public:
         const auto env_file = configuration.state / "sandbox.env";
         const auto log = configuration.state / "sandbox.log";
         std::error_code ignored;
-        fs::create_directories(configuration.state);
+        make_private_folder(configuration.state);
         fs::remove(env_file, ignored);
         fs::remove(log, ignored);
         ChildOptions child;

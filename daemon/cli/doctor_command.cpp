@@ -66,13 +66,20 @@ Finding check_store(Cli& cli) {
     const auto& configuration = cli.configuration();
     const bool is_private = configuration.database.empty();
     const auto url = is_private ? ManagedPostgres::url_of(configuration.state, "millrace") : configuration.database;
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb((url + (url.find('?') == std::string::npos ? "?" : "&") + "connect_timeout=5").c_str()), PQfinish);
+    try {
+        check_database_url(url);
+    } catch (const Error& error) {
+        return {"store", false, error.what(), error.remedy};
+    }
+    const char* const names[] = {"dbname", "connect_timeout", nullptr};
+    const char* const values[] = {url.c_str(), "5", nullptr};
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdbParams(names, values, 1), PQfinish);
     if (PQstatus(connection.get()) == CONNECTION_OK) {
         const int version = PQserverVersion(connection.get());
         return {"store", true, fmt::format("PostgreSQL {}.{}{}", version / 10000, version % 10000, is_private ? ", private" : ""), ""};
     }
     std::string why = PQerrorMessage(connection.get());
-    while (!why.empty() && why.back() == '\n') why.pop_back();
+    why = why.substr(0, why.find('\n')); // what follows asks whether the server runs
     if (is_private) return {"store", false, "the private PostgreSQL does not answer: " + why, "it starts with the daemon: millrace up, or systemctl start millrace"};
     return {"store", false, why, "check `database:` in millrace.yaml or MILLRACE_DATABASE"};
 }

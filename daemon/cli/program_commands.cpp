@@ -26,13 +26,8 @@ namespace {
 
 /// psql reads the connection from its environment, so that no password is in its arguments.
 void set_connection(const std::string& url) {
-    char* mistake = nullptr;
-    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), &mistake), PQconninfoFree);
-    if (!options) {
-        const std::string why = mistake ? mistake : "out of memory";
-        PQfreemem(mistake);
-        throw Error(ErrorClass::Permanent, "the database's URL is not understood: " + why);
-    }
+    check_database_url(url);
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), nullptr), PQconninfoFree);
     for (const auto* option = options.get(); option->keyword; ++option)
         if (option->val && option->envvar) setenv(option->envvar, option->val, 1);
 }

@@ -95,6 +95,19 @@ TEST_CASE("a project's connections are filled in, and what is not set is told by
     CHECK(connections.describe().dump().find("rotated") == std::string::npos);
 }
 
+TEST_CASE("a database's URL that is none is refused without being repeated") {
+    CHECK_NOTHROW(check_database_url("postgresql://somebody:hidden@/store?host=/run/postgresql"));
+    CHECK_NOTHROW(check_database_url("host=/run/postgresql dbname=store"));
+    for (const char* url : {"mysql://somebody:hidden@host/store", "hidden", "postgresql://somebody:hidden@host:port:port/store?nonsense=hidden"})
+        try {
+            check_database_url(url);
+            FAIL(url << " was taken");
+        } catch (const Error& error) {
+            CHECK(std::string(error.what()).find("hidden") == std::string::npos);
+            CHECK(error.remedy.find("postgresql://") != std::string::npos);
+        }
+}
+
 TEST_CASE("a mistake in millrace.yaml is told with its place") {
     const Folder folder;
     folder.write("millrace.yaml", "lisen: 127.0.0.1:1\n");
