@@ -2,9 +2,13 @@
 
 #include "daemon/cli/command_table.hpp"
 #include "flows/error.hpp"
+#include "flows/nearest.hpp"
 #include "flows/version.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <unistd.h>
 
@@ -37,9 +41,37 @@ int perform(Cli& cli) {
         return failed(cli, error.what(), error.remedy, code_of(error));
     } catch (const Error& error) {
         return failed(cli, error.what(), error.remedy, exit_usage);
+    } catch (const std::filesystem::filesystem_error& error) {
+        return failed(cli, error.path1().string() + ": " + error.code().message(), "check the path and its permissions", exit_usage);
     } catch (const std::exception& error) {
         return failed(cli, error.what(), "", exit_failed);
     }
+}
+
+/// What of the line was not understood: the command that it came to, and the first word that this does not know.
+struct Leftover {
+    const CLI::App* command;
+    std::string word; ///< may be empty
+};
+
+Leftover leftover_of(const CLI::App& app) {
+    const CLI::App* command = &app;
+    while (!command->get_subcommands().empty()) command = command->get_subcommands().back();
+    const auto words = app.remaining(true);
+    return {command, words.empty() ? "" : words.front()};
+}
+
+/// CLI11's complaint with our name before it, the nearest command, and where to read on.
+std::string usage_message(const CLI::App* app, const CLI::Error& error) {
+    const auto [command, word] = leftover_of(*app);
+    auto path = command->get_name();
+    for (const auto* above = command->get_parent(); above; above = above->get_parent()) path = above->get_name() + ' ' + path;
+    std::vector<std::string> known;
+    for (const auto* subcommand : command->get_subcommands({})) known.push_back(subcommand->get_name());
+    if (known.empty() || word.empty() || word.starts_with('-'))
+        return fmt::format("millrace: {}\n  see: {} --help\n", error.what(), path);
+    const auto near = nearest(word, known);
+    return fmt::format("millrace: there is no command '{} {}'\n  {}see: {} --help\n", path, word, near.empty() ? "" : "did you mean '" + near + "'? ", path);
 }
 
 } // namespace
@@ -77,6 +109,7 @@ int run_cli(int argc, char** argv) {
         ->type_name("FILE");
     app.fallthrough();
     app.require_subcommand(1);
+    app.failure_message(usage_message);
     app.footer("Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no daemon, 4 cancelled or timed out.");
     for (const auto& family : command_families()) {
         const auto before = app.get_subcommands({}).size();

@@ -56,7 +56,7 @@ void add_connections_commands(CLI::App& app, Cli& cli) {
     on_call(connections->add_subcommand("list", "Connections of this project and of the environment, without secrets"), cli, [&cli] { return list_connections(cli); });
     auto name = std::make_shared<std::string>();
     auto* command = connections->add_subcommand("check", "Does it answer, and does it take our credentials?");
-    command->add_option("NAME", *name)->required()->type_name("");
+    command->add_option("NAME", *name, "a connection, as `millrace connections list` shows it")->required()->type_name("");
     on_call(command, cli, [&cli, name] { return check(cli, *name); });
 }
 

@@ -48,7 +48,7 @@ void add_data_commands(CLI::App& app, Cli& cli) {
     auto name = std::make_shared<std::string>();
     auto rows = std::make_shared<int>(20);
     auto* command = data->add_subcommand("head", "The first rows of what a task made");
-    command->add_option("RUN.TASK", *name)->required()->type_name("");
+    command->add_option("RUN.TASK", *name, "number of the run and name of the task, such as 42.rows")->required()->type_name("");
     command->add_option("-n", *rows, "how many")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N");
     on_call(command, cli, [&cli, name, rows] { return head(cli, *name, *rows); });
 }

@@ -51,6 +51,17 @@ int list_flows(Cli& cli) {
     return exit_done;
 }
 
+/// "low, high", "1 to 10", "at least 1"; empty where any value of the type will do.
+std::string values_text(const Json& param) {
+    std::string values;
+    for (const auto& value : list_of(param, "enumeration")) values += (values.empty() ? "" : ", ") + value.get<std::string>();
+    if (!values.empty()) return values;
+    const auto bound = [&](const char* member) { return fmt::format("{:g}", param.at(member).get<double>()); };
+    const bool has_min = param.contains("min") && param["min"].is_number(), has_max = param.contains("max") && param["max"].is_number();
+    if (has_min && has_max) return bound("min") + " to " + bound("max");
+    return has_min ? "at least " + bound("min") : has_max ? "at most " + bound("max") : "";
+}
+
 int show_flow(Cli& cli, const std::string& name) {
     const auto flow = cli.api().get("/api/v1/flows/" + url_encoded(name));
     if (cli.json) {
@@ -62,9 +73,8 @@ int show_flow(Cli& cli, const std::string& name) {
     std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_text(flow));
     Table params({{"parameter"}, {"type"}, {"default"}, {"values"}});
     for (const auto& param : list_of(flow, "params")) {
-        std::string values;
-        for (const auto& value : list_of(param, "enum")) values += (values.empty() ? "" : ", ") + value.get<std::string>();
-        params.add({text_of(param, "name"), text_of(param, "type"), param.value("required", false) ? "(required)" : text_of(param, "default"), values});
+        params.add({text_of(param, "name"), text_of(param, "type"), param.value("required", false) ? "(required)" : text_of(param, "default_value"),
+                    values_text(param)});
     }
     if (!params.is_empty()) {
         std::cout << '\n';
@@ -124,7 +134,7 @@ void add_flows_commands(CLI::App& app, Cli& cli) {
 
     auto name = std::make_shared<std::string>();
     auto* show = flows->add_subcommand("show", "One flow: parameters, tasks, last runs");
-    show->add_option("FLOW", *name)->required()->type_name("");
+    show->add_option("FLOW", *name, "a deployed flow")->required()->type_name("");
     on_call(show, cli, [&cli, name] { return show_flow(cli, *name); });
 
     auto files = std::make_shared<std::vector<std::string>>();
@@ -134,7 +144,7 @@ void add_flows_commands(CLI::App& app, Cli& cli) {
 
     auto planned = std::make_shared<std::string>();
     auto* plan = flows->add_subcommand("plan", "The compiled plan of a deployed flow or of a file, as JSON");
-    plan->add_option("FLOW|FILE", *planned)->required()->type_name("");
+    plan->add_option("FLOW|FILE", *planned, "a deployed flow, or a path that ends in .yaml")->required()->type_name("");
     on_call(plan, cli, [&cli, planned] { return show_plan(cli, *planned); });
 
     auto* schema = flows->add_subcommand("schema", "The JSON Schema of flow files, for editors");

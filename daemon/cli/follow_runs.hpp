@@ -13,6 +13,7 @@ namespace millrace {
 [[nodiscard]] RunDocument fetch_run(const ApiClient& api, const std::string& id);
 
 /// Shows progress on `out` until every run is final; nothing where `out` is null. Returns the final documents, in order.
+/// SIGINT (Ctrl-C) and SIGTERM cancel the runs and the end is waited for; a second one ends this program.
 [[nodiscard]] std::vector<RunDocument> follow_runs(const ApiClient& api, const std::vector<std::string>& ids, std::ostream* out,
                                                    const Terminal& terminal);
 

@@ -69,6 +69,11 @@ std::string state_text(const Json& run_or_task) {
     return name.empty() ? state : fmt::format("{} ({})", state, name);
 }
 
+std::string message_text(const Json& run_or_task) {
+    const auto message = text_of(run_or_task, "message");
+    return message == text_of(run_or_task, "state_name") || message == text_of(run_or_task, "state") ? "" : message;
+}
+
 Table load_table(const Json& loads) {
     struct Sum {
         std::int64_t counts[5] = {};

@@ -27,6 +27,8 @@ namespace millrace {
 [[nodiscard]] std::string state_name_text(const Json& run_or_task);
 /// The state with its narrower name: "pending (WaitingForSlot)".
 [[nodiscard]] std::string state_text(const Json& run_or_task);
+/// Why it is in its state; empty where the message only repeats the state or its name.
+[[nodiscard]] std::string message_text(const Json& run_or_task);
 
 /// What loads did: table, inserted, updated, unchanged, deleted, rejected, seconds. The parts of several chunks of one
 /// table are added up.

@@ -3,10 +3,12 @@
 
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
+#include "flows/nearest.hpp"
 
 #include <fmt/format.h>
 
 #include <iostream>
+#include <map>
 
 namespace millrace {
 namespace {
@@ -32,16 +34,35 @@ Json typed_value(const std::string& text, const std::string& type) {
     return text;
 }
 
-Json params_of(const ApiClient& api, const std::string& flow, const std::vector<std::string>& assignments) {
+/// The documents of these flows, so that a name that is none is told before anything was started.
+std::vector<Json> flows_named(const ApiClient& api, const std::vector<std::string>& names) {
+    std::map<std::string, Json> deployed;
+    std::vector<std::string> known;
+    for (auto& flow : api.list("/api/v1/flows")) {
+        const auto name = text_of(flow, "name");
+        if (!flow.value("archived", false)) known.push_back(name);
+        deployed[name] = std::move(flow);
+    }
+    std::vector<Json> flows;
+    for (const auto& name : names) {
+        const auto found = deployed.find(name);
+        const auto near = nearest(name, known);
+        if (found == deployed.end())
+            throw UsageError("there is no flow " + name,
+                             near.empty() ? "`millrace flows` lists them; a new file needs `millrace deploy`" : "did you mean " + near + "?");
+        flows.push_back(found->second);
+    }
+    return flows;
+}
+
+Json params_of(const Json& flow, const std::vector<std::string>& assignments) {
     Json params = Json::object();
-    if (assignments.empty()) return params;
     std::map<std::string, std::string> types;
-    const auto document = api.get("/api/v1/flows/" + url_encoded(flow));
-    for (const auto& param : list_of(document, "params")) types[text_of(param, "name")] = text_of(param, "type");
+    for (const auto& param : list_of(flow, "params")) types[text_of(param, "name")] = text_of(param, "type");
     for (const auto& assignment : assignments) {
         const auto equals = assignment.find('=');
         if (equals == std::string::npos || equals == 0)
-            throw UsageError(fmt::format("--param {} is not NAME=VALUE", assignment));
+            throw UsageError(fmt::format("--param {} is not NAME=VALUE", assignment), "for example: --param region=eu");
         const auto name = assignment.substr(0, equals);
         const auto type = types.find(name);
         params[name] = typed_value(assignment.substr(equals + 1), type == types.end() ? "text" : type->second);
@@ -49,8 +70,8 @@ Json params_of(const ApiClient& api, const std::string& flow, const std::vector<
     return params;
 }
 
-Json request_of(const ApiClient& api, const std::string& flow, const RunArguments& arguments) {
-    Json request = {{"params", params_of(api, flow, arguments.params)}};
+Json request_of(const Json& flow, const RunArguments& arguments) {
+    Json request = {{"params", params_of(flow, arguments.params)}};
     if (arguments.from.empty() != arguments.to.empty())
         throw UsageError("--from and --to go together", "give both, or none for the flow's own interval");
     if (!arguments.from.empty()) request["interval"] = {{"start", arguments.from}, {"end", arguments.to}};
@@ -64,8 +85,9 @@ int run_flows(Cli& cli, const RunArguments& arguments) {
     const auto api = cli.api();
     Json started = Json::array();
     std::vector<std::string> ids;
-    for (const auto& flow : arguments.flows) {
-        auto run = api.post("/api/v1/flows/" + url_encoded(flow) + "/runs", request_of(api, flow, arguments));
+    for (const auto& document : flows_named(api, arguments.flows)) {
+        const auto flow = text_of(document, "name");
+        auto run = api.post("/api/v1/flows/" + url_encoded(flow) + "/runs", request_of(document, arguments));
         ids.push_back(text_of(run, "id"));
         if (!cli.json && !arguments.wait)
             std::cout << fmt::format("{} run {} {}\n", flow, ids.back(),
@@ -84,6 +106,13 @@ int run_flows(Cli& cli, const RunArguments& arguments) {
     return code_of_runs(runs);
 }
 
+const CLI::Validator whole_number(
+    [](const std::string& text) {
+        const bool digits = !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string::npos;
+        return digits && std::stoll(text) > 0 ? std::string() : "'" + text + "' is no whole number from 1 on";
+    },
+    "", "whole number");
+
 } // namespace
 
 void add_run_command(CLI::App& app, Cli& cli) {
@@ -93,10 +122,10 @@ void add_run_command(CLI::App& app, Cli& cli) {
     run->add_option("-p,--param", arguments->params, "a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
     run->add_option("--from", arguments->from, "start of the interval, inclusive: a date or RFC 3339")->type_name("TIME");
     run->add_option("--to", arguments->to, "end of the interval, exclusive")->type_name("TIME");
-    run->add_option("--limit-rows", arguments->limit_rows, "load at most so many rows, into a scratch schema")->type_name("N")->check(CLI::PositiveNumber);
+    run->add_option("--limit-rows", arguments->limit_rows, "load at most so many rows, into a scratch schema")->type_name("N")->check(whole_number);
     run->add_flag("--full-refresh", arguments->full_refresh, "forget cursors and read everything");
     run->add_option("--idempotency-key", arguments->key, "the same key never makes a second run")->type_name("TEXT");
-    run->add_flag("--wait", arguments->wait, "show progress and end with the run: 0 completed, 1 failed, 4 cancelled");
+    run->add_flag("--wait", arguments->wait, "show progress and end with the run: 0 completed, 1 failed, 4 cancelled; Ctrl-C cancels it");
     on_call(run, cli, [&cli, arguments] { return run_flows(cli, *arguments); });
 }
 

@@ -84,7 +84,8 @@ std::vector<Line> task_lines(const Json& run, const std::string& indent, Instant
             ++hidden;
             continue;
         }
-        lines.push_back({state, indent, task_name(task), task_detail(task), elapsed_text(task, now)});
+        const auto detail = task_detail(run, task);
+        lines.push_back({state, indent, task_name(task), detail.empty() ? state_name_text(task) : detail, elapsed_text(task, now)});
     }
     if (hidden > 0) lines.push_back({"", indent, fmt::format("and {} more", count_text(static_cast<std::int64_t>(hidden))), "", ""});
     return lines;
@@ -111,6 +112,12 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
     return lines;
 }
 
+/// What a run loaded, or why it is where it is.
+std::string run_detail(const Json& run) {
+    const auto loads = list_of(run, "loads");
+    return text_of(run, "state") == "completed" && !loads.empty() ? load_text(loads) : message_text(run);
+}
+
 /// The first failure of a run or of its chunks.
 const Json* failed_task(const Json& run) {
     if (const auto tasks = run.find("tasks"); tasks != run.end() && tasks->is_array())
@@ -127,9 +134,11 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
     const auto state = text_of(run, "state"), id = text_of(run, "id");
     if (state == "completed" || state == "skipped" || !is_over(state)) return;
     out << '\n' << terminal.painted(fmt::format("{} run {} {}", text_of(run, "flow"), id, state_text(run)), paint_of(state));
-    if (const auto message = text_of(run, "message"); !message.empty()) out << ": " << printable(message);
+    const Json* task = failed_task(run);
+    // the message of a run that a task made fail is that task's
+    if (const auto message = message_text(run); !message.empty() && !task) out << ": " << printable(message);
     out << '\n';
-    if (const Json* task = failed_task(run)) {
+    if (task) {
         const auto& error = task->at("error");
         out << "  " << task_name(*task) << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
         if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << "  remedy: " << printable(remedy) << '\n';
@@ -147,7 +156,7 @@ Json all_loads(const Json& run) {
 
 } // namespace
 
-std::string task_detail(const Json& task_run) {
+std::string task_detail(const Json& run, const Json& task_run) {
     const auto state = text_of(task_run, "state");
     const auto error = task_run.find("error");
     const bool has_error = error != task_run.end() && error->is_object();
@@ -162,8 +171,9 @@ std::string task_detail(const Json& task_run) {
         return (state == "retrying" ? "retrying: " : "") + text_of(*error, "message");
     const auto progress = task_run.find("progress");
     if (state == "running" && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
-    const auto message = text_of(task_run, "message");
-    return message.empty() ? state_name_text(task_run) : message;
+    const auto message = message_text(task_run);
+    if (text_of(task_run, "state_name") != "AwaitingApproval") return message;
+    return fmt::format("{}millrace runs approve {} {}, or reject", message.empty() ? "" : message + "   ", text_of(run, "id"), text_of(task_run, "task"));
 }
 
 void RunView::show(const std::vector<RunDocument>& runs, Instant at) {
@@ -172,6 +182,11 @@ void RunView::show(const std::vector<RunDocument>& runs, Instant at) {
     else
         for (const auto& run : runs) tell_changes(run, at);
     out_.flush();
+}
+
+void RunView::note(const std::string& text) {
+    out_ << (terminal_.is_terminal ? "\n" : "") << text << std::endl; // on a terminal after its "^C"
+    drawn_lines_ = 0;
 }
 
 void RunView::draw(const std::vector<RunDocument>& runs, Instant at) {
@@ -204,24 +219,23 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
     const auto id = text_of(run, "id"), flow = text_of(run, "flow");
     for (const auto& task : list_of(run, "tasks")) {
         // of a fan-out a line per task run would be noise: it is told by the run's counts
-        if (text_of(task, "item").empty()) tell(id + "." + text_of(task, "task"), flow + "." + task_name(task), task, at);
+        if (text_of(task, "item").empty()) tell(id + "." + text_of(task, "task"), flow + "." + task_name(task), task, task_detail(run, task), at);
     }
     for (const auto& chunk : list_of(run, "chunks")) {
         const auto chunk_id = text_of(chunk, "id"), part = flow + " " + chunk_text(chunk);
         for (const auto& task : list_of(chunk, "tasks"))
-            tell(chunk_id + "." + text_of(task, "task"), part + "." + task_name(task), task, at);
-        tell(chunk_id, part, chunk, at);
+            tell(chunk_id + "." + text_of(task, "task"), part + "." + task_name(task), task, task_detail(chunk, task), at);
+        tell(chunk_id, part, chunk, run_detail(chunk), at);
     }
-    tell(id, fmt::format("{} run {}", flow, id), run, at);
+    tell(id, fmt::format("{} run {}", flow, id), run, run_detail(run), at);
 }
 
-void RunView::tell(const std::string& key, const std::string& subject, const Json& document, Instant at) {
+void RunView::tell(const std::string& key, const std::string& subject, const Json& document, const std::string& detail, Instant at) {
     const auto state = text_of(document, "state");
     auto& told = told_[key];
     const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused";
     if (told == state || !worth) return;
     told = state;
-    const auto detail = task_detail(document);
     const auto time = is_over(state) ? elapsed_text(document, at) : "";
     out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time)
          << (detail.empty() ? "" : ": " + printable(detail)) << '\n';

@@ -21,11 +21,13 @@ public:
     RunView(std::ostream& out, const Terminal& terminal) : out_(out), terminal_(terminal) {}
 
     void show(const std::vector<RunDocument>& runs, Instant now);
+    /// A line of its own; a block on the terminal is drawn anew below it.
+    void note(const std::string& text);
 
 private:
     void draw(const std::vector<RunDocument>& runs, Instant now);
     void tell_changes(const RunDocument& run, Instant now);
-    void tell(const std::string& key, const std::string& subject, const Json& subject_document, Instant now);
+    void tell(const std::string& key, const std::string& subject, const Json& document, const std::string& detail, Instant now);
 
     std::ostream& out_;
     const Terminal& terminal_;
@@ -33,8 +35,9 @@ private:
     std::map<std::string, std::string> told_; ///< subject -> state that a line was written for
 };
 
-/// What a task run is doing or did, in few words: "12 requests, 3,400 records, slice 3 of 28", "412 rows", the error.
-[[nodiscard]] std::string task_detail(const Json& task_run);
+/// What a task run is doing or did, in few words: "12 requests, 3,400 records, slice 3 of 28", "412 rows", the error, how
+/// to decide an approval.
+[[nodiscard]] std::string task_detail(const Json& run, const Json& task_run);
 
 /// After the end: what was loaded, what failed and why, what to do next.
 void write_outcome(std::ostream& out, const Terminal& terminal, const std::vector<RunDocument>& runs);

@@ -3,6 +3,7 @@
 
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
+#include "flows/state.hpp"
 
 #include <fmt/format.h>
 
@@ -11,6 +12,8 @@
 
 namespace millrace {
 namespace {
+
+constexpr const char* run_number = "its number, as `millrace runs list` shows it";
 
 struct ListArguments {
     std::string flow, state;
@@ -30,7 +33,7 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
     Table table({{"run", Right}, {"flow"}, {"state"}, {"by"}, {"created"}, {"took", Right}, {"message"}});
     for (const auto& run : runs)
         table.add({text_of(run, "id"), text_of(run, "flow"), {state_text(run), paint_of(text_of(run, "state"))}, text_of(run, "trigger"),
-                   local_time_text(text_of(run, "created_at")), elapsed_text(run, now()), text_of(run, "message")});
+                   local_time_text(text_of(run, "created_at")), elapsed_text(run, now()), message_text(run)});
     if (table.is_empty())
         std::cout << "There is no such run.\n";
     else
@@ -44,9 +47,11 @@ int show_run(Cli& cli, const std::string& id) {
         Cli::print(run);
         return exit_done;
     }
-    std::cout << fmt::format("{} run {}  {}  by {}, created {}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold), text_of(run, "id"),
+    const auto took = elapsed_text(run, now());
+    std::cout << fmt::format("{} run {}  {}  by {}, created {}{}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold), text_of(run, "id"),
                              cli.out.painted(state_text(run), paint_of(text_of(run, "state"))), text_of(run, "trigger"),
-                             local_time_text(text_of(run, "created_at")));
+                             local_time_text(text_of(run, "created_at")), took.empty() ? "" : ", took " + took);
+    if (const auto message = message_text(run); !message.empty() && !is_final(state_from(text_of(run, "state")))) std::cout << printable(message) << '\n';
     if (const auto interval = run.find("interval"); interval != run.end() && interval->is_object())
         std::cout << fmt::format("interval {} to {}\n", text_of(*interval, "start"), text_of(*interval, "end"));
     if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
@@ -54,21 +59,26 @@ int show_run(Cli& cli, const std::string& id) {
     std::cout << '\n';
 
     using enum Table::Align;
-    Table table({{"part"}, {"task"}, {"verb"}, {"state"}, {"attempts", Right}, {"took", Right}, {"detail"}});
-    const auto add = [&](const std::string& part, const Json& tasks) {
-        for (const auto& task : tasks) {
+    const auto chunks = list_of(run, "chunks");
+    std::vector<Table::Column> columns{{"task"}, {"verb"}, {"state"}, {"attempts", Right}, {"took", Right}, {"detail"}};
+    if (!chunks.empty()) columns.insert(columns.begin(), Table::Column{"part"});
+    Table table(std::move(columns));
+    const auto add = [&](const std::string& part, std::vector<Table::Cell> cells) {
+        if (!chunks.empty()) cells.insert(cells.begin(), Table::Cell(part));
+        table.add(std::move(cells));
+    };
+    const auto add_tasks = [&](const std::string& part, const Json& of) {
+        for (const auto& task : list_of(of, "tasks")) {
             const auto item = text_of(task, "item");
-            table.add({part, text_of(task, "task") + (item.empty() ? "" : "[" + item + "]"), text_of(task, "verb"),
-                       {state_text(task), paint_of(text_of(task, "state"))}, text_of(task, "attempts"), elapsed_text(task, now()), task_detail(task)});
+            add(part, {text_of(task, "task") + (item.empty() ? "" : "[" + item + "]"), text_of(task, "verb"),
+                       {state_text(task), paint_of(text_of(task, "state"))}, text_of(task, "attempts"), elapsed_text(task, now()), task_detail(of, task)});
         }
     };
-    add("", list_of(run, "tasks"));
-    for (const auto& chunk : list_of(run, "chunks")) {
+    add_tasks("", run);
+    for (const auto& chunk : chunks) {
         const auto part = fmt::format("{} of {}", number_of(chunk["chunk"], "number"), number_of(chunk["chunk"], "of"));
-        const auto tasks = list_of(chunk, "tasks");
-        if (tasks.empty())
-            table.add({part, "", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
-        add(part, tasks);
+        if (list_of(chunk, "tasks").empty()) add(part, {"", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
+        add_tasks(part, chunk);
     }
     table.write(std::cout, cli.out);
     write_outcome(std::cout, cli.out, {run});
@@ -94,7 +104,7 @@ void write_line(const Cli& cli, const Json& line, bool with_task) {
 /// Chunks have logs of their own.
 std::vector<std::string> runs_with_logs(const ApiClient& api, const std::string& id) {
     std::vector<std::string> ids;
-    for (const auto& chunk : list_of(api.get("/api/v1/runs/" + id), "chunks")) ids.push_back(text_of(chunk, "id"));
+    for (const auto& chunk : list_of(api.get("/api/v1/runs/" + url_encoded(id)), "chunks")) ids.push_back(text_of(chunk, "id"));
     if (ids.empty()) ids.push_back(id);
     return ids;
 }
@@ -104,7 +114,7 @@ int show_logs(Cli& cli, const LogArguments& arguments) {
     Json all = Json::array();
     for (const auto& id : runs_with_logs(api, arguments.id)) {
         for (std::int64_t after = 0;;) {
-            std::string target = fmt::format("/api/v1/runs/{}/logs?after={}", id, after);
+            std::string target = fmt::format("/api/v1/runs/{}/logs?limit=10000&after={}", url_encoded(id), after);
             if (!arguments.task.empty()) target += "&task=" + url_encoded(arguments.task);
             if (arguments.attempt > 0) target += fmt::format("&attempt={}", arguments.attempt);
             const auto answer = api.get(target);
@@ -168,12 +178,12 @@ void add_reading(CLI::App& runs, Cli& cli) {
 
     auto shown = std::make_shared<std::string>();
     auto* show = runs.add_subcommand("show", "One run: its tasks, what they did, why it failed");
-    show->add_option("RUN", *shown)->required()->type_name("");
+    show->add_option("RUN", *shown, run_number)->required()->type_name("");
     on_call(show, cli, [&cli, shown] { return show_run(cli, *shown); });
 
     auto log = std::make_shared<LogArguments>();
     auto* logs = runs.add_subcommand("logs", "The log of a run");
-    logs->add_option("RUN", log->id)->required()->type_name("");
+    logs->add_option("RUN", log->id, run_number)->required()->type_name("");
     logs->add_option("--task", log->task, "of this task")->type_name("TASK");
     logs->add_option("--attempt", log->attempt, "of this attempt")->type_name("N");
     logs->add_flag("-f,--follow", log->follow, "until the run ends");
@@ -186,7 +196,7 @@ void add_acting(CLI::App& runs, Cli& cli) {
     for (const auto& [name, help] : simple) {
         auto id = std::make_shared<std::string>();
         auto* command = runs.add_subcommand(name, help);
-        command->add_option("RUN", *id)->required()->type_name("");
+        command->add_option("RUN", *id, run_number)->required()->type_name("");
         on_call(command, cli, [&cli, id, verb = std::string(name)] {
             return act(cli, "/api/v1/runs/" + url_encoded(*id) + "/" + verb, Json::object());
         });
@@ -197,8 +207,8 @@ void add_acting(CLI::App& runs, Cli& cli) {
         };
         auto arguments = std::make_shared<Arguments>();
         auto* command = runs.add_subcommand(decision, decision == std::string("approve") ? "Let an approval pass" : "Refuse an approval");
-        command->add_option("RUN", arguments->id)->required()->type_name("");
-        command->add_option("TASK", arguments->task)->required()->type_name("");
+        command->add_option("RUN", arguments->id, run_number)->required()->type_name("");
+        command->add_option("TASK", arguments->task, "the task that waits for a decision")->required()->type_name("");
         command->add_option("--comment", arguments->comment, "why")->type_name("TEXT");
         on_call(command, cli, [&cli, arguments, text = std::string(decision)] {
             return act(cli, fmt::format("/api/v1/runs/{}/tasks/{}/approve", url_encoded(arguments->id), url_encoded(arguments->task)),
@@ -207,7 +217,7 @@ void add_acting(CLI::App& runs, Cli& cli) {
     }
     auto again = std::make_shared<RerunArguments>();
     auto* command = runs.add_subcommand("rerun", "Run again: wholly, from what failed, or from a task");
-    command->add_option("RUN", again->id)->required()->type_name("");
+    command->add_option("RUN", again->id, run_number)->required()->type_name("");
     auto* failed = command->add_flag("--failed", again->failed, "only what did not complete");
     command->add_option("--task", again->task, "this task and everything after it")->excludes(failed)->type_name("TASK");
     command->add_flag("--wait", again->wait, "show progress and end with the run");

@@ -109,7 +109,7 @@ void add_schedules_commands(CLI::App& app, Cli& cli) {
     };
     auto arguments = std::make_shared<Arguments>();
     auto* command = schedules->add_subcommand("preview", "The next starts, with the reason of odd ones; a file needs no daemon");
-    command->add_option("FLOW|FILE", arguments->name)->required()->type_name("");
+    command->add_option("FLOW|FILE", arguments->name, "a deployed flow, or a path that ends in .yaml")->required()->type_name("");
     command->add_option("-n", arguments->count, "how many")->capture_default_str()->check(CLI::Range(1, 10000))->type_name("N");
     command->add_option("--from", arguments->from, "from this instant on: a date or RFC 3339 (default: now)")->type_name("INSTANT");
     on_call(command, cli, [&cli, arguments] { return preview(cli, arguments->name, arguments->count, arguments->from); });
@@ -117,7 +117,7 @@ void add_schedules_commands(CLI::App& app, Cli& cli) {
     for (const bool paused : {true, false}) {
         auto flow = std::make_shared<std::string>();
         auto* change = schedules->add_subcommand(paused ? "pause" : "resume", paused ? "Hold the schedules of a flow" : "Let them start runs again");
-        change->add_option("FLOW", *flow)->required()->type_name("");
+        change->add_option("FLOW", *flow, "a deployed flow")->required()->type_name("");
         on_call(change, cli, [&cli, flow, paused] { return hold(cli, *flow, paused); });
     }
 }

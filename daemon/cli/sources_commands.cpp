@@ -77,7 +77,7 @@ void add_sources_commands(CLI::App& app, Cli& cli) {
     on_call(sources->add_subcommand("list", "The sources of this installation"), cli, [&cli] { return list_sources(cli); });
     auto name = std::make_shared<std::string>();
     auto* show = sources->add_subcommand("show", "One source: fields of its connection, resources, columns");
-    show->add_option("SOURCE", *name)->required()->type_name("");
+    show->add_option("SOURCE", *name, "a source, as `millrace sources list` shows it")->required()->type_name("");
     on_call(show, cli, [&cli, name] { return show_source(cli, *name); });
     on_call(sources->add_subcommand("schema", "The JSON Schema of source specs, for editors"), cli, [] {
         Cli::print(source_schema());

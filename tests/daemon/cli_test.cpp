@@ -1,10 +1,12 @@
 #include "daemon/cli/api_client.hpp"
+#include "daemon/cli/cli.hpp"
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/run_view.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <iostream>
 #include <sstream>
 #include <vector>
 
@@ -86,6 +88,44 @@ TEST_CASE("after a failure the outcome names the task, the reason, the remedy an
     write_outcome(out, Terminal{}, {run("failed", {task("fetch", "failed", {{"error", error}})})});
     CHECK(out.str().find("fetch (auth): GET /user was answered 401\n  remedy: check the key\n") != std::string::npos);
     CHECK(out.str().find("millrace runs logs 7") != std::string::npos);
+}
+
+TEST_CASE("a run that a task made fail says the reason once") {
+    std::ostringstream out;
+    const Json error = {{"class", "permanent"}, {"message", "the command ended with exit code 3"}, {"remedy", ""}};
+    auto failed = run("failed", {task("boom", "failed", {{"error", error}})});
+    failed["message"] = "task boom: the command ended with exit code 3";
+    write_outcome(out, Terminal{}, {failed});
+    CHECK(out.str().starts_with("\nhours run 7 failed\n  boom (permanent): the command ended with exit code 3\n"));
+    failed["tasks"] = Json::array();
+    out.str("");
+    write_outcome(out, Terminal{}, {failed});
+    CHECK(out.str().starts_with("\nhours run 7 failed: task boom: the command ended with exit code 3\n"));
+}
+
+TEST_CASE("a message that only repeats the state is not shown, an approval says how it is given") {
+    CHECK(message_text({{"state", "running"}, {"state_name", "Running"}, {"message", "Running"}}).empty());
+    CHECK(message_text({{"state", "pending"}, {"state_name", "Queued"}, {"message", "waits for run 6"}}) == "waits for run 6");
+    const auto asked = task("ask", "paused", {{"state_name", "AwaitingApproval"}, {"message", "AwaitingApproval"}});
+    CHECK(task_detail(run("running", {asked}), asked) == "millrace runs approve 7 ask, or reject");
+}
+
+TEST_CASE("a command line that is not understood names the nearest command and where to read on") {
+    const auto said = [](std::vector<std::string> words) {
+        std::vector<char*> argv;
+        for (auto& word : words) argv.push_back(word.data());
+        std::ostringstream text;
+        auto* const before = std::cerr.rdbuf(text.rdbuf());
+        const int code = run_cli(static_cast<int>(argv.size()), argv.data());
+        std::cerr.rdbuf(before);
+        CHECK(code == exit_usage);
+        return text.str();
+    };
+    CHECK(said({"millrace", "flow"}) == "millrace: there is no command 'millrace flow'\n  did you mean 'flows'? see: millrace --help\n");
+    CHECK(said({"millrace", "runs", "shwo", "7"}) == "millrace: there is no command 'millrace runs shwo'\n  did you mean 'show'? see: millrace runs --help\n");
+    CHECK(said({"millrace", "runs", "show"}) == "millrace: RUN is required\n  see: millrace runs show --help\n");
+    CHECK(said({"millrace", "run", "tags", "--limit-rows", "0"}) ==
+          "millrace: --limit-rows: '0' is no whole number from 1 on\n  see: millrace run --help\n");
 }
 
 TEST_CASE("loads of several chunks into one table are one line") {

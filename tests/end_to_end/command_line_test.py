@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""The command line as a person and a script use it: exit codes, signals, and that nothing stays behind."""
+import glob, json, os, pathlib, signal, socket, subprocess, sys, unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "harness"))
+sys.dont_write_bytecode = True
+
+from processes import wait_until
+from service import Daemon, Folder, drop_root, installed_prefix
+
+MARK = f"86400.{os.getpid()}"  # an argument of sleep that no other process has
+FLOWS = {
+    "quick": "flow: quick\nparams: {n: {type: int, default: 5, min: 1, max: 10}}\ntasks:\n  a: {run: echo done}\n",
+    "broken": "flow: broken\ntasks:\n  boom: {run: \"echo 'no such table' >&2; exit 3\"}\n",
+    "slow": "flow: slow\ntasks:\n  a: {run: sleep 1000}\n",
+    "stray": f"flow: stray\ntasks:\n  a: {{run: \"sleep {MARK} & setsid sleep {MARK} & trap '' TERM; sleep {MARK}; wait\"}}\n",
+    "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
+}
+
+
+def marked():
+    """The processes that sleep for MARK."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            words = pathlib.Path(path).read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[:2] == [b"sleep", MARK.encode()]:
+            found.append(int(path.split("/")[2]))
+    return found
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = Folder()
+        cls.path = folder.__enter__()
+        cls.addClassCleanup(folder.__exit__)
+        cls.prefix = installed_prefix(cls.path)
+        cls.daemon = Daemon(cls.prefix, cls.path, FLOWS, {}, None)
+        cls.addClassCleanup(cls.daemon.stop)
+        cls.daemon.start()
+
+    def command(self, *arguments):
+        return [f"{self.prefix}/bin/millrace", "--config", self.daemon.config, *arguments]
+
+    def millrace(self, *arguments, code=0, env=None):
+        """Its output; errors included."""
+        done = subprocess.run(self.command(*arguments), cwd=self.path, env=env or self.daemon.environment, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=60)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}")
+        return done.stdout
+
+    def runs_of(self, flow):
+        return json.loads(self.millrace("runs", "list", "--flow", flow, "--json"))
+
+    def test_exit_codes(self):
+        self.assertIn("quick run ", self.millrace("run", "quick", "--wait"))
+        self.assertIn("the command ended with exit code 3", self.millrace("run", "broken", "--wait", code=1))
+        self.assertIn("parameter n", self.millrace("run", "quick", "--param", "n=many", code=2))
+        self.assertIn("there is no run 999999", self.millrace("runs", "show", "999999", code=2))
+        elsewhere = {**self.daemon.environment, "MILLRACE_URL": "http://127.0.0.1:1"}
+        self.assertIn("no daemon answers", self.millrace("runs", "list", code=3, env=elsewhere))
+
+    def test_a_flow_that_is_none_stops_the_command_before_it_starts_another(self):
+        before = len(self.runs_of("quick"))
+        self.assertIn("did you mean quick?", self.millrace("run", "quick", "quik", code=2))
+        self.assertEqual(len(self.runs_of("quick")), before)
+
+    def test_psql_takes_its_own_options(self):
+        self.assertEqual(self.millrace("psql", "-Atc", "select 6 * 7").strip(), "42")
+
+    def test_a_flow_is_shown_with_the_values_that_its_parameters_may_have(self):
+        self.assertRegex(self.millrace("flows", "show", "quick"), r"n +int +5 +1 to 10")
+
+    def test_an_approval_says_how_it_is_given(self):
+        run = self.daemon.trigger("asking")["id"]
+        wait_until(lambda: "AwaitingApproval" in self.millrace("runs", "show", str(run)), 20, "the question")
+        self.assertIn(f"millrace runs approve {run} ask", self.millrace("runs", "show", str(run)))
+        self.millrace("runs", "reject", str(run), "ask")
+        self.assertEqual(self.daemon.wait(run)["state"], "failed")
+
+    def test_ctrl_c_cancels_what_is_waited_for(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            waiting = subprocess.Popen(self.command("run", "slow", "--wait"), cwd=self.path, env=self.daemon.environment, text=True,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            wait_until(lambda: any(run["state"] == "running" for run in self.runs_of("slow")), 20, "the run's start")
+            waiting.send_signal(number)
+            self.assertIn("cancelling", waiting.communicate(timeout=30)[0])
+            self.assertEqual(waiting.returncode, 4)
+            self.assertEqual({run["state"] for run in self.runs_of("slow")}, {"cancelled"})
+
+
+class Daemons(unittest.TestCase):
+    def setUp(self):
+        folder = Folder()
+        self.path = folder.__enter__()
+        self.addCleanup(folder.__exit__)
+        self.prefix = installed_prefix(self.path)
+        self.daemon = Daemon(self.prefix, self.path, FLOWS, {}, None)
+        self.addCleanup(self.daemon.stop)
+
+    def refused(self, **settings):
+        done = subprocess.run([f"{self.prefix}/bin/millrace", "serve", "--config", self.daemon.config], env={**self.daemon.environment, **settings},
+                              cwd=self.path, text=True, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        return done.stderr
+
+    def test_a_configuration_that_cannot_work_is_refused_before_anything_is_made(self):
+        self.assertIn("has no port", self.refused(MILLRACE_LISTEN="nonsense"))
+        self.assertIn("no key exists", self.refused(MILLRACE_LISTEN="0.0.0.0:0"))
+        self.assertIn("longer than 107 bytes", self.refused(MILLRACE_STATE=f"{self.path}/{'x' * 120}"))
+        self.assertFalse(os.path.exists(f"{self.path}/state"))
+        self.assertNotIn("hidden", self.refused(MILLRACE_DATABASE="mysql://somebody:hidden@host/store"))
+
+    def test_nothing_that_a_task_started_outlives_the_daemon(self):
+        self.daemon.start()
+        self.daemon.trigger("stray")
+        wait_until(lambda: len(marked()) == 3, 20, "the task's processes")
+        self.daemon.stop()
+        self.assertEqual(marked(), [])
+        with socket.socket() as taken:  # the run is taken up again, then the address turns out to be another's
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            self.assertIn("Address already in use", self.refused(MILLRACE_LISTEN=f"127.0.0.1:{taken.getsockname()[1]}"))
+        self.assertEqual(marked(), [])
+
+
+if __name__ == "__main__":
+    drop_root()
+    unittest.main(verbosity=2)
