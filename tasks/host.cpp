@@ -133,18 +133,36 @@ void Host::send(const std::string& line) {
     }
 }
 
-template <class Work>
-void Host::spawn(Work work) {
-    {
-        const std::scoped_lock lock(mutex_);
-        ++threads_;
+/// On a thread that has nothing to do, else on a new one. One idle thread is kept: DuckDB's allocator gives back what a thread
+/// held when it ends, which costs a small order more than its work.
+void Host::spawn(std::function<void()> work) {
+    const std::scoped_lock lock(mutex_);
+    ++orders_;
+    waiting_.push_back(std::move(work));
+    if (waiting_.size() <= idle_threads_) {
+        work_came_.notify_one();
+        return;
     }
-    std::thread([this, work = std::move(work)]() mutable {
+    std::thread([this] { work_off(); }).detach();
+}
+
+void Host::work_off() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+        if (waiting_.empty()) {
+            if (idle_threads_ > 0) return;
+            ++idle_threads_;
+            work_came_.wait(lock, [this] { return !waiting_.empty() || closing_; });
+            --idle_threads_;
+            if (closing_) return idle_.notify_all();
+        }
+        const std::function<void()> work = std::move(waiting_.front());
+        waiting_.pop_front();
+        lock.unlock();
         work();
-        const std::scoped_lock lock(mutex_);
-        --threads_;
-        idle_.notify_all();
-    }).detach();
+        lock.lock();
+        if (--orders_ == 0) idle_.notify_all();
+    }
 }
 
 void Host::attempt(const AttemptOrder& order, Running& running) {
@@ -269,7 +287,10 @@ void Host::run() {
     warm_up();
     wait_for_orders();
     std::unique_lock<std::mutex> lock(mutex_);
-    idle_.wait(lock, [this] { return threads_ == 0; });
+    idle_.wait(lock, [this] { return orders_ == 0; });
+    closing_ = true;
+    work_came_.notify_all();
+    idle_.wait(lock, [this] { return idle_threads_ == 0; });
 }
 
 } // namespace millrace

@@ -10,6 +10,8 @@
 #include "tasks/warm_database.hpp"
 
 #include <condition_variable>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,8 +41,8 @@ private:
     void start_infer(const Json& message);
     void cancel(OrderId id);
     void cancel_all();
-    template <class Work>
-    void spawn(Work work);
+    void spawn(std::function<void()> work);
+    void work_off();
     void send(const std::string& line);
     void wait_for_orders();
     void warm_up();
@@ -56,7 +58,11 @@ private:
     std::mutex mutex_; ///< guards what follows
     std::condition_variable idle_;
     std::map<OrderId, std::shared_ptr<Running>> running_;
-    int threads_ = 0;
+    int orders_ = 0;                            ///< waiting or under way
+    std::deque<std::function<void()>> waiting_; ///< for a thread
+    std::size_t idle_threads_ = 0;
+    bool closing_ = false;                      ///< no order comes any more
+    std::condition_variable work_came_;
 };
 
 } // namespace millrace

@@ -17,11 +17,13 @@ constexpr const char* insert_pending = R"sql(
     insert into millrace.task_run (run_id, task, item, attempts, charged, state, state_name)
     select -1, 0, item, 0, 0, 'pending', 'Pending' from unnest($1::int[]) as item)sql";
 
+// `offset 0`: with a constant run id the planner, without statistics of that run, reads all of its rows for each row of the batch.
 constexpr const char* update_completed = R"sql(
     update millrace.task_run t
        set attempts = 1, state = 'completed', state_name = 'Completed', started_at = u.started_at, finished_at = u.finished_at
-      from unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) as u(item, started_at, finished_at)
-     where t.run_id = -1 and t.task = 0 and t.item = u.item)sql";
+      from (select -1::bigint as run_id, 0 as task, * from unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) as a(item, started_at, finished_at)
+            offset 0) as u
+     where t.run_id = u.run_id and t.task = u.task and t.item = u.item)sql";
 
 std::string repeated(const std::string& value, int n) {
     std::string out = "{";
