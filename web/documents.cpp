@@ -69,6 +69,7 @@ constexpr Member run[] = {
 };
 constexpr Member run_detail[] = {
     {"tasks", "TaskRun[]", "the first 1,000; the rest at runs/{id}/tasks"},
+    {"tasks_next", "string?", "`after` of the rest"},
     {"chunks", "Run[]", ""},
 };
 constexpr Member triggered_run[] = {
@@ -83,7 +84,7 @@ constexpr Member chunk[] = {
     {"of", "integer", ""},
 };
 constexpr Member load[] = {
-    {"task", "string", ""},
+    {"task", "string=", "of a run's loads"},
     {"table", "string", ""},
     {"inserted", "integer", ""},
     {"updated", "integer", ""},
@@ -117,6 +118,7 @@ constexpr Member task_error[] = {
     {"remedy", "string?", "what to do"},
 };
 constexpr Member progress[] = {
+    {"id", "integer", "of the attempt, on this node"},
     {"step", "string", ""},
     {"requests", "integer", ""},
     {"pages", "integer", ""},
@@ -174,6 +176,8 @@ constexpr Member doctor[] = {
     {"hosts", "any", ""},
     {"journal", "object", ""},
     {"figures", "object", "as /metrics shows them"},
+    {"flows", "integer", "deployed"},
+    {"schedules", "integer", ""},
 };
 constexpr Member dataset[] = {
     {"columns", "Column[]", ""},
@@ -183,6 +187,7 @@ constexpr Member dataset[] = {
 constexpr Member column[] = {
     {"name", "string", ""},
     {"type", "string", ""},
+    {"nullable", "boolean=", ""},
 };
 constexpr Member schedule[] = {
     {"flow", "string", ""},

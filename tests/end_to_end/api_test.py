@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""The HTTP API of a real daemon: openapi.json describes what is answered, mistakes are problems, slow clients harm nobody."""
+import pathlib, re, socket, sys, unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "harness"))
+sys.dont_write_bytecode = True
+
+from service import Daemon, Folder, drop_root, installed_prefix
+
+FLOWS = {
+    "rows": """flow: rows
+schedule: {cron: "0 5 * * 1"}
+params: {n: {type: int, default: 5, min: 1, max: 10}, words: {type: text, enum: [a, ü], default: ü}}
+tasks:
+  made:
+    transform: select i as n, 'naïve ☃' as t from range(50) r(i)
+    columns: {n: bigint unique, t: text}
+  stored: {load: made, into: warehouse.demo.rows, mode: upsert, key: n}
+""",
+    "broken": "flow: broken\ntasks:\n  boom: {run: exit 3}\n  after: {run: echo never, needs: [boom]}\n",
+    "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
+    "lonely": "flow: lonely\noverlap: skip\ntasks:\n  a: {run: sleep 1000}\n",
+}
+
+
+def differences(schemas, schema, value, at):
+    """Where a value is not as its schema says: wrong types, what is missing, what is not described."""
+    if "$ref" in schema:
+        return differences(schemas, schemas[schema["$ref"].rpartition("/")[2]], value, at)
+    if "anyOf" in schema or "oneOf" in schema:
+        return min((differences(schemas, one, value, at) for one in schema.get("anyOf") or schema["oneOf"]), key=len)
+    if "allOf" in schema:
+        parts = [schemas[part["$ref"].rpartition("/")[2]] if "$ref" in part else part for part in schema["allOf"]]
+        schema = {"type": "object", "properties": {}, "required": []}
+        for part in parts:
+            schema["properties"].update(part["properties"])
+            schema["required"] += part.get("required", [])
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+    wanted = schema.get("type", [])
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    if wanted and not any(isinstance(value, kinds[kind]) for kind in wanted):
+        return [f"{at} is {value!r}, not {wanted}"]
+    found = []
+    if isinstance(value, dict) and schema.get("properties"):
+        found += [f"{at} lacks {name}" for name in schema.get("required", []) if name not in value]
+        for name, member in value.items():
+            if name in schema["properties"]:
+                found += differences(schemas, schema["properties"][name], member, f"{at}.{name}")
+            else:
+                found.append(f"{at}.{name} is not described")
+    if isinstance(value, list) and "items" in schema:
+        for item in value:
+            found += differences(schemas, schema["items"], item, f"{at}[]")
+    return found
+
+
+class Api(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = Folder()
+        path = folder.__enter__()
+        cls.addClassCleanup(folder.__exit__)
+        cls.daemon = Daemon(installed_prefix(path), path, FLOWS, {}, None)
+        cls.addClassCleanup(cls.daemon.stop)
+        cls.daemon.start()
+        cls.api = cls.daemon.request("GET", "/api/v1/openapi.json")[1]
+        cls.rows = cls.daemon.run("rows")
+        cls.broken = cls.daemon.run("broken")
+
+    def described(self, method, pattern, body=None, **values):
+        status, answer = self.daemon.request(method, pattern.format(**values), body)
+        self.assertIn(status, (200, 202), answer)
+        schema = self.api["paths"][pattern][method.lower()]["responses"]["2XX"]["content"]["application/json"]["schema"]
+        self.assertEqual(sorted(set(differences(self.api["components"]["schemas"], schema, answer, pattern))), [])
+        return answer
+
+    def refused(self, status, method, path, body=None):
+        code, problem = self.daemon.request(method, path, body)
+        self.assertEqual(code, status, problem)
+        self.assertEqual(problem["status"], status)
+        return problem["detail"] + "\n" + problem.get("remedy", "")
+
+    def test_answers_are_as_they_are_described(self):
+        for pattern in ("flows", "runs", "schedules", "limits", "nodes", "doctor"):
+            self.described("GET", f"/api/v1/{pattern}")
+        for flow in FLOWS:
+            self.described("GET", "/api/v1/flows/{name}", name=flow)
+        for run in (self.rows["id"], self.broken["id"]):
+            for what in ("", "/tasks", "/graph", "/logs", "/events"):
+                self.described("GET", "/api/v1/runs/{id}" + what, id=run)
+        self.described("GET", "/api/v1/runs/{id}/datasets/{task}", id=self.rows["id"], task="made")
+        self.described("POST", "/api/v1/runs/{id}/rerun", {"from": "failed"}, id=self.broken["id"])
+        self.described("PATCH", "/api/v1/schedules/{flow}", {"paused": True}, flow="rows")
+        self.described("POST", "/api/v1/deploy", {"dry_run": True})
+        self.described("POST", "/api/v1/flows/validate", {"files": [{"name": "x.yaml", "text": "flow: X"}]})
+        asked = self.described("POST", "/api/v1/flows/{name}/runs", {}, name="asking")["id"]
+        self.described("POST", "/api/v1/runs/{id}/pause", {}, id=asked)
+        self.described("POST", "/api/v1/runs/{id}/resume", {}, id=asked)
+        self.described("POST", "/api/v1/runs/{id}/cancel", {}, id=asked)
+
+    def test_an_idempotency_key_makes_one_run_and_refuses_other_values(self):
+        body = {"params": {"n": 3}, "idempotency_key": "once"}
+        self.assertEqual(self.daemon.trigger("rows", body)["id"], self.daemon.trigger("rows", body)["id"])
+        self.assertIn("use another key", self.refused(409, "POST", "/api/v1/flows/rows/runs", {**body, "params": {"n": 4}}))
+
+    def test_overlap_is_skipped_with_200(self):
+        first = self.daemon.trigger("lonely")["id"]
+        status, second = self.daemon.request("POST", "/api/v1/flows/lonely/runs", {})
+        self.assertEqual((status, second["outcome"], second["state"]), (200, "skipped", "skipped"))
+        self.daemon.request("POST", f"/api/v1/runs/{first}/cancel", {})
+        self.assertEqual(self.daemon.wait(first)["state"], "cancelled")
+
+    def test_pages_follow_each_other_without_gap_or_repetition(self):
+        for _ in range(4):
+            self.daemon.run("broken")
+        seen, after = [], ""
+        while after is not None:
+            page = self.daemon.request("GET", f"/api/v1/runs?flow=broken&limit=2{after and '&after=' + after}")[1]
+            self.assertLessEqual(len(page["items"]), 2)
+            seen += [run["id"] for run in page["items"]]
+            after = page["next"]
+        self.assertEqual(seen, sorted(set(seen), reverse=True))
+        self.assertGreaterEqual(len(seen), 5)
+
+    def test_mistakes_name_the_thing_and_the_remedy(self):
+        runs = "/api/v1/flows/rows/runs"
+        self.assertIn("no flow nothing", self.refused(404, "POST", "/api/v1/flows/nothing/runs", {}))
+        self.assertIn("parms", self.refused(422, "POST", runs, {"parms": {}}))
+        self.assertIn("parameter n", self.refused(422, "POST", runs, {"params": {"n": "many"}}))
+        self.assertIn("it takes flow, state", self.refused(422, "GET", "/api/v1/runs?lmit=3"))
+        self.assertIn("1 to 500", self.refused(422, "GET", "/api/v1/runs?limit=501"))
+        self.assertIn("no run abc", self.refused(404, "GET", "/api/v1/runs/abc"))
+        self.assertIn("it takes GET", self.refused(405, "DELETE", "/api/v1/flows"))
+        deep = runs_body = {}
+        for _ in range(80):
+            deep["params"] = {}
+            deep = deep["params"]
+        self.assertIn("nested", self.refused(422, "POST", runs, runs_body))
+
+    def test_two_hundred_clients_and_those_that_never_finish_their_request(self):
+        address, port = re.search(r"url=http://([\d.]+):(\d+)", self.daemon.log()).groups()
+        clients = [socket.create_connection((address, int(port)), timeout=20) for _ in range(200)]
+        try:
+            for client in clients[:100]:
+                client.sendall(b"GET /api/v1/runs HTTP/1.1\r\nHo")
+            for client in clients[100:]:
+                client.sendall(b"GET /api/v1/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            for client in clients[100:]:
+                self.assertTrue(client.recv(1000).startswith(b"HTTP/1.1 200"))
+            self.assertEqual(self.daemon.request("GET", "/healthz")[0], 200)
+        finally:
+            for client in clients:
+                client.close()
+
+
+if __name__ == "__main__":
+    drop_root()
+    unittest.main(verbosity=2)
