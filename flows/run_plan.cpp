@@ -41,7 +41,7 @@ double retry_delay(const RetryPolicy& policy, int charged, double retry_after, d
     double delay = policy.delay;
     if (policy.exponential) delay *= std::pow(2.0, std::min(charged - 1, 40));
     delay = std::min(delay, policy.max_delay);
-    delay *= 1 + policy.jitter_percent / 100 * (2 * random - 1);
+    delay = std::min(delay * (1 + policy.jitter_percent / 100 * (2 * random - 1)), policy.max_delay);
     return std::max({delay, retry_after, 0.0});
 }
 

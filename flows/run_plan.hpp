@@ -90,9 +90,11 @@ public:
     void reuse(int task, TaskRunDetails result, Instant now);
     /// A new run. Every task run is pending and changed.
     void begin(Instant now);
+    enum class Ending { Cancelled, TimedOut };
     /// A run that was under way when the process ended: its rows as stored. Attempts that were under way are lost: they
-    /// begin again, not charged against the retry policy. `lost` receives them.
-    void restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost);
+    /// begin again, not charged against the retry policy. `lost` receives them. A run that was cancelling ends as `ending` says.
+    void restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost,
+                 Ending ending = Ending::Cancelled, const std::string& message = {});
 
     // What happened.
     void started(TaskKey key, Instant now);
@@ -112,7 +114,6 @@ public:
     void advance(Instant now);
 
     // What a person wants.
-    enum class Ending { Cancelled, TimedOut };
     void cancel(Ending ending, const std::string& message, Instant now);
     void pause(Instant now);
     void resume(Instant now);

@@ -182,7 +182,8 @@ void RunPlan::ring(const Timer& timer, Instant now) {
 
 // ---- after a restart ------------------------------------------------------------------------------------------------
 
-void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost) {
+void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost, Ending ending,
+                      const std::string& message) {
     for (auto& row : rows) {
         auto& n = node(row.key.task);
         row.run.stored = true;
@@ -210,7 +211,11 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
         const bool at_host = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
         if (run.state == State::Retrying && run.due_at) set_timer(key, *run.due_at, Alarm::Retry);
         else if (run.state == State::Paused && run.due_at) set_timer(key, *run.due_at, Alarm::Approval);
-        else if (run.state == State::Running && run.due_at) set_timer(key, *run.due_at, Alarm::Wait);
+        else if (run.state == State::Running && run.due_at) {
+            set_timer(key, *run.due_at, Alarm::Wait);
+            if (const double limit = plan_of(key.task).timeout; limit > 0)
+                set_timer(key, run.started_at.value_or(now) + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
+        }
         else if (at_host && !(key.item < 0 && node(key.task).mapped)) lost.push_back(key);
     };
     tasks_left_ = 0;
@@ -249,7 +254,7 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
             offer_items(n, task);
         }
     }
-    if (run_state == State::Cancelling) cancel(Ending::Cancelled, "cancelled", now);
+    if (run_state == State::Cancelling) cancel(ending, message, now);
     for (const auto key : lost) {
         if (run_at(key).state != State::Cancelling) continue;
         become(key, State::Cancelled, "Cancelled", now);

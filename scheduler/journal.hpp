@@ -24,8 +24,10 @@ struct RunChanges {
     std::vector<EventRow> events;
     std::optional<FiringRow> firing;
     std::vector<TaskKey> released;    ///< task runs whose slots become free
+    bool even_if_refused = false;     ///< taken though earlier rows of the run were not: its end, and its slots
     std::function<void()> committed;  ///< may be empty
-    /// PostgreSQL will never take these rows (sqlstate, message); other runs of the group are not concerned. May be empty.
+    /// PostgreSQL will never take these rows (sqlstate, message), and nothing later of this run is written either; other runs
+    /// are not concerned. May be empty.
     std::function<void(std::string, std::string)> refused;
 };
 

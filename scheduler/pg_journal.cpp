@@ -71,13 +71,26 @@ void PgJournal::work() {
             group.swap(gathering_);
         }
         if (dead_) continue;
+        turn_away(group);
         write_or_bisect(std::move(group));
     }
+}
+
+/// Takes out what is of runs that were refused before.
+void PgJournal::turn_away(Group& group) {
+    if (refused_runs_.empty()) return;
+    const auto stays = [this](const RunChanges& c) { return c.even_if_refused || !refused_runs_.contains(c.run_id); };
+    const auto cut = std::stable_partition(group.begin(), group.end(), stays);
+    if (cut == group.end()) return;
+    Group away(std::make_move_iterator(cut), std::make_move_iterator(group.end()));
+    group.erase(cut, group.end());
+    answer(std::move(away), std::pair<std::string, std::string>("", "earlier rows of this run were refused"));
 }
 
 /// Writes the group whole; where PostgreSQL refuses it, in halves, until the one run is found whose rows it will not take.
 /// Changes of one run stay in order and share their fate.
 void PgJournal::write_or_bisect(Group group) {
+    if (group.empty()) return;
     switch (write(group, 0, group.size())) {
     case Written::Yes: return answer(std::move(group), std::nullopt);
     case Written::Fenced:
@@ -87,6 +100,11 @@ void PgJournal::write_or_bisect(Group group) {
     std::stable_sort(group.begin(), group.end(), [](const RunChanges& a, const RunChanges& b) { return a.run_id < b.run_id; });
     if (group.front().run_id == group.back().run_id) {
         spdlog::error("journal: PostgreSQL refuses the rows of run={} sqlstate={} error={}", group.front().run_id, last_refusal_.first, last_refusal_.second);
+        if (group.front().run_id) refused_runs_.insert(group.front().run_id);
+        {
+            std::lock_guard lock(mutex_);
+            ++figures_.refused;
+        }
         return answer(std::move(group), last_refusal_);
     }
     auto middle = group.begin() + static_cast<std::ptrdiff_t>(group.size() / 2);
@@ -101,7 +119,7 @@ void PgJournal::write_or_bisect(Group group) {
 
 /// Tries until it is known what became of it: a commit whose answer was lost is settled by the fence row.
 PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t to) {
-    for (;;) {
+    for (int failures = 0;;) {
         const std::int64_t begin = boottime_us();
         try {
             if (!connection_) {
@@ -119,8 +137,9 @@ PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t 
                 if (!sql) connection_.reset();
                 return Written::Refused;
             }
-            spdlog::warn("journal: the store is away, trying again: {}", e.what());
+            if (failures == 0) spdlog::warn("journal: the store is away, trying again: {}", e.what());
             connection_.reset();
+            if (failures++ > 0 && !pause()) return Written::Stopped; // a lost connection at once, a full disk now and then
             continue;
         }
         const std::int64_t end = boottime_us();
@@ -166,17 +185,18 @@ bool PgJournal::reconnect(bool& arrived) {
             connection_.reset();
             if (tries == 0) spdlog::warn("journal: the store cannot be reached: {}", e.what());
         }
-        std::unique_lock lock(mutex_);
-        if (arrived_.wait_for(lock, std::chrono::milliseconds(50), [this] { return stopping_; })) return false;
+        if (!pause()) return false;
     }
+}
+
+/// Between tries. False: we are to stop.
+bool PgJournal::pause() {
+    std::unique_lock lock(mutex_);
+    return !arrived_.wait_for(lock, std::chrono::milliseconds(50), [this] { return stopping_; });
 }
 
 void PgJournal::answer(Group group, std::optional<std::pair<std::string, std::string>> refusal) {
     const std::size_t rows = task_rows(group);
-    if (refusal) {
-        std::lock_guard lock(mutex_);
-        ++figures_.refused;
-    }
     auto tell = [backlog = backlog_, rows, group = std::move(group), refusal = std::move(refusal)] {
         backlog->fetch_sub(rows, std::memory_order_relaxed);
         for (const auto& changes : group) {

@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 
 namespace millrace {
@@ -54,6 +55,8 @@ private:
     void write_or_bisect(Group group);
     void transact(Group& group, std::size_t from, std::size_t to);
     bool reconnect(bool& arrived);
+    bool pause();
+    void turn_away(Group& group);
     void answer(Group group, std::optional<std::pair<std::string, std::string>> refusal);
     void die();
 
@@ -65,6 +68,7 @@ private:
     NodeIdentity node_;
     std::unique_ptr<pqxx::connection> connection_;
     std::pair<std::string, std::string> last_refusal_;
+    std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
     bool dead_ = false;
 
     // Guarded by mutex_.

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -135,10 +136,7 @@ std::size_t write_task_runs(pqxx::work& work, std::span<RunChanges> group) {
                 const auto [at, fresh] = place.try_emplace({changes.run_id, row.key}, last.size());
                 if (!fresh) {
                     auto& earlier = *last[at->second].second;
-                    if (earlier.is_new) {
-                        row.is_new = true;
-                        row.value = std::move(earlier.value);
-                    }
+                    if (earlier.is_new && !std::exchange(row.is_new, true)) row.value = std::move(earlier.value); // once: a group may be written again
                     last[at->second].second = &row;
                     continue;
                 }

@@ -133,9 +133,9 @@ void Runner::pump(std::int64_t run_id) {
         stalled_.insert(run_id);
         return;
     }
-    if (step(*run)) soon(run_id);
+    if (!run->held && step(*run)) soon(run_id);
     record(*run);
-    arm(*run);
+    if (!run->held) arm(*run);
 }
 
 /// True: the turn is over and there is more.
@@ -291,21 +291,22 @@ void Runner::record(LiveRun& run) {
     if (nothing) return;
     if (over) {
         run.closing = true;
-        if (!run.start.plan->limits.empty()) changes.released.push_back({-1, -1});
+        if (!run.start.plan->limits.empty()) release(run, {-1, -1});
     }
-    const bool freed = !changes.released.empty();
     RunChanges out = std::exchange(changes, RunChanges{});
     changes.run_id = run.row.id;
     const bool told = !changed.empty(); // a client that misses single task runs sees the run's counts
     if (!events_.heard() || changed.size() > most_told) changed.clear();
-    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed), run_changed = run_changed || told, over, freed,
-                     then = std::move(out.committed)] {
+    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed), run_changed = run_changed || told, over,
+                     released = out.released, then = std::move(out.committed)] {
         if (then) then();
         committed(id, to_start, changed, run_changed, over);
-        if (freed) retry_claims();
+        for (const auto key : released) slots_moving_.erase({id, key});
+        if (!released.empty()) retry_claims();
     };
-    out.refused = [this, id = run.row.id, then = std::move(out.refused)](const std::string& sqlstate, const std::string& message) {
+    out.refused = [this, id = run.row.id, released = out.released, then = std::move(out.refused)](const std::string& sqlstate, const std::string& message) {
         if (then) then(sqlstate, message);
+        for (const auto key : released) give_back(id, key);
         refused(id, sqlstate, message);
     };
     journal_.submit(std::move(out));
@@ -335,21 +336,29 @@ void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std
     if (!run || run->row.state == State::Crashed) return;
     if (!run->stored) { // its own row: another node fired the schedule or took the idempotency key first
         spdlog::warn("run={} of flow={} is not taken: {}", run_id, run->row.flow, message);
+        run->row.state = State::Crashed; // a parent of chunks looks at it
+        run->row.state_name = "Unrecordable";
+        run->row.message = "the store does not take it";
         return retire(run_id);
     }
     spdlog::error("run={} is parked as crashed: its rows were refused sqlstate={} error={}", run_id, sqlstate, message);
-    for (const auto id : run->attempts) {
-        auto& a = active_.at(id);
-        a.stop = true;
-        if (a.started) hosts_.cancel(id);
-        if (!a.started && a.reserved) --reserved_[a.kind];
-    }
-    for (const auto id : std::exchange(run->attempts, {})) active_.erase(id);
     clock_.cancel(run->timer);
     run->machine.reset();
     run->to_start.clear();
     run->pending = {};
     run->pending.run_id = run_id;
+    run->pending.even_if_refused = true;
+    for (const auto id : std::exchange(run->attempts, {})) {
+        auto& a = active_.at(id);
+        a.stop = true;
+        if (a.started) {
+            hosts_.cancel(id); // its slots are free when it has ended
+            continue;
+        }
+        --reserved_[a.kind];
+        release(*run, a.key);
+        active_.erase(id);
+    }
     run->row.state = State::Crashed;
     run->row.state_name = "Unrecordable";
     run->row.message = "the store refused this run's rows (SQLSTATE " + sqlstate + "); the daemon's log has the details";
@@ -363,11 +372,12 @@ void Runner::retire(std::int64_t run_id) {
     if (at == live_.end()) return;
     LiveRun run = std::move(at->second);
     clock_.cancel(run.timer);
-    for (const auto id : run.attempts) { // only where its rows were refused
-        if (const auto& a = active_.at(id); a.reserved) --reserved_[a.kind];
-        else hosts_.cancel(id);
+    for (const auto id : run.attempts) { // only where its row was refused: none of them began
+        --reserved_[active_.at(id).kind];
+        give_back(run_id, active_.at(id).key);
         active_.erase(id);
     }
+    if (!run.stored && !run.start.plan->limits.empty()) give_back(run_id, {-1, -1});
     live_.erase(at);
     stalled_.erase(run_id);
     if (run.row.parent_id) {
@@ -411,6 +421,7 @@ bool Runner::cancel(std::int64_t run_id, const std::string& message, std::functi
     event(*run, "", "cancelled", message, Json::object());
     then(*run, std::move(done));
     if (run->machine) {
+        run->held = false;
         run->machine->cancel(RunPlan::Ending::Cancelled, message, now);
         stalled_.erase(run_id);
         pump(run_id);

@@ -60,6 +60,7 @@ struct LiveRun {
     std::optional<Instant> timer_at;
     bool closing = false;             ///< its end is submitted
     bool stored = false;              ///< its row is committed
+    bool held = false;                ///< resumed, its slots not yet claimed again: nothing of it begins
     Json loads = Json::array();
 
     // Of a run in chunks. `row.options.chunks_done` lists the numbers that an earlier run completed.
@@ -162,6 +163,7 @@ private:
     void hand_over(OrderId id);
     void claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
     void retry_claims();
+    void release(LiveRun& run, TaskKey key);
     void give_back(std::int64_t run_id, TaskKey key);
     void fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error);
 
@@ -192,6 +194,7 @@ private:
     std::array<int, Kinds> reserved_{}; ///< recorded, not yet handed to hosts_
     std::uint64_t arrivals_ = 0;
     std::map<std::pair<std::int64_t, TaskKey>, std::vector<SlotDemand>> without_slots_;
+    std::set<std::pair<std::int64_t, TaskKey>> slots_moving_; ///< a claim or a release is on its way: no other may meet it
     bool slot_poll_ = false;
     std::set<std::int64_t> stalled_; ///< wait for the journal
     std::set<std::int64_t> woken_;   ///< a turn is posted for them

@@ -82,7 +82,7 @@ void Runner::start_attempt(LiveRun& run, TaskKey key) {
     } catch (const std::exception& e) {
         const auto* known = dynamic_cast<const Error*>(&e);
         const OrderError error{std::string(known ? to_string(known->error_class) : "permanent"), e.what(), known ? known->remedy : "", 0};
-        if (!task.limits.empty()) run.pending.released.push_back(key);
+        if (!task.limits.empty()) release(run, key);
         run.machine->finished(key, failed_done(0, "failed", error), now);
     }
 }
@@ -107,8 +107,14 @@ void Runner::hand_over(OrderId id) {
 
 // ---- slots ----------------------------------------------------------------------------------------------------------
 
+/// One claim or release of a task run at a time: a release frees whatever it holds, so it must not meet a later claim.
 void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands) {
+    if (!slots_moving_.insert({run.row.id, key}).second) {
+        without_slots_[{run.row.id, key}] = demands;
+        return;
+    }
     slots_.claim(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](bool granted) {
+        slots_moving_.erase({run_id, key});
         auto* r = live(run_id);
         if (!r || r->closing) {
             if (granted) give_back(run_id, key);
@@ -117,13 +123,17 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
         if (!granted) {
             without_slots_[{run_id, key}] = demands;
             if (key.task >= 0 && r->machine) r->machine->waiting(key, "WaitingForSlot");
-            if (key.task < 0) r->row.state_name = "WaitingForSlot", r->pending.run = r->row;
+            if (key.task < 0 && !r->machine) r->row.state_name = "WaitingForSlot", r->pending.run = r->row;
             record(*r);
             if (!std::exchange(slot_poll_, true)) // another node may free one, or end
                 clock_.call_at(clock_.now() + std::chrono::seconds(1), [this] { slot_poll_ = false, retry_claims(); });
             return;
         }
-        if (key.task < 0)
+        without_slots_.erase({run_id, key});
+        if (key.task < 0 && r->machine) {
+            r->held = false;
+            soon(run_id);
+        } else if (key.task < 0)
             begin_tasks(*r);
         else
             enqueue(*r, key, true);
@@ -131,12 +141,23 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
     });
 }
 
-/// Slots that were granted to what no longer wants them.
+/// Its slots become free with the next commit of the run.
+void Runner::release(LiveRun& run, TaskKey key) {
+    slots_moving_.insert({run.row.id, key});
+    run.pending.released.push_back(key);
+}
+
+/// Slots of what no longer wants them, or of a run that is not written any more.
 void Runner::give_back(std::int64_t run_id, TaskKey key) {
+    slots_moving_.insert({run_id, key});
     RunChanges back;
     back.run_id = run_id;
+    back.even_if_refused = true;
     back.released.push_back(key);
-    back.committed = [this] { retry_claims(); };
+    back.committed = [this, run_id, key] {
+        slots_moving_.erase({run_id, key});
+        retry_claims();
+    };
     journal_.submit(std::move(back));
 }
 
@@ -186,13 +207,16 @@ void Runner::attempt_done(AttemptDone done) {
     const auto [run_id, key] = std::pair(at->second.run_id, at->second.key);
     active_.erase(at);
     auto* run = live(run_id);
-    if (!run || !run->machine) return dispatch();
+    if (!run || !run->machine) { // its rows were refused
+        give_back(run_id, key);
+        return dispatch();
+    }
     run->attempts.erase(done.id);
     const auto now = clock_.now();
     AttemptRow row{key, run->machine->at(key).attempts, attempt_state(done), {}, {}, now, {}};
     if (done.error) row.error = error_json(*done.error).dump(-1, ' ', false, Json::error_handler_t::replace);
     run->pending.ended.push_back(std::move(row));
-    if (!run->start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty()) run->pending.released.push_back(key);
+    if (!run->start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty()) release(*run, key);
     run->machine->finished(key, done, now);
     if (step(*run)) soon(run_id);
     dispatch(); // before the record: a parent's end and its child's start share a commit

@@ -106,6 +106,7 @@ void Runner::resume_all(std::vector<Resumed> runs) {
     for (auto& r : runs) {
         auto& run = live_[r.row.id];
         run.row = r.row;
+        run.stored = true;
         run.start.plan = r.plan;
         run.pending.run_id = r.row.id;
         if (!r.row.parent_id) by_flow_[r.row.flow].push_back(r.row.id);
@@ -142,12 +143,16 @@ void Runner::resume_one(Resumed& r) {
         if (stored.key.item < 0) append_loads(run.loads, r.plan->tasks[static_cast<std::size_t>(stored.key.task)].name, stored.run);
     std::vector<TaskKey> lost;
     const auto now = clock_.now();
-    run.machine->restore(std::move(r.task_runs), r.row.state, r.row.started_at.value_or(now), now, lost);
+    run.machine->restore(std::move(r.task_runs), r.row.state, r.row.started_at.value_or(now), now, lost,
+                         r.row.state_name == "TimingOut" ? RunPlan::Ending::TimedOut : RunPlan::Ending::Cancelled, r.row.message);
     const std::string error = error_json({"crashed", "the daemon that drove this attempt ended", "", 0}).dump();
     for (const auto key : lost)
         if (const int attempts = run.machine->at(key).attempts; attempts > 0) run.pending.ended.push_back({key, attempts, State::Crashed, {}, {}, now, error});
     event(run, "", "resumed", "a daemon took the run over; " + std::to_string(lost.size()) + " attempts begin again", Json::object());
-    if (!r.plan->limits.empty()) slots_.claim(run.row.id, {-1, -1}, r.plan->limits, [](bool) {});
+    if (!r.plan->limits.empty()) { // its slots went with the epoch of the daemon that ended; another run may have them
+        run.held = true;
+        claim(run, {-1, -1}, r.plan->limits);
+    }
     soon(run.row.id);
 }
 

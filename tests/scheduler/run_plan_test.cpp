@@ -136,6 +136,31 @@ TEST_CASE("a class that the policy does not name is not tried again") {
     CHECK(d.state("a") == "failed/Failed");
 }
 
+TEST_CASE("each class that a policy does not say otherwise of is tried again, or is not") {
+    const auto [error_class, again] = GENERATE(table<std::string, bool>({{"transient", true},
+                                                                         {"rate_limited", true},
+                                                                         {"not_yet_visible", true},
+                                                                         {"timeout", true},
+                                                                         {"auth", false},
+                                                                         {"bad_data", false},
+                                                                         {"resource", false},
+                                                                         {"permanent", false}}));
+    CAPTURE(error_class);
+    Drive d("a: extract retry=2");
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", error_class);
+    CHECK(d.state("a") == (again ? "retrying/AwaitingRetry" : "failed/Failed"));
+}
+
+TEST_CASE("a policy for any class tries every class again") {
+    auto flow = plan_text("a: extract retry=2");
+    flow.tasks[0].retry.for_classes = {"any"};
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "permanent");
+    CHECK(d.state("a") == "retrying/AwaitingRetry");
+}
+
 TEST_CASE("the delay is never shorter than what the other side asked for") {
     Drive d("a: extract retry=3");
     d.begin(), d.decisions();
@@ -317,6 +342,40 @@ TEST_CASE("a restored run goes on from its rows: lost attempts begin again, unch
     CHECK(d.run() == "completed/Completed");
 }
 
+TEST_CASE("a run that was timing out when its daemon ended fails all the same, with its message") {
+    const auto flow = std::make_shared<const FlowPlan>(plan_text("a: run\n b: load <- a"));
+    std::vector<StoredTaskRun> rows(2);
+    for (int i = 0; i < 2; ++i) rows[static_cast<std::size_t>(i)].key = {i, -1};
+    rows[0].run.state = State::Cancelling, rows[0].run.attempts = 1;
+    rows[1].run.state = State::Cancelled;
+    Drive d(*flow);
+    std::vector<TaskKey> lost;
+    SECTION("by time") {
+        d.plan->restore(std::move(rows), State::Cancelling, start, start, lost, RunPlan::Ending::TimedOut, "too long");
+        CHECK(d.run() == "failed/TimedOut");
+        CHECK(d.plan->message() == "too long");
+    }
+    SECTION("by a person") {
+        d.plan->restore(std::move(rows), State::Cancelling, start, start, lost, RunPlan::Ending::Cancelled, "cancelled by me");
+        CHECK(d.run() == "cancelled/Cancelled");
+        CHECK(d.plan->message() == "cancelled by me");
+    }
+}
+
+TEST_CASE("a wait that goes on after a restart still ends at its timeout") {
+    const auto flow = std::make_shared<const FlowPlan>(plan_text("w: wait seconds=600 timeout=60"));
+    std::vector<StoredTaskRun> rows(1);
+    rows[0].key = {0, -1};
+    rows[0].run.state = State::Running, rows[0].run.attempts = 1, rows[0].run.started_at = start, rows[0].run.due_at = start + std::chrono::seconds(600);
+    Drive d(*flow);
+    std::vector<TaskKey> lost;
+    d.plan->restore(std::move(rows), State::Running, start, start, lost);
+    d.pass(59);
+    CHECK(d.run() == "running/Running");
+    d.pass(1);
+    CHECK(d.state("w") == "failed/TimedOut");
+}
+
 TEST_CASE("reused results stand for their tasks") {
     Drive d("a: extract\n b: transform <- a\n c: load <- b");
     d.plan->reuse(0, {}, d.now);
@@ -341,6 +400,8 @@ TEST_CASE("jitter stays within its share and delays within their maximum") {
     CHECK(retry_delay(policy, 1, 0, 0.0) == Approx(8));
     CHECK(retry_delay(policy, 1, 0, 1.0) == Approx(12));
     CHECK(retry_delay(policy, 9, 0, 0.5) == Approx(60));
+    CHECK(retry_delay(policy, 9, 0, 1.0) == Approx(60));
+    CHECK(retry_delay(policy, 9, 90, 1.0) == Approx(90)); // but what the other side asks for counts
     policy.exponential = false;
     CHECK(retry_delay(policy, 3, 0, 0.5) == Approx(10));
 }

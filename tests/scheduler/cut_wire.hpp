@@ -1,0 +1,102 @@
+/// A wire between a client and PostgreSQL's Unix socket that a test can cut around a COMMIT, so that the client does not know
+/// what became of it.
+#pragma once
+
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace millrace::test {
+
+class CutWire {
+public:
+    enum class Cut { Never, BeforeCommit, AfterCommit };
+
+    /// `server`: the folder of PostgreSQL's socket.
+    explicit CutWire(const std::string& server) : server_(server + socket_name) {
+        std::string name = (std::filesystem::temp_directory_path() / "millrace-wire-XXXXXX").string();
+        if (!mkdtemp(name.data())) throw std::runtime_error("no folder for the wire");
+        folder_ = name;
+        listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const sockaddr_un at = address(folder_ + socket_name);
+        if (bind(listener_, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0 || listen(listener_, 8) != 0)
+            throw std::runtime_error("the wire cannot listen");
+        thread_ = std::thread([this] { carry(); });
+    }
+    ~CutWire() {
+        stop_ = true;
+        thread_.join();
+        close(listener_);
+        std::filesystem::remove_all(folder_);
+    }
+    [[nodiscard]] const std::string& folder() const { return folder_; }
+    /// Of the next COMMIT; after it the wire is whole again.
+    void cut(Cut when) { cut_ = when; }
+    [[nodiscard]] int cuts() const { return cuts_; }
+
+private:
+    static constexpr const char* socket_name = "/.s.PGSQL.5432";
+
+    static sockaddr_un address(const std::string& path) {
+        sockaddr_un at{};
+        at.sun_family = AF_UNIX;
+        std::strncpy(at.sun_path, path.c_str(), sizeof at.sun_path - 1);
+        return at;
+    }
+
+    bool readable(int fd) const {
+        pollfd p{fd, POLLIN, 0};
+        while (!stop_)
+            if (poll(&p, 1, 20) > 0) return true;
+        return false;
+    }
+
+    void carry() {
+        while (readable(listener_)) {
+            const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+            const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            const sockaddr_un at = address(server_);
+            if (connect(server, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0) carry(client, server);
+            close(client);
+            close(server);
+        }
+    }
+
+    void carry(int client, int server) {
+        char buffer[65536];
+        pollfd both[2] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
+        while (!stop_) {
+            if (poll(both, 2, 20) <= 0) continue;
+            for (int i = 0; i < 2; ++i) {
+                if (!both[i].revents) continue;
+                const auto n = read(both[i].fd, buffer, sizeof buffer);
+                if (n <= 0) return;
+                const bool commit = i == 0 && cut_ != Cut::Never && std::string_view(buffer, static_cast<std::size_t>(n)).find("COMMIT") != std::string_view::npos;
+                const Cut when = commit ? cut_.exchange(Cut::Never) : Cut::Never;
+                if (when != Cut::Never) ++cuts_;
+                if (when == Cut::BeforeCommit) return;
+                if (write(both[1 - i].fd, buffer, static_cast<std::size_t>(n)) != n) return;
+                if (when != Cut::AfterCommit) continue;
+                (void)(readable(server) && read(server, buffer, sizeof buffer) > 0); // it is done, and nobody hears of it
+                return;
+            }
+        }
+    }
+
+    std::string server_, folder_;
+    int listener_ = -1;
+    std::atomic<bool> stop_ = false;
+    std::atomic<Cut> cut_ = Cut::Never;
+    std::atomic<int> cuts_ = 0;
+    std::thread thread_;
+};
+
+} // namespace millrace::test

@@ -1,0 +1,371 @@
+// The journal over a real PostgreSQL: what it refuses, what is in doubt, and who may write.
+#include "cut_wire.hpp"
+#include "fresh_database.hpp"
+#include "scheduler/pg_journal.hpp"
+#include "scheduler/pg_journal_statements.hpp"
+#include "scheduler/store/migrate.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <optional>
+
+using namespace millrace;
+using test::CutWire;
+using test::FreshDatabase;
+
+namespace {
+
+using Ids = std::vector<std::int64_t>;
+
+/// A store with one node, its journal, and what it answered.
+struct Desk {
+    explicit Desk(const std::string& wire = {}) {
+        migrate(database.url());
+        pqxx::connection connection(database.url());
+        pqxx::nontransaction work(connection);
+        work.exec("insert into millrace.plan values (repeat('a', 64), 'f', '{}', now())");
+        NodeIdentity node;
+        node.id = "n";
+        node.epoch = work.exec1("insert into millrace.node values ('n', gen_random_uuid(), now(), 0, now(), '', 1) returning epoch")[0].c_str();
+        journal = std::make_unique<PgJournal>(io, wire.empty() ? database.url() : over(wire), node, [this] { ++fenced; });
+    }
+    [[nodiscard]] std::string over(const std::string& folder) const {
+        const auto host = database.url().find("host=") + 5;
+        return database.url().substr(0, host) + folder;
+    }
+
+    /// A run that begins, with two mapped task runs.
+    RunChanges new_run(std::int64_t id) {
+        RunRow row;
+        row.id = id;
+        row.flow = "f";
+        row.plan_hash = std::string(64, 'a');
+        char uuid[40];
+        std::snprintf(uuid, sizeof uuid, "00000000-0000-4000-8000-%012d", static_cast<int>(id));
+        row.staging_id = uuid;
+        row.run_key = "k" + std::to_string(id);
+        row.trigger = "api";
+        row.state = State::Running;
+        row.created_at = now;
+        auto changes = changes_of(id);
+        changes.new_run = row;
+        for (int item = 0; item < 2; ++item) changes.task_runs.push_back(task_run(item, true));
+        return changes;
+    }
+    RunChanges bad_run(std::int64_t id) {
+        auto changes = new_run(id);
+        changes.new_run->staging_id = "no uuid";
+        return changes;
+    }
+    RunChanges changes_of(std::int64_t id) {
+        RunChanges changes;
+        changes.run_id = id;
+        changes.committed = [this, id] { committed.push_back(id); };
+        changes.refused = [this, id](const std::string& sqlstate, const std::string&) {
+            refused.push_back(id);
+            sqlstates.push_back(sqlstate);
+        };
+        return changes;
+    }
+    TaskRunRow task_run(int item, bool is_new) const {
+        TaskRunRow row;
+        row.key = {0, item};
+        row.is_new = is_new;
+        if (is_new) row.value = R"({"client": )" + std::to_string(item) + "}";
+        return row;
+    }
+    RunChanges finished(std::int64_t id) {
+        auto changes = changes_of(id);
+        for (int item = 0; item < 2; ++item) {
+            auto row = task_run(item, false);
+            row.state = State::Completed, row.state_name = "Completed", row.attempts = 1;
+            row.started_at = row.finished_at = now;
+            changes.task_runs.push_back(row);
+        }
+        return changes;
+    }
+
+    void until(const std::function<bool()>& condition) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (!condition() && std::chrono::steady_clock::now() < deadline) {
+            io.restart();
+            io.run_for(std::chrono::milliseconds(2));
+        }
+        REQUIRE(condition());
+    }
+    void until_answered(std::size_t n) {
+        until([&] { return committed.size() + refused.size() >= n; });
+    }
+    std::string asked(const std::string& sql) const {
+        pqxx::connection connection(database.url());
+        pqxx::nontransaction look(connection);
+        return look.exec1(sql)[0].c_str();
+    }
+    Ids stored() const {
+        pqxx::connection connection(database.url());
+        pqxx::nontransaction look(connection);
+        Ids ids;
+        for (const auto& row : look.exec("select id from millrace.run order by id")) ids.push_back(row[0].as<std::int64_t>());
+        return ids;
+    }
+
+    FreshDatabase database;
+    boost::asio::io_context io;
+    const Instant now{std::chrono::days(20000)};
+    Ids committed, refused;
+    std::vector<std::string> sqlstates;
+    int fenced = 0;
+    std::unique_ptr<PgJournal> journal; ///< ends first
+};
+
+/// While it is there the journal waits at its fence, and what is submitted goes into one commit.
+class Gate {
+public:
+    explicit Gate(Desk& desk) : connection_(desk.database.url()), work_(connection_) {
+        work_.exec("select from millrace.node for update");
+        desk.journal->submit({}); // it waits for the row; what comes now gathers behind it
+        desk.until([&] {
+            return desk.asked("select count(*) from pg_stat_activity where datname = current_database() and application_name = 'millrace'"
+                              " and wait_event_type = 'Lock'") == "1";
+        });
+    }
+
+private:
+    pqxx::connection connection_;
+    pqxx::work work_;
+};
+
+} // namespace
+
+TEST_CASE("rows that PostgreSQL refuses are found among the others of their commit, which are written") {
+    const std::int64_t bad = GENERATE(range(1, 10));
+    CAPTURE(bad);
+    Desk desk;
+    std::optional<Gate> gate(desk);
+    Ids good;
+    for (std::int64_t id = 1; id <= 9; ++id) {
+        desk.journal->submit(id == bad ? desk.bad_run(id) : desk.new_run(id));
+        if (id != bad) good.push_back(id);
+    }
+    gate.reset();
+    desk.until_answered(9);
+    CHECK(desk.committed == good);
+    CHECK(desk.refused == Ids{bad});
+    CHECK(desk.sqlstates == std::vector<std::string>{"22P02"});
+    CHECK(desk.stored() == good);
+    CHECK(desk.journal->figures().refused == 1);
+    CHECK(desk.journal->backlog() == 0);
+}
+
+TEST_CASE("several runs with refused rows in one commit are all found") {
+    Desk desk;
+    std::optional<Gate> gate(desk);
+    for (std::int64_t id = 1; id <= 8; ++id) desk.journal->submit(id % 3 == 0 || id == 1 ? desk.bad_run(id) : desk.new_run(id));
+    gate.reset();
+    desk.until_answered(8);
+    CHECK(desk.refused == Ids{1, 3, 6});
+    CHECK(desk.stored() == Ids{2, 4, 5, 7, 8});
+}
+
+TEST_CASE("changes of one run share their fate, whatever else is between them") {
+    Desk desk;
+    std::optional<Gate> gate(desk);
+    desk.journal->submit(desk.new_run(1));
+    desk.journal->submit(desk.new_run(2));
+    auto poisoned = desk.finished(1);
+    poisoned.task_runs[0].attempts = -1; // the store's CHECK
+    desk.journal->submit(desk.finished(2));
+    desk.journal->submit(std::move(poisoned));
+    gate.reset();
+    desk.until_answered(4);
+    CHECK(desk.refused == Ids{1, 1});
+    CHECK(desk.stored() == Ids{2});
+    CHECK(desk.asked("select count(*) from millrace.task_run where state = 'completed'") == "2");
+}
+
+TEST_CASE("what comes later of a run whose rows were refused is refused too, but for its end") {
+    Desk desk;
+    desk.journal->submit(desk.new_run(1));
+    desk.until_answered(1);
+    auto poisoned = desk.finished(1);
+    poisoned.task_runs[0].attempts = -1;
+    desk.journal->submit(std::move(poisoned));
+    desk.until_answered(2);
+    desk.journal->submit(desk.finished(1));
+    desk.until_answered(3);
+    CHECK(desk.committed == Ids{1});
+    CHECK(desk.refused == Ids{1, 1});
+    CHECK(desk.asked("select count(*) from millrace.task_run where state = 'completed'") == "0");
+    auto end = desk.changes_of(1);
+    end.even_if_refused = true;
+    end.run = desk.new_run(1).new_run;
+    end.run->state = State::Crashed;
+    end.run->finished_at = desk.now;
+    desk.journal->submit(std::move(end));
+    desk.until_answered(4);
+    CHECK(desk.asked("select state from millrace.run") == "crashed");
+}
+
+TEST_CASE("what is of no run is written though a run of its commit is refused") {
+    Desk desk;
+    std::optional<Gate> gate(desk);
+    desk.journal->submit(desk.bad_run(1));
+    RunChanges jump = desk.changes_of(0);
+    EventRow event;
+    event.kind = "clock_jumped";
+    jump.events.push_back(event);
+    desk.journal->submit(std::move(jump));
+    gate.reset();
+    desk.until_answered(2);
+    CHECK(desk.committed == Ids{0});
+    CHECK(desk.asked("select kind from millrace.event") == "clock_jumped");
+}
+
+TEST_CASE("a commit that is tried again loses nothing of the items of a mapped task") {
+    Desk desk;
+    std::optional<Gate> gate(desk);
+    desk.journal->submit(desk.new_run(1));
+    desk.journal->submit(desk.changes_of(1));
+    desk.journal->submit(desk.finished(1)); // of the same rows: the insert takes the last state
+    auto bad = desk.new_run(2);
+    bad.task_runs[0].attempts = -1;
+    desk.journal->submit(std::move(bad)); // so that the group is written again
+    gate.reset();
+    desk.until_answered(4);
+    CHECK(desk.asked("select string_agg(value->>'client', ',' order by item) from millrace.task_run where state = 'completed'") == "0,1");
+}
+
+TEST_CASE("text with NUL and bad UTF-8 is made fit wherever it stands") {
+    const std::string bad("a\0b\xFF", 4), fit = "ab\xEF\xBF\xBD";
+    Desk desk;
+    auto changes = desk.new_run(1);
+    changes.new_run->message = bad;
+    changes.new_run->idempotency_key = bad;
+    changes.new_run->params = {{"p", bad}};
+    changes.new_run->options = {{"o", bad}};
+    auto& row = changes.task_runs[0];
+    row.message = bad;
+    row.error = Json({{"message", bad}}).dump(-1, ' ', false, Json::error_handler_t::replace);
+    row.result = Json({{"r", std::string("x\0", 2)}}).dump();
+    row.value = Json({{"v", std::string("x\0", 2)}}).dump();
+    AttemptRow attempt;
+    attempt.key = {0, 0};
+    attempt.log = bad;
+    changes.begun.push_back(attempt);
+    changes.ended.push_back(attempt);
+    changes.ended[0].state = State::Failed, changes.ended[0].finished_at = desk.now;
+    changes.ended[0].error = row.error;
+    EventRow event;
+    event.flow = event.task = event.kind = event.message = bad;
+    event.details = {{"d", bad}};
+    changes.events.push_back(event);
+    desk.journal->submit(std::move(changes));
+    desk.until_answered(1);
+    CHECK(desk.refused.empty());
+    CHECK(desk.asked("select message from millrace.run") == fit);
+    CHECK(desk.asked("select idempotency_key from millrace.run") == fit);
+    CHECK(desk.asked("select message from millrace.task_run where item = 0") == fit);
+    CHECK(desk.asked("select value->>'v' from millrace.task_run where item = 0") == "x\xEF\xBF\xBD");
+    CHECK(desk.asked("select log from millrace.attempt") == fit);
+    CHECK(desk.asked("select message || kind || flow || task from millrace.event") == fit + fit + fit + fit);
+}
+
+TEST_CASE("a commit whose answer is lost is settled by the fence row, and written once") {
+    const auto when = GENERATE(CutWire::Cut::BeforeCommit, CutWire::Cut::AfterCommit);
+    CAPTURE(static_cast<int>(when));
+    const auto server = test::require_database();
+    const auto host = server.find("host=/");
+    if (host == std::string::npos) test::skip("the test's PostgreSQL has no Unix socket");
+    CutWire wire(server.substr(host + 5));
+    Desk desk(wire.folder());
+    desk.journal->submit(desk.new_run(1));
+    desk.until_answered(1);
+    for (std::int64_t id = 2; id <= 5; ++id) {
+        wire.cut(when);
+        auto changes = desk.new_run(id);
+        EventRow event; // no key keeps it from being written twice
+        event.kind = "seen";
+        changes.events.push_back(event);
+        desk.journal->submit(std::move(changes));
+        desk.until_answered(static_cast<std::size_t>(id));
+    }
+    CHECK(wire.cuts() == 4);
+    CHECK(desk.committed == Ids{1, 2, 3, 4, 5});
+    CHECK(desk.refused.empty());
+    CHECK(desk.stored() == Ids{1, 2, 3, 4, 5});
+    CHECK(desk.asked("select count(*) from millrace.event") == "4");
+    CHECK(desk.asked("select journal_seq from millrace.node") == "5");
+    CHECK(desk.fenced == 0);
+}
+
+TEST_CASE("a journal whose epoch was taken writes nothing, answers nothing and says so once") {
+    Desk desk;
+    desk.journal->submit(desk.new_run(1));
+    desk.until_answered(1);
+    (void)desk.asked("update millrace.node set epoch = gen_random_uuid() returning id");
+    desk.journal->submit(desk.new_run(2));
+    desk.until([&] { return desk.fenced > 0; });
+    desk.journal->submit(desk.new_run(3));
+    desk.journal->close();
+    desk.io.restart();
+    desk.io.poll();
+    CHECK(desk.fenced == 1);
+    CHECK(desk.committed == Ids{1});
+    CHECK(desk.refused.empty());
+    CHECK(desk.stored() == Ids{1});
+}
+
+TEST_CASE("a journal that was taken while its connection was lost writes nothing either") {
+    Desk desk;
+    desk.journal->submit(desk.new_run(1));
+    desk.until_answered(1);
+    (void)desk.asked("update millrace.node set epoch = gen_random_uuid(), journal_seq = 0 returning id");
+    (void)desk.asked("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
+    desk.journal->submit(desk.new_run(2));
+    desk.until([&] { return desk.fenced > 0; });
+    CHECK(desk.stored() == Ids{1});
+}
+
+TEST_CASE("history that went back fences the node: its sequence is not the store's") {
+    Desk desk;
+    for (std::int64_t id = 1; id <= 3; ++id) {
+        desk.journal->submit(desk.new_run(id));
+        desk.until_answered(static_cast<std::size_t>(id));
+    }
+    (void)desk.asked("update millrace.node set journal_seq = 1 returning id"); // a fail-over to a standby that lagged
+    (void)desk.asked("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
+    desk.journal->submit(desk.new_run(4));
+    desk.until([&] { return desk.fenced > 0; });
+    CHECK(desk.stored() == Ids{1, 2, 3});
+}
+
+TEST_CASE("what the store cannot take now is no refusal: it is tried until it can") {
+    Desk desk;
+    {
+        pqxx::connection connection(desk.database.url());
+        pqxx::nontransaction(connection).exec("create function full() returns trigger language plpgsql as $$ begin"
+                                              " raise exception 'no space left on device' using errcode = '53100'; end $$;"
+                                              " create trigger full_disk before insert on millrace.run execute function full()");
+    }
+    desk.journal->submit(desk.new_run(1));
+    desk.until([&] { return desk.journal->figures().reconnects >= 4; });
+    CHECK(desk.refused.empty());
+    SECTION("there is room again") {
+        pqxx::connection connection(desk.database.url());
+        pqxx::nontransaction(connection).exec("drop trigger full_disk on millrace.run");
+        desk.until_answered(1);
+        CHECK(desk.stored() == Ids{1});
+    }
+    SECTION("the node stops meanwhile") {
+        desk.journal->close();
+        CHECK(desk.stored().empty());
+    }
+}
+
+TEST_CASE("to close the journal writes what was submitted before") {
+    Desk desk;
+    for (std::int64_t id = 1; id <= 20; ++id) desk.journal->submit(desk.new_run(id));
+    desk.journal->close();
+    CHECK(desk.stored().size() == 20);
+    desk.until_answered(20);
+}

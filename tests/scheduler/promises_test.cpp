@@ -1,0 +1,313 @@
+// What a run is promised: retries, time limits, overlap, slots, idempotency, over a real PostgreSQL and a clock that steps.
+#include "life.hpp"
+
+#include <set>
+
+using namespace millrace;
+using test::failed_attempt;
+using test::FreshDatabase;
+using test::Life;
+using test::plan_text;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Texts = std::vector<std::string>;
+
+const Instant noon = *parse_rfc3339("2026-11-20T12:00:00Z");
+
+Texts states(Life& life, const std::string& flow = "f") {
+    Texts out;
+    for (const auto& run : life.runs(flow)) out.push_back(run.at("state").get<std::string>());
+    return out;
+}
+
+std::string asked(const std::string& url, const std::string& sql) {
+    pqxx::connection connection(url);
+    pqxx::nontransaction look(connection);
+    return look.exec1(sql)[0].c_str();
+}
+
+void told(const std::string& url, const std::string& sql) {
+    pqxx::connection connection(url);
+    pqxx::nontransaction(connection).exec(sql);
+}
+
+std::string held_slots(const FreshDatabase& database) {
+    return asked(database.url(), "select count(*) from millrace.slot s join millrace.node n on n.epoch = s.epoch");
+}
+
+AttemptDone completed() {
+    AttemptDone done;
+    done.outcome = "completed";
+    return done;
+}
+
+} // namespace
+
+TEST_CASE("a failed attempt is tried again when its delay has passed, which doubles up to its maximum") {
+    FreshDatabase database;
+    auto plan = plan_text("a: extract retry=5", "f");
+    plan.tasks[0].retry.delay = 10, plan.tasks[0].retry.max_delay = 25;
+    Life life(database.url(), {plan}, noon);
+    life.hosts->script = [](const AttemptOrder& o) -> std::optional<AttemptDone> {
+        if (o.task == "a" && o.attempt < 5) return failed_attempt("transient");
+        return std::nullopt;
+    };
+    const auto id = life.trigger_id("f");
+    std::size_t attempts = 1;
+    for (const auto delay : {10s, 20s, 25s, 25s}) {
+        life.until([&] { return life.started.size() == attempts; });
+        life.settle();
+        CHECK(life.run(id).at("tasks")[0].at("state") == "retrying");
+        life.step(delay - 1s);
+        CHECK(life.started.size() == attempts);
+        life.step(1s);
+        ++attempts;
+    }
+    CHECK(life.ended(id).at("state") == "completed");
+    CHECK(life.run(id).at("tasks")[0].at("attempts") == 5);
+}
+
+TEST_CASE("an attempt that takes too long is really stopped, and its run fails with class timeout") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("hang: run timeout=60", "f")}, noon);
+    const auto id = life.trigger_id("f");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    const auto order = life.hosts->hanging()[0].id;
+    life.step(59s);
+    CHECK(life.hosts->cancelled.empty());
+    life.step(1s);
+    CHECK(life.hosts->cancelled == std::vector<OrderId>{order});
+    const Json run = life.ended(id);
+    CHECK(run.at("state") == "failed");
+    CHECK(run.at("tasks")[0].at("state_name") == "TimedOut");
+    CHECK(run.at("tasks")[0].at("error").at("class") == "timeout");
+}
+
+TEST_CASE("a run that takes longer than its flow's timeout is stopped and fails, over a restart too") {
+    FreshDatabase database;
+    auto plan = plan_text("hang: run\n z: load <- hang", "f");
+    plan.timeout = 120;
+    std::int64_t id = 0;
+    {
+        Life life(database.url(), {plan}, noon);
+        id = life.trigger_id("f");
+        life.until([&] { return life.hosts->hanging().size() == 1; });
+    }
+    Life life(database.url(), {plan}, noon + 100s);
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    life.step(19s);
+    CHECK(life.hosts->hanging().size() == 1);
+    life.step(1s);
+    CHECK(life.hosts->hanging().empty());
+    const Json run = life.ended(id);
+    CHECK(run.at("state") == "failed");
+    CHECK(run.at("state_name") == "TimedOut");
+}
+
+TEST_CASE("overlap decides alike for a person, the API and a schedule") {
+    const auto [overlap, expected] = GENERATE(table<std::string, Texts>({
+        {"queue", {"running", "pending"}},
+        {"skip", {"running", "skipped"}},
+        {"cancel_previous", {"cancelled", "running"}},
+        {"allow", {"running", "running"}},
+    }));
+    const std::string trigger = GENERATE("api", "cli", "schedule");
+    CAPTURE(overlap, trigger);
+    FreshDatabase database;
+    auto plan = plan_text("hang: run", "f");
+    plan.overlap = overlap;
+    plan.schedules.emplace_back();
+    plan.schedules[0].every.seconds = 3600;
+    Life life(database.url(), {plan}, noon);
+    (void)life.trigger_id("f");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    if (trigger == "schedule") {
+        life.step(1h);
+    } else {
+        auto request = Life::request("f");
+        request.trigger = trigger;
+        const auto result = life.wait(life.engine->service().trigger(request));
+        CHECK((result.outcome == TriggerResult::Outcome::Skipped) == (overlap == "skip"));
+    }
+    life.settle();
+    CHECK(states(life) == expected);
+    CHECK(life.runs("f")[1].at("trigger") == trigger);
+}
+
+TEST_CASE("the same idempotency key at the same moment is one run, and cancels nothing") {
+    FreshDatabase database;
+    auto plan = plan_text("hang: run", "f");
+    plan.overlap = "cancel_previous";
+    Life life(database.url(), {plan}, noon);
+    std::vector<Json> answers;
+    for (int i = 0; i < 2; ++i)
+        test::asio::co_spawn(life.io, life.engine->service().trigger(Life::request("f", "key")), [&](std::exception_ptr failed, TriggerResult result) {
+            CHECK(!failed);
+            answers.push_back(result.run);
+        });
+    life.until([&] { return answers.size() == 2; });
+    life.settle();
+    CHECK(answers[0].at("id") == answers[1].at("id"));
+    CHECK(states(life) == Texts{"running"});
+}
+
+TEST_CASE("an idempotency key belongs to its flow, and other values with it are a conflict") {
+    FreshDatabase database;
+    auto f = plan_text("a: run", "f"), g = plan_text("a: run", "g");
+    ParamSpec n, at;
+    n.name = "n", n.type = "int", n.default_value = 3;
+    at.name = "at", at.default_value = "${run.at}"; // another one each second
+    f.params = {n, at};
+    Life life(database.url(), {f, g}, noon);
+    const auto id = life.trigger("f", "key", {{"n", 5}}).at("id");
+    life.step(10s);
+    CHECK(life.trigger("f", "key", {{"n", "5"}}).at("id") == id); // the same value, from a command line
+    CHECK(life.outcome == TriggerResult::Outcome::Existing);
+    CHECK(life.trigger("g", "key").at("id") != id);
+    try {
+        (void)life.trigger("f", "key", {{"n", 6}});
+        FAIL("it was taken");
+    } catch (const Refusal& refusal) {
+        CHECK(refusal.kind == Refusal::Kind::Conflict);
+    }
+}
+
+TEST_CASE("slots never overshoot, and each goes to the next when it is free") {
+    FreshDatabase database;
+    auto plan = plan_text("hang: run limit=two", "f");
+    plan.overlap = "allow";
+    Life life(database.url(), {plan}, noon);
+    for (int i = 0; i < 6; ++i) (void)life.trigger_id("f");
+    for (int ended = 0; ended <= 4; ++ended) {
+        life.until([&] { return life.hosts->hanging().size() == 2; });
+        life.step(1s);
+        CHECK(life.hosts->hanging().size() == 2);
+        CHECK(held_slots(database) == "2");
+        (void)life.hosts->end(life.hosts->hanging()[0].id, completed());
+        life.settle();
+    }
+    CHECK(life.hosts->hanging().size() == 1);
+    CHECK(held_slots(database) == "1");
+}
+
+TEST_CASE("a run that is paused and resumed while it claims a slot holds no two") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run\n hang: run <- a limit=two", "f")}, noon);
+    for (int round = 0; round < 5; ++round) {
+        const auto id = life.trigger_id("f");
+        auto& service = life.engine->service();
+        for (int i = 0; i < 6; ++i) {
+            const auto ignore = [](std::exception_ptr, Json) {};
+            test::asio::co_spawn(life.io, service.pause(id, "me"), ignore);
+            life.io.restart();
+            for (int n = 0; n < i; ++n) life.io.poll_one();
+            test::asio::co_spawn(life.io, service.resume(id, "me"), ignore);
+            life.io.restart();
+            life.io.poll_one();
+        }
+        life.settle();
+        if (life.run(id).at("state") == "paused") (void)life.wait(service.resume(id, "me"));
+        life.step(1s);
+        life.until([&] { return life.hosts->hanging().size() == 1; });
+        life.settle();
+        CHECK(held_slots(database) == "1");
+        life.cancel(id);
+        life.settle();
+        CHECK(held_slots(database) == "0");
+    }
+}
+
+TEST_CASE("an attempt that is tried again at once does not lose its slot to the release of the one before") {
+    FreshDatabase database;
+    auto plan = plan_text("a: run limit=two retry=50", "f");
+    plan.tasks[0].retry.delay = 0;
+    Life life(database.url(), {plan}, noon);
+    std::set<std::string> held;
+    life.hosts->script = [&](const AttemptOrder& o) -> std::optional<AttemptDone> {
+        if (o.task != "a") return std::nullopt;
+        held.insert(held_slots(database));
+        return o.attempt < 20 ? failed_attempt("transient") : completed();
+    };
+    const auto id = life.trigger_id("f");
+    life.until([&] {
+        life.stepped.step_to(life.stepped.now() + 1ms);
+        return life.started.size() == 20;
+    });
+    CHECK(life.ended(id).at("state") == "completed");
+    life.settle();
+    CHECK(held == std::set<std::string>{"1"});
+    CHECK(held_slots(database) == "0");
+}
+
+TEST_CASE("a resumed run waits for its flow's slot when another one has it") {
+    FreshDatabase database;
+    auto plan = plan_text("hang: run", "f");
+    plan.limits = {{"one", 1}};
+    std::int64_t id = 0;
+    {
+        Life life(database.url(), {plan}, noon);
+        id = life.trigger_id("f");
+        life.until([&] { return life.hosts->hanging().size() == 1; });
+    }
+    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1);"
+                         " update millrace.slot set epoch = (select epoch from millrace.node where id = 'other'), run_id = 7 where key = 'one'");
+    Life life(database.url(), {plan}, noon + 1min);
+    for (int i = 0; i < 3; ++i) life.step(1s);
+    CHECK(life.hosts->hanging().empty());
+    SECTION("it gets it") {
+        told(database.url(), "update millrace.slot set epoch = null, run_id = null where key = 'one'");
+        life.step(1s);
+        life.until([&] { return life.hosts->hanging().size() == 1; });
+        CHECK(held_slots(database) == "1");
+        life.cancel(id);
+        CHECK(life.ended(id).at("state") == "cancelled");
+        life.settle();
+        CHECK(held_slots(database) == "0");
+    }
+    SECTION("it is cancelled before") {
+        life.cancel(id);
+        CHECK(life.ended(id).at("state") == "cancelled");
+    }
+    SECTION("it is paused and resumed meanwhile") {
+        (void)life.wait(life.engine->service().pause(id, "me"));
+        (void)life.wait(life.engine->service().resume(id, "me"));
+        life.step(1s);
+        CHECK(life.hosts->hanging().empty());
+    }
+}
+
+TEST_CASE("a run whose rows are refused is parked as crashed, its slots are freed, and the others go on") {
+    FreshDatabase database;
+    auto plan = plan_text("bad: run\n hang: run limit=one\n z: run limit=two", "f");
+    auto other = plan_text("a: run limit=one", "g");
+    Life life(database.url(), {plan, other}, noon);
+    told(database.url(), "alter table millrace.task_run add constraint poison check (message is null or message not like '%inside%')");
+    const auto id = life.trigger_id("f");
+    const auto second = life.trigger_id("g");
+    const Json run = life.ended(id);
+    CHECK(run.at("state") == "crashed");
+    CHECK(run.at("state_name") == "Unrecordable");
+    CHECK(life.hosts->hanging().empty());
+    life.step(1s);
+    CHECK(life.ended(second).at("state") == "completed");
+    life.settle();
+    CHECK(held_slots(database) == "0");
+    CHECK(life.fatal.empty());
+}
+
+TEST_CASE("a run that the store does not take leaves no slot behind") {
+    FreshDatabase database;
+    auto plan = plan_text("a: run limit=two", "f");
+    plan.limits = {{"one", 1}};
+    plan.schedules.emplace_back();
+    plan.schedules[0].every.seconds = 3600;
+    Life life(database.url(), {plan}, noon);
+    told(database.url(), "insert into millrace.firing values ('f', 0, '2026-11-20 13:00Z', '', 1)");
+    life.step(1h);
+    life.step(1s);
+    CHECK(states(life).empty());
+    CHECK(held_slots(database) == "0");
+    CHECK(life.ended(life.trigger_id("f")).at("state") == "completed");
+}
