@@ -46,7 +46,7 @@ bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& 
     duckdb::Int128 limit = 1;
     for (int i = 0; i < width; ++i) limit *= 10;
     for (; shift > 0; --shift) {
-        if (digits >= limit) return false;
+        if (digits >= limit / 10) return false; // asked before the step: 38 digits and one more overflow
         digits *= 10;
     }
     if (digits >= limit) return false;

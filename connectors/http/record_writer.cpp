@@ -4,6 +4,7 @@
 #include "flows/time.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <unordered_map>
 #include <utility>
@@ -112,7 +113,8 @@ template <class T>
 void set_real(std::string_view raw, ColumnWriter& column, std::uint64_t row, const Place& at) {
     double value = 0;
     const auto [end, status] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
-    if (status != std::errc() || end != raw.data() + raw.size()) refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
+    const bool fits = std::abs(value) <= static_cast<double>(std::numeric_limits<T>::max());
+    if (status != std::errc() || end != raw.data() + raw.size() || !fits) refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
     column.set<T>(row, static_cast<T>(value));
 }
 

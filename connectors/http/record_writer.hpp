@@ -2,7 +2,8 @@
 ///
 /// Integers and decimals come from their digits, never through a double. A decimal may also be a string of digits, as many
 /// APIs send money. A number with more digits after its point than its column holds, a retyped value, a missing member that
-/// may not be null: the record breaks its contract, and the message says where. Instants need their offset.
+/// may not be null: the record breaks its contract, and the message says where. Instants need their offset; they are kept in
+/// microseconds, finer digits are cut.
 #pragma once
 
 #include "connectors/duckdb/column_writer.hpp"

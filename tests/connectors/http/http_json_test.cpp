@@ -141,6 +141,15 @@ TEST_CASE("decimals are read from their digits, never rounded") {
     CHECK(decimal_digits("12345678901234567890.123456789", 38, 9) == "12345678901234567890123456789");
     CHECK(decimal_digits("99999999999999999999999999999999999999", 38, 0) == "99999999999999999999999999999999999999");
     CHECK(decimal_digits("999999999999999999999999999999999999999", 38, 0) == "refused");
+    for (int first = 1; first <= 9; ++first) {
+        const std::string digit = std::to_string(first);
+        CHECK(decimal_digits(digit + "e19", 38, 18) == digit + std::string(37, '0'));
+        for (const char* too_large : {"e20", ".5e20", "e21", "e22", "e37"}) CHECK(decimal_digits(digit + too_large, 38, 18) == "refused");
+        CHECK(decimal_digits(digit + std::string(20, '0'), 38, 18) == "refused");
+        CHECK(decimal_digits(digit + "e37", 38, 0) == digit + std::string(37, '0'));
+        CHECK(decimal_digits(digit + "e38", 38, 0) == "refused");
+    }
+    CHECK(decimal_digits("99999999999999999999.999999999999999999", 38, 18) == std::string(38, '9'));
     CHECK(decimal_digits("abc", 5, 2) == "refused");
     CHECK(decimal_digits("01", 5, 2) == "refused");
 }
