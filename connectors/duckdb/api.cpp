@@ -52,7 +52,6 @@ Api load() {
     find(library, "connect", a.connect);
     find(library, "disconnect", a.disconnect);
     find(library, "interrupt", a.interrupt);
-    find(library, "query_progress", a.query_progress);
     find(library, "query", a.query);
     find(library, "extract_statements", a.extract_statements);
     find(library, "extract_statements_error", a.extract_statements_error);

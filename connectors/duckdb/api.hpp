@@ -64,10 +64,6 @@ struct Decimal {
     std::uint8_t width, scale;
     Hugeint value;
 };
-struct QueryProgress {
-    double percentage;
-    std::uint64_t rows_processed, total_rows;
-};
 
 enum PendingState : int { ResultReady = 0, ResultNotReady = 1, PendingError = 2, NoTasks = 3 };
 
@@ -84,7 +80,6 @@ struct Api {
     State (*connect)(Database, Connection*);
     void (*disconnect)(Connection*);
     void (*interrupt)(Connection);
-    QueryProgress (*query_progress)(Connection);
 
     State (*query)(Connection, const char* sql, Result*);
     Index (*extract_statements)(Connection, const char* sql, Extracted*);

@@ -137,6 +137,4 @@ Statement Connection::prepare(const std::string& sql) {
 
 void Connection::interrupt() { c::api().interrupt(session(handle_)); }
 
-double Connection::progress() const { return c::api().query_progress(session(handle_)).percentage; }
-
 } // namespace millrace::duckdb

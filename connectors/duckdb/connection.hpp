@@ -82,8 +82,6 @@ public:
     [[nodiscard]] Statement prepare(const std::string& sql);
     /// Ends the running statement with Error{Cancelled}. From any thread.
     void interrupt();
-    /// Share of the running statement that is done, 0 to 100; negative: unknown.
-    [[nodiscard]] double progress() const;
     /// DuckDB's own handle, for the other files of this folder.
     [[nodiscard]] void* handle() const { return handle_; }
 

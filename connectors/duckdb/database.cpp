@@ -4,6 +4,10 @@
 #include "connectors/duckdb/query_error.hpp"
 #include "connectors/sql_identifier.hpp"
 
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
 namespace millrace::duckdb {
 namespace {
 
@@ -28,13 +32,28 @@ c::Config make_config(const DatabaseOptions& o) {
 }
 
 /// The cage is closed by SQL, in this order: the allowed folders first, the lock last.
-std::string cage(const DatabaseOptions& o) {
-    std::string sql = "SET GLOBAL TimeZone = 'UTC'; SET temp_directory = " + quote_literal(o.temp_folder) + "; SET allowed_directories = [";
+std::string cage(const DatabaseOptions& o, const std::string& spill) {
+    std::string sql = "SET GLOBAL TimeZone = 'UTC'; SET temp_directory = " + quote_literal(spill) + "; SET allowed_directories = [";
     for (std::size_t i = 0; i < o.folders.size(); ++i) {
         const std::string& folder = o.folders[i];
         sql += (i == 0 ? "" : ", ") + quote_literal(folder.ends_with('/') ? folder : folder + "/");
     }
     return sql + "]; SET enable_external_access = false; SET GLOBAL errors_as_json = true; SET lock_configuration = true;";
+}
+
+std::string make_spill_folder(const std::string& below) {
+    if (below.empty()) return "";
+    std::error_code code;
+    std::filesystem::create_directories(below, code);
+    std::string name = below + "/duckdb-XXXXXX";
+    if (!code && ::mkdtemp(name.data()) == nullptr) code.assign(errno, std::generic_category());
+    if (code) throw Error(ErrorClass::Resource, "cannot make a folder below " + below + ": " + code.message());
+    return name;
+}
+
+void remove_folder(const std::string& path) {
+    std::error_code ignored;
+    if (!path.empty()) std::filesystem::remove_all(path, ignored);
 }
 
 } // namespace
@@ -53,17 +72,21 @@ Database::Database(const DatabaseOptions& options) : handle_(nullptr), options_(
     }
     handle_ = opened;
     try {
-        Connection(handle_).query(cage(options));
+        spill_ = make_spill_folder(options.temp_folder);
+        Connection(handle_).query(cage(options, spill_));
     } catch (...) {
         db.close(&opened);
         handle_ = nullptr;
+        remove_folder(spill_);
         throw;
     }
 }
 
 Database::~Database() {
     auto db = static_cast<c::Database>(handle_);
-    if (db != nullptr) c::api().close(&db);
+    if (db == nullptr) return;
+    c::api().close(&db);
+    remove_folder(spill_);
 }
 
 std::string library_version() { return c::api().library_version(); }

@@ -12,7 +12,9 @@ struct Classified {
     const char* remedy;
 };
 
-Classified classify(const std::string& kind) {
+Classified classify(const std::string& kind, const std::string& text) {
+    const auto says = [&text](const char* words) { return text.find(words) != std::string::npos; };
+    if (kind == "IO" && (says("No space left") || says("Disk quota"))) return {ErrorClass::Resource, "free space in the staging folder"};
     if (kind == "Out of Memory") return {ErrorClass::Resource, "raise `memory` of the task, or let the SQL work on fewer columns or rows at once"};
     if (kind == "INTERRUPT" || kind == "Interrupt") return {ErrorClass::Cancelled, ""};
     if (kind == "Conversion" || kind == "Out of Range") return {ErrorClass::BadData, ""};
@@ -25,7 +27,7 @@ QueryError from_prose(const std::string& text) {
     const std::size_t mark = text.find(" Error: ");
     const std::string kind = mark < 40 ? text.substr(0, mark) : "";
     const std::string body = text.substr(0, text.find("\n\nLINE "));
-    const Classified as = classify(kind);
+    const Classified as = classify(kind, body);
     QueryError error(as.error_class, body, as.remedy);
     error.kind = kind;
     return error;
@@ -43,8 +45,9 @@ QueryError make_query_error(const std::string& text) {
     const Json j = brace == std::string::npos || brace > 40 ? Json() : Json::parse(text.substr(brace), nullptr, false);
     if (!j.is_object() || !j.contains("exception_message")) return from_prose(text);
     const std::string kind = member(j, "exception_type");
-    const Classified as = classify(kind);
-    QueryError error(as.error_class, member(j, "exception_message"), as.remedy);
+    const std::string message = member(j, "exception_message");
+    const Classified as = classify(kind, message);
+    QueryError error(as.error_class, message, as.remedy);
     error.kind = kind;
     const std::string position = member(j, "position");
     std::from_chars(position.data(), position.data() + position.size(), error.offset);

@@ -165,3 +165,39 @@ TEST_CASE("interrupt ends a running statement as cancelled, memory has a limit")
         CHECK(e.error_class == ErrorClass::Resource);
     }
 }
+
+TEST_CASE("databases that spill below one folder do not touch each other's files, and leave nothing") {
+    const TempFolder below;
+    const auto sum_of_spilled = [](duckdb::Connection& db, const std::string& from) {
+        db.query("create table t as select i + " + from + " as i, hash(i) as h, md5(i::varchar) as m from range(1000000) r(i)");
+        return "select sum(i)::varchar || ' ' || bit_xor(h) || ' ' || max(m) from t";
+    };
+    const auto spills = [&] {
+        std::size_t files = 0;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(below.path)) files += entry.is_regular_file() ? 1 : 0;
+        return files;
+    };
+    {
+        const Database kept({.temp_folder = below.path + "/tmp", .memory_bytes = 24LL << 20});
+        auto db = kept.connect();
+        const std::string sum = sum_of_spilled(db, "0");
+        {
+            const Database other({.temp_folder = below.path + "/tmp", .memory_bytes = 24LL << 20});
+            auto beside = other.connect();
+            const std::string its_sum = sum_of_spilled(beside, "7000000");
+            REQUIRE(spills() >= 2);
+            CHECK(beside.query(its_sum).single_value().get<std::string>().starts_with("7499999500000 "));
+        }
+        REQUIRE(spills() >= 1);
+        CHECK(db.query(sum).single_value().get<std::string>().starts_with("499999500000 "));
+    }
+    CHECK(std::filesystem::is_empty(below.path + "/tmp"));
+}
+
+TEST_CASE("a full disk is a lack of resources, with its remedy") {
+    const auto error = duckdb::make_query_error(R"({"exception_type":"IO","exception_message":"Could not write file \"/x\": No space left on device"})");
+    CHECK(error.error_class == ErrorClass::Resource);
+    CHECK_FALSE(error.remedy.empty());
+    CHECK(duckdb::make_query_error("IO Error: Could not write file: Disk quota exceeded").error_class == ErrorClass::Resource);
+    CHECK(duckdb::make_query_error("IO Error: Could not read enough bytes").error_class == ErrorClass::Transient);
+}
