@@ -91,7 +91,8 @@ void give_up(SliceRun& run, ExtractionShare& share) {
     try {
         std::rethrow_exception(run.failure);
     } catch (const Error& e) {
-        const bool hopeless = e.error_class == ErrorClass::Auth || e.error_class == ErrorClass::Cancelled || e.error_class == ErrorClass::Resource;
+        // Not a matter of this slice: the others would fail as it did.
+        const bool hopeless = e.error_class == ErrorClass::Auth || e.error_class == ErrorClass::RateLimited || e.error_class == ErrorClass::Cancelled || e.error_class == ErrorClass::Resource;
         if (!share.plan.allow_failed || hopeless) throw;
         why = e.what();
     }

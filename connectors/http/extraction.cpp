@@ -49,8 +49,9 @@ GovernorRate rate_of(const ExtractionPlan& plan) {
         try {
             if (own.is_number()) rate.requests_per_second = own.get<double>();
             if (own.is_string() && own != "") rate.requests_per_second = std::stod(own.get<std::string>());
+            if (!(rate.requests_per_second >= 0)) throw std::invalid_argument("negative");
         } catch (const std::exception&) {
-            throw Error(ErrorClass::Permanent, "requests_per_second of the connection is no number: " + own.dump());
+            throw Error(ErrorClass::Permanent, "requests_per_second of the connection is no rate: " + own.dump());
         }
     }
     return rate;
@@ -64,18 +65,29 @@ std::string credential_of(const ExtractionPlan& plan) {
     return sha256_hex(text);
 }
 
+std::unique_ptr<const RequestBuilder> open(const ExtractionPlan& plan, const Slice& slice) {
+    return std::make_unique<const RequestBuilder>(plan.source, plan.resource, plan.connection, slice_scope(slice, plan.connection, plan.zone));
+}
+
 std::deque<SliceRun> make_runs(const ExtractionPlan& plan) {
     std::deque<SliceRun> runs;
     for (const Slice& slice : plan.slices) {
-        RequestBuilder request(plan.source, plan.resource, plan.connection, slice_scope(slice, plan.connection, plan.zone));
-        std::string id = slice_id(plan, slice, request);
-        SliceRun& run = runs.emplace_back(slice, std::move(id), std::move(request), plan.resource.paging);
+        SliceRun& run = runs.emplace_back(slice, slice_id(plan, slice, *open(plan, slice)), plan.resource.paging);
         if (auto finished = read_slice(plan.folder, run.id)) {
             run.manifest = std::move(*finished);
             run.done = true;
         }
     }
     return runs;
+}
+
+/// What the row limit left out.
+SliceManifest not_begun(const SliceRun& run) {
+    SliceManifest manifest;
+    manifest.slice = run.id;
+    manifest.label = run.slice.label;
+    manifest.complete = false;
+    return manifest;
 }
 
 /// More slices failed than the flow allows.
@@ -114,7 +126,7 @@ std::vector<SliceManifest> extract(const ExtractionPlan& plan, Governors& govern
     std::deque<SliceRun> runs = make_runs(plan);
     remove_leftovers(plan.folder, runs);
 
-    ExtractionShare share(plan, events, runs);
+    ExtractionShare share(plan, events, runs, [&plan](const Slice& slice) { return open(plan, slice); });
     share.rows_left = plan.limit_rows.value_or(0);
     {
         duckdb::Connection connection = database.connect();
@@ -140,7 +152,10 @@ std::vector<SliceManifest> extract(const ExtractionPlan& plan, Governors& govern
     if (const std::exception_ptr why = share.board.reason()) std::rethrow_exception(why);
     check_failures(plan, runs);
     std::vector<SliceManifest> manifests;
-    for (SliceRun& run : runs) manifests.push_back(std::move(run.manifest));
+    for (SliceRun& run : runs) {
+        if (!run.done) run.manifest = not_begun(run);
+        manifests.push_back(std::move(run.manifest));
+    }
     return manifests;
 }
 

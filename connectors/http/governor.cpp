@@ -15,7 +15,7 @@ Governor::Clock::duration as_duration(double seconds) {
 }
 } // namespace
 
-Governor::Permit Governor::acquire(const std::function<bool()>& cancelled, const std::function<void(double)>& waiting) {
+Governor::Permit Governor::acquire(double patience, const std::function<bool()>& cancelled, const std::function<void(double)>& waiting) {
     std::unique_lock lock(mutex_);
     bool told = false;
     for (;;) {
@@ -26,11 +26,16 @@ Governor::Permit Governor::acquire(const std::function<bool()>& cancelled, const
             if (rate_.requests_per_second > 0) next_ = std::max(next_, now) + as_duration(1 / rate_.requests_per_second);
             return Permit(this);
         }
+        if (cancelled && cancelled()) throw Error(ErrorClass::Cancelled, "the request was cancelled");
+        const double pause = std::chrono::duration<double>(paused_until_ - now).count();
+        if (pause > patience) throw Error(ErrorClass::RateLimited, "the service has asked for a pause", "run the flow again when it is over", pause);
         if (!told && waiting && earliest - now > worth_telling) {
             told = true;
+            lock.unlock(); // whoever listens may take his time
             waiting(std::chrono::duration<double>(earliest - now).count());
+            lock.lock();
+            continue;
         }
-        if (cancelled && cancelled()) throw Error(ErrorClass::Cancelled, "the request was cancelled");
         const auto until = now >= earliest ? now + look_interval : std::min(earliest, now + look_interval);
         changed_.wait_until(lock, until);
     }

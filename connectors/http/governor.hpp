@@ -41,8 +41,8 @@ public:
     };
 
     /// Waits for a permit. `waiting` is called once when it takes longer than a moment, with the seconds that are known.
-    /// Throws Error{Cancelled} when `cancelled` says so.
-    [[nodiscard]] Permit acquire(const std::function<bool()>& cancelled, const std::function<void(double)>& waiting);
+    /// Throws Error{Cancelled} when `cancelled` says so, and Error{RateLimited} for a pause of more than `patience` seconds.
+    [[nodiscard]] Permit acquire(double patience, const std::function<bool()>& cancelled, const std::function<void(double)>& waiting);
 
     /// Nobody gets a permit before so many seconds have passed. A shorter pause never shortens a longer one.
     void pause(double seconds);

@@ -1,6 +1,7 @@
 #include "connectors/http/http_client.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <mutex>
@@ -28,10 +29,31 @@ std::string_view trimmed(std::string_view text) {
 
 /// What the callbacks of one exchange see.
 struct Exchange {
+    using Clock = std::chrono::steady_clock;
+
+    CURL* easy = nullptr;
     HttpResponse* response = nullptr;
-    std::int64_t limit = 0;
-    bool too_large = false;
+    const HttpLimits* limits = nullptr;
     const std::function<bool()>* cancelled = nullptr;
+    bool too_large = false;
+    const char* stalled = nullptr;       ///< why it is given up; null: it is not
+    Clock::time_point since = Clock::now(); ///< the beginning, then that of the latest stretch of the body
+    curl_off_t bytes_then = 0;
+
+    /// curl's own limit of this kind counts the server's thinking too.
+    [[nodiscard]] bool is_stalled(curl_off_t bytes) {
+        const double seconds = std::chrono::duration<double>(Clock::now() - since).count();
+        if (bytes == 0) {
+            if (seconds > limits->thinking_seconds) stalled = "the service sent nothing";
+            return stalled != nullptr;
+        }
+        if (bytes_then != 0 && seconds < limits->stalled_seconds) return false;
+        const auto enough = static_cast<double>(limits->stalled_bytes_per_second) * limits->stalled_seconds;
+        if (bytes_then != 0 && static_cast<double>(bytes - bytes_then) < enough) stalled = "the answer came too slowly";
+        since = Clock::now();
+        bytes_then = bytes;
+        return stalled != nullptr;
+    }
 };
 
 std::size_t on_header(char* data, std::size_t size, std::size_t n, void* user) {
@@ -49,16 +71,21 @@ std::size_t on_header(char* data, std::size_t size, std::size_t n, void* user) {
 
 std::size_t on_body(char* data, std::size_t size, std::size_t n, void* user) {
     auto& exchange = *static_cast<Exchange*>(user);
-    if (static_cast<std::int64_t>(exchange.response->body.received() + size * n) > exchange.limit) {
+    HttpBody& body = exchange.response->body;
+    curl_off_t announced = -1;
+    if (body.received() == 0) curl_easy_getinfo(exchange.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    if (static_cast<std::int64_t>(body.received() + size * n) > exchange.limits->body_bytes || announced > exchange.limits->body_bytes) {
         exchange.too_large = true;
         return 0;
     }
-    exchange.response->body.append(data, size * n);
+    if (announced > 0) body.expect(static_cast<std::size_t>(announced));
+    body.append(data, size * n);
     return size * n;
 }
 
-int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return (*static_cast<Exchange*>(user)->cancelled)() ? 1 : 0;
+int on_progress(void* user, curl_off_t, curl_off_t downloaded, curl_off_t, curl_off_t) {
+    auto& exchange = *static_cast<Exchange*>(user);
+    return (*exchange.cancelled)() || exchange.is_stalled(downloaded) ? 1 : 0;
 }
 
 struct HeaderList {
@@ -108,7 +135,9 @@ void HttpClient::Session::fail(CURLcode code, const Exchange& exchange) const {
     const std::string detail = reason[0] != '\0' ? reason : curl_easy_strerror(code);
     const char* away = "check that the connection's url names the right host and port; if it does, run again when the service is back";
     if (exchange.too_large)
-        throw Error(ErrorClass::Permanent, fmt::format("the answer is larger than {} MB", limits.body_bytes >> 20), "ask for smaller pages or windows");
+        throw Error(ErrorClass::Permanent, fmt::format("the answer is larger than {} MB", limits.body_bytes >> 20), "ask for smaller pages or windows, or raise `memory` of the task");
+    if (exchange.stalled != nullptr)
+        throw Error(ErrorClass::Timeout, std::string("no whole answer in time: ") + exchange.stalled, "ask for smaller pages or windows, or run again when the service is faster");
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK: throw Error(ErrorClass::Cancelled, "the request was cancelled");
     case CURLE_URL_MALFORMAT:
@@ -125,7 +154,7 @@ void HttpClient::Session::fail(CURLcode code, const Exchange& exchange) const {
 
 void HttpClient::Session::once(const HttpRequest& request, const std::string& url, bool trusted, HttpResponse& response,
                                const std::function<bool()>& cancelled) {
-    Exchange exchange{&response, limits.body_bytes, false, &cancelled};
+    Exchange exchange{easy, &response, &limits, &cancelled};
     HeaderList headers;
     const auto add_all = [&](const std::map<std::string, std::string>& from) {
         for (const auto& [name, value] : from) {
@@ -153,8 +182,6 @@ void HttpClient::Session::once(const HttpRequest& request, const std::string& ur
     set(CURLOPT_BUFFERSIZE, 256L << 10);
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.connect_seconds * 1000));
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(limits.total_seconds * 1000));
-    set(CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(limits.stalled_bytes_per_second));
-    set(CURLOPT_LOW_SPEED_TIME, std::max(1L, static_cast<long>(limits.stalled_seconds)));
     set(CURLOPT_HEADERFUNCTION, on_header);
     set(CURLOPT_HEADERDATA, &exchange);
     set(CURLOPT_WRITEFUNCTION, on_body);
@@ -171,9 +198,6 @@ void HttpClient::Session::once(const HttpRequest& request, const std::string& ur
     const CURLcode code = curl_easy_perform(easy);
     if (code != CURLE_OK) fail(code, exchange);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &response.status);
-    curl_off_t wire = 0;
-    curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
-    response.wire_bytes = wire;
     response.body.pad();
 }
 

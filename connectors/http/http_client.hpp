@@ -20,7 +20,8 @@ namespace millrace {
 struct HttpLimits {
     double connect_seconds = 10;
     double total_seconds = 600;            ///< of one exchange
-    double stalled_seconds = 30;           ///< an exchange slower than `stalled_bytes_per_second` for so long is given up
+    double thinking_seconds = 300;         ///< until the first byte of the answer's body, which a large report takes its time for
+    double stalled_seconds = 30;           ///< an answer that is slower than `stalled_bytes_per_second` for so long is given up
     std::int64_t stalled_bytes_per_second = 200;
     std::int64_t body_bytes = 256LL << 20; ///< of the answer after decompression
 };
@@ -40,6 +41,8 @@ public:
     static constexpr std::size_t padding = 64;
 
     void clear() { bytes_.clear(); }
+    /// Room for so many bytes, so that a large body is not copied while it grows.
+    void expect(std::size_t n) { bytes_.reserve(n + padding); }
     void append(const char* data, std::size_t n) { bytes_.insert(bytes_.end(), data, data + n); }
     void pad();
     [[nodiscard]] std::string_view text() const { return {bytes_.data(), size_}; }
@@ -55,7 +58,6 @@ struct HttpResponse {
     long status = 0;
     std::map<std::string, std::string> headers; ///< names in lower case; of the last answer when redirected
     HttpBody body;
-    std::int64_t wire_bytes = 0; ///< before decompression
 
     /// Empty when absent.
     [[nodiscard]] std::string header(const std::string& lower_case_name) const;

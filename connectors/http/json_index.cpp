@@ -7,6 +7,8 @@ namespace millrace {
 namespace {
 
 constexpr int deepest = 256;
+/// An index takes five times its capacity; one that served a far larger text gives its memory back.
+constexpr std::size_t large = 8 << 20;
 
 void append_utf8(std::string& out, std::uint32_t c) {
     if (c < 0x80) {
@@ -52,7 +54,8 @@ JsonIndex::~JsonIndex() = default;
 
 void JsonIndex::read(std::string_view text) {
     if (text.size() > UINT32_MAX - 64) throw JsonMistake("the text is larger than 4 GB");
-    if (parser_->capacity < text.size() || !parser_->pass) {
+    const bool far_too_large = parser_->capacity > large && parser_->capacity / 4 > text.size();
+    if (parser_->capacity < text.size() || far_too_large || !parser_->pass) {
         const std::size_t wanted = std::max<std::size_t>(text.size() + text.size() / 4, 1 << 16);
         parser_->pass.reset();
         if (simdjson::get_active_implementation()->create_dom_parser_implementation(wanted, deepest, parser_->pass) != simdjson::SUCCESS)

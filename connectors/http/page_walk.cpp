@@ -8,7 +8,7 @@ namespace millrace {
 std::optional<std::int64_t> PageWalk::next() {
     if (!has_next() || (!pages_known_ && under_way_ > 0)) return {};
     ++under_way_;
-    return paging_.start + asked_++;
+    return start_ + asked_++;
 }
 
 void PageWalk::stop() {
@@ -23,7 +23,7 @@ void PageWalk::arrived(const PageArrival& page) {
     if (++pages_ == 1) {
         first_page_records_ = page.records;
         announced_ = page.announced;
-        if (paging_.kind == "none")
+        if (!paged_)
             ended_ = true;
         else if (announced_)
             plan_by_total(page);
@@ -66,7 +66,7 @@ void PageWalk::look_for_end(const PageArrival& page) {
 std::string PageWalk::drift() const {
     if (stopped_) return {};
     if (!drift_.empty()) return drift_;
-    if (paging_.kind != "none" && announced_ && *announced_ != records_) return fmt::format("{} records were announced, {} came", *announced_, records_);
+    if (paged_ && announced_ && *announced_ != records_) return fmt::format("{} records were announced, {} came", *announced_, records_);
     return {};
 }
 

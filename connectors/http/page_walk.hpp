@@ -29,7 +29,7 @@ struct PageArrival {
 
 class PageWalk {
 public:
-    explicit PageWalk(const PagingSpec& paging) : paging_(paging) {}
+    explicit PageWalk(const PagingSpec& paging) : start_(paging.start), paged_(paging.kind != "none") {}
 
     /// The number of the next page to ask for. Nothing: the walk is over, or the next page cannot be known yet.
     [[nodiscard]] std::optional<std::int64_t> next();
@@ -61,7 +61,8 @@ private:
     void plan_by_total(const PageArrival& first);
     void look_for_end(const PageArrival& page);
 
-    PagingSpec paging_;
+    std::int64_t start_; ///< number of the first page
+    bool paged_;
     std::int64_t asked_ = 0;     ///< pages that were asked for
     std::int64_t under_way_ = 0;
     std::int64_t pages_ = 0, records_ = 0; ///< that arrived

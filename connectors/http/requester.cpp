@@ -30,7 +30,7 @@ Requester::Requester(const SourceSpec& source, const Json& connection, std::shar
 
 void Requester::exchange(const HttpRequest& request, HttpResponse& response) {
     if (response.body.capacity() > buffer_kept) response.body = HttpBody();
-    const auto permit = governor_->acquire(events_.cancelled, events_.waiting);
+    const auto permit = governor_->acquire(rules_.longest_pause, events_.cancelled, events_.waiting);
     ++events_.requests;
     client_.perform(request, response, events_.cancelled);
     events_.bytes += static_cast<std::int64_t>(response.body.text().size());
@@ -66,12 +66,12 @@ void Requester::send(const HttpRequest& request, const std::string& what, HttpRe
             return;
         } catch (const Error& e) {
             if (e.error_class == ErrorClass::Cancelled) throw;
+            if (e.retry_after > 0) governor_->pause(e.retry_after);
             const bool paused_too_long = e.retry_after > rules_.longest_pause;
             if (tries == rules_.tries || !is_worth_another_try(e.error_class) || paused_too_long) {
                 const std::string count = tries > 1 ? fmt::format(", after {} tries", tries) : "";
                 throw Error(e.error_class, mask_(fmt::format("{} {} ({}): {}{}", request.method, request.url, what, e.what(), count)), e.remedy, e.retry_after);
             }
-            if (e.retry_after > 0) governor_->pause(e.retry_after);
             const double delay = e.retry_after > 0 ? 0 : backoff(tries);
             if (e.error_class == ErrorClass::RateLimited && e.retry_after <= 0) governor_->pause(delay);
             events_.retrying(mask_(fmt::format("{} {} ({}): {}; try {} of {} in {:.1f} s", request.method, request.url, what, e.what(), tries + 1, rules_.tries,

@@ -3,8 +3,8 @@
 ///
 /// Transient failures (no connection, reset, stalled, 408, 5xx, what the spec says, an answer that is no whole page) and 429
 /// are retried here, up to `tries`. A pause that the server asks for is kept by everyone who uses the credential; one longer
-/// than `longest_pause` seconds ends the attempt with Error{RateLimited}, whose retry_after the engine honours without a
-/// thread that waits.
+/// than `longest_pause` seconds ends every attempt that asks with Error{RateLimited}, whose retry_after the engine honours
+/// without a thread that waits.
 #pragma once
 
 #include "connectors/http/governor.hpp"

@@ -1,25 +1,32 @@
 #include "connectors/http/slice_board.hpp"
 
-#include <algorithm>
-
 namespace millrace {
+
+SliceBoard::SliceBoard(std::deque<SliceRun>& runs, Open open) : runs_(runs), open_(std::move(open)) {
+    for (SliceRun& run : runs_) {
+        done_ += run.done ? 1 : 0;
+        count(run);
+    }
+}
 
 SliceRun* SliceBoard::take() {
     std::unique_lock lock(mutex_);
     for (;;) {
         if (stopped_) return nullptr;
+        if (begun_enough_) next_ = runs_.size();
         while (next_ < runs_.size() && (runs_[next_].started || runs_[next_].done)) ++next_;
         bool busy = false;
         SliceRun* shared = nullptr;
         for (std::size_t i = 0; i < runs_.size() && next_ == runs_.size(); ++i) {
             SliceRun& run = runs_[i];
-            if (run.done) continue;
+            if (run.done || (begun_enough_ && !run.started && run.walk_number == 1)) continue;
             busy = true;
             if (!run.started || (!run.failure && run.walk.can_share())) shared = &run;
             if (shared != nullptr) break;
         }
         SliceRun* found = next_ < runs_.size() ? &runs_[next_] : shared;
         if (found != nullptr) {
+            if (!found->request) found->request = open_(found->slice);
             found->started = true;
             ++found->workers;
             return found;
@@ -41,6 +48,17 @@ void SliceBoard::conclude(SliceRun& run, bool finished) {
     const std::lock_guard lock(mutex_);
     run.done = finished;
     run.started = finished;
+    if (finished) {
+        ++done_;
+        run.request.reset();
+        count(run);
+    }
+    changed_.notify_all();
+}
+
+void SliceBoard::begin_no_more() {
+    const std::lock_guard lock(mutex_);
+    begun_enough_ = true;
     changed_.notify_all();
 }
 
@@ -56,20 +74,17 @@ std::exception_ptr SliceBoard::reason() const {
     return reason_;
 }
 
-std::int64_t SliceBoard::done() const {
-    const std::lock_guard lock(mutex_);
-    return std::count_if(runs_.begin(), runs_.end(), [](const SliceRun& run) { return run.done; });
-}
-
 std::int64_t SliceBoard::announced() const {
     const std::lock_guard lock(mutex_);
-    std::int64_t sum = 0;
-    for (const SliceRun& run : runs_) {
-        const auto announced = run.done ? run.manifest.announced : run.walk.announced();
-        if (!announced) return 0;
-        sum += *announced;
-    }
-    return sum;
+    return counted_ == runs_.size() ? announced_ : 0;
+}
+
+void SliceBoard::count(SliceRun& run) {
+    const auto total = run.done ? run.manifest.announced : run.walk.announced();
+    if (total == run.counted) return;
+    announced_ += total.value_or(0) - run.counted.value_or(0);
+    counted_ += (total ? 1U : 0U) - (run.counted ? 1U : 0U);
+    run.counted = total;
 }
 
 } // namespace millrace

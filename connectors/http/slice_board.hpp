@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -24,14 +25,14 @@ struct Piece {
     std::map<std::string, std::string> unknown;
 };
 
-/// One slice under way. The board's mutex guards all but `slice`, `id` and `request`.
+/// One slice. There may be a hundred thousand, so what is only needed under way comes when it is taken. The board's mutex
+/// guards all but `slice`, `id` and `request`.
 struct SliceRun {
-    SliceRun(const Slice& s, std::string name, RequestBuilder builder, const PagingSpec& paging)
-        : slice(s), id(std::move(name)), request(std::move(builder)), walk(paging) {}
+    SliceRun(const Slice& s, std::string name, const PagingSpec& paging) : slice(s), id(std::move(name)), walk(paging) {}
 
     const Slice& slice;
     const std::string id;
-    const RequestBuilder request;
+    std::unique_ptr<const RequestBuilder> request; ///< while somebody works on it
 
     PageWalk walk;
     int walk_number = 1;
@@ -45,12 +46,16 @@ struct SliceRun {
     std::int64_t bytes = 0;             ///< of answers
     std::string extracted_at;           ///< first request
     std::exception_ptr failure;
+    std::optional<std::int64_t> counted; ///< the announced total as the board's sum has it
     SliceManifest manifest;             ///< when done
 };
 
 class SliceBoard {
 public:
-    explicit SliceBoard(std::deque<SliceRun>& runs) : runs_(runs) {}
+    using Open = std::function<std::unique_ptr<const RequestBuilder>(const Slice&)>;
+
+    /// `open` makes the requests of a slice that is taken.
+    SliceBoard(std::deque<SliceRun>& runs, Open open);
 
     /// A slice to work on: one that nobody has begun, else one where several pages may be under way. Waits while the others
     /// may still make work. Null: there is none left, or everything stops.
@@ -59,24 +64,33 @@ public:
     [[nodiscard]] bool leave(SliceRun& run, Piece piece, std::exception_ptr failure);
     /// After `leave` gave true: the slice is finished, or it is open again for another walk.
     void conclude(SliceRun& run, bool finished);
+    /// No slice is begun any more; those under way go on.
+    void begin_no_more();
     /// Nobody gets work any more; the first reason is kept.
     void stop(std::exception_ptr why);
 
     [[nodiscard]] bool stopped() const { return stopped_; }
     [[nodiscard]] std::exception_ptr reason() const;
-    [[nodiscard]] std::int64_t done() const;
+    [[nodiscard]] std::int64_t done() const { return done_; }
     /// Sum of announced totals when every slice has one; else 0.
     [[nodiscard]] std::int64_t announced() const;
 
     std::mutex& mutex() { return mutex_; }
+    /// With the mutex held: the slice may have another total than before.
+    void count(SliceRun& run);
     /// With the mutex held: pages may be shared from now on.
     void wake() { changed_.notify_all(); }
 
 private:
     std::deque<SliceRun>& runs_;
-    mutable std::mutex mutex_;
+    const Open open_;
+    std::atomic<std::int64_t> done_{0};
+    mutable std::mutex mutex_; ///< guards what follows
     std::condition_variable changed_;
     std::size_t next_ = 0; ///< slices before it have begun
+    std::int64_t announced_ = 0;
+    std::size_t counted_ = 0; ///< slices in that sum
+    bool begun_enough_ = false;
     std::atomic<bool> stopped_{false};
     std::exception_ptr reason_;
 };

@@ -79,7 +79,7 @@ Piece SliceWorker::read(SliceRun& run) {
     rejects_.reset();
     page_number_ = 0;
     position_ = 0;
-    if (!load_page(run, piece)) return piece;
+    if (!load_page(run)) return piece;
 
     std::int64_t rows = 0;
     {
@@ -103,7 +103,7 @@ Piece SliceWorker::read(SliceRun& run) {
 }
 
 /// The next page that has records; false when there is none for this worker.
-bool SliceWorker::load_page(SliceRun& run, Piece& piece) {
+bool SliceWorker::load_page(SliceRun& run) {
     for (;;) {
         std::optional<std::int64_t> number;
         {
@@ -115,8 +115,8 @@ bool SliceWorker::load_page(SliceRun& run, Piece& piece) {
         const bool paged = share_.plan.resource.paging.kind != "none";
         const std::string what = share_.plan.resource.name + (paged ? fmt::format(", page {}", *number) : "") + ", " + run.slice.label;
         int repeats = 0;
-        requester_.send(run.request.page(*number), what, response_, [&](HttpResponse& response) { accept(run, response, repeats); });
-        keep(run, piece, response_);
+        requester_.send(run.request->page(*number), what, response_, [&](HttpResponse& response) { accept(run, response, repeats); });
+        keep(run, response_);
         share_.report("requesting");
         if (page_.size() > 0) return true;
     }
@@ -142,7 +142,7 @@ void SliceWorker::accept(SliceRun& run, HttpResponse& response, int& repeats) {
 }
 
 /// The page is part of the walk from now on: its raw records are spooled.
-void SliceWorker::keep(SliceRun& run, Piece&, const HttpResponse& response) {
+void SliceWorker::keep(SliceRun& run, const HttpResponse& response) {
     position_ = 0;
     if (page_.size() > 0 && !raw_) raw_.emplace(share_.plan.folder);
     for (std::size_t i = 0; i < page_.size(); ++i) raw_->add(page_.raw(i));
@@ -151,6 +151,7 @@ void SliceWorker::keep(SliceRun& run, Piece&, const HttpResponse& response) {
     const std::lock_guard lock(share_.board.mutex());
     run.bytes += static_cast<std::int64_t>(response.body.text().size());
     run.walk.arrived({static_cast<std::int64_t>(page_.size()), page_.announced(), last_page(share_.plan.resource.paging, response), page_.fingerprint()});
+    share_.board.count(run);
     if (run.walk.can_share()) share_.board.wake();
 }
 
@@ -158,8 +159,9 @@ std::uint64_t SliceWorker::fill(SliceRun& run, Piece& piece, std::vector<duckdb:
     std::uint64_t rows = 0;
     while (rows < capacity) {
         if (position_ == page_.size() && rows > 0) break; // the rows so far point into this page: it goes with the next call
-        if (position_ == page_.size() && !load_page(run, piece)) break;
+        if (position_ == page_.size() && !load_page(run)) break;
         if (share_.plan.limit_rows && share_.rows_left.fetch_sub(1) <= 0) {
+            share_.board.begin_no_more();
             const std::lock_guard lock(share_.board.mutex());
             run.walk.stop();
             run.limited = true;

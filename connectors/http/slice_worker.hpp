@@ -11,7 +11,7 @@ namespace millrace {
 
 /// What all workers of an extraction share.
 struct ExtractionShare {
-    ExtractionShare(const ExtractionPlan& p, ExtractionEvents& e, std::deque<SliceRun>& runs) : plan(p), events(e), board(runs) {}
+    ExtractionShare(const ExtractionPlan& p, ExtractionEvents& e, std::deque<SliceRun>& runs, SliceBoard::Open open) : plan(p), events(e), board(runs, std::move(open)) {}
 
     const ExtractionPlan& plan;
     ExtractionEvents& events;
@@ -33,9 +33,9 @@ public:
 
 private:
     [[nodiscard]] Piece read(SliceRun& run);
-    bool load_page(SliceRun& run, Piece& piece);
+    bool load_page(SliceRun& run);
     void accept(SliceRun& run, HttpResponse& response, int& repeats);
-    void keep(SliceRun& run, Piece& piece, const HttpResponse& response);
+    void keep(SliceRun& run, const HttpResponse& response);
     [[nodiscard]] std::uint64_t fill(SliceRun& run, Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t capacity);
     [[nodiscard]] bool write_record(Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t row);
     void reject(Piece& piece, const std::string& why);

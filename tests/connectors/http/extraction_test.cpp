@@ -191,6 +191,24 @@ TEST_CASE_METHOD(Fixture, "what fails once is tried again: errors, cut and trunc
     CHECK(told.find("s3cret") == std::string::npos);
 }
 
+TEST_CASE_METHOD(Fixture, "a service may think before it answers, but not for ever") {
+    const Entries entries{5, 10};
+    plan.limits.stalled_seconds = 0.2;
+    TestServer server([&](const TestRequest& r) {
+        TestAnswer answer = entries(r);
+        answer.think_ms = 1500;
+        return answer;
+    });
+    CHECK(run(server)[0].records == 5);
+    CHECK(server.log().size() == 1);
+    plan.limits.thinking_seconds = 0.2;
+    plan.retries.tries = 1;
+    std::filesystem::remove_all(folder + "/slices");
+    const Error e = failure(server);
+    CHECK(e.error_class == ErrorClass::Timeout);
+    CHECK(std::string(e.what()).find("the service sent nothing") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Fixture, "what keeps failing ends in an error that names the request, the reason and the remedy, and leaves nothing loaded") {
     plan.retries.tries = 3;
     const Entries entries{25, 10};
@@ -223,6 +241,21 @@ TEST_CASE_METHOD(Fixture, "a short pause that the server asks for is kept inside
     const Error e = failure(strict);
     CHECK(e.error_class == ErrorClass::RateLimited);
     CHECK(e.retry_after == 3600);
+}
+
+TEST_CASE_METHOD(Fixture, "a service that asks for a long pause fails no slice: everybody stops asking and the attempt ends") {
+    plan.resource.window = WindowSpec{Span{0, 1, 0}};
+    plan.resource.params = {{"from", "timestamptz", true, false, {}}, {"to", "timestamptz", true, false, {}}};
+    plan.slices = make_slices(plan.resource, {{"from", "2026-11-01"}, {"to", "2026-11-21"}}, Scope(), {}, false);
+    plan.allow_failed = Share{90.0, {}};
+    plan.source.rate.concurrency = 1;
+    TestServer server([](const TestRequest& r) { return r.number < 3 ? Entries{5, 10}.page(1) : TestAnswer{429, "", {{"Retry-After", "3600"}}}; });
+    CHECK(failure(server).error_class == ErrorClass::RateLimited);
+    CHECK(server.log().size() == 3);
+    const Error again = failure(server); // another attempt asks nothing either
+    CHECK(again.error_class == ErrorClass::RateLimited);
+    CHECK(again.retry_after > 3500);
+    CHECK(server.log().size() == 3);
 }
 
 TEST_CASE_METHOD(Fixture, "a page that repeats an earlier one is asked for again; a source that ignores the page number is an error") {
@@ -340,6 +373,29 @@ TEST_CASE_METHOD(Fixture, "a row limit stops early and says that the slice is no
     CHECK(slices[0].records == 12);
     CHECK_FALSE(slices[0].complete);
     CHECK(server.log().size() < 20);
+}
+
+TEST_CASE_METHOD(Fixture, "a row limit that is reached begins no further slice") {
+    plan.resource.window = WindowSpec{Span{0, 1, 0}};
+    plan.resource.params = {{"from", "timestamptz", true, false, {}}, {"to", "timestamptz", true, false, {}}};
+    plan.slices = make_slices(plan.resource, {{"from", "2024-01-01"}, {"to", "2026-01-01"}}, Scope(), {}, false);
+    plan.limit_rows = 12;
+    TestServer server(Entries{5, 10});
+    const auto slices = run(server);
+    REQUIRE(slices.size() == 731);
+    CHECK(server.log().size() < 20);
+    std::int64_t records = 0;
+    for (const SliceManifest& slice : slices) records += slice.records;
+    CHECK(records == 12);
+    CHECK_FALSE(slices.back().complete);
+    CHECK(slices.back().slice.size() == slices.front().slice.size());
+}
+
+TEST_CASE_METHOD(Fixture, "a rate below nothing is a mistake, not a licence") {
+    TestServer server(Entries{5, 10});
+    plan.slices = make_slices(plan.resource, Json::object(), Scope(), {}, false);
+    plan.connection = {{"url", server.url()}, {"key", "k"}, {"requests_per_second", -1}};
+    CHECK_THROWS_WITH(extract(plan, governors, database, events), "requests_per_second of the connection is no rate: -1");
 }
 
 TEST_CASE_METHOD(Fixture, "a cancelled extraction ends soon") {

@@ -220,14 +220,21 @@ TEST_CASE("parameters are checked against the resource") {
 TEST_CASE("a governor spaces permits and keeps a pause") {
     Governor governor({50, 2});
     const auto start = Governor::Clock::now();
-    for (int i = 0; i < 4; ++i) (void)governor.acquire({}, {});
+    for (int i = 0; i < 4; ++i) (void)governor.acquire(60, {}, {});
     CHECK(Governor::Clock::now() - start >= std::chrono::milliseconds(55));
     governor.pause(0.1);
     const auto paused = Governor::Clock::now();
-    (void)governor.acquire({}, {});
+    (void)governor.acquire(60, {}, {});
     CHECK(Governor::Clock::now() - paused >= std::chrono::milliseconds(95));
     governor.pause(1000);
-    CHECK_THROWS_AS(governor.acquire([] { return true; }, {}), Error);
+    CHECK_THROWS_WITH(governor.acquire(2000, [] { return true; }, {}), "the request was cancelled");
+    try {
+        (void)governor.acquire(60, {}, {});
+        FAIL("it did not refuse");
+    } catch (const Error& e) {
+        CHECK(e.error_class == ErrorClass::RateLimited);
+        CHECK(e.retry_after > 990);
+    }
 }
 
 TEST_CASE("a path names where something stands") {

@@ -28,6 +28,7 @@ struct TestAnswer {
     std::map<std::string, std::string> headers{{"Content-Type", "application/json"}};
     std::size_t cut_after = std::string::npos; ///< bytes of the body, then the connection is reset
     int drip_ms = 0;                           ///< one byte, then so long nothing, again and again
+    int think_ms = 0;                          ///< nothing at all, then the answer
 };
 
 class TestServer {
@@ -121,6 +122,7 @@ private:
         return r;
     }
     bool send(int fd, const TestAnswer& answer) const {
+        std::this_thread::sleep_for(std::chrono::milliseconds(answer.think_ms));
         std::string out = "HTTP/1.1 " + std::to_string(answer.status) + " Text\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n";
         for (const auto& [name, value] : answer.headers) out += name + ": " + value + "\r\n";
         out += "\r\n";
