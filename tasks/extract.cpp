@@ -191,8 +191,11 @@ private:
         known.columns.clear();
         known.parts.clear();
         known.rows = 0;
+        // The contract takes what it names; the raw spool keeps everything.
+        std::string names;
+        for (const ColumnSpec& column : options_.contract.columns) names += (names.empty() ? "" : ", ") + quote_identifier(column.name);
         WrittenDataset written = write_dataset(
-            db_, {"SELECT * FROM " + rows_of(order_.staging + "/manifest.json", manifest_), &values, options_.contract, order_.staging, order_.attempt, known}, session_);
+            db_, {"SELECT " + (names.empty() ? "*" : names) + " FROM " + rows_of(order_.staging + "/manifest.json", manifest_), &values, options_.contract, order_.staging, order_.attempt, known}, session_);
         return written;
     }
 

@@ -122,6 +122,19 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
     CHECK(std::filesystem::exists(order.staging + "/" + manifest.quarantine));
 }
 
+TEST_CASE("extract: a contract takes the columns that it names") {
+    const TempFolder run;
+    TestServer server([](const TestRequest&) {
+        return TestAnswer{200, R"([{"id":"1","name":"a","workspaceId":"w1","archived":false}])", {{"Content-Type", "application/json"}, {"Last-Page", "true"}}};
+    });
+    HostProcess host("extract");
+    const Json id{{"name", "id"}, {"type", "VARCHAR"}, {"unique", true}};
+    const AttemptDone done = host.attempt(extract_order(run, server, "tags", {{"connection", "clockify"}, {"resource", "tags"}, {"contract", {{"columns", {id}}}}}));
+    if (done.error) FAIL(done.error->message);
+    CHECK(done.rows == 1);
+    CHECK(read_manifest(done.manifest).columns.size() == 1);
+}
+
 TEST_CASE("extract: mistakes of a flow are told by name") {
     const TempFolder run;
     TestServer server([](const TestRequest&) { return TestAnswer{200, "[]"}; });
