@@ -33,7 +33,9 @@ private:
         else if (sees("/*"))
             at_ = std::min(sql_.find("*/", at_ + 2), sql_.size() - 2) + 2;
         else if (c == '\'' || c == '"')
-            quoted(c);
+            quoted(c, Escapes::None);
+        else if (sees("e'") || sees("E'"))
+            escape_string();
         else if (sees("${"))
             reference();
         else if (c == '$')
@@ -66,11 +68,21 @@ private:
 
     void reference() { take(Kind::Reference, std::min(sql_.find('}', at_), sql_.size() - 1) + 1); }
 
-    void quoted(char quote) {
+    enum class Escapes { None, Backslash };
+
+    /// `e'it\'s'`
+    void escape_string() {
+        ++at_;
+        quoted('\'', Escapes::Backslash);
+    }
+
+    void quoted(char quote, Escapes escapes) {
         const auto first = at_;
         std::string text;
         for (++at_; at_ < sql_.size(); ++at_) {
-            if (sql_[at_] == quote && at_ + 1 < sql_.size() && sql_[at_ + 1] == quote)
+            if (escapes == Escapes::Backslash && sql_[at_] == '\\' && at_ + 1 < sql_.size())
+                ++at_;
+            else if (sql_[at_] == quote && at_ + 1 < sql_.size() && sql_[at_ + 1] == quote)
                 ++at_;
             else if (sql_[at_] == quote)
                 break;

@@ -11,16 +11,10 @@
 namespace millrace {
 namespace {
 
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
 constexpr std::array<std::string_view, 7> operators{"=", "<>", "!=", "<", "<=", ">", ">="};
 
-/// DuckDB tells no column from another by case alone.
 bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return lower(n) == lower(name); });
+    return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return lower_case(n) == lower_case(name); });
 }
 
 class ColumnCheck {
@@ -69,7 +63,7 @@ private:
     void check_names(const DraftTask& task) {
         std::set<std::string> seen;
         for (const auto& column : *task.sql_columns)
-            if (!seen.insert(lower(column.name)).second)
+            if (!seen.insert(lower_case(column.name)).second)
                 scope_.diagnostics.error(task.object_mark, fmt::format("the SQL gives two columns called '{}'", column.name), "give one of them another name with `as`, or leave it out");
     }
 
@@ -105,7 +99,7 @@ private:
         const auto* task = draft_.find(reference.task);
         if (reference.key != "key" || task == nullptr) return;
         for (const auto& column : task->contract.columns)
-            if (lower(column.name) == lower(reference.column) && column.nullable)
+            if (lower_case(column.name) == lower_case(reference.column) && column.nullable)
                 scope_.diagnostics.warning(reference.mark, fmt::format("the key column '{}' may be NULL, and a NULL never matches: such a row is inserted again by every run", column.name), "make it a value: coalesce(..., '')");
     }
 
@@ -138,7 +132,6 @@ private:
         const auto* piece = task.piece("scope");
         if (piece == nullptr) return;
         const auto tokens = scan_sql(piece->sql);
-        const auto columns = load.tables.empty() ? std::nullopt : columns_of(load.tables.front().task);
         const auto refuse = [&](std::size_t at, const std::string& message, const std::string& hint) {
             const bool end = at >= tokens.size();
             scope_.diagnostics.error(scope_.mark_in(*piece, end ? piece->sql.size() : tokens[at].offset, end ? 1 : tokens[at].length), message, hint);
@@ -157,8 +150,9 @@ private:
         };
         for (std::size_t i = 0;; ++i) {
             if (i >= tokens.size() || (tokens[i].kind != Word && tokens[i].kind != Quoted)) return refuse(i, "a column of the target belongs here", form);
-            if (columns && !contains(*columns, tokens[i].text))
-                refuse(i, fmt::format("`scope` names the column '{}', which '{}' does not have", tokens[i].text, load.tables.front().task), did_you_mean(tokens[i].text, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
+            for (const auto& table : load.tables)
+                if (const auto columns = columns_of(table.task); columns && !contains(*columns, tokens[i].text))
+                    refuse(i, fmt::format("`scope` names the column '{}', which '{}' does not have", tokens[i].text, table.task), did_you_mean(tokens[i].text, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
             const bool listed = sees(i + 1, "in");
             if (sees(i + 1, "is")) {
                 i += sees(i + 2, "not") ? 3 : 2;

@@ -66,6 +66,7 @@ private:
                 continue;
             }
             check_with(task, options, type, *resource);
+            check_contract(task, type, *resource);
             task_resources_[task.plan.name] = resource;
         }
         if (connection->open && connection->types.empty()) find_by_resource(task, options);
@@ -93,6 +94,18 @@ private:
             if (param.required && param.default_value.is_null() && !options.with.contains(param.name))
                 scope_.diagnostics.error(task.object_mark, fmt::format("{}.{} needs the parameter `{}`", type, resource.name, param.name),
                                          param.name == "from" || param.name == "to" ? "with: {from: \"${interval.start}\", to: \"${interval.end}\"}" : fmt::format("with: {{{}: ...}}", param.name));
+    }
+
+    /// A contract takes what it names of the record, and of the columns that say where the record comes from.
+    void check_contract(const DraftTask& task, const std::string& type, const ResourceSpec& resource) {
+        std::vector<std::string> names;
+        for (const auto& column : resource.columns) names.push_back(column.name);
+        if (resource.window) names.emplace_back("_window");
+        if (task.for_each) names.emplace_back("_item");
+        const auto has = [&](const std::string& name) { return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return lower_case(n) == lower_case(name); }); };
+        for (const auto& column : task.contract.columns)
+            if (!has(column.name))
+                scope_.diagnostics.error(task.column_marks.at(column.name), fmt::format("{}.{} has no column '{}'", type, resource.name, column.name), did_you_mean(column.name, names, fmt::format("its columns are {}", fmt::join(names, ", "))));
     }
 
     /// Texts with `${}` are known when the extract runs, lists and mappings are the source's own affair.

@@ -75,7 +75,7 @@ private:
     void check_reference(const TemplateText& text, const Reference& r) {
         const auto known = std::find(names_.begin(), names_.end(), r.name) != names_.end();
         const bool item = r.name == "item" || r.name.starts_with("item.");
-        if (!known && !(item && text.item) && !r.name.starts_with("env.")) return report_unknown(text, r, item);
+        if (!known && !(item && text.item) && !(r.name.starts_with("env.") && r.name.size() > 4)) return report_unknown(text, r, item);
         if (!r.format.empty()) check_format(text, r, item);
     }
 

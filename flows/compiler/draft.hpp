@@ -106,6 +106,9 @@ struct CompileScope {
     }
 };
 
+/// DuckDB tells no column from another by case alone.
+[[nodiscard]] std::string lower_case(std::string text);
+
 /// "did you mean 'x'?", or the list of what there is, or `otherwise`.
 [[nodiscard]] std::string did_you_mean(const std::string& name, const std::vector<std::string>& known, const std::string& otherwise = {});
 

@@ -87,14 +87,14 @@ private:
         return infer;
     }
 
-    /// The condition of a delete is over the row of the dataset that is loaded, so it is prepared with that one.
+    /// The condition of a delete is over the row of each dataset that is loaded, so it is prepared with those.
     void add_deletes(InferOrder& order) const {
         for (const auto& task : draft_.tasks) {
             const auto* load = std::get_if<LoadOptions>(&task.options);
             const auto* piece = task.piece("delete");
             if (load == nullptr || piece == nullptr) continue;
             for (auto& other : order.tasks)
-                if (!load->tables.empty() && other.name == load->tables.front().task) other.expressions["column delete of " + task.plan.name] = piece->sql;
+                if (std::any_of(load->tables.begin(), load->tables.end(), [&](const LoadTable& t) { return t.task == other.name; })) other.expressions["column delete of " + task.plan.name] = piece->sql;
         }
     }
 

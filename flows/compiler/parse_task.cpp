@@ -20,11 +20,6 @@ struct Defaults {
     std::int64_t memory_bytes = 0;
 };
 
-std::string lower_case(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
 /// The verbs among the keys of a task.
 std::vector<const VerbRow*> verbs_of(const YamlNode& node) {
     std::vector<const VerbRow*> found;
@@ -188,6 +183,9 @@ private:
         options.connection = into.connection;
         if (object == nullptr) return;
         if (object->is_scalar()) {
+            for (const char* key : {"mode", "key"})
+                if (const auto* node = form_.get(key); node != nullptr && node->is_map())
+                    diagnostics_.error(node->mark, fmt::format("`{}` by table goes with `load` by table", key), fmt::format("{}: {}", key, key == std::string_view("mode") ? "upsert" : "id"));
             add_table(options, into.rest, object->text, object->mark);
             if (form_.get("into") != nullptr && into.rest.empty()) diagnostics_.error(form_.get("into")->mark, "`into` names no table", "write CONNECTION.TABLE or CONNECTION.SCHEMA.TABLE");
             return;
@@ -203,7 +201,7 @@ private:
         const Mark place = form_.get("into") != nullptr ? form_.get("into")->mark : mark;
         if (std::count(table.begin(), table.end(), '.') > 1) diagnostics_.error(place, fmt::format("'{}' has more parts than schema and table", table), "write CONNECTION.SCHEMA.TABLE");
         else if (table.find("${") != std::string::npos) diagnostics_.error(place, "only the connection may be a parameter, not the schema or table", "write the table's name out");
-        else if (table.find_first_of(" \t'\"") != std::string::npos) diagnostics_.error(place, fmt::format("'{}' is no name of a table", table), "write it without quotes and spaces");
+        else if (table.find_first_of(" \t'\";()") != std::string::npos) diagnostics_.error(place, fmt::format("'{}' is no name of a table", table), "write it without quotes and spaces");
         else if (table.starts_with('.') || table.ends_with('.')) diagnostics_.error(place, fmt::format("'{}' lacks a name beside the point", table), "write CONNECTION.TABLE or CONNECTION.SCHEMA.TABLE");
         LoadTable made{table, task, mode_of(short_name), key_of(short_name, task)};
         check_key(made, short_name);
@@ -356,10 +354,17 @@ private:
     DraftTask task_;
 };
 
+bool is_key_of_tasks(const std::string& key) {
+    return find_field(task_table, key) != nullptr || find_field(dataset_table, key) != nullptr ||
+           std::any_of(verb_table.begin(), verb_table.end(), [&](const VerbRow& row) { return find_field(*row.table, key) != nullptr; });
+}
+
 /// The one verb of a task; null, after an error, when there is none or two.
 const VerbRow* verb_of(const YamlEntry& entry, Diagnostics& diagnostics) {
     if (!entry.value.is_map()) {
-        diagnostics.error(entry.mark, fmt::format("the task '{}' has no verb", entry.key), "a task is one verb with its object: extract, transform, load, run, approve or wait");
+        const bool is_key = is_key_of_tasks(entry.key);
+        diagnostics.error(entry.mark, fmt::format("the task '{}' has no verb", entry.key),
+                          is_key ? fmt::format("`{}` is a key of a task: indent it below the task's name", entry.key) : "a task is one verb with its object: extract, transform, load, run, approve or wait");
         return nullptr;
     }
     const auto found = verbs_of(entry.value);

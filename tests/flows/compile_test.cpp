@@ -205,6 +205,11 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     CHECK(found.find("8:5 the SQL gives the column 'more', which `columns` lacks") != std::string::npos);
 }
 
+TEST_CASE("compile: a parameter in a string of any kind is text") {
+    const auto found = messages(compiled("flow: f\ntasks:\n  a: {transform: \"select e'it\\\\'s $x' as b, '$y' as c, $$ $z $$ as d\"}\n"));
+    CHECK(found.empty());
+}
+
 TEST_CASE("compile: further mistakes of a host, names that come twice, columns of a query of items") {
     FakeHost host;
     host.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"ID", "VARCHAR"}}, true, "no column 'x'", "check one", 4};
