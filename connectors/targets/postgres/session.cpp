@@ -1,7 +1,9 @@
 #include "connectors/targets/postgres/session.hpp"
 
+#include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <iterator>
+#include <thread>
 
 namespace millrace::postgres {
 namespace {
@@ -24,6 +26,7 @@ constexpr Meaning meanings[] = {
     {"53200", ErrorClass::Resource, "the database server is out of memory"},
     {"53", ErrorClass::Transient, ""},
     {"58", ErrorClass::Transient, ""},
+    {"25P03", ErrorClass::Transient, "the transaction stood still for half an hour: the host was suspended, or its disk is far too slow"},
     {"25006", ErrorClass::Transient, "the server is read-only, as a standby is: check which server the connection names"},
     {"28", ErrorClass::Auth, "check user and password of the connection"},
     {"42501", ErrorClass::Auth, "grant the connection's user that right"},
@@ -45,23 +48,80 @@ std::string plain_url(std::string url) {
     return url;
 }
 
-[[noreturn]] void fail_to_connect(PGconn* connection) {
+// What the server or libpq says, by whole phrases: an SQLSTATE does not come with a connection that failed. A server that speaks
+// another language is taken for one that cannot be reached, and asked again.
+constexpr const char* temporary[] = {"too many connections for", "too many clients already", "remaining connection slots are reserved", "is starting up", "is shutting down", "in recovery mode",
+                                     "not yet accepting connections", "is not currently accepting connections"};
+constexpr const char* refused[] = {"authentication failed", "no password supplied", "pg_hba.conf", "is not permitted to log in", "permission denied for database"};
+constexpr const char* unusable[] = {"invalid sslmode value", "invalid integer value", "invalid port number", "invalid connection option"};
+
+[[noreturn]] void fail_to_connect(PGconn* connection, const std::string& who) {
     const std::string text = first_line(PQerrorMessage(connection));
-    const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
-    if (says("password authentication failed") || says("no password supplied") || says("pg_hba.conf") || says("role \""))
-        throw Error(ErrorClass::Auth, "PostgreSQL refuses the connection: " + text, "check user and password of the connection");
-    if (says("database \"") || says("invalid") || says("missing \"="))
-        throw Error(ErrorClass::Permanent, "PostgreSQL cannot be used: " + text, "check the connection's `url`");
-    throw Error(ErrorClass::Transient, "PostgreSQL cannot be reached: " + text, "check the connection's `url`, and that the server runs");
+    const auto says = [&](const char* phrase) { return text.find(phrase) != std::string::npos; };
+    const auto says_any = [&](const auto& phrases) { return std::any_of(std::begin(phrases), std::end(phrases), says); };
+    const bool missing = says("does not exist");
+    if (!says_any(temporary)) {
+        if (says_any(refused) || (missing && says("role \""))) throw Error(ErrorClass::Auth, who + " refuses the connection: " + text, "check user and password of the connection");
+        if (says_any(unusable) || (missing && says("database \""))) throw Error(ErrorClass::Permanent, who + " cannot be used: " + text, "check the connection's `url`");
+    }
+    throw Error(ErrorClass::Transient, who + " cannot be reached: " + text, "check the connection's `url`, and that the server runs");
 }
+
+/// The parts of a URL, and what it does not say itself.
+class Conninfo {
+public:
+    /// A mark of URLs inside the password moves its rest into another part, which libpq would print: such a URL is refused unseen.
+    Conninfo(const std::string& url, const std::string& who) {
+        const auto malformed = [&](const std::string& what) {
+            throw Error(ErrorClass::Permanent, who + " cannot be used: " + what, "write special characters of user and password in their percent form: @ is %40, : is %3A, / is %2F, % is %25");
+        };
+        options_.reset(PQconninfoParse(url.c_str(), nullptr));
+        if (!options_) malformed("its `url` cannot be read");
+        for (const PQconninfoOption* o = options_.get(); o->keyword != nullptr; ++o) {
+            if (o->val == nullptr) continue;
+            const std::string_view key = o->keyword, value = o->val;
+            if ((key == "host" || key == "dbname") && value.find('@') != value.npos) malformed("its `url` has an @ in the name of the " + std::string(key == "host" ? "host" : "database"));
+            if (key == "port" && value.find_first_not_of("0123456789,") != value.npos) malformed("its `url` has a port that is no number");
+            add(o->keyword, o->val);
+        }
+        add("connect_timeout", "10"); // seconds, of each address
+        add("keepalives_idle", "30");
+        add("keepalives_interval", "10");
+        add("keepalives_count", "3");
+        add("tcp_user_timeout", "300000"); // milliseconds; also the longest that a COPY may be held up by a lock of somebody else
+        keywords_.push_back(nullptr);
+        values_.push_back(nullptr);
+    }
+    [[nodiscard]] PGconn* connect() const { return PQconnectdbParams(keywords_.data(), values_.data(), 0); }
+
+private:
+    /// Nothing that is there already.
+    void add(const char* keyword, const char* value) {
+        if (std::any_of(keywords_.begin(), keywords_.end(), [&](const char* k) { return std::string_view(k) == keyword; })) return;
+        keywords_.push_back(keyword);
+        values_.push_back(value);
+    }
+
+    std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options_{nullptr, PQconninfoFree};
+    std::vector<const char*> keywords_, values_;
+};
 
 } // namespace
 
-Session::Session(const std::string& url) : connection_(PQconnectdb(plain_url(url).c_str()), PQfinish), cancel_(nullptr, PQfreeCancel) {
-    if (PQstatus(connection_.get()) != CONNECTION_OK) fail_to_connect(connection_.get());
+Session::Session(const std::string& url, const std::string& name) : connection_(nullptr, PQfinish) {
+    const std::string who = name.empty() ? "PostgreSQL" : "connection " + name + ": PostgreSQL";
+    connection_.reset(Conninfo(plain_url(url), who).connect());
+    if (PQstatus(connection_.get()) != CONNECTION_OK) fail_to_connect(connection_.get(), who);
     PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
-    cancel_.reset(PQgetCancel(connection_.get()));
-    run("SET application_name = 'millrace'; SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0");
+    cancel_.reset(PQgetCancel(connection_.get()), PQfreeCancel);
+    // The server gives up a host that is gone: else its transaction would hold the table's lock for hours.
+    run("SET application_name = 'millrace'; SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '30min'; "
+        "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3");
+    try {
+        run("SET client_connection_check_interval = '10s'");
+    } catch (const SqlError&) {
+        // before PostgreSQL 14, and on systems that cannot tell: a running statement then ends before its host is missed
+    }
 }
 
 void Session::fail(const PGresult* result) const {
@@ -81,6 +141,8 @@ void Session::fail(const PGresult* result) const {
         SqlError error(m.error_class, "PostgreSQL: " + message, *m.remedy == '\0' ? hint : m.remedy);
         error.sqlstate = state;
         error.detail = detail;
+        error.constraint = text_of(PG_DIAG_CONSTRAINT_NAME);
+        error.column = text_of(PG_DIAG_COLUMN_NAME);
         throw error;
     }
     SqlError error(ErrorClass::Permanent, "PostgreSQL: " + message, hint);
@@ -148,9 +210,12 @@ void Session::copy_out(const std::string& sql, const std::function<void(std::str
     PQclear(result);
 }
 
-void Session::cancel() {
-    std::array<char, 256> ignored{};
-    if (cancel_) PQcancel(cancel_.get(), ignored.data(), static_cast<int>(ignored.size()));
+void Session::cancel() const {
+    // Over a connection of its own, which a dead link can hold up for minutes.
+    std::thread([cancel = cancel_] {
+        std::array<char, 256> ignored{};
+        if (cancel) PQcancel(cancel.get(), ignored.data(), static_cast<int>(ignored.size()));
+    }).detach();
 }
 
 } // namespace millrace::postgres

@@ -19,7 +19,9 @@ class SqlError : public Error {
 public:
     using Error::Error;
     std::string sqlstate;
-    std::string detail; ///< the server's DETAIL
+    std::string detail;     ///< the server's DETAIL
+    std::string constraint; ///< that was violated, by name
+    std::string column;     ///< that it is about
 };
 
 class Rows {
@@ -45,8 +47,10 @@ using Params = std::vector<std::optional<std::string>>; ///< as text; nullopt: N
 
 class Session {
 public:
-    /// Throws Error: Auth for refused credentials, Permanent for a database that does not exist or a malformed URL, else Transient.
-    explicit Session(const std::string& url);
+    /// `name`: the connection's, for messages. A server that is not there is noticed in seconds, a link that died in minutes, on
+    /// both sides. Throws Error: Auth for refused credentials, Permanent for a database that does not exist or a malformed URL,
+    /// else Transient; its text never holds a part of the URL that may be the password.
+    explicit Session(const std::string& url, const std::string& name = "");
 
     Rows run(const std::string& sql, const Params& params = {});
     /// The only value of the only row.
@@ -59,8 +63,8 @@ public:
     /// COPY ... TO STDOUT: `row` gets the message of each row.
     void copy_out(const std::string& sql, const std::function<void(std::string_view)>& row);
 
-    /// Ends the running statement with SQLSTATE 57014. From any thread.
-    void cancel();
+    /// Asks the server to end the running statement with SQLSTATE 57014; waits for nothing. From any thread.
+    void cancel() const;
     [[nodiscard]] int version() const { return PQserverVersion(connection_.get()); }
 
 private:
@@ -68,7 +72,7 @@ private:
     void expect(PGresult* result, ExecStatusType status);
 
     std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
-    std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel_;
+    std::shared_ptr<PGcancel> cancel_; ///< shared with the threads that cancel
 };
 
 } // namespace millrace::postgres
