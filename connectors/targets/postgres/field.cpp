@@ -2,7 +2,9 @@
 
 #include "flows/error.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <limits>
 
@@ -93,10 +95,40 @@ void append_numeric(std::string& out, Int128 value, int scale) {
 
 void append_text(std::string& out, std::string_view text, const VectorView& v) {
     if (std::memchr(text.data(), 0, text.size()) != nullptr && v.type().id != TypeId::Blob)
-        throw Error(ErrorClass::BadData, "a text contains the character NUL, which PostgreSQL cannot hold: '" + std::string(text.substr(0, text.find('\0'))) + "...'",
+        throw Error(ErrorClass::BadData, "a text contains the character NUL, which PostgreSQL cannot hold: '" + std::string(text.substr(0, std::min<std::size_t>(text.find('\0'), 100))) + "...'",
                     "remove it in a transform: replace(column, chr(0), '')");
     append_int32(out, static_cast<std::int32_t>(text.size()));
     out.append(text);
+}
+
+/// The first \u escape that jsonb refuses: NUL, or half of a surrogate pair without the other. Empty: there is none.
+std::string_view refused_escape(std::string_view json) {
+    constexpr std::size_t length = 6;   // \uXXXX
+    constexpr unsigned none = 0x10000; // another escape, or no such unit
+    const auto unit = [&](std::size_t at) -> unsigned {
+        unsigned v = 0;
+        if (json.size() < at + length) return none;
+        const char* end = json.data() + at + length;
+        const bool escape = json[at] == '\\' && json[at + 1] == 'u' && std::from_chars(end - 4, end, v, 16).ptr == end;
+        return escape ? v : none;
+    };
+    for (std::size_t at = json.find('\\'); at < json.size(); at = json.find('\\', at)) {
+        const unsigned v = unit(at);
+        const bool high = v >= 0xd800 && v < 0xdc00, low = v >= 0xdc00 && v < 0xe000;
+        const unsigned next = high ? unit(at + length) : 0;
+        const bool paired = high && next >= 0xdc00 && next < 0xe000;
+        if (v == 0 || low || (high && !paired)) return json.substr(at, length);
+        at += v == none ? 2 : paired ? 2 * length : length;
+    }
+    return {};
+}
+
+void append_jsonb(std::string& out, std::string_view document) {
+    if (const std::string_view escape = refused_escape(document); !escape.empty())
+        throw Error(ErrorClass::BadData, "a JSON document contains " + std::string(escape) + ", which PostgreSQL cannot hold", "replace it in a transform, or load the document as text");
+    append_int32(out, static_cast<std::int32_t>(document.size()) + 1);
+    out += '\1';
+    out += document;
 }
 
 /// Microseconds since 2000; infinity has the same form on both sides.
@@ -252,13 +284,10 @@ void append_field(std::string& out, const VectorView& v, std::uint64_t row, Wire
         if (v.type().id == TypeId::Varchar) append_text(out, v.text(row), v);
         else append_text(out, is_nested(v.type()) ? v.json(row).dump(-1, ' ', false, Json::error_handler_t::replace) : v.display(row), v);
         break;
-    case Wire::Jsonb: {
-        const std::string document = v.type().is_json ? std::string(v.text(row)) : v.json(row).dump(-1, ' ', false, Json::error_handler_t::replace);
-        append_int32(out, static_cast<std::int32_t>(document.size()) + 1);
-        out += '\1';
-        out += document;
+    case Wire::Jsonb:
+        if (v.type().is_json) append_jsonb(out, v.text(row));
+        else append_jsonb(out, v.json(row).dump(-1, ' ', false, Json::error_handler_t::replace));
         break;
-    }
     case Wire::Bytea: append_text(out, v.text(row), v); break;
     case Wire::Date:
         append_int32(out, 4);

@@ -28,7 +28,7 @@ struct TargetColumn {
 [[nodiscard]] Wire wire_for(const std::string& table, const duckdb::Type& from, const TargetColumn& to);
 
 /// Appends COPY's field: a length of four bytes and the value; NULL has the length -1.
-/// Throws Error{BadData} for a text with NUL, which PostgreSQL cannot hold.
+/// Throws Error{BadData} for what PostgreSQL cannot hold: a text with NUL, and in JSON also half of a surrogate pair.
 void append_field(std::string& out, const duckdb::VectorView& column, std::uint64_t row, Wire wire);
 
 void append_int16(std::string& out, std::int16_t v);

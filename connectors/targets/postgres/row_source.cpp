@@ -33,7 +33,12 @@ void RowSource::encode() {
         const PlannedColumn& column = plan_.columns[i];
         offsets_[i] = row_.size();
         if (column.source < 0) row_ += column.constant;
-        else append_field(row_, (*chunk_)[static_cast<std::size_t>(column.source)], row_in_chunk_, column.wire);
+        else try {
+            append_field(row_, (*chunk_)[static_cast<std::size_t>(column.source)], row_in_chunk_, column.wire);
+        } catch (const Error& e) {
+            const std::string key = key_of(row_in_chunk_);
+            throw Error(e.error_class, "column " + column.target.name + (key.empty() ? "" : " of the row with the key (" + key + ")") + ": " + e.what(), e.remedy);
+        }
     }
 }
 
@@ -44,10 +49,12 @@ std::uint64_t RowSource::hash(int seed, bool PlannedColumn::*chosen) const {
     return hasher.value();
 }
 
-std::string RowSource::shown_key() const {
+std::string RowSource::shown_key() const { return key_of(row_in_chunk_ - 1); }
+
+std::string RowSource::key_of(std::uint64_t row_in_chunk) const {
     std::string out;
     for (const PlannedColumn& c : plan_.columns)
-        if (c.is_key) out += (out.empty() ? "" : ", ") + (*chunk_)[static_cast<std::size_t>(c.source)].display(row_in_chunk_ - 1);
+        if (c.is_key) out += (out.empty() ? "" : ", ") + (*chunk_)[static_cast<std::size_t>(c.source)].display(row_in_chunk);
     return out;
 }
 

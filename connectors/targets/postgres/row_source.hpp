@@ -14,7 +14,7 @@ class RowSource {
 public:
     RowSource(duckdb::Connection& db, const std::string& sql, const duckdb::Bindings& values, const TablePlan& plan);
 
-    /// Moves to the next row; false: there is none.
+    /// Moves to the next row; false: there is none. Throws Error{BadData} that names column and key of a value that cannot be written.
     [[nodiscard]] bool next();
     /// The current row in COPY's form; valid until the next one.
     [[nodiscard]] std::string_view bytes() const { return row_; }
@@ -28,6 +28,7 @@ public:
 private:
     [[nodiscard]] std::uint64_t hash(int seed, bool PlannedColumn::*chosen) const;
     void encode();
+    [[nodiscard]] std::string key_of(std::uint64_t row_in_chunk) const;
 
     const TablePlan& plan_;
     duckdb::Statement statement_;
