@@ -5,6 +5,7 @@
 #include "tasks/sql_scope.hpp"
 #include "tasks/verb.hpp"
 
+#include <filesystem>
 #include <fmt/format.h>
 
 namespace millrace {
@@ -14,6 +15,17 @@ const Json& connection_of(const AttemptOrder& order, const std::string& name) {
     const auto found = order.connections.find(name);
     if (found == order.connections.end()) throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
     return found->second;
+}
+
+/// A part that was cut short or written over may still be Parquet, with other rows.
+void check_parts(const LoadRequest::Table& table) {
+    const std::filesystem::path folder = std::filesystem::path(table.manifest_path).parent_path();
+    for (const ManifestPart& part : table.manifest.parts) {
+        std::error_code missing;
+        const auto bytes = std::filesystem::file_size(folder / part.file, missing);
+        if (missing || static_cast<std::int64_t>(bytes) != part.bytes)
+            throw Error(ErrorClass::Permanent, fmt::format("the dataset {} is damaged: {} has {} bytes where its manifest says {}", table.spec.task, part.file, missing ? "no" : std::to_string(bytes), part.bytes), "run its task again");
+    }
 }
 
 LoadRequest request_of(const AttemptOrder& order, duckdb::Bindings& values) {
@@ -36,6 +48,7 @@ LoadRequest request_of(const AttemptOrder& order, duckdb::Bindings& values) {
         const auto input = order.inputs.find(table.task);
         if (input == order.inputs.end()) throw Error(ErrorClass::Permanent, "the load has no dataset of the task '" + table.task + "'");
         request.tables.push_back({table, input->second, read_manifest(input->second)});
+        check_parts(request.tables.back());
         content += Json(table).dump() + request.tables.back().manifest.hash + "\n";
     }
     request.content_hash = sha256_hex(content);
@@ -60,7 +73,7 @@ AttemptDone run_load(const AttemptOrder& order, AttemptSession& session) {
         done.progress.records_total = total;
         session.progress(done.progress);
     };
-    monitor.log = [&](const std::string& level, const std::string& text) { session.log(level, text); };
+    monitor.event = [&](const std::string& kind, const std::string& message, const Json& details) { session.event(kind, message, details); };
     monitor.on_cancel = [&](std::function<void()> action) { return session.on_cancel(std::move(action)); };
     monitor.cancelled = [&] { return session.cancelled(); };
     const std::unique_ptr<Target> target = open_target(request.options.connection, connection_of(order, request.options.connection));

@@ -66,21 +66,26 @@ private:
     }
     ScopeValue value() {
         skip();
+        const std::size_t begin = at_;
+        ScopeValue out = symbol("$") ? lookup_(name()) : literal();
+        out.shown = text_.substr(begin, at_ - begin);
+        return out;
+    }
+    ScopeValue literal() {
         if (at_ >= text_.size()) refuse();
-        if (symbol("$")) return lookup_(name());
-        if (text_[at_] == '\'') return {quoted('\''), "text"};
-        if (word("true")) return {"true", "bool"};
-        if (word("false")) return {"false", "bool"};
+        if (text_[at_] == '\'') return {quoted('\''), "text", ""};
+        if (word("true")) return {"true", "bool", ""};
+        if (word("false")) return {"false", "bool", ""};
         for (const char* kind : {"date", "timestamptz"})
             if (word(kind)) {
                 skip();
-                if (at_ < text_.size() && text_[at_] == '\'') return {quoted('\''), kind};
+                if (at_ < text_.size() && text_[at_] == '\'') return {quoted('\''), kind, ""};
                 refuse();
             }
         std::string number;
         while (at_ < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '.' || (number.empty() && text_[at_] == '-'))) number += text_[at_++];
         if (number.empty() || number == "-" || number == ".") refuse();
-        return {number, "decimal"};
+        return {number, "decimal", ""};
     }
     ScopeTerm term() {
         ScopeTerm out{name(), "", {}};

@@ -8,10 +8,11 @@
 
 namespace millrace {
 
-/// A literal or the value of `$name`. `type` as ParamSpec::type; "literal": as written ('text', 12.5, true).
+/// A literal or the value of `$name`.
 struct ScopeValue {
     std::string text;
-    std::string type;
+    std::string type;  ///< text | decimal | bool | date | timestamptz | list
+    std::string shown; ///< "$name", or the literal as it is written
 };
 
 struct ScopeTerm {

@@ -33,7 +33,7 @@ struct LoadRequest {
 /// How a load tells what it does, and learns that it should stop. Empty members are not called.
 struct LoadMonitor {
     std::function<void(const std::string& step, std::int64_t rows, std::int64_t total)> progress;
-    std::function<void(const std::string& level, const std::string& text)> log;
+    std::function<void(const std::string& kind, const std::string& message, const Json& details)> event; ///< see AttemptSession::event
     std::function<std::shared_ptr<void>(std::function<void()>)> on_cancel; ///< see AttemptSession::on_cancel
     std::function<bool()> cancelled;
 };

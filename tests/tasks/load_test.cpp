@@ -1,73 +1,11 @@
-#include "connectors/manifest.hpp"
-#include "connectors/targets/postgres/session.hpp"
 #include "connectors/targets/target.hpp"
-#include "tests/skip.hpp"
-#include "tests/tasks/host_process.hpp"
+#include "tests/tasks/load_bench.hpp"
 
 using namespace millrace;
 using namespace millrace::test;
 using postgres::Session;
 
 namespace {
-
-/// A database of its own for one test.
-class Warehouse {
-public:
-    explicit Warehouse(const std::string& server) : server_(server), name_("load_" + std::to_string(::getpid()) + "_" + std::to_string(++number)) {
-        Session(server_).run("CREATE DATABASE " + name_);
-        url = server_;
-        url.replace(url.find("/postgres?"), 10, "/" + name_ + "?");
-    }
-    Warehouse(const Warehouse&) = delete;
-    ~Warehouse() { Session(server_).run("DROP DATABASE " + name_ + " WITH (FORCE)"); }
-
-    std::string value(const std::string& sql) const { return Session(url).value(sql); }
-    /// Every row as text, sorted.
-    std::string rows(const std::string& table, const std::string& columns = "*") const { return value("SELECT coalesce(string_agg(r, E'\\n' ORDER BY r), '') FROM (SELECT x::text AS r FROM (SELECT " + columns + " FROM " + table + ") x) y"); }
-
-    std::string url;
-
-private:
-    static inline int number = 0;
-    std::string server_, name_;
-};
-
-struct Bench {
-    explicit Bench(const std::string& server) : warehouse(server) {}
-
-    std::string dataset(const std::string& sql, const std::string& task = "rows") {
-        AttemptOrder order = order_for(run, task + std::to_string(++batches), "transform", {{"sql", sql}});
-        order.context.run_at = "2026-11-20T06:00:" + std::string(batches < 10 ? "0" : "") + std::to_string(batches % 60) + "Z";
-        const AttemptDone done = host.attempt(order);
-        if (done.error) FAIL(done.error->message);
-        return done.manifest;
-    }
-
-    AttemptOrder order(const std::string& manifest, Json options) {
-        options["connection"] = "warehouse";
-        if (!options.contains("tables")) options["tables"] = Json::array({{{"table", options.value("table", "out.t")}, {"task", "rows"}, {"mode", options.value("mode", "upsert")}, {"key", options.value("key", Json::array({"id"}))}}});
-        AttemptOrder o = order_for(run, "load", "load", options);
-        o.inputs = {{"rows", manifest}};
-        o.connections = {{"warehouse", {{"type", "postgres"}, {"url", warehouse.url}}}};
-        o.batch_id = "batch-" + std::to_string(++batches);
-        return o;
-    }
-
-    AttemptDone load(const std::string& sql, const Json& options = Json::object()) { return host.attempt(order(dataset(sql), options)); }
-
-    TempFolder run;
-    Warehouse warehouse;
-    HostProcess host;
-    int batches = 0;
-};
-
-std::string counts(const AttemptDone& done) {
-    if (done.error) return done.error->error_class + ": " + done.error->message;
-    std::string out;
-    for (const LoadCounts& c : done.loads)
-        out += (out.empty() ? "" : "; ") + std::to_string(c.inserted) + " " + std::to_string(c.updated) + " " + std::to_string(c.unchanged) + " " + std::to_string(c.deleted) + (c.already_loaded ? " already" : "");
-    return out;
-}
 
 const std::string every_type = "i as id, 'n' || i as name, (i * 1.25)::decimal(12,4) as amount, -i::bigint * 5000000000 as big, i % 3 = 0 as flag, i / 7.0::double as real,"
                                " date '2026-01-01' + i::int as day, timestamptz '2026-01-01 00:00:00+00' + interval (i) minute as at, timestamp '1969-12-31 23:59:59.5' as local,"
@@ -243,7 +181,7 @@ TEST_CASE("text with NUL, a wrong password, no server: errors that say what to d
     CHECK_THAT(counts(b.load("select 1 as id, 'a' || chr(0) || 'b' as name")), Catch::Contains("NUL"));
     AttemptOrder order = b.order(b.dataset("select 1 as id"), Json::object());
     order.connections["warehouse"]["url"] = "postgresql://postgres@/postgres?host=/nowhere";
-    CHECK_THAT(counts(b.host.attempt(order)), Catch::StartsWith("transient: PostgreSQL cannot be reached"));
+    CHECK_THAT(counts(b.host.attempt(order)), Catch::StartsWith("transient: connection warehouse: PostgreSQL cannot be reached"));
     order.connections["warehouse"]["url"] = b.warehouse.url + "&dbname=missing_database";
     CHECK_THAT(counts(b.host.attempt(order)), Catch::StartsWith("permanent: "));
     order.connections["warehouse"] = {{"type", "oracle"}};

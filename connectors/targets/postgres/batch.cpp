@@ -2,8 +2,6 @@
 
 #include "connectors/sql_identifier.hpp"
 
-#include <algorithm>
-
 namespace millrace::postgres {
 namespace {
 
@@ -19,10 +17,23 @@ std::string array_literal(const std::vector<std::string>& items) {
 
 std::optional<std::string> given(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
 
+/// An older batch does no harm where it adds what is missing or leaves newer versions, and deletes nothing: a deleted row has no
+/// version that could be compared. Batches of an append are judged by their interval (TableLoad::append).
+bool could_undo(const LoadOptions& options, const LoadTable& table) {
+    if (table.mode == "append") return false;
+    const bool deletes = table.mode == "replace" || !(options.delete_rule.empty() || options.delete_rule == "none");
+    return deletes || (table.mode == "upsert" && options.newest_by.empty());
+}
+
 } // namespace
 
-Ledger::Ledger(Session& session, std::string schema)
-    : session_(session), ledger_(quote_identifier(schema) + "._millrace_ledger"), targets_(quote_identifier(schema) + "._millrace_target"), schema_(std::move(schema)) {}
+Ledger::Ledger(Session& session, const LoadRequest& request, std::string schema)
+    : session_(session), request_(request), schema_(std::move(schema)), ledger_(quote_identifier(schema_) + "._millrace_ledger"), targets_(quote_identifier(schema_) + "._millrace_target") {}
+
+void Ledger::add(const std::string& name, const LoadTable& table) {
+    tables_.push_back(name);
+    if (!request_.context.limit_rows && could_undo(request_.options, table)) minding_age_.push_back(name);
+}
 
 void Ledger::prepare() {
     if (session_.value("SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL", {ledger_, targets_}) == "t") return;
@@ -37,46 +48,45 @@ void Ledger::prepare() {
     session_.run("COMMIT");
 }
 
-std::optional<std::vector<LoadCounts>> Ledger::find(const LoadRequest& request) {
-    const Rows row = session_.run("SELECT content_hash, counts, loaded_at FROM " + ledger_ + " WHERE batch_id = $1", {request.batch_id});
+std::optional<std::vector<LoadCounts>> Ledger::find() {
+    const Rows row = session_.run("SELECT content_hash, counts, loaded_at FROM " + ledger_ + " WHERE batch_id = $1", {request_.batch_id});
     if (row.empty()) return std::nullopt;
-    if (row.text(0, 0) != request.content_hash)
+    if (row.text(0, 0) != request_.content_hash)
         throw Error(ErrorClass::Permanent, "this batch was loaded at " + row.text(0, 2) + " with other content: its rows, tables, modes or keys have changed since", "start a new run: it makes a new batch");
     auto counts = Json::parse(row.text(0, 1)).get<std::vector<LoadCounts>>();
     for (LoadCounts& c : counts) c.already_loaded = true;
     return counts;
 }
 
-bool Ledger::claim(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at) {
-    const RunContext& c = request.context;
+bool Ledger::claim(const std::string& extracted_at) {
+    const RunContext& c = request_.context;
     return session_.run("INSERT INTO " + ledger_ + " (batch_id, content_hash, flow, task, run_id, tables, interval_key, interval_start, interval_end, extracted_at) "
                         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (batch_id) DO NOTHING",
-                        {request.batch_id, request.content_hash, c.flow, request.task, std::to_string(c.run_id), array_literal(tables), request.interval_key, c.interval_start, c.interval_end, given(extracted_at)}).changed() == 1;
+                        {request_.batch_id, request_.content_hash, c.flow, request_.task, std::to_string(c.run_id), array_literal(tables_), request_.interval_key, c.interval_start, c.interval_end, given(extracted_at)}).changed() == 1;
 }
 
-void Ledger::enter(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at) {
-    const std::string names = array_literal(tables);
-    const Rows locked = session_.run("SELECT table_name, extracted_at > $2::timestamptz FROM " + targets_ + " WHERE table_name = ANY($1) ORDER BY table_name FOR UPDATE", {names, given(extracted_at)});
-    if (locked.size() < static_cast<int>(tables.size())) {
-        session_.run("INSERT INTO " + targets_ + " (table_name) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING", {names});
-        session_.run("SELECT 1 FROM " + targets_ + " WHERE table_name = ANY($1) ORDER BY table_name FOR UPDATE", {names});
-    }
-    bool newer = false;
-    for (int i = 0; i < locked.size(); ++i) newer = newer || (!locked.is_null(i, 1) && locked.boolean(i, 1));
-    const bool harmless = !request.options.newest_by.empty() || std::all_of(request.tables.begin(), request.tables.end(), [](const auto& t) { return t.spec.mode == "append" || t.spec.mode == "insert_new"; });
-    if (!newer || harmless || extracted_at.empty()) return;
+void Ledger::enter(const std::string& extracted_at) {
+    const std::string names = array_literal(tables_);
+    // The INSERT waits for another first load of a table, so what is judged is read after it.
+    session_.run("INSERT INTO " + targets_ + " (table_name) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING", {names});
+    const Rows locked = session_.run("SELECT table_name, table_name = ANY($2) AND extracted_at > $3::timestamptz FROM " + targets_ + " WHERE table_name = ANY($1) ORDER BY table_name FOR UPDATE",
+                                     {names, array_literal(minding_age_), given(extracted_at)});
+    std::vector<std::string> newer;
+    for (int i = 0; i < locked.size(); ++i)
+        if (!locked.is_null(i, 1) && locked.boolean(i, 1)) newer.push_back(locked.text(i, 0));
+    if (newer.empty()) return;
     // Only a batch about the same span of time is an older version of the same rows; chunks may arrive in any order.
     const Rows later = session_.run("SELECT batch_id, extracted_at, run_id FROM " + ledger_ + " WHERE extracted_at > $2 AND batch_id <> $3 AND tables && $1::text[] AND "
                                     "(interval_start IS NULL OR $4::timestamptz IS NULL OR (interval_start < $5 AND interval_end > $4)) ORDER BY extracted_at DESC LIMIT 1",
-                                    {names, extracted_at, request.batch_id, request.context.interval_start, request.context.interval_end});
+                                    {array_literal(newer), extracted_at, request_.batch_id, request_.context.interval_start, request_.context.interval_end});
     if (later.empty()) return;
-    throw Error(ErrorClass::Permanent, "this batch was extracted at " + extracted_at + ", but " + tables.front() + " already holds run " + later.text(0, 2) + ", extracted at " + later.text(0, 1) + ": loading it would bring back old values",
-                "start a new run, or let `newest_by` decide row by row");
+    throw Error(ErrorClass::Permanent, "this batch was extracted at " + extracted_at + ", but " + newer.front() + " already holds run " + later.text(0, 2) + ", extracted at " + later.text(0, 1) + ": loading it would bring back old values",
+                "start a new run, or, where nothing is deleted, let `newest_by` decide row by row");
 }
 
-void Ledger::record(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at, const std::vector<LoadCounts>& counts) {
-    session_.run("UPDATE " + ledger_ + " SET counts = $2 WHERE batch_id = $1", {request.batch_id, Json(counts).dump()});
-    session_.run("UPDATE " + targets_ + " SET extracted_at = greatest(extracted_at, $2::timestamptz), batch_id = $3 WHERE table_name = ANY($1)", {array_literal(tables), given(extracted_at), request.batch_id});
+void Ledger::record(const std::string& extracted_at, const std::vector<LoadCounts>& counts) {
+    session_.run("UPDATE " + ledger_ + " SET counts = $2 WHERE batch_id = $1", {request_.batch_id, Json(counts).dump()});
+    session_.run("UPDATE " + targets_ + " SET extracted_at = greatest(extracted_at, $2::timestamptz), batch_id = $3 WHERE table_name = ANY($1)", {array_literal(tables_), given(extracted_at), request_.batch_id});
 }
 
 } // namespace millrace::postgres

@@ -3,6 +3,8 @@
 ///   _millrace_ledger   a row per batch; its unique batch_id is inserted as the first statement of the data transaction, so a second
 ///                      attempt waits for a first whose session still lives, and then sees that it is loaded
 ///   _millrace_target   a row per table: the high-water of extraction time, and the lock that lets one load into a table at a time
+///
+/// Each schema guards its own tables: a batch with tables in several schemas has its row in every one of them.
 #pragma once
 
 #include "connectors/targets/postgres/session.hpp"
@@ -16,24 +18,30 @@ namespace millrace::postgres {
 
 class Ledger {
 public:
-    Ledger(Session& session, std::string schema);
+    /// Must not outlive the request.
+    Ledger(Session& session, const LoadRequest& request, std::string schema);
+    /// A table of the batch in this schema; `name`: schema.table.
+    void add(const std::string& name, const LoadTable& table);
 
     /// Creates both tables where they are missing, in a transaction of its own.
     void prepare();
     /// What an earlier attempt of this batch loaded. Throws Error{Permanent} when it had other content.
-    [[nodiscard]] std::optional<std::vector<LoadCounts>> find(const LoadRequest& request);
+    [[nodiscard]] std::optional<std::vector<LoadCounts>> find();
     /// In the data transaction, first: false when another attempt has loaded the batch meanwhile.
-    [[nodiscard]] bool claim(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at);
+    [[nodiscard]] bool claim(const std::string& extracted_at);
     /// Locks the tables' rows, in one order for everybody. Throws Error{Permanent} for a batch older than what a table already
-    /// holds of the same time, unless `newest_by` decides row by row.
-    void enter(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at);
+    /// holds of the same time, where it could undo that.
+    void enter(const std::string& extracted_at);
     /// In the data transaction, last.
-    void record(const LoadRequest& request, const std::vector<std::string>& tables, const std::string& extracted_at, const std::vector<LoadCounts>& counts);
+    void record(const std::string& extracted_at, const std::vector<LoadCounts>& counts);
 
 private:
     Session& session_;
-    std::string ledger_, targets_; ///< quoted names
+    const LoadRequest& request_;
     std::string schema_;
+    std::string ledger_, targets_;          ///< quoted names
+    std::vector<std::string> tables_;
+    std::vector<std::string> minding_age_;  ///< those of them that an older batch could undo
 };
 
 } // namespace millrace::postgres

@@ -23,15 +23,22 @@ namespace millrace::postgres {
 [[nodiscard]] std::string insert_absent(const TablePlan& plan, const std::string& stage);
 /// Rows of the target, within the scope, whose key is not staged.
 [[nodiscard]] std::string delete_missing(const TablePlan& plan, const std::string& stage, const std::string& scope);
-[[nodiscard]] std::string delete_staged(const TablePlan& plan, const std::string& stage);
+/// Rows of the target whose key is staged (and, with `newest_by`, that are not newer).
+[[nodiscard]] std::string delete_staged(const TablePlan& plan, const std::string& stage, const std::string& newest_by);
 
-/// The scope as a condition on t ("true" for none): literals are quoted and cast to the column's type.
+/// The scope as a condition on t ("true" for none). Throws Error{Permanent} for a value that the server would have to bend to fit
+/// its column: rows beyond what was written would be deleted.
 [[nodiscard]] std::string scope_sql(const TablePlan& plan, const std::vector<ScopeTerm>& terms);
 
 /// A key that is staged twice, as text; no row: there is none.
 [[nodiscard]] std::string find_duplicate(const TablePlan& plan, const std::string& stage);
+/// A key that is in both, as text.
+[[nodiscard]] std::string find_in_both(const TablePlan& plan, const std::string& stage, const std::string& other);
 
-/// Makes the key of a table that this load created: a primary key, or a unique index where NULLs are among the values.
-[[nodiscard]] std::string create_key(const TablePlan& plan, bool has_nulls);
+constexpr int nulls_not_distinct = 150000; ///< the version from which a unique index can take NULL for a value
+
+enum class NullsInKey { None, Possible };
+/// Makes the key of a table that this load created: a primary key, or a unique index where NULL may be among the values.
+[[nodiscard]] std::string create_key(const TablePlan& plan, NullsInKey nulls, int server_version);
 
 } // namespace millrace::postgres

@@ -5,7 +5,8 @@
 #include "connectors/targets/postgres/table_load.hpp"
 #include "flows/time.hpp"
 
-#include <algorithm>
+#include <map>
+#include <set>
 
 namespace millrace::postgres {
 namespace {
@@ -25,7 +26,7 @@ public:
     }
 
     std::vector<LoadCounts> load(const LoadRequest& request, const duckdb::Database& database, const LoadMonitor& monitor) override {
-        Session session(url_);
+        Session session(url_, name_);
         if (session.version() < oldest_version) throw Error(ErrorClass::Permanent, "connection " + name_ + " is PostgreSQL " + std::to_string(session.version() / 10000) + "; 14 is the oldest that is loaded into");
         const std::shared_ptr<void> stop = monitor.on_cancel ? monitor.on_cancel([&session] { session.cancel(); }) : nullptr;
         try {
@@ -39,7 +40,7 @@ public:
     std::vector<CheckResult> check() override {
         std::vector<CheckResult> out;
         try {
-            Session session(url_);
+            Session session(url_, name_);
             out.push_back({"connect", true, "PostgreSQL " + session.value("SHOW server_version")});
             const bool recent = session.version() >= oldest_version;
             out.push_back({"version", recent, recent ? "" : "14 is the oldest that is loaded into"});
@@ -58,30 +59,36 @@ public:
 private:
     std::vector<LoadCounts> load_once(Session& session, const LoadRequest& request, const duckdb::Database& database, const LoadMonitor& monitor) const {
         const std::string schema = request.context.limit_rows ? scratch_schema : schema_;
-        std::vector<std::string> tables;
-        std::string extracted_at, ledger_schema;
+        std::set<std::string> tables;
+        std::map<std::string, Ledger> ledgers; // by schema, so that all loads enter them in one order
+        std::string extracted_at;
         for (const LoadRequest::Table& table : request.tables) {
             TableName name = parse_table_name(table.spec.table, schema);
             if (request.context.limit_rows) name.schema = scratch_schema;
-            if (ledger_schema.empty()) ledger_schema = name.schema;
-            if (std::find(tables.begin(), tables.end(), name.display()) != tables.end()) throw Error(ErrorClass::Permanent, "the load names " + name.display() + " twice");
-            tables.push_back(name.display());
+            if (!tables.insert(name.display()).second) throw Error(ErrorClass::Permanent, "the load names " + name.display() + " twice");
+            ledgers.try_emplace(name.schema, session, request, name.schema).first->second.add(name.display(), table.spec);
             extracted_at = older(extracted_at, table.manifest.extracted_at);
         }
-        Ledger ledger(session, ledger_schema);
-        ledger.prepare();
-        if (auto loaded = ledger.find(request)) return std::move(*loaded);
-        session.run("BEGIN");
-        if (!ledger.claim(request, tables, extracted_at)) {
+        const auto loaded_before = [&]() -> std::optional<std::vector<LoadCounts>> {
+            for (auto& [_, ledger] : ledgers)
+                if (auto loaded = ledger.find()) return loaded;
+            return std::nullopt;
+        };
+        for (auto& [_, ledger] : ledgers) ledger.prepare();
+        if (auto loaded = loaded_before()) return std::move(*loaded);
+        if (monitor.progress) monitor.progress("waiting for other loads of its tables", 0, 0);
+        session.run("BEGIN ISOLATION LEVEL READ COMMITTED"); // what is read after a wait must be what the other load left
+        for (auto& [_, ledger] : ledgers) {
+            if (ledger.claim(extracted_at)) continue;
             session.run("ROLLBACK");
-            if (auto loaded = ledger.find(request)) return std::move(*loaded);
+            if (auto loaded = loaded_before()) return std::move(*loaded);
             throw Error(ErrorClass::Transient, "another attempt of this batch held the ledger and gave up");
         }
-        ledger.enter(request, tables, extracted_at);
+        for (auto& [_, ledger] : ledgers) ledger.enter(extracted_at);
         std::vector<LoadCounts> counts;
         for (const LoadRequest::Table& table : request.tables)
-            counts.push_back(TableLoad(session, database, request, table, monitor, schema, ledger_schema, static_cast<int>(counts.size())).run());
-        ledger.record(request, tables, extracted_at, counts);
+            counts.push_back(TableLoad(session, database, request, table, monitor, schema, static_cast<int>(counts.size())).run());
+        for (auto& [_, ledger] : ledgers) ledger.record(extracted_at, counts);
         if (monitor.progress) monitor.progress("committing", 0, 0);
         session.run("COMMIT");
         return counts;

@@ -2,6 +2,7 @@
 
 #include "connectors/sql_identifier.hpp"
 
+#include <algorithm>
 #include <bit>
 
 namespace millrace::postgres {
@@ -114,17 +115,15 @@ void RowHasher::add(const char* field, Wire wire) {
     value_ = (value_ << 5) - value_ + h;
 }
 
-PresentRows::PresentRows(std::size_t expected) {
-    std::size_t n = 1024;
-    while (n < expected * 2) n *= 2;
-    entries_.resize(n);
-    marks_.resize(n);
-}
+bool PresentRows::fits(double rows, std::int64_t bytes) { return rows * 1.5 * static_cast<double>(slot_bytes) <= static_cast<double>(bytes); }
+
+PresentRows::PresentRows(std::size_t expected, std::int64_t bytes) : bytes_(bytes), entries_(std::max<std::size_t>(1024, expected + expected / 2)), marks_(entries_.size()) {}
 
 std::size_t PresentRows::find(std::uint64_t key) const {
-    const std::size_t mask = entries_.size() - 1;
-    std::size_t i = key & mask;
-    while (marks_[i] != Free && entries_[i].key != key) i = (i + 1) & mask;
+    const std::size_t n = entries_.size();
+    auto i = static_cast<std::size_t>(static_cast<duckdb::UInt128>(key) * n >> 64); // the hash as a fraction of the table
+    while (marks_[i] != Free && entries_[i].key != key)
+        if (++i == n) i = 0;
     return i;
 }
 
@@ -141,16 +140,20 @@ void PresentRows::grow() {
     }
 }
 
-void PresentRows::add(std::uint64_t key, std::uint64_t row) {
-    if (used_ * 2 >= entries_.size()) grow();
+bool PresentRows::add(std::uint64_t key, std::uint64_t row) {
+    if (used_ * 3 >= entries_.size() * 2) {
+        if (static_cast<std::int64_t>(entries_.size()) * 3 * slot_bytes > bytes_) return false; // both tables are there while it grows
+        grow();
+    }
     const std::size_t i = find(key);
     if (marks_[i] != Free) {
         marks_[i] |= Ambiguous; // two rows of the target, or two keys of one hash: the server decides
-        return;
+        return true;
     }
     entries_[i] = {key, row};
     marks_[i] = Held;
     ++used_;
+    return true;
 }
 
 PresentRows::Found PresentRows::visit(std::uint64_t key, std::uint64_t row) {

@@ -29,13 +29,17 @@ private:
     std::uint64_t value_ = 0;
 };
 
-/// Pairs of (key hash, row hash) of the target.
+/// Pairs of (key hash, row hash) of the target, within a limit of memory.
 class PresentRows {
 public:
     enum class Found { Absent, Different, Same, Repeated };
 
-    explicit PresentRows(std::size_t expected);
-    void add(std::uint64_t key, std::uint64_t row);
+    /// Whether so many rows can be held in so many bytes.
+    [[nodiscard]] static bool fits(double rows, std::int64_t bytes);
+
+    PresentRows(std::size_t expected, std::int64_t bytes);
+    /// False: the pair has no place, and what is held is of no use any more.
+    [[nodiscard]] bool add(std::uint64_t key, std::uint64_t row);
     /// What the target holds for that key. The second question for a key is Repeated: the dataset has it twice.
     [[nodiscard]] Found visit(std::uint64_t key, std::uint64_t row);
     [[nodiscard]] std::size_t size() const { return used_; }
@@ -45,10 +49,12 @@ private:
         std::uint64_t key, row;
     };
     enum Mark : std::uint8_t { Free = 0, Held = 1, Visited = 2, Ambiguous = 4 };
+    static constexpr std::int64_t slot_bytes = sizeof(Entry) + sizeof(std::uint8_t);
     [[nodiscard]] std::size_t find(std::uint64_t key) const;
     void grow();
 
-    std::vector<Entry> entries_;       ///< a power of two of them, at most half in use
+    std::int64_t bytes_;               ///< limit
+    std::vector<Entry> entries_;       ///< at most two thirds of them in use
     std::vector<std::uint8_t> marks_;
     std::size_t used_ = 0;
 };

@@ -5,6 +5,7 @@
 #include "connectors/targets/postgres/merge_sql.hpp"
 #include "connectors/targets/postgres/row_source.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 
@@ -24,12 +25,12 @@ std::vector<duckdb::Column> columns_of(const duckdb::Database& database, const s
 } // namespace
 
 TableLoad::TableLoad(Session& session, const duckdb::Database& database, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor,
-                     const std::string& default_schema, const std::string& ledger_schema, int number)
+                     const std::string& default_schema, int number)
     : session_(session), database_(database), request_(request), table_(table), monitor_(monitor), dataset_(rows_of(table.manifest_path, table.manifest)),
       stage_("pg_temp._millrace_stage_" + std::to_string(number)), doomed_("pg_temp._millrace_doomed_" + std::to_string(number)),
-      delete_rule_(request.context.limit_rows ? "" : rule_of(request.options)), ledger_schema_(ledger_schema) {
-    check_delete_rule();
-    plan_ = plan_table(session, request, table, default_schema, columns_of(database, dataset_));
+      delete_rule_(request.context.limit_rows ? "" : rule_of(request.options)) {
+    check_deletes();
+    plan_ = plan_table(session, request, table, monitor, default_schema, columns_of(database, dataset_));
     counts_.table = plan_.name.display();
     if (!request.options.newest_by.empty() && !plan_.has_column(request.options.newest_by))
         throw Error(ErrorClass::Permanent, "newest_by: the dataset " + table.spec.task + " has no column '" + request.options.newest_by + "'");
@@ -38,11 +39,18 @@ TableLoad::TableLoad(Session& session, const duckdb::Database& database, const L
 LoadCounts TableLoad::run() {
     const auto begin = std::chrono::steady_clock::now();
     const std::string& mode = table_.spec.mode;
+    if (mode == "replace") check_replace();
     if (mode == "append") append();
     else if (mode == "replace" && plan_.key.empty()) replace_without_key();
     else if (plan_.key.empty()) throw Error(ErrorClass::Permanent, "mode " + mode + " of " + counts_.table + " needs a `key`");
-    else if (may_load_directly()) load_into_empty();
-    else merge();
+    else try {
+        if (may_load_directly()) load_into_empty();
+        else merge();
+        if (plan_.created) make_key();
+    } catch (const SqlError& e) {
+        explain_violation(e);
+    }
+    check_rows_read();
     counts_.rejected = table_.manifest.rejected;
     counts_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return counts_;
@@ -54,35 +62,75 @@ void TableLoad::step(const std::string& name, std::int64_t rows) const {
 }
 
 /// A missing row is only a deleted one when the dataset would have held it.
-void TableLoad::check_delete_rule() const {
-    if (delete_rule_.empty() || delete_rule_ == "when") return;
-    if (delete_rule_ != "missing") throw Error(ErrorClass::Permanent, "delete: '" + delete_rule_ + "' is no rule", "use none, missing, or {when: SQL}");
+void TableLoad::check_deletes() const {
+    if (!delete_rule_.empty() && delete_rule_ != "when" && delete_rule_ != "missing") throw Error(ErrorClass::Permanent, "delete: '" + delete_rule_ + "' is no rule", "use none, missing, or {when: SQL}");
+    const bool replaces = table_.spec.mode == "replace" && !request_.context.limit_rows; // with a limit: of a scratch table
+    if (delete_rule_ != "missing" && !replaces) return;
+    const std::string what = replaces ? "mode replace" : "delete: missing";
     const Manifest& m = table_.manifest;
     if (!m.doubts.empty())
-        throw Error(ErrorClass::BadData, fmt::format("delete: missing is not safe for {}: rows that its dataset lacks would look like deleted ones ({})", table_.spec.table, fmt::join(m.doubts, "; ")),
+        throw Error(ErrorClass::BadData, fmt::format("{} is not safe for {}: rows that its dataset lacks would look like deleted ones ({})", what, table_.spec.table, fmt::join(m.doubts, "; ")),
                     "mend the source or the contract, then run again");
-    if (!m.complete && request_.options.scope.empty())
+    if (!replaces && !m.complete && request_.options.scope.empty())
         throw Error(ErrorClass::BadData, "delete: missing is not safe for " + table_.spec.table + ": its dataset is not a complete snapshot", "give the load a `scope` that says which rows the dataset covers");
+}
+
+/// Whatever is replaced, it is not replaced by nothing unless somebody wrote that it may.
+void TableLoad::check_replace() const {
+    if (table_.manifest.rows > 0 || !plan_.has_rows || request_.context.limit_rows) return;
+    const std::int64_t rows = session_.run("SELECT count(*) FROM " + plan_.name.quoted()).integer(0, 0);
+    const Share& limit = request_.options.max_deletes;
+    if (limit.count ? *limit.count >= rows : limit.percent.value_or(0) >= 100) return;
+    throw Error(ErrorClass::BadData, fmt::format("{}: the dataset {} is empty, and all {} rows would be deleted", counts_.table, table_.spec.task, rows), "check what the source sent; when an empty table is right, write `max_deletes: 100%`");
 }
 
 std::string TableLoad::scope() {
     if (request_.options.scope.empty()) return "true";
     const auto value_of = [&](const std::string& name) -> ScopeValue {
         duckdb::Connection db = database_.connect();
-        duckdb::Statement statement = db.prepare("SELECT CAST($" + name + " AS VARCHAR)");
+        duckdb::Statement statement = db.prepare("SELECT CASE WHEN $" + name + " IS NOT NULL THEN [CAST($" + name + " AS VARCHAR), typeof($" + name + ")] END");
         statement.bind(*request_.values);
         const Json value = statement.run().single_value();
         if (value.is_null()) throw Error(ErrorClass::Permanent, "scope: $" + name + " has no value in this run");
-        return {value.get<std::string>(), ""};
+        const std::string type = value.at(1);
+        return {value.at(0), type == "DATE" ? "date" : type == "TIMESTAMP WITH TIME ZONE" ? "timestamptz" : type.ends_with("]") ? "list" : "text", ""};
     };
     return scope_sql(plan_, parse_scope(request_.options.scope, value_of));
 }
 
-bool TableLoad::key_has_nulls() const {
+/// As the contract says, so that the table does not depend on what the first batch happens to hold; without one, by what it holds.
+bool TableLoad::key_may_be_null() const {
     std::string any;
-    for (const std::string& k : plan_.key) any += (any.empty() ? "" : " OR ") + quote_identifier(k) + " IS NULL";
+    for (const std::string& k : plan_.key) {
+        const auto column = std::find_if(table_.manifest.columns.begin(), table_.manifest.columns.end(), [&](const ManifestColumn& c) { return c.name == k; });
+        if (column != table_.manifest.columns.end() && column->nullable) {
+            if (*column->nullable) return true;
+            continue;
+        }
+        any += (any.empty() ? "" : " OR ") + quote_identifier(k) + " IS NULL";
+    }
+    if (any.empty()) return false;
     duckdb::Connection db = database_.connect();
     return db.query("SELECT count(*) > 0 FROM " + dataset_ + " WHERE " + any).single_value().get<bool>();
+}
+
+/// A key that the dataset has twice, as text; empty: there is none.
+std::string TableLoad::repeated_key() const {
+    std::string key, shown;
+    for (const std::string& k : plan_.key) {
+        key += (key.empty() ? "" : ", ") + quote_identifier(k);
+        shown += (shown.empty() ? "" : " || ', ' || ") + ("coalesce(CAST(" + quote_identifier(k) + " AS VARCHAR), 'NULL')");
+    }
+    duckdb::Connection db = database_.connect();
+    const Json found = db.query("SELECT min(shown) FROM (SELECT " + shown + " AS shown FROM " + dataset_ + " GROUP BY " + key + ", shown HAVING count(*) > 1)").single_value();
+    return found.is_null() ? "" : found.get<std::string>();
+}
+
+/// What the parts hold must be what the manifest says: a part that lost rows would be a load that lost them.
+void TableLoad::check_rows_read() const {
+    const bool all_are_read = request_.options.newest_by.empty();
+    if (all_are_read ? rows_read_ == table_.manifest.rows : rows_read_ <= table_.manifest.rows) return;
+    throw Error(ErrorClass::Permanent, fmt::format("the dataset {} is damaged: its parts hold {} rows where its manifest says {}", table_.spec.task, rows_read_, table_.manifest.rows), "run its task again");
 }
 
 void TableLoad::refuse_duplicate(const std::string& key) const {
@@ -92,33 +140,43 @@ void TableLoad::refuse_duplicate(const std::string& key) const {
                 "aggregate or de-duplicate in a transform, widen the key, or say which row wins with `newest_by`");
 }
 
-/// Nothing to compare with, and a key index (or one to come) that finds duplicates.
+/// Nothing to compare with, and a key index (or one to come) that finds duplicates: also those of NULL, which an index that is
+/// there may let pass, and before PostgreSQL 15 every one does.
 bool TableLoad::may_load_directly() const {
-    return !plan_.has_rows && (plan_.created || plan_.key_has_index) && request_.options.newest_by.empty() && delete_rule_ != "when";
+    if (plan_.has_rows || !request_.options.newest_by.empty() || delete_rule_ == "when") return false;
+    return plan_.created ? session_.version() >= nulls_not_distinct || !key_may_be_null() : !plan_.key_indexes.empty() && !plan_.nullable_key;
 }
 
 void TableLoad::load_into_empty() {
     step("copying");
-    try {
-        counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());
-        if (plan_.created) {
-            step("building the key", counts_.inserted);
-            session_.run("SET LOCAL maintenance_work_mem = '128MB'");
-            session_.run(create_key(plan_, key_has_nulls()));
-        }
-    } catch (const SqlError& e) {
-        // DETAIL: Key (id)=(7) is duplicated. | Key (id)=(7) already exists.
-        const std::size_t from = e.detail.find(")=("), to = e.detail.rfind(") ");
-        if (e.sqlstate == "23505" && from != std::string::npos && to != std::string::npos) refuse_duplicate(e.detail.substr(from + 3, to - from - 3));
-        throw;
-    }
+    counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());
+}
+
+void TableLoad::make_key() {
+    step("building the key", counts_.inserted);
+    session_.run("SET LOCAL maintenance_work_mem = '128MB'");
+    session_.run(create_key(plan_, key_may_be_null() ? NullsInKey::Possible : NullsInKey::None, session_.version()));
+}
+
+/// A key that is there already although it was looked for was written by somebody else meanwhile: the next attempt finds it.
+void TableLoad::explain_violation(const SqlError& e) const {
+    if (e.sqlstate == "23502" && !plan_.key.empty() && std::find(plan_.key.begin(), plan_.key.end(), e.column) != plan_.key.end())
+        throw Error(ErrorClass::BadData, "the key column '" + e.column + "' of the dataset " + table_.spec.task + " holds NULL, and that of " + counts_.table + " is NOT NULL", "make it a value: coalesce(..., '')");
+    if (e.sqlstate != "23505" || (!plan_.created && !plan_.key_indexes.contains(e.constraint))) throw e;
+    if (const std::string key = repeated_key(); !key.empty() && request_.options.newest_by.empty()) refuse_duplicate(key);
+    throw Error(ErrorClass::Transient, "somebody else wrote the same key into " + counts_.table + " meanwhile: " + e.detail, "");
 }
 
 void TableLoad::append() {
-    if (request_.context.interval_start) {
-        const Rows earlier = session_.run("SELECT batch_id FROM " + quote_identifier(ledger_schema_) + "._millrace_ledger WHERE interval_key = $1 AND batch_id <> $2 AND $3 = ANY(tables)",
-                                          {request_.interval_key, request_.batch_id, counts_.table});
-        for (int i = 0; i < earlier.size(); ++i) counts_.deleted += session_.run("DELETE FROM " + plan_.name.quoted() + " WHERE _batch_id = $1", {earlier.text(i, 0)}).changed();
+    if (request_.context.interval_start && !plan_.created) {
+        const std::string ledger = quote_identifier(plan_.name.schema) + "._millrace_ledger";
+        const Rows earlier = session_.run("SELECT batch_id, extracted_at > (SELECT extracted_at FROM " + ledger + " WHERE batch_id = $2), extracted_at FROM " + ledger +
+                                          " WHERE interval_key = $1 AND batch_id <> $2 AND $3 = ANY(tables)", {request_.interval_key, request_.batch_id, counts_.table});
+        for (int i = 0; i < earlier.size(); ++i) {
+            if (!earlier.is_null(i, 1) && earlier.boolean(i, 1))
+                throw Error(ErrorClass::Permanent, "this batch was extracted at " + table_.manifest.extracted_at + ", but " + counts_.table + " already holds a newer batch of the same interval, extracted at " + earlier.text(i, 2), "start a new run");
+            counts_.deleted += session_.run("DELETE FROM " + plan_.name.quoted() + " WHERE _batch_id = $1", {earlier.text(i, 0)}).changed();
+        }
     }
     step("copying");
     counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());
@@ -141,6 +199,7 @@ bool TableLoad::holds_same_rows() {
     std::uint64_t first = 0, second = 0;
     while (rows.next()) {
         if (rows.at_chunk_start()) step("comparing");
+        ++rows_read_;
         first += rows.row_hash(1);
         second += rows.row_hash(2);
     }
@@ -154,6 +213,7 @@ void TableLoad::replace_without_key() {
         counts_.deleted = 0;
         return;
     }
+    rows_read_ = 0;
     if (plan_.has_rows) counts_.deleted = session_.run("DELETE FROM " + plan_.name.quoted()).changed();
     counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());
 }
@@ -169,6 +229,7 @@ std::int64_t TableLoad::copy_all(const std::string& sql, const std::string& into
         copy.add(rows.bytes());
         ++n;
     }
+    rows_read_ += n;
     return copy.finish();
 }
 

@@ -15,7 +15,7 @@ namespace millrace::postgres {
 class TableLoad {
 public:
     TableLoad(Session& session, const duckdb::Database& database, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor,
-              const std::string& default_schema, const std::string& ledger_schema, int number);
+              const std::string& default_schema, int number);
 
     /// Counts are exact. Throws Error; the transaction must then be rolled back.
     [[nodiscard]] LoadCounts run();
@@ -23,24 +23,30 @@ public:
 private:
     void append();
     void load_into_empty();
+    void make_key();
     void replace_without_key();
     void merge();
 
     [[nodiscard]] bool may_load_directly() const;
     [[nodiscard]] bool hashes_pay() const;
     [[nodiscard]] bool holds_same_rows();
+    [[nodiscard]] std::string newest_rows() const;
     [[nodiscard]] std::string merged_rows() const;
     std::int64_t copy_all(const std::string& sql, const std::string& into);
-    void stage_differing();
-    void pull_hashes(class PresentRows& present);
+    [[nodiscard]] bool stage_differing();
+    [[nodiscard]] bool pull_hashes(class PresentRows& present);
+    [[nodiscard]] std::int64_t memory_for_hashes() const;
     void merge_stage();
     void delete_marked();
-    void delete_vanished();
     void limit_deletes(std::int64_t deleted, std::int64_t of) const;
-    void check_delete_rule() const;
+    void check_deletes() const;
+    void check_replace() const;
+    void check_rows_read() const;
     [[noreturn]] void refuse_duplicate(const std::string& key) const;
+    [[noreturn]] void explain_violation(const SqlError& e) const;
     [[nodiscard]] std::string scope();
-    [[nodiscard]] bool key_has_nulls() const;
+    [[nodiscard]] bool key_may_be_null() const;
+    [[nodiscard]] std::string repeated_key() const;
     void step(const std::string& name, std::int64_t rows = 0) const;
 
     Session& session_;
@@ -52,9 +58,9 @@ private:
     std::string stage_;       ///< name of the temporary table of rows
     std::string doomed_;      ///< name of that of rows to delete
     std::string delete_rule_; ///< "" | missing | when
-    std::string ledger_schema_;
     TablePlan plan_;
     LoadCounts counts_;
+    std::int64_t rows_read_ = 0; ///< of the dataset, into the table and its stages
 };
 
 } // namespace millrace::postgres

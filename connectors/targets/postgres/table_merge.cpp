@@ -15,22 +15,31 @@ constexpr std::int64_t worth_analysing = 1000;
 constexpr std::int64_t small_dataset = 5000; ///< below, staging everything is as quick as anything
 } // namespace
 
+/// Beside DuckDB, which only reads the dataset through meanwhile.
+std::int64_t TableLoad::memory_for_hashes() const { return database_.options().memory_bytes / 2; }
+
 /// `delete: missing` must know every key of the dataset on the server; a jsonb is printed otherwise there than here.
 bool TableLoad::hashes_pay() const {
-    if (delete_rule_ == "missing" || table_.spec.mode == "replace" || session_.version() < 140000) return false;
+    if (delete_rule_ == "missing" || table_.spec.mode == "replace") return false;
     for (const PlannedColumn& c : plan_.columns)
         if (c.wire == Wire::Jsonb) return false;
     const auto rows = static_cast<double>(table_.manifest.rows);
-    return table_.manifest.rows > small_dataset && plan_.estimated_rows <= hash_rows_per_shipped * rows;
+    return table_.manifest.rows > small_dataset && plan_.estimated_rows <= hash_rows_per_shipped * rows && PresentRows::fits(plan_.estimated_rows, memory_for_hashes());
+}
+
+/// With `newest_by` one row of each key: the newest; of equally new ones a deletion, else the same one every time.
+std::string TableLoad::newest_rows() const {
+    const std::string all = "SELECT * FROM " + dataset_;
+    if (request_.options.newest_by.empty()) return all;
+    std::string key;
+    for (const std::string& k : plan_.key) key += (key.empty() ? "" : ", ") + quote_identifier(k);
+    const std::string deletions_first = delete_rule_ == "when" ? "coalesce((" + request_.options.delete_rule + "\n), false) DESC, " : "";
+    return all + " AS _millrace_row QUALIFY row_number() OVER (PARTITION BY " + key + " ORDER BY " + quote_identifier(request_.options.newest_by) + " DESC NULLS LAST, " + deletions_first + "hash(_millrace_row)) = 1";
 }
 
 std::string TableLoad::merged_rows() const {
-    std::string sql = "SELECT * FROM " + dataset_;
-    if (delete_rule_ == "when") sql += " WHERE NOT coalesce((" + request_.options.delete_rule + "\n), false)";
-    if (request_.options.newest_by.empty()) return sql;
-    std::string key;
-    for (const std::string& k : plan_.key) key += (key.empty() ? "" : ", ") + quote_identifier(k);
-    return sql + " QUALIFY row_number() OVER (PARTITION BY " + key + " ORDER BY " + quote_identifier(request_.options.newest_by) + " DESC NULLS LAST) = 1";
+    if (delete_rule_ != "when") return newest_rows();
+    return "SELECT * FROM (" + newest_rows() + ") WHERE NOT coalesce((" + request_.options.delete_rule + "\n), false)";
 }
 
 void TableLoad::merge() {
@@ -38,17 +47,22 @@ void TableLoad::merge() {
     session_.run("SET LOCAL work_mem = '64MB'");
     session_.run(create_stage(plan_, stage_));
     if (delete_rule_ == "when") delete_marked();
-    if (hashes_pay()) stage_differing();
-    else counts_.unchanged = copy_all(merged_rows(), stage_);
+    if (!hashes_pay() || !stage_differing()) counts_.unchanged = copy_all(merged_rows(), stage_);
+    const bool replaces = table_.spec.mode == "replace" && !request_.context.limit_rows;
+    if (!replaces && delete_rule_ != "missing") return merge_stage();
+    const std::string where = replaces ? "true" : scope();
+    const std::int64_t present = replaces ? 0 : session_.run("SELECT count(*) FROM " + plan_.name.quoted() + " t WHERE " + where).integer(0, 0);
     merge_stage();
-    const bool all_others = table_.spec.mode == "replace" && !request_.context.limit_rows;
-    if (delete_rule_ == "missing" || all_others) delete_vanished();
+    step("deleting");
+    counts_.deleted = session_.run(delete_missing(plan_, stage_, where)).changed();
+    if (!replaces) limit_deletes(counts_.deleted, present);
 }
 
-/// Until the server has compared them, staged rows count as unchanged.
-void TableLoad::stage_differing() {
-    PresentRows present(static_cast<std::size_t>(std::max(plan_.estimated_rows, 0.0)));
-    pull_hashes(present);
+/// Until the server has compared them, staged rows count as unchanged. False, and nothing is staged: the target's hashes outgrew
+/// their memory, as its statistics had not foretold.
+bool TableLoad::stage_differing() {
+    PresentRows present(static_cast<std::size_t>(std::max(plan_.estimated_rows, 0.0)), memory_for_hashes());
+    if (!pull_hashes(present)) return false;
     const bool key_only = table_.spec.mode == "insert_new";
     duckdb::Connection db = database_.connect();
     RowSource rows(db, merged_rows(), *request_.values, plan_);
@@ -62,19 +76,23 @@ void TableLoad::stage_differing() {
         }
         ++counts_.unchanged;
     }
+    rows_read_ += counts_.unchanged;
     copy.finish();
+    return true;
 }
 
-void TableLoad::pull_hashes(PresentRows& present) {
+bool TableLoad::pull_hashes(PresentRows& present) {
     step("reading hashes");
     const std::vector<TargetColumn> columns = table_.spec.mode == "insert_new" ? plan_.key_columns() : plan_.compared_columns();
     constexpr std::size_t row_bytes = 2 + 4 + 8 + 4 + 8;
     std::int64_t seen = 0;
+    bool all_held = true;
     session_.copy_out("COPY (SELECT " + hash_sql(plan_.key_columns(), 0) + ", " + hash_sql(columns, 1) + " FROM " + plan_.name.quoted() + ") TO STDOUT (FORMAT binary)", [&](std::string_view message) {
         if (seen++ == 0) message.remove_prefix(19); // the stream's header comes with its first row
         if (message.size() != row_bytes) return;    // the trailer
-        present.add(static_cast<std::uint64_t>(read_int64(message.data() + 6)), static_cast<std::uint64_t>(read_int64(message.data() + 18)));
+        all_held = all_held && present.add(static_cast<std::uint64_t>(read_int64(message.data() + 6)), static_cast<std::uint64_t>(read_int64(message.data() + 18)));
     });
+    return all_held;
 }
 
 void TableLoad::merge_stage() {
@@ -82,25 +100,22 @@ void TableLoad::merge_stage() {
     if (counts_.unchanged > worth_analysing) session_.run("ANALYZE " + stage_);
     const Rows duplicate = session_.run(find_duplicate(plan_, stage_));
     if (!duplicate.empty()) refuse_duplicate(duplicate.text(0, 0));
+    if (delete_rule_ == "when") { // marked rows were deleted before, so the living one of the same key is staged in any case
+        const Rows both = session_.run(find_in_both(plan_, stage_, doomed_));
+        if (!both.empty()) refuse_duplicate(both.text(0, 0));
+    }
     const std::string update = update_changed(plan_, stage_, request_.options.newest_by);
     if (table_.spec.mode != "insert_new" && !update.empty()) counts_.updated = session_.run(update).changed();
     counts_.inserted = session_.run(insert_absent(plan_, stage_)).changed();
-    counts_.unchanged -= counts_.updated + counts_.inserted;
+    // Where the target holds a key twice, one row of the dataset updates both.
+    counts_.unchanged = std::max<std::int64_t>(counts_.unchanged - counts_.updated - counts_.inserted, 0);
 }
 
 void TableLoad::delete_marked() {
     step("deleting");
     session_.run(create_stage(plan_, doomed_));
-    copy_all("SELECT * FROM " + dataset_ + " WHERE (" + request_.options.delete_rule + "\n)", doomed_);
-    counts_.deleted = session_.run(delete_staged(plan_, doomed_)).changed();
-}
-
-void TableLoad::delete_vanished() {
-    step("deleting");
-    const std::string where = table_.spec.mode == "replace" ? "true" : scope();
-    const std::int64_t of = session_.run("SELECT count(*) FROM " + plan_.name.quoted() + " t WHERE " + where).integer(0, 0);
-    counts_.deleted = session_.run(delete_missing(plan_, stage_, where)).changed();
-    if (table_.spec.mode != "replace") limit_deletes(counts_.deleted, of - counts_.inserted);
+    copy_all("SELECT * FROM (" + newest_rows() + ") WHERE (" + request_.options.delete_rule + "\n)", doomed_);
+    counts_.deleted = session_.run(delete_staged(plan_, doomed_, request_.options.newest_by)).changed();
 }
 
 /// An API that answers with an empty list after a change of permissions must not empty a table.

@@ -5,6 +5,7 @@
 #include "flows/time.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <map>
 
 namespace millrace::postgres {
@@ -26,7 +27,9 @@ struct Found {
 
 Found look_up(Session& session, const TableName& name) {
     Found out;
-    const Rows table = session.run("SELECT c.oid, CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE pg_relation_size(c.oid) / 100 END, c.relkind FROM pg_class c "
+    // A partitioned table has its rows, and the statistics of them, in its partitions.
+    const Rows table = session.run("SELECT c.oid, (SELECT coalesce(sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples ELSE pg_relation_size(p.oid) / 100 END), 0) FROM pg_class p WHERE p.oid = c.oid "
+                                   "OR (c.relkind = 'p' AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf))), c.relkind FROM pg_class c "
                                    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
                                    {name.schema, name.table});
     if (table.empty()) return out;
@@ -41,16 +44,15 @@ Found look_up(Session& session, const TableName& name) {
     return out;
 }
 
-bool has_key_index(Session& session, const std::string& oid, std::vector<std::string> key) {
-    std::sort(key.begin(), key.end());
-    const Rows rows = session.run("SELECT i.indexrelid, a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
-                                  "WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY 1, 2", {oid});
-    std::map<std::string, std::vector<std::string>> indexes;
-    for (int i = 0; i < rows.size(); ++i) indexes[rows.text(i, 0)].push_back(rows.text(i, 1));
-    return std::any_of(indexes.begin(), indexes.end(), [&](auto& index) {
-        std::sort(index.second.begin(), index.second.end());
-        return index.second == key;
-    });
+std::set<std::string> unique_indexes_on(Session& session, const std::string& oid, const std::vector<std::string>& key) {
+    const Rows rows = session.run("SELECT c.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
+                                  "WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL", {oid});
+    std::map<std::string, std::set<std::string>> indexes;
+    for (int i = 0; i < rows.size(); ++i) indexes[rows.text(i, 0)].insert(rows.text(i, 1));
+    std::set<std::string> out;
+    for (const auto& [name, columns] : indexes)
+        if (columns == std::set<std::string>(key.begin(), key.end())) out.insert(name);
+    return out;
 }
 
 /// Technical columns by the word in `stamp:`.
@@ -103,8 +105,19 @@ const TargetColumn* find_column(const std::vector<TargetColumn>& columns, const 
     return at == columns.end() ? nullptr : &*at;
 }
 
+std::string lower(std::string name) {
+    for (char& ch : name) ch = ch >= 'A' && ch <= 'Z' ? static_cast<char>(ch - 'A' + 'a') : ch;
+    return name;
+}
+
+const TargetColumn* find_in_other_letters(const std::vector<TargetColumn>& columns, const std::string& name) {
+    const auto at = std::find_if(columns.begin(), columns.end(), [&](const TargetColumn& c) { return lower(c.name) == lower(name); });
+    return at == columns.end() ? nullptr : &*at;
+}
+
 /// Makes what is missing; gives the table as it is then.
-Found prepare(Session& session, const LoadRequest& request, const TableName& name, const std::vector<Wanted>& wanted, bool& created) {
+Found prepare(Session& session, const LoadRequest& request, const LoadMonitor& monitor, const TableName& name, const std::vector<Wanted>& wanted, bool& created) {
+    if (request.context.limit_rows) session.run("DROP TABLE IF EXISTS " + name.quoted()); // of an earlier such run, maybe of another shape
     Found found = look_up(session, name);
     if (found.oid.empty()) {
         if (!request.options.create) throw Error(ErrorClass::Permanent, "there is no table " + name.display(), "create it, or let the load do so: `create: auto`");
@@ -112,14 +125,18 @@ Found prepare(Session& session, const LoadRequest& request, const TableName& nam
         created = true;
         return look_up(session, name);
     }
-    bool added = false;
+    std::vector<std::string> added;
     for (const Wanted& w : wanted) {
         if (find_column(found.columns, w.name) != nullptr) continue;
+        if (const TargetColumn* near = find_in_other_letters(found.columns, w.name))
+            throw Error(ErrorClass::Permanent, name.display() + " has a column '" + near->name + "', and the dataset has '" + w.name + "': names of columns are case-sensitive", "write the column's name as the table does, or rename it there");
         if (!request.options.create) throw Error(ErrorClass::Permanent, name.display() + " has no column '" + w.name + "'", "add it, leave it out of the dataset, or let the load add it: `create: auto`");
         session.run("ALTER TABLE " + name.quoted() + " ADD COLUMN " + quote_identifier(w.name) + " " + w.type);
-        added = true;
+        added.push_back(w.name);
     }
-    return added ? look_up(session, name) : found;
+    if (added.empty()) return found;
+    if (monitor.event) monitor.event("altered", fmt::format("{} gets the column{} {}", name.display(), added.size() == 1 ? "" : "s", fmt::join(added, ", ")), {{"table", name.display()}, {"columns", added}});
+    return look_up(session, name);
 }
 
 } // namespace
@@ -153,13 +170,14 @@ std::vector<TargetColumn> TablePlan::compared_columns() const {
     return out;
 }
 
-TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const std::string& default_schema, const std::vector<duckdb::Column>& dataset) {
+TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor, const std::string& default_schema,
+                     const std::vector<duckdb::Column>& dataset) {
     TablePlan plan;
     plan.name = parse_table_name(table.spec.table, default_schema);
     if (request.context.limit_rows) plan.name.schema = default_schema; // the scratch schema, whatever the flow names
     plan.key = table.spec.key;
     const std::vector<Wanted> wanted = wanted_columns(request, table, dataset);
-    const Found found = prepare(session, request, plan.name, wanted, plan.created);
+    const Found found = prepare(session, request, monitor, plan.name, wanted, plan.created);
     plan.estimated_rows = found.estimated_rows;
     for (const Wanted& w : wanted) {
         PlannedColumn column;
@@ -185,7 +203,7 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
             throw Error(ErrorClass::Permanent, "the key column '" + k + "' is no column of the dataset " + table.spec.task, near.empty() ? "" : "did you mean '" + near + "'?");
         }
     plan.has_rows = !plan.created && !session.run("SELECT 1 FROM " + plan.name.quoted() + " LIMIT 1").empty();
-    plan.key_has_index = !plan.key.empty() && !plan.created && has_key_index(session, found.oid, plan.key);
+    if (!plan.key.empty() && !plan.created) plan.key_indexes = unique_indexes_on(session, found.oid, plan.key);
     return plan;
 }
 

@@ -5,6 +5,7 @@
 #include "connectors/targets/postgres/session.hpp"
 #include "connectors/targets/target.hpp"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ struct TablePlan {
     bool created = false;               ///< by this load
     bool has_rows = false;
     bool nullable_key = false;          ///< a key column of the table may hold NULL
-    bool key_has_index = false;         ///< a unique index on exactly the key
+    std::set<std::string> key_indexes;  ///< names of unique indexes on exactly the key
     double estimated_rows = 0;
 
     [[nodiscard]] bool has_column(const std::string& column) const;
@@ -43,9 +44,10 @@ struct TablePlan {
     [[nodiscard]] std::vector<TargetColumn> compared_columns() const;
 };
 
-/// Looks at the table inside the running transaction; creates it, or adds columns that it lacks, where `create: auto`.
-/// Throws Error{Permanent} for a table that is missing with `create: never`, a retyped column, a key that is no column.
-[[nodiscard]] TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const std::string& default_schema,
+/// Looks at the table inside the running transaction; creates it, or adds columns that it lacks (an event), where `create: auto`.
+/// A run with a row limit gets a table of its own each time. Throws Error{Permanent} for a table that is missing with
+/// `create: never`, a retyped column, one that is there in other letters, a key that is no column.
+[[nodiscard]] TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor, const std::string& default_schema,
                                    const std::vector<duckdb::Column>& dataset);
 
 } // namespace millrace::postgres
