@@ -22,7 +22,7 @@ const std::array flow_fields{
     Field{.key = "params", .shape = Named, .doc = "What may differ from run to run, with types.", .example = "{day: {type: date}}", .table = &param_table},
     Field{.key = "overlap", .shape = Choice, .doc = "What a new run does while another one is under way.", .choices = "queue|skip|cancel_previous|allow", .fallback = "queue"},
     Field{.key = "timeout", .shape = Duration, .doc = "A run that takes longer is stopped.", .example = "2h"},
-    Field{.key = "retry", .shape = Whole | Mapping, .doc = "Attempts of the whole flow: a number, or how and for what.", .table = &retry_table},
+    Field{.key = "retry", .shape = Whole | Mapping, .doc = "Attempts of the whole flow: a number, or how and for what.", .table = &retry_table, .later = true},
     Field{.key = "priority", .shape = Choice, .doc = "Which runs go first when slots are short.", .choices = "low|normal|high", .fallback = "normal"},
     Field{.key = "limits", .shape = Slots, .doc = "Slots that a run of this flow holds, by the name of a limit in millrace.yaml.", .example = "{warehouse_writers: 1}"},
     Field{.key = "expect", .shape = Mapping, .doc = "When someone should be told that a run is late.", .table = &expect_table, .later = true},

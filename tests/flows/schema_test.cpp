@@ -106,7 +106,7 @@ TEST_CASE("schema: an editor sees what validate would refuse") {
     CHECK_FALSE(valid_flow("flow: f\ntasks: {a: {load: b, into: w.t, mode: merge}}\n"));
     CHECK_FALSE(valid_flow("flow: f\nnotify: {failed: ops}\ntasks: {a: {wait: 1s}}\n"));
     CHECK(valid_flow("flow: f\ntasks: {a: {load: {x: b, y: c}, into: w.s, mode: {x: append, y: upsert}, key: {y: id}}}\n"));
-    CHECK(valid_flow("flow: f\nretry: 3\nschedule: [{every: 5m}, {cron: '@daily', dst: {gap: skip}}]\ntasks: {a: {approve: ok, timeout: 1d}}\n"));
+    CHECK(valid_flow("flow: f\ndefaults: {retry: 3}\nschedule: [{every: 5m}, {cron: '@daily', dst: {gap: skip}}]\ntasks: {a: {approve: ok, timeout: 1d}}\n"));
 }
 
 TEST_CASE("schema: every reference in it exists") {
