@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::chrono;
 
-constexpr date::days farthest{5 * 366}; ///< how far a firing is looked for
+constexpr date::days farthest{9 * 366}; ///< how far the next firing is looked for: around 2100 a leap day is eight years away
 
 struct Field {
     const char* name;
@@ -171,8 +171,12 @@ std::vector<Firing> cron_firings(const ScheduleSpec& schedule, Instant after, st
     const auto& zone = find_zone(schedule.timezone);
     const auto today = floor<date::days>(to_local(after, zone));
     Found found;
-    for (auto day = today - date::days(1); day <= today + farthest && found.size() < n; day += date::days(1))
-        if (matches_day(cron, day)) add_firings_of_day(cron, schedule.dst, day, zone, after, n, found);
+    auto last = today + farthest;
+    for (auto day = today - date::days(1); day <= last && found.size() < n; day += date::days(1)) {
+        if (!matches_day(cron, day)) continue;
+        add_firings_of_day(cron, schedule.dst, day, zone, after, n, found);
+        if (!found.empty()) last = day + farthest;
+    }
     std::vector<Firing> out;
     for (auto& [at, firing] : found)
         if (out.size() < n) out.push_back(std::move(firing));
@@ -183,10 +187,14 @@ std::vector<Firing> every_firings(const ScheduleSpec& schedule, Instant after, s
     const auto& zone = find_zone(schedule.timezone);
     const auto start = parse_rfc3339(schedule.start);
     const Instant first = start ? *start : anchor_of(schedule.every, schedule.timezone);
+    const auto time_of_day = [&](Instant t) { return to_local(t, zone) - floor<date::days>(to_local(t, zone)); };
     std::vector<Firing> found;
     for (auto i = steps_until(first, schedule.every, after, schedule.timezone) + 1; found.size() < n; ++i) {
         const Instant at = add(first, schedule.every, i, schedule.timezone);
-        if (found.empty() || at > found.back().at) found.push_back({at, to_text(to_local(at, zone)), ""});
+        if (!found.empty() && at <= found.back().at) continue;
+        const auto local = to_local(at, zone), nominal = floor<date::days>(local) + time_of_day(first);
+        const bool moved = schedule.every.seconds == 0 && nominal != local; // a day or a month later that time does not exist
+        found.push_back({at, to_text(moved ? nominal : local), moved ? fmt::format("{} does not exist on this day: runs at {}", clock(nominal), clock(local)) : ""});
     }
     return found;
 }

@@ -42,6 +42,7 @@ TEST_CASE("cron: day of month and day of week, both restricted, match when eithe
 
 TEST_CASE("cron: the 29th of February and a day that never comes") {
     CHECK(firings(cron("0 0 29 2 *"), "2025-01-01T00:00:00Z", 1) == Times{"2028-02-29T00:00:00Z"});
+    CHECK(firings(cron("0 0 29 2 *"), "2090-01-01T00:00:00Z", 3) == Times{"2092-02-29T00:00:00Z", "2096-02-29T00:00:00Z", "2104-02-29T00:00:00Z"});
     CHECK(firings(cron("0 0 30 2 *"), "2025-01-01T00:00:00Z", 1).empty());
 }
 
@@ -99,6 +100,10 @@ TEST_CASE("every: days are days of the zone, whatever their length") {
     s.every = Span{0, 1, 0};
     s.timezone = "America/Sao_Paulo";
     CHECK(firings(s, "2018-11-03T02:00:00Z", 3) == Times{"2018-11-03T03:00:00Z", "2018-11-04T03:00:00Z", "2018-11-05T02:00:00Z"});
+    const auto found = next_firings(s, *parse_rfc3339("2018-11-03T04:00:00Z"), 2);
+    CHECK(found[0].local == "2018-11-04T00:00:00");
+    CHECK(found[0].note == "00:00 does not exist on this day: runs at 01:00");
+    CHECK(found[1].note.empty());
 }
 
 TEST_CASE("cron: a mistake names its field and what it may hold") {
