@@ -54,7 +54,8 @@ public:
         start_database();
         connections_.emplace(configuration_, warehouse_);
         asio::co_spawn(io_, life(), [this](const std::exception_ptr& failure) { ended(failure); });
-        io_.run();
+        while (!is_over_) io_.run_one();
+        io_.run_for(std::chrono::seconds(1)); // hosts are reaped; alarms that lie further ahead have nothing left to do
         web_.reset();
         engine_.reset();
         end_strays(std::chrono::seconds(2));
@@ -166,6 +167,7 @@ private:
 
     /// After a failure nothing is unwound: coroutines may still be suspended inside engine and server.
     void ended(const std::exception_ptr& failure) {
+        is_over_ = true;
         if (!failure) return;
         ExitCode code = exit_failed;
         const char* event = is_ready_ ? "stopped" : "not_started";
@@ -206,7 +208,7 @@ private:
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<WebServer> web_;
     bool owns_node_ = false;          ///< the private PostgreSQL is ours to stop
-    bool is_ready_ = false;
+    bool is_ready_ = false, is_over_ = false;
 };
 
 } // namespace

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The command line as a person and a script use it: exit codes, signals, and that nothing stays behind."""
-import glob, json, os, pathlib, signal, socket, subprocess, sys, unittest
+import glob, json, os, pathlib, signal, socket, subprocess, sys, time, unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
@@ -119,7 +119,9 @@ class Daemons(unittest.TestCase):
         self.daemon.start()
         self.daemon.trigger("stray")
         wait_until(lambda: len(marked()) == 3, 20, "the task's processes")
+        began = time.monotonic()
         self.daemon.stop()
+        self.assertLess(time.monotonic() - began, 8)
         self.assertEqual(marked(), [])
         with socket.socket() as taken:  # the run is taken up again, then the address turns out to be another's
             taken.bind(("127.0.0.1", 0))
