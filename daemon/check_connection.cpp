@@ -37,14 +37,15 @@ public:
 
 ConnectionCheck check_postgres(const Json& connection) {
     const auto url = connection.at("url").get<std::string>();
+    check_database_url(url);
     const std::string keys[] = {url, "5", "millrace"};
     const char* const names[] = {"dbname", "connect_timeout", "application_name", nullptr};
     const char* const values[] = {keys[0].c_str(), keys[1].c_str(), keys[2].c_str(), nullptr};
     const std::unique_ptr<PGconn, decltype(&PQfinish)> server(PQconnectdbParams(names, values, 1), PQfinish);
     if (PQstatus(server.get()) != CONNECTION_OK) {
         std::string why = PQerrorMessage(server.get());
-        while (!why.empty() && why.back() == '\n') why.pop_back();
-        return {false, why, "check the connection's `url`"};
+        why = why.substr(0, why.find('\n')); // what follows asks whether the server runs
+        return {false, why, "check the connection's `url`, and that the server runs"};
     }
     const int version = PQserverVersion(server.get());
     return {true, fmt::format("PostgreSQL {}.{}, database {}, user {}", version / 10000, version % 10000, PQdb(server.get()), PQuser(server.get())), ""};

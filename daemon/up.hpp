@@ -14,6 +14,9 @@ struct UpOptions {
     std::vector<std::string> sandbox_arguments; ///< more options for millrace-sandbox
 };
 
+/// Where the demo of this project runs: the addresses and keys of its sandbox, into our environment.
+void use_sandbox(const Configuration& configuration);
+
 /// Until Ctrl-C. Returns an ExitCode.
 [[nodiscard]] int up(Configuration configuration, const UpOptions& options);
 

@@ -4,6 +4,7 @@
 #include "daemon/check_connection.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/managed_postgres.hpp"
+#include "daemon/up.hpp"
 
 #include <fmt/format.h>
 
@@ -13,6 +14,7 @@ namespace millrace {
 namespace {
 
 ConfiguredConnections connections_of(const Configuration& configuration) {
+    use_sandbox(configuration);
     return {configuration, configuration.database.empty() ? ManagedPostgres::url_of(configuration.state, "warehouse") : ""};
 }
 
@@ -27,6 +29,8 @@ int list_connections(Cli& cli) {
         std::string fields;
         for (const auto& [name, value] : item.at("fields").items())
             fields += fmt::format("{}{}={}", fields.empty() ? "" : " ", name, value.is_string() ? value.get<std::string>() : value.dump());
+        for (const auto& variable : item.at("missing"))
+            if (!item.value("implied", false)) fields += fmt::format("{}{} is not set", fields.empty() ? "" : ", ", variable.get<std::string>());
         const bool implied = item.value("implied", false);
         table.add({text_of(item, "name"), text_of(item, "type"), implied ? "environment" : "millrace.yaml", fields});
     }

@@ -80,7 +80,7 @@ int show_run(Cli& cli, const std::string& id) {
         if (list_of(chunk, "tasks").empty()) add(part, {"", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
         add_tasks(part, chunk);
     }
-    table.write(std::cout, cli.out);
+    if (!table.is_empty()) table.write(std::cout, cli.out);
     write_outcome(std::cout, cli.out, {run});
     return exit_done;
 }

@@ -21,8 +21,10 @@ int list_limits(Cli& cli) {
     for (const auto& limit : limits) {
         std::string holders;
         const auto held = list_of(limit, "held");
-        for (const auto& holder : held)
-            holders += fmt::format("{}{}.{}", holders.empty() ? "" : ", ", text_of(holder, "run_id"), text_of(holder, "task"));
+        for (const auto& holder : held) {
+            const auto task = text_of(holder, "task"); // none: the run as a whole holds it
+            holders += (holders.empty() ? "" : ", ") + text_of(holder, "run_id") + (task.empty() || task == "-1" ? "" : "." + task);
+        }
         table.add({text_of(limit, "key"), text_of(limit, "slots"), std::to_string(held.size()), holders});
     }
     if (table.is_empty())

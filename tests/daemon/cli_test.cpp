@@ -43,8 +43,19 @@ TEST_CASE("a table aligns its columns, and on a terminal cuts the last one to th
 
 TEST_CASE("text from outside cannot command the terminal") {
     CHECK(printable("a\x1b[31mb\nc\td") == "a [31mb c\td");
+    CHECK(printable("a\xC2\x9B" "31mb\x7F" "é") == "a 31mb é"); // U+009B is the eight-bit form of ESC [
     CHECK(Terminal{}.painted("x", Paint::Red) == "x");
     CHECK(Terminal{true, true, 80}.painted("x", Paint::Red) == "\x1b[31mx\x1b[0m");
+}
+
+TEST_CASE("widths are those of a terminal: two columns for CJK and emoji, none for what combines") {
+    CHECK(display_width("naïve ☃") == 7);
+    CHECK(display_width("日本語") == 6);
+    CHECK(display_width("e\xCC\x81") == 1);
+    CHECK(display_width("\x1b[31mred\x1b[0m") == 3);
+    CHECK(shortened("日本語", 6) == "日本語");
+    CHECK(shortened("日本語", 4) == "日…");
+    CHECK(shortened("abcdef", 4) == "abc…");
 }
 
 TEST_CASE("durations and counts as people read them") {
