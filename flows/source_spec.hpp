@@ -104,7 +104,7 @@ struct ResourceSpec {
     std::optional<WindowSpec> window;
     std::string records;         ///< dotted path to the array; empty: the root
     std::string total;           ///< dotted path with [n] to the announced number of records; empty: none
-    std::vector<std::string> key; ///< of a record, for de-duplication and the guard against drifted walks
+    std::vector<std::string> key; ///< of a record among all windows of one item, for de-duplication and the guard against drifted walks
     bool complete = true;        ///< a walk without narrowing parameters is a complete snapshot (of its window)
     std::vector<ResourceParam> params;
     std::vector<SourceColumn> columns;

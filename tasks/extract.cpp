@@ -5,6 +5,7 @@
 #include "flows/hash.hpp"
 #include "flows/nearest.hpp"
 #include "tasks/dataset.hpp"
+#include "tasks/moved_records.hpp"
 #include "tasks/sql_scope.hpp"
 
 #include <algorithm>
@@ -69,6 +70,12 @@ private:
     std::vector<Json> rows_;
 };
 
+/// A page at its largest must fit beside DuckDB: the answer, up to twice while it grows, and an index of up to five bytes for each.
+std::int64_t largest_answer(std::int64_t memory_bytes) {
+    constexpr std::int64_t least = 16LL << 20, most = 256LL << 20, usual_memory = 512LL << 20;
+    return std::clamp((memory_bytes > 0 ? memory_bytes : usual_memory) / 8, least, most);
+}
+
 ExtractionEvents events_of(const AttemptOrder& order, AttemptSession& session, AttemptProgress& last) {
     ExtractionEvents events;
     events.cancelled = [&session] { return session.cancelled(); };
@@ -117,11 +124,21 @@ private:
             if (slice.rejected > 0) manifest_.doubt(order_.task + ": records were rejected");
             manifest_.rejected += slice.rejected;
             manifest_.rows += slice.records;
-            manifest_.parts.insert(manifest_.parts.end(), slice.parts.begin(), slice.parts.end());
             if (!slice.extracted_at.empty() && (manifest_.extracted_at.empty() || parse_rfc3339(slice.extracted_at) < parse_rfc3339(manifest_.extracted_at)))
                 manifest_.extracted_at = slice.extracted_at;
         }
         if (manifest_.extracted_at.empty()) manifest_.extracted_at = order_.context.run_at;
+        settle_moved();
+    }
+
+    void settle_moved() {
+        SettledParts settled = settle_moved_records(db_, order_.staging, order_.attempt, plan_.resource.key, plan_.slices, slices_);
+        manifest_.parts = std::move(settled.parts);
+        if (settled.left_out == 0) return;
+        manifest_.rows -= settled.left_out;
+        session_.event("drifted", fmt::format("{}: {} record{} in more than one window, since {} while they were read: each was taken once, as it was read last", plan_.resource.name,
+                                              settled.left_out, settled.left_out == 1 ? " stood" : "s stood", settled.left_out == 1 ? "it moved" : "they moved"),
+                       Json{{"records", settled.left_out}});
     }
 
     void tell_unknown_members() {
@@ -228,6 +245,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     plan.keep_rejects = options.contract.rejects.to == "quarantine";
     plan.allow_failed = options.allow_failed;
     plan.limit_rows = order.context.limit_rows;
+    plan.limits.body_bytes = largest_answer(order.memory_bytes);
 
     duckdb::Connection db = session.database().connect();
     std::optional<Items> items;
