@@ -4,30 +4,41 @@
 #include "flows/substitute.hpp"
 #include "tasks/child_process.hpp"
 #include "tasks/dataset.hpp"
+#include "tasks/json_rows.hpp"
 #include "tasks/sql_scope.hpp"
 
 #include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 
 namespace millrace {
 namespace {
 
 constexpr int exit_retry = 75; // EX_TEMPFAIL of sysexits.h
+constexpr std::size_t most_file_names = 32 << 10; ///< bytes; Linux takes 128 KB in one variable, and all of them share the stack's limit
 namespace fs = std::filesystem;
 
 std::string plain(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
-std::string upper(std::string text) {
-    for (char& ch : text) ch = static_cast<char>(ch >= 'a' && ch <= 'z' ? ch - 32 : ch);
-    return text;
-}
 
 std::string output_path(const AttemptOrder& order, const RunOptions& options) {
     return options.output == "none" ? "" : fmt::format("{}/output-{}.{}", order.staging, order.attempt, options.output);
 }
 
-std::map<std::string, std::string> environment(const AttemptOrder& order, const RunOptions& options, const Scope& scope) {
+/// The Parquet files of an input, a path a line. Where they are too many for an environment variable they become one.
+std::string files_of(const AttemptOrder& order, const std::string& task, const std::string& manifest_path, AttemptSession& session) {
+    const Manifest manifest = read_manifest(manifest_path);
+    std::string files;
+    for (const ManifestPart& part : manifest.parts) files += (files.empty() ? "" : "\n") + (fs::path(manifest_path).parent_path() / part.file).string();
+    if (files.size() < most_file_names) return files;
+    const std::string joined = fmt::format("{}/input-{}-{}.parquet", order.staging, task, order.attempt);
+    duckdb::Connection db = session.database().connect();
+    const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
+    db.query("COPY (SELECT * FROM " + rows_of(manifest_path, manifest) + ") TO " + quote_literal(joined) + " (FORMAT parquet, COMPRESSION zstd)");
+    return joined;
+}
+
+std::map<std::string, std::string> environment(const AttemptOrder& order, const RunOptions& options, const Scope& scope, AttemptSession& session) {
     std::map<std::string, std::string> env{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C.UTF-8"}, {"HOME", order.staging}};
     const RunContext& c = order.context;
     for (const auto& [name, value] : c.params.items())
@@ -40,43 +51,27 @@ std::map<std::string, std::string> environment(const AttemptOrder& order, const 
     if (c.interval_start) env["MILLRACE_INTERVAL_START"] = *c.interval_start;
     if (c.interval_end) env["MILLRACE_INTERVAL_END"] = *c.interval_end;
     if (!order.item.is_null()) env["MILLRACE_ITEM"] = order.item.dump();
-    for (const auto& [task, path] : order.inputs) {
-        std::string files;
-        for (const ManifestPart& part : read_manifest(path).parts)
-            files += (files.empty() ? "" : "\n") + (fs::path(path).parent_path() / part.file).string();
-        env["MILLRACE_INPUT_" + task] = files;
-    }
+    for (const auto& [task, path] : order.inputs) env["MILLRACE_INPUT_" + task] = files_of(order, task, path, session);
     if (options.output != "none") env["MILLRACE_OUTPUT"] = output_path(order, options);
     for (const auto& [name, value] : options.env) env[name] = plain(substitute_text(value, scope));
     return env;
 }
 
-ChildCommand command_of(const AttemptOrder& order, const RunOptions& options) {
+ChildCommand command_of(const AttemptOrder& order, const RunOptions& options, AttemptSession& session) {
     Scope scope(order.context);
     if (!order.item.is_null()) scope.set("item", order.item);
-    ChildCommand command{{}, environment(order, options, scope), order.staging};
+    ChildCommand command{{}, environment(order, options, scope, session), order.staging};
     if (options.argv.empty()) command.argv = {"/bin/sh", "-c", options.command};
     else
         for (const std::string& arg : options.argv) command.argv.push_back(plain(substitute_text(arg, scope)));
     return command;
 }
 
-/// Text that the contract casts itself, so that nothing is guessed or rounded on the way.
-std::string text_columns(const std::vector<ColumnSpec>& columns) {
-    std::string out;
-    for (const ColumnSpec& c : columns) {
-        const std::string type = upper(c.type);
-        const bool nested = type == "JSON" || type.ends_with("]") || type.starts_with("STRUCT") || type.starts_with("MAP");
-        out += (out.empty() ? "{" : ", ") + quote_literal(c.name) + ": " + quote_literal(nested ? c.type : "VARCHAR");
-    }
-    return out + "}";
-}
-
 std::string relation_of(const std::string& path, const RunOptions& options) {
     const std::string file = quote_literal(path);
     if (options.output == "parquet") return "read_parquet(" + file + ")";
     if (options.output == "csv") return "read_csv(" + file + ", header = true, " + (options.contract.columns.empty() ? "sample_size = -1)" : "all_varchar = true)");
-    return "read_json(" + file + (options.contract.columns.empty() ? ", sample_size = -1)" : ", columns = " + text_columns(options.contract.columns) + ")");
+    return "read_json(" + file + ", sample_size = -1)"; // DuckDB guesses, and what has a fraction is a double
 }
 
 AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, AttemptSession& session) {
@@ -90,7 +85,17 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);
     const duckdb::Bindings values = bindings_of(order.context);
-    const WrittenDataset written = write_dataset(db, {"SELECT * FROM " + relation_of(path, options), &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
+    std::optional<JsonRows> json;
+    if (options.output == "json" && !options.contract.columns.empty()) json.emplace(db, path, options.contract.columns);
+    const std::string relation = json ? json->sql() : relation_of(path, options);
+    const WrittenDataset written = [&] {
+        try {
+            return write_dataset(db, {"SELECT * FROM " + relation, &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
+        } catch (...) {
+            if (json) json->rethrow();
+            throw;
+        }
+    }();
     fs::remove(path);
     done.manifest = written.path;
     done.dataset_hash = written.manifest.hash;
@@ -106,7 +111,7 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
     ChildProcess child;
     const std::shared_ptr<void> stop = session.on_cancel([&child] { child.stop(); });
     if (!options.output.empty() && options.output != "none") fs::remove(output_path(order, options));
-    const ChildEnd end = child.run(command_of(order, options), [&](std::string_view level, std::string_view text) { session.log(level, text); });
+    const ChildEnd end = child.run(command_of(order, options, session), [&](std::string_view level, std::string_view text) { session.log(level, text); });
     session.check_cancelled();
     if (end.signal != 0)
         throw Error(ErrorClass::Crashed, fmt::format("the command was killed by signal {} ({})", end.signal, ::strsignal(end.signal)),

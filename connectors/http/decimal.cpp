@@ -1,6 +1,29 @@
 #include "connectors/http/record_writer.hpp"
 
+#include <charconv>
+
 namespace millrace {
+
+std::string plain_number(std::string_view text) {
+    constexpr int longest = 100;
+    const auto e = text.find_first_of("eE");
+    if (e == std::string_view::npos) return std::string(text);
+    const std::string_view exponent_text = text.substr(text[e + 1] == '+' ? e + 2 : e + 1);
+    int exponent = 0;
+    const auto [end, status] = std::from_chars(exponent_text.data(), exponent_text.data() + exponent_text.size(), exponent);
+    if (status != std::errc() || exponent > longest || exponent < -longest) return std::string(text);
+    const bool negative = text.front() == '-';
+    const std::string_view mantissa = text.substr(negative ? 1 : 0, e - (negative ? 1 : 0));
+    const auto point = mantissa.find('.');
+    std::string digits(mantissa.substr(0, point));
+    const int whole = static_cast<int>(digits.size()) + exponent; // digits before the point
+    if (point != std::string_view::npos) digits += mantissa.substr(point + 1);
+    if (whole < 1) digits.insert(0, static_cast<std::size_t>(1 - whole), '0');
+    const auto before = static_cast<std::size_t>(whole < 1 ? 1 : whole);
+    if (digits.size() < before) digits.append(before - digits.size(), '0');
+    if (digits.size() > before) digits.insert(before, ".");
+    return (negative ? "-" : "") + digits;
+}
 
 bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& value) {
     if (!is_number(text)) return false;

@@ -149,6 +149,7 @@ void set_time(std::string_view text, ColumnWriter& column, std::uint64_t row, co
 
 struct RecordWriter::Walk {
     Node root; ///< the resource's columns
+    Scalars scalars = Scalars::Typed;
     std::vector<char> required;
     std::vector<char> is_key;
     std::uint64_t hash = 0;
@@ -159,6 +160,7 @@ struct RecordWriter::Walk {
     void value(JsonCursor& cursor, Node& node, ColumnWriter& column, std::uint64_t row, const Place& at);
     void object(JsonCursor& cursor, Node& node, ColumnWriter& column, std::uint64_t row, const Place& at);
     void list(JsonCursor& cursor, Node& node, ColumnWriter& column, std::uint64_t row, const Place& at);
+    void written(JsonCursor& cursor, ColumnWriter& column, std::uint64_t row, const Place& at);
     void scalar(JsonCursor& cursor, ColumnWriter& column, std::uint64_t row, const Place& at);
     void surplus(JsonCursor& cursor, const Place& at);
     /// The page holds the bytes, unless there are escapes in them.
@@ -180,12 +182,23 @@ void RecordWriter::Walk::surplus(JsonCursor& cursor, const Place& at) {
     if (unknown_members.size() < 1000) unknown_members.try_emplace(at.path(), kind_of(first));
 }
 
+/// A number or a boolean as text.
+void RecordWriter::Walk::written(JsonCursor& cursor, ColumnWriter& column, std::uint64_t row, const Place& at) {
+    const std::string_view raw = cursor.scalar();
+    if (raw != "true" && raw != "false" && !is_number(raw)) refuse(at, "is " + shown(raw) + ", which is no value");
+    if (raw.front() == 't' || raw.front() == 'f' || raw.find_first_of("eE") == std::string_view::npos)
+        column.set_text_in_place(row, raw);
+    else
+        column.set_text(row, plain_number(raw));
+}
+
 void RecordWriter::Walk::scalar(JsonCursor& cursor, ColumnWriter& column, std::uint64_t row, const Place& at) {
     const Type& type = column.type();
     const char first = cursor.peek();
     const bool number = first == '-' || (first >= '0' && first <= '9');
     switch (type.id) {
     case TypeId::Varchar:
+        if (scalars == Scalars::AsText && (number || first == 't' || first == 'f')) return written(cursor, column, row, at);
         if (first != '"') refuse_kind(at, cursor, type);
         set_string(column, row, cursor.raw_string());
         return;
@@ -277,7 +290,8 @@ void RecordWriter::Walk::value(JsonCursor& cursor, Node& node, ColumnWriter& col
     }
 }
 
-RecordWriter::RecordWriter(const ResourceSpec& resource, std::span<const duckdb::Column> types) : walk_(std::make_unique<Walk>()) {
+RecordWriter::RecordWriter(const ResourceSpec& resource, std::span<const duckdb::Column> types, Scalars scalars) : walk_(std::make_unique<Walk>()) {
+    walk_->scalars = scalars;
     std::vector<std::string> names;
     for (std::size_t i = 0; i < resource.columns.size(); ++i) {
         walk_->root.children.emplace_back(types[i].type, resource.columns[i].name);

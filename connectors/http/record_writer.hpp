@@ -26,9 +26,12 @@ public:
 
 class RecordWriter {
 public:
+    /// What a VARCHAR takes: texts, or every scalar as it is written (a number without its exponent), for somebody who casts it.
+    enum class Scalars { Typed, AsText };
+
     /// `types`: what DuckDB makes of the resource's columns, in their order. Throws Error{Permanent} for a type that has no
     /// form in JSON, and for a key that is no column. `types` outlives the writer.
-    RecordWriter(const ResourceSpec& resource, std::span<const duckdb::Column> types);
+    RecordWriter(const ResourceSpec& resource, std::span<const duckdb::Column> types, Scalars scalars = Scalars::Typed);
     RecordWriter(RecordWriter&&) noexcept;
     ~RecordWriter();
 
@@ -48,6 +51,9 @@ private:
     struct Walk;
     std::unique_ptr<Walk> walk_;
 };
+
+/// A JSON number without an exponent, "1.25e-3" as "0.00125"; as it is when that would be longer than 100 digits.
+[[nodiscard]] std::string plain_number(std::string_view text);
 
 /// A number's digits as an integer of `10^-scale`. False when they do not fit into `width` digits or would be rounded.
 [[nodiscard]] bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& value);

@@ -55,6 +55,75 @@ TEST_CASE("the output file becomes a dataset under the contract") {
     CHECK_THAT(host.attempt(order_for(run, "none", "run", {{"command", "true"}, {"output", "csv"}})).error->message, Catch::Contains("wrote no output"));
 }
 
+TEST_CASE("a command's JSON is taken as it is written, and nothing of it is dropped") {
+    const TempFolder run;
+    HostProcess host("run");
+    const auto column = [](const char* name, const char* type, bool nullable) { return Json{{"name", name}, {"type", type}, {"nullable", nullable}}; };
+    const Json columns = Json::array({column("id", "BIGINT", false), column("amount", "DECIMAL(38,19)", true), column("big", "HUGEINT", true), column("name", "VARCHAR", true), column("ok", "BOOLEAN", true),
+                                      column("real", "DOUBLE", true), column("parts", "STRUCT(amount DECIMAL(38,19), tags VARCHAR[])", true), column("doc", "JSON", true)});
+    int number = 0;
+    const auto output = [&](const std::string& text) {
+        AttemptOrder order = order_for(run, "json" + std::to_string(++number), "run", {{"argv", {"/bin/sh", "-c", "cp \"$FROM\" \"$MILLRACE_OUTPUT\""}}, {"output", "json"}, {"contract", {{"columns", columns}}}});
+        std::ofstream(run.path + "/from" + std::to_string(number)) << text;
+        order.options["env"] = {{"FROM", run.path + "/from" + std::to_string(number)}};
+        return host.attempt(order);
+    };
+    const std::string record = R"({"id": 9007199254740993, "amount": 0.1234567890123456789, "big": 170141183460469231731687303, "name": "Zo\u00eb", "ok": true, "real": 1.5e-7,
+                                   "parts": {"amount": 0.1234567890123456789, "tags": ["a"]}, "doc": {"x": 0.1234567890123456789}})";
+    const AttemptDone done = output("[" + record + R"(, {"id": 2, "amount": "1e-07", "name": null}, {"id": 3, "amount": 1e-07}])");
+    REQUIRE(done.error);
+    CHECK_THAT(done.error->message, Catch::Contains("amount: '1e-07' does not fit")); // a text of digits is no number with an exponent
+    const AttemptDone good = output("[" + record + R"(, {"id": 3, "amount": 1e-07}])");
+    if (good.error) FAIL(good.error->message);
+    const auto rows = rows_of_dataset(host, good.manifest, "select *, doc::varchar as text from d");
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0]["id"] == 9007199254740993);
+    CHECK(rows[0]["amount"] == "0.1234567890123456789");
+    CHECK(rows[0]["big"] == "170141183460469231731687303");
+    CHECK(rows[0]["name"] == "Zoë");
+    CHECK(rows[0]["ok"] == true);
+    CHECK(rows[0]["parts"]["amount"] == "0.1234567890123456789");
+    CHECK(rows[0]["text"] == R"({"x": 0.1234567890123456789})");
+    CHECK(rows[1]["amount"] == "0.0000001000000000000");
+    CHECK(rows[1]["name"].is_null());
+
+    std::string lines;
+    for (int i = 0; i < 200000; ++i) lines += R"({"id": )" + std::to_string(i) + R"(, "name": "a name that is long enough"})" + "\n";
+    const AttemptDone many = output(lines);
+    if (many.error) FAIL(many.error->message);
+    CHECK(rows_of_dataset(host, many.manifest, "select count(distinct id) as n, min(name) as low, max(name) as high from d").at(0) ==
+          Json({{"n", 200000}, {"low", "a name that is long enough"}, {"high", "a name that is long enough"}}));
+    CHECK(output("\n").rows == 0);
+    CHECK(output("[]").rows == 0);
+    CHECK(output(record + "\n{\n\"id\": 7\n}").rows == 2);
+    CHECK_THAT(output(R"([{"id": 1}, {"id": 2, "nmae": "x"}])").error->message, Catch::StartsWith("record 2 of the command's output has the member 'nmae', which `columns` lacks"));
+    CHECK_THAT(output(R"([{"id": 1, "parts": {"amont": 1}}])").error->message, Catch::Contains("'parts.amont'"));
+    CHECK_THAT(output(R"([{"id": 1, "name": {"x": 1}}])").error->message, Catch::Contains("'name' is a object"));
+    CHECK_THAT(output(R"([{"id": 1}, {"id": )").error->message, Catch::Contains("is no JSON"));
+}
+
+TEST_CASE("an input of very many files reaches the command as one") {
+    const TempFolder run;
+    HostProcess host("run");
+    const AttemptDone one = host.attempt(order_for(run, "one", "transform", {{"sql", "select 1 as x"}}));
+    Manifest manifest = read_manifest(one.manifest);
+    const std::string folder = std::filesystem::path(one.manifest).parent_path();
+    const ManifestPart part = manifest.parts.at(0);
+    manifest.parts.clear();
+    for (int i = 0; i < 3000; ++i) {
+        const std::string file = "part-with-a-rather-long-name-" + std::to_string(i) + ".parquet";
+        std::filesystem::create_hard_link(folder + "/" + part.file, folder + "/" + file);
+        manifest.parts.push_back({file, 1, part.bytes, part.sha256});
+    }
+    manifest.rows = 3000;
+    (void)write_manifest(folder, manifest);
+    AttemptOrder copy = order_for(run, "copy", "run", {{"command", "cp $MILLRACE_INPUT_one $MILLRACE_OUTPUT"}, {"output", "parquet"}});
+    copy.inputs = {{"one", one.manifest}};
+    const AttemptDone done = host.attempt(copy);
+    if (done.error) FAIL(done.error->message);
+    CHECK(done.rows == 3000);
+}
+
 TEST_CASE("a log takes any bytes") {
     const TempFolder run;
     HostProcess host("run");

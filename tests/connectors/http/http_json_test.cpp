@@ -125,6 +125,16 @@ TEST_CASE("checking a value reads every token of it") {
     }
 }
 
+TEST_CASE("a number without its exponent has the same digits") {
+    CHECK(plain_number("12.50") == "12.50");
+    CHECK(plain_number("1e-07") == "0.0000001");
+    CHECK(plain_number("-1.25E+2") == "-125");
+    CHECK(plain_number("-1.25e1") == "-12.5");
+    CHECK(plain_number("12.5e-3") == "0.0125");
+    CHECK(plain_number("5e3") == "5000");
+    CHECK(plain_number("1e400") == "1e400");
+}
+
 TEST_CASE("decimals are read from their digits, never rounded") {
     CHECK(decimal_digits("40055.555555555555", 38, 18) == "40055555555555555000000");
     CHECK(decimal_digits("-12.34", 9, 4) == "-123400");
