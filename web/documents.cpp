@@ -187,7 +187,7 @@ constexpr Member dataset[] = {
 constexpr Member column[] = {
     {"name", "string", ""},
     {"type", "string", ""},
-    {"nullable", "boolean=", ""},
+    {"nullable", "boolean?", "as its contract says; null: it has none"},
 };
 constexpr Member schedule[] = {
     {"flow", "string", ""},

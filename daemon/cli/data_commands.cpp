@@ -5,10 +5,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <iostream>
 
 namespace millrace {
 namespace {
+
+constexpr int widest_cell = 40; ///< on a terminal; elsewhere values are whole
+
+bool is_number(const std::string& type) {
+    constexpr std::array<const char*, 8> kinds{"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "FLOAT"};
+    const auto begins = [&](const char* kind) { return type.starts_with(kind); };
+    return !type.ends_with(']') && std::any_of(kinds.begin(), kinds.end(), begins);
+}
 
 int head(Cli& cli, const std::string& name, int rows) {
     const auto dot = name.find('.');
@@ -22,15 +32,16 @@ int head(Cli& cli, const std::string& name, int rows) {
     }
     const auto columns = list_of(dataset, "columns");
     std::vector<Table::Column> titles;
-    for (const auto& column : columns) titles.push_back({text_of(column, "name")});
+    for (const auto& column : columns) titles.push_back({text_of(column, "name"), is_number(text_of(column, "type")) ? Table::Align::Right : Table::Align::Left});
     if (titles.empty()) titles.push_back({"(no columns)"});
     Table table(std::move(titles));
     for (const auto& row : list_of(dataset, "rows")) {
         std::vector<Table::Cell> cells;
         for (std::size_t i = 0; i < columns.size(); ++i) {
             const Json value = row.is_array() ? row.at(i) : row.value(text_of(columns[i], "name"), Json());
-            cells.emplace_back(value.is_null() ? "NULL" : value.is_string() ? value.get<std::string>() : value.dump(),
-                               value.is_null() ? Paint::Dim : Paint::None);
+            auto text = value.is_null() ? "NULL" : value.is_string() ? value.get<std::string>() : value.dump();
+            if (cli.out.is_terminal && i + 1 < columns.size()) text = shortened(printable(text), widest_cell);
+            cells.emplace_back(std::move(text), value.is_null() ? Paint::Dim : Paint::None);
         }
         table.add(std::move(cells));
     }

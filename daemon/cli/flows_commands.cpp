@@ -69,6 +69,7 @@ int show_flow(Cli& cli, const std::string& name) {
         return exit_done;
     }
     std::cout << cli.out.painted(text_of(flow, "name"), Paint::Bold) << "  " << printable(text_of(flow, "description")) << '\n';
+    if (flow.value("archived", false)) std::cout << cli.out.painted("archived: its file is gone, and it runs no more", Paint::Yellow) << '\n';
     std::cout << fmt::format("deployed {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), text_of(flow, "hash").substr(0, 12));
     std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_text(flow));
     Table params({{"parameter"}, {"type"}, {"default"}, {"values"}});
