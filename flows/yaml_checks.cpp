@@ -13,7 +13,7 @@ struct Translation {
     const char* hint;
 };
 
-constexpr std::array<Translation, 16> translations{{
+constexpr std::array<Translation, 24> translations{{
     {"illegal map value", "a ':' is not allowed here", "text with ': ' in it needs quotes; a new key needs a line of its own"},
     {"end of map not found", "this line does not fit the indentation of the lines above it", "keys of one mapping begin in the same column"},
     {"end of sequence not found", "this line does not fit the list above it", "entries of one list begin with '- ' in the same column"},
@@ -28,6 +28,14 @@ constexpr std::array<Translation, 16> translations{{
     {"the referenced anchor is not defined", "this alias names an anchor that does not exist", "text that begins with '*' needs quotes"},
     {"alias not found after *", "a '*' without a name", "text that begins with '*' needs quotes"},
     {"anchor not found after &", "a '&' without a name", "text that begins with '&' needs quotes"},
+    {"illegal character found while scanning", "no name of an alias or anchor may hold this character", "text that begins with '*' or '&' needs quotes"},
+    {"aliases can't have any content", "an alias stands alone", "text that begins with '*' needs quotes"},
+    {"cannot assign multiple", "a value has one tag, anchor or alias at most", "text that begins with '!', '&' or '*' needs quotes"},
+    {"bad character found while scanning hex", "this escape is unknown", "write the backslash twice, or use single quotes"},
+    {"invalid unicode", "this escape stands for no character", "write the backslash twice, or use single quotes"},
+    {"unexpected character in block scalar", "behind '|' or '>' the line ends", "begin the text on the next line, further indented"},
+    {"cannot set zero indentation", "a block of text cannot have the indentation 0", "write '|' alone"},
+    {"illegal tab", "a tab is used to indent this line", "indent with spaces"},
     {"bad file", "values are nested too deeply", "check the brackets and the indentation"},
     {"illegal map key", "a key is not allowed here", "check the indentation"},
 }};
@@ -146,6 +154,8 @@ void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagn
         mark.column = static_cast<int>(diagnostics.source().line(mark.line).size()) + 1;
     }
     const auto before = diagnostics.source().line(mark.line).substr(0, static_cast<std::size_t>(std::max(mark.column - 1, 0)));
+    const bool escape = message.starts_with("bad character found while scanning hex") || message.starts_with("invalid unicode") || message.starts_with("unknown escape");
+    if (const auto backslash = before.rfind('\\'); escape && backslash != std::string_view::npos) mark.column = static_cast<int>(backslash) + 1;
     if (message.starts_with("illegal map value") && before.size() > longest_key) return diagnostics.error({mark.line, 1, 1}, "a key has at most 1024 characters", "text this long belongs in quotes, behind a key");
     if (message.starts_with("end of map not found") && indent_of(before) < before.size())
         return diagnostics.error(mark, "this text stands behind a value that has ended", "put the whole value in quotes; a new key needs a line of its own");
