@@ -198,6 +198,16 @@ std::string canonical_type(const std::string& text) {
 
 ColumnSpec parse_column(const std::string& name, const std::string& line) { return parse_line(name, line).column; }
 
+std::optional<TimeMistake> mixes_times(const std::string& from, const std::string& to) {
+    const auto is_instant = [](const std::string& type) { return type == "TIMESTAMP WITH TIME ZONE"; };
+    const auto is_local = [](const std::string& type) { return type.starts_with("TIMESTAMP") && type != "TIMESTAMP WITH TIME ZONE"; };
+    if (is_local(from) && is_instant(to)) return TimeMistake{"a local time is no instant", "say which zone it is of: timezone('America/Sao_Paulo', the_time)"};
+    if (from == "DATE" && is_instant(to)) return TimeMistake{"a date is no instant", "say which zone's midnight it is: timezone('America/Sao_Paulo', the_date::timestamp)"};
+    if (is_instant(from) && is_local(to)) return TimeMistake{"an instant is no local time", "say which zone's clock: timezone('America/Sao_Paulo', the_instant)"};
+    if (is_instant(from) && to == "DATE") return TimeMistake{"an instant is no date", "say which zone's calendar: timezone('America/Sao_Paulo', the_instant)::date"};
+    return std::nullopt;
+}
+
 std::size_t check_offset(const std::string& line) { return parse_line("", line).check_at; }
 
 } // namespace millrace

@@ -3,6 +3,7 @@
 
 #include "flows/task_options.hpp"
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -21,6 +22,14 @@ public:
 /// "text" -> "VARCHAR", "timestamptz" -> "TIMESTAMP WITH TIME ZONE", "decimal(9,4)" -> "DECIMAL(9,4)"; STRUCT(..), MAP(..)
 /// and [] may nest. Throws ColumnMistake.
 [[nodiscard]] std::string canonical_type(const std::string& text);
+
+/// Instants, local times and dates are three types: why a value of type `from` is none of type `to` although DuckDB would cast
+/// it as if it were UTC, and what to write. Nothing: it may be cast. Both as DuckDB spells them.
+struct TimeMistake {
+    std::string what; ///< "a local time is no instant"
+    std::string hint;
+};
+[[nodiscard]] std::optional<TimeMistake> mixes_times(const std::string& from, const std::string& to);
 
 /// Throws ColumnMistake.
 [[nodiscard]] ColumnSpec parse_column(const std::string& name, const std::string& line);

@@ -1,6 +1,7 @@
 #include "tasks/contract.hpp"
 
 #include "connectors/sql_identifier.hpp"
+#include "flows/column_type.hpp"
 #include "flows/error.hpp"
 #include "flows/nearest.hpp"
 
@@ -60,7 +61,7 @@ bool always_fits(const Type& from, const std::string& to) {
     if (digits != 0 && to == "DOUBLE") return digits <= 10;
     if (from.id == TypeId::Decimal && decimal) return decimal->second >= from.scale && decimal->first - decimal->second >= from.width - from.scale;
     if (name == "FLOAT" && to == "DOUBLE") return true;
-    return name == "DATE" && (to == "TIMESTAMP" || to == "TIMESTAMP WITH TIME ZONE");
+    return name == "DATE" && to == "TIMESTAMP";
 }
 
 std::string cast(const std::string& value, const std::string& type) { return "TRY_CAST(" + value + " AS " + type + ")"; }
@@ -73,6 +74,8 @@ std::string text_misfit(const std::string& value, const std::string& type) {
         const int scale = decimal ? decimal->second : 0;
         return "(" + failed + " OR NOT regexp_full_match(" + value + ", '\\s*[+-]?\\d*(\\.\\d{0," + std::to_string(scale) + "}0*)?\\s*'))";
     }
+    if (type == "TIMESTAMP WITH TIME ZONE") // an instant has an offset; without one DuckDB takes UTC
+        return "(" + failed + " OR NOT regexp_full_match(" + value + ", '.*\\d:\\d{2}(:\\d{2}([.,]\\d+)?)?\\s*(Z|z|UTC|[+-]\\d{2}(:?\\d{2})?)\\s*'))";
     if (type == "DATE") return "(" + failed + " OR " + cast(value, "TIMESTAMP") + " IS DISTINCT FROM CAST(" + cast(value, type) + " AS TIMESTAMP))";
     if (type == "TIMESTAMP") return "(" + failed + " OR timezone('UTC', " + cast(value, "TIMESTAMPTZ") + ") IS DISTINCT FROM " + cast(value, type) + ")";
     return failed;
@@ -134,6 +137,8 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
         spec.type = stored_type(spec.type);
         const duckdb::Column& source = *find_column(found, spec.name);
         const std::string name = quote_identifier(spec.name), before = "r." + quote_identifier(source.name), comma = i == 0 ? "" : ", ";
+        if (const auto mistake = mixes_times(canonical(source.type.name), canonical(spec.type)))
+            throw Error(ErrorClass::Permanent, "column '" + spec.name + "' is " + source.type.name + " and declared " + spec.type + ": " + mistake->what, mistake->hint);
         const bool same = canonical(source.type.name) == canonical(spec.type);
         typed += comma + (same ? before : cast(before, spec.type)) + " AS " + name;
         named += comma + name;

@@ -1,3 +1,4 @@
+#include "flows/column_type.hpp"
 #include "flows/compiler/draft.hpp"
 #include "flows/nearest.hpp"
 #include "flows/sql_scan.hpp"
@@ -74,6 +75,11 @@ private:
         for (const auto& column : task.contract.columns) wanted.push_back(column.name);
         for (const auto& name : wanted)
             if (!contains(given, name)) scope_.diagnostics.error(task.column_marks.at(name), fmt::format("the SQL gives no column '{}'", name), near_missing(name, given, wanted));
+        for (const auto& column : task.contract.columns)
+            for (const auto& source : *task.sql_columns)
+                if (lower_case(source.name) == lower_case(column.name))
+                    if (const auto mistake = mixes_times(source.type, column.type))
+                        scope_.diagnostics.error(task.column_marks.at(column.name), fmt::format("the SQL gives '{}' as {}: {}", column.name, source.type, mistake->what), mistake->hint);
         for (const auto& name : given)
             if (!contains(wanted, name))
                 scope_.diagnostics.error(task.columns_mark, fmt::format("the SQL gives the column '{}', which `columns` lacks", name), "add it there with its type, or leave it out of the select");

@@ -182,12 +182,13 @@ private:
     std::string narrowed(const std::string& name, std::set<std::string>& seen) {
         auto* task = draft_.find(name);
         if (task == nullptr || !seen.insert(name).second) return {};
-        if (const auto* options = std::get_if<ExtractOptions>(&task->options)) return narrowed_extract(*task, *options);
-        if (const auto* options = std::get_if<TransformOptions>(&task->options)) {
-            (void)options;
-            for (const auto& upstream : task->reads)
-                if (auto why = narrowed(upstream, seen); !why.empty()) return why;
-        }
+        if (const auto* options = std::get_if<ExtractOptions>(&task->options))
+            if (auto why = narrowed_extract(*task, *options); !why.empty()) return why;
+        auto upstream = task->reads;
+        if (const auto* options = std::get_if<RunOptions>(&task->options)) upstream.insert(options->inputs.begin(), options->inputs.end());
+        if (task->for_each && !task->for_each->task.empty()) upstream.insert(task->for_each->task);
+        for (const auto& other : upstream)
+            if (auto why = narrowed(other, seen); !why.empty()) return why;
         return {};
     }
 

@@ -223,6 +223,15 @@ TEST_CASE("compile: further mistakes of a host, names that come twice, columns o
     CHECK(found.find("the items of 'projects' come from 'projects' itself") != std::string::npos);
 }
 
+TEST_CASE("compile: instants, local times and dates are three types") {
+    FakeHost host;
+    host.results["rows"] = {"rows", {}, {{"a", "TIMESTAMP"}, {"b", "DATE"}, {"c", "TIMESTAMP WITH TIME ZONE"}, {"d", "DATE"}, {"e", "VARCHAR"}}, true, "", "", -1};
+    const auto found = messages(compiled("flow: f\ntasks:\n  rows:\n    transform: select 1\n    columns:\n      a: timestamptz\n      b: timestamptz\n      c: date\n      d: timestamp\n      e: timestamptz\n", &host));
+    CHECK(found == "6:7 the SQL gives 'a' as TIMESTAMP: a local time is no instant = say which zone it is of: timezone('America/Sao_Paulo', the_time)\n"
+                   "7:7 the SQL gives 'b' as DATE: a date is no instant = say which zone's midnight it is: timezone('America/Sao_Paulo', the_date::timestamp)\n"
+                   "8:7 the SQL gives 'c' as TIMESTAMP WITH TIME ZONE: an instant is no date = say which zone's calendar: timezone('America/Sao_Paulo', the_instant)::date\n");
+}
+
 TEST_CASE("compile: the items of an extract become the type of its _item column") {
     const std::string yaml = R"(
 flow: f

@@ -102,13 +102,31 @@ TEST_CASE("exact casts that keep every value raise nothing") {
     HostProcess host;
     const Json columns = Json::array({column("a", "INTEGER"), column("b", "DECIMAL(18,6)"), column("c", "TIMESTAMP WITH TIME ZONE"), column("d", "VARCHAR"),
                                       column("e", "BIGINT"), column("f", "DOUBLE"), column("g", "BIGINT[]"), column("h", "TIMESTAMPTZ")});
-    const AttemptDone done = transform(host, run, "t", "select 5::bigint as a, 0.1::double as b, timestamp '2026-01-01 10:00:00' as c, 12.50 as d, '42' as e, 3 as f, [1, 2] as g, $run_at as h",
+    const AttemptDone done = transform(host, run, "t", "select 5::bigint as a, 0.1::double as b, '2026-01-01 10:00:00.5-03' as c, 12.50 as d, '42' as e, 3 as f, [1, 2] as g, $run_at as h",
                                        {{"columns", columns}});
     if (done.error) FAIL(done.error->message);
     CHECK(rows_of_dataset(host, done.manifest).at(0)["b"] == "0.100000");
     const AttemptDone third = transform(host, run, "u", "select 1/3 as b", {{"columns", Json::array({column("b", "DECIMAL(9,4)")})}});
     REQUIRE(third.error);
     CHECK_THAT(third.error->message, Catch::Contains("b: '0.3333333333333333' does not fit DECIMAL(9,4)"));
+}
+
+TEST_CASE("instants, local times and dates are three types, and a text is an instant by its offset") {
+    const TempFolder run;
+    HostProcess host;
+    const auto mistake = [&](const std::string& value, const std::string& type) {
+        const AttemptDone done = transform(host, run, "t", "select " + value + " as at", {{"columns", Json::array({column("at", type)})}});
+        return done.error ? done.error->error_class + ": " + done.error->message : "";
+    };
+    CHECK_THAT(mistake("timestamp '2026-01-01 10:00:00'", "TIMESTAMP WITH TIME ZONE"), Catch::StartsWith("permanent: ") && Catch::Contains("a local time is no instant"));
+    CHECK_THAT(mistake("date '2026-01-01'", "TIMESTAMPTZ"), Catch::Contains("a date is no instant"));
+    CHECK_THAT(mistake("timestamptz '2026-01-01 10:00:00+00'", "TIMESTAMP"), Catch::Contains("an instant is no local time"));
+    CHECK_THAT(mistake("timestamptz '2026-01-01 00:00:00+00'", "DATE"), Catch::Contains("an instant is no date"));
+    CHECK(mistake("date '2026-01-01'", "TIMESTAMP") == "");
+    for (const char* text : {"2026-01-01", "2026-01-01 10:00:00", "2026-01-01T10:00:00.123", "2026-01-01 10:00"})
+        CHECK_THAT(mistake("'" + std::string(text) + "'", "TIMESTAMP WITH TIME ZONE"), Catch::StartsWith("bad_data: ") && Catch::Contains("does not fit TIMESTAMP WITH TIME ZONE"));
+    for (const char* text : {"2026-01-01T10:00:00Z", "2026-01-01 10:00:00.25-03:00", "2026-01-01 10:00:00+0530", "2026-01-01 10:00:00-03"})
+        CHECK(mistake("'" + std::string(text) + "'", "TIMESTAMP WITH TIME ZONE") == "");
 }
 
 TEST_CASE("references and checks look at other rows") {
