@@ -39,6 +39,11 @@ TEST_CASE("a table aligns its columns, and on a terminal cuts the last one to th
     CHECK(plain.str() == "name       rows  message\nclients       5  a long message that does not fit\né        12,345  \n");
     table.write(narrow, Terminal{true, false, 30});
     CHECK(narrow.str() == "name       rows  message\nclients       5  a long messa…\né        12,345  \n");
+    Table tabs({{"a"}, {"b"}});
+    tabs.add({"x\ty", "z"});
+    std::ostringstream out;
+    tabs.write(out, Terminal{});
+    CHECK(out.str() == "a    b\nx y  z\n");
 }
 
 TEST_CASE("text from outside cannot command the terminal") {
