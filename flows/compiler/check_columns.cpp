@@ -106,7 +106,7 @@ private:
         if (reference.key != "key" || task == nullptr) return;
         for (const auto& column : task->contract.columns)
             if (lower_case(column.name) == lower_case(reference.column) && column.nullable)
-                scope_.diagnostics.warning(reference.mark, fmt::format("the key column '{}' may be NULL, and a NULL never matches: such a row is inserted again by every run", column.name), "make it a value: coalesce(..., '')");
+                scope_.diagnostics.warning(reference.mark, fmt::format("the key column '{}' may be NULL: NULL counts as one value, and a new table gets a unique index for its key instead of a primary key", column.name), "make it a value: coalesce(..., '')");
     }
 
     /// `${item.x}` against the columns of the task that gives the items.
