@@ -185,7 +185,7 @@ const std::array load_verb{
     Field{.key = "newest_by", .shape = Text, .doc = "Of two versions of a row the one with the larger value of this column stays."},
     Field{.key = "delete", .shape = Choice | Template | Mapping, .doc = "Delete rows whose key is missing from a complete dataset, or where a condition holds.", .choices = "none|missing", .fallback = "none", .table = &delete_table},
     Field{.key = "scope", .shape = Sql, .doc = "Which rows of the target the dataset speaks for: comparisons joined with `and`.", .example = "date >= $interval_start_date and date < $interval_end_date"},
-    Field{.key = "max_deletes", .shape = Percent, .doc = "More than this share of the scope is not deleted without an approval.", .fallback = "10%"},
+    Field{.key = "max_deletes", .shape = Percent, .doc = "More than this share of the scope is not deleted without an approval; with `100%` an empty dataset may also replace a table.", .fallback = "10%"},
     Field{.key = "create", .shape = Choice, .doc = "Create the table and add columns, or never.", .choices = "auto|never", .fallback = "auto"},
     Field{.key = "stamp", .shape = Texts, .doc = "run_id, batch_id, loaded_at add technical columns; other names are columns of the dataset that are written but never compared.", .example = "[run_id, loaded_at]"},
     Field{.key = "via", .shape = Template, .doc = "Where a staging object is kept.", .later = true},
