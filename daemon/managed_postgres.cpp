@@ -189,6 +189,8 @@ void ManagedPostgres::write_settings() const {
           "max_wal_size = 4GB\n"
           "checkpoint_timeout = 15min\n"
           "jit = off\n"
+          // after a crash one sync of the file system, not one of each of a thousand files
+          + std::string(std::stoi(first_line(data_ / "PG_VERSION")) >= 14 ? "recovery_init_sync_method = syncfs\n" : "") +
           "timezone = 'UTC'\n"
           "log_timezone = 'UTC'\n"
           "logging_collector = on\n"

@@ -21,6 +21,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 constexpr auto between_progress = std::chrono::milliseconds(100);
+constexpr auto before_preparing = std::chrono::milliseconds(30); ///< without work, until the next run's DuckDB is opened
 constexpr std::size_t longest_message = 256UL << 20;
 
 /// Blocks the signal everywhere, so that only the reader sees it.
@@ -152,7 +153,9 @@ void Host::work_off() {
         if (waiting_.empty()) {
             if (idle_threads_ > 0) return;
             ++idle_threads_;
-            work_came_.wait(lock, [this] { return !waiting_.empty() || closing_; });
+            const auto wanted = [this] { return !waiting_.empty() || closing_; };
+            if (kind_ == HostKind::Sql && !work_came_.wait_for(lock, before_preparing, wanted)) prepare(lock);
+            work_came_.wait(lock, wanted);
             --idle_threads_;
             if (closing_) return idle_.notify_all();
         }
@@ -163,6 +166,21 @@ void Host::work_off() {
         lock.lock();
         if (--orders_ == 0) idle_.notify_all();
     }
+}
+
+/// Opens DuckDB for the next run. The thread is not idle meanwhile: an order that comes takes another one.
+void Host::prepare(std::unique_lock<std::mutex>& lock) {
+    --idle_threads_;
+    ++orders_;
+    lock.unlock();
+    try {
+        database_.prepare();
+    } catch (const Error&) {
+        // The first order that needs DuckDB says why.
+    }
+    lock.lock();
+    if (--orders_ == 0) idle_.notify_all();
+    ++idle_threads_;
 }
 
 void Host::attempt(const AttemptOrder& order, Running& running) {
@@ -245,16 +263,9 @@ void Host::receive(const std::string& line) {
     else if (type == "cancel") cancel(message.value("id", OrderId{0}));
 }
 
-/// A warm host has the library in memory before the first order.
+/// A warm host has a thread and an open DuckDB before the first order.
 void Host::warm_up() {
-    if (kind_ != HostKind::Sql) return;
-    spawn([] {
-        try {
-            (void)duckdb::library_version();
-        } catch (const Error&) {
-            // The first order that needs DuckDB says why.
-        }
-    });
+    if (kind_ == HostKind::Sql) spawn([] {});
 }
 
 void Host::wait_for_orders() {

@@ -43,6 +43,7 @@ private:
     void cancel_all();
     void spawn(std::function<void()> work);
     void work_off();
+    void prepare(std::unique_lock<std::mutex>& lock);
     void send(const std::string& line);
     void wait_for_orders();
     void warm_up();

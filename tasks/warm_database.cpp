@@ -36,8 +36,15 @@ std::shared_ptr<duckdb::Database> WarmDatabase::get(const DatabaseNeeds& needs) 
         if (fits) return open_;
     }
     open_.reset();
-    open_ = std::make_shared<duckdb::Database>(wanted);
+    duckdb::EmptyDatabase empty = spare_ ? std::move(*spare_) : duckdb::EmptyDatabase();
+    spare_.reset();
+    open_ = std::make_shared<duckdb::Database>(wanted, std::move(empty));
     return open_;
+}
+
+void WarmDatabase::prepare() {
+    const std::scoped_lock lock(mutex_);
+    if (!spare_) spare_.emplace();
 }
 
 std::string run_folder(const std::string& path) { return std::filesystem::path(path).parent_path().parent_path(); }

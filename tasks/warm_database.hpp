@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,13 @@ public:
     /// long as somebody uses it. From any thread.
     [[nodiscard]] std::shared_ptr<duckdb::Database> get(const DatabaseNeeds& needs);
 
+    /// Opens an empty one for the next run, unless there is one; for a moment without work.
+    void prepare();
+
 private:
-    std::mutex mutex_;
+    std::mutex mutex_; ///< guards what follows
     std::shared_ptr<duckdb::Database> open_;
+    std::optional<duckdb::EmptyDatabase> spare_;
 };
 
 /// The folder that holds a whole run's staging, from the path of one of its logs or manifests: its grandparent.

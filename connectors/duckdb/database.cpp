@@ -12,28 +12,26 @@ namespace millrace::duckdb {
 namespace {
 
 /// Settings that must be there from the first moment.
-c::Config make_config(const DatabaseOptions& o) {
+constexpr std::pair<const char*, const char*> first_settings[] = {{"threads", "1"}, {"autoinstall_known_extensions", "false"}, {"autoload_known_extensions", "false"},
+                                                                  {"allow_community_extensions", "false"}, {"allow_persistent_secrets", "false"}};
+
+c::Config make_config() {
     const c::Api& db = c::api();
     c::Config config = nullptr;
     if (db.create_config(&config) != c::Success) throw Error(ErrorClass::Resource, "DuckDB cannot make a configuration");
-    const auto set = [&](const char* name, const std::string& value) {
-        if (db.set_config(config, name, value.c_str()) == c::Success) return;
+    for (const auto& [name, value] : first_settings) {
+        if (db.set_config(config, name, value) == c::Success) continue;
         db.destroy_config(&config);
         throw Error(ErrorClass::Permanent, "DuckDB " + library_version() + " refuses " + name + " = " + value, "use DuckDB 1.5: deploy/fetch-duckdb fetches it");
-    };
-    set("threads", std::to_string(o.threads < 1 ? 1 : o.threads));
-    set("memory_limit", std::to_string(o.memory_bytes) + "B");
-    set("preserve_insertion_order", o.keep_order ? "true" : "false");
-    set("autoinstall_known_extensions", "false");
-    set("autoload_known_extensions", "false");
-    set("allow_community_extensions", "false");
-    set("allow_persistent_secrets", "false");
+    }
     return config;
 }
 
-/// The cage is closed by SQL, in this order: the allowed folders first, the lock last.
-std::string cage(const DatabaseOptions& o, const std::string& spill) {
-    std::string sql = "SET GLOBAL TimeZone = 'UTC'; SET temp_directory = " + quote_literal(spill) + "; SET allowed_directories = [";
+/// What this database may use; the cage is closed last, in this order: the allowed folders first, the lock at the end.
+std::string settings(const DatabaseOptions& o, const std::string& spill) {
+    std::string sql = "SET GLOBAL threads = " + std::to_string(o.threads < 1 ? 1 : o.threads) + "; SET GLOBAL memory_limit = '" + std::to_string(o.memory_bytes) +
+                      "B'; SET GLOBAL preserve_insertion_order = " + (o.keep_order ? "true" : "false") + "; SET GLOBAL TimeZone = 'UTC'; SET temp_directory = " +
+                      quote_literal(spill) + "; SET allowed_directories = [";
     for (std::size_t i = 0; i < o.folders.size(); ++i) {
         const std::string& folder = o.folders[i];
         sql += (i == 0 ? "" : ", ") + quote_literal(folder.ends_with('/') ? folder : folder + "/");
@@ -51,16 +49,11 @@ std::string make_spill_folder(const std::string& below) {
     return name;
 }
 
-void remove_folder(const std::string& path) {
-    std::error_code ignored;
-    if (!path.empty()) std::filesystem::remove_all(path, ignored);
-}
-
 } // namespace
 
-Database::Database(const DatabaseOptions& options) : handle_(nullptr), options_(options) {
+EmptyDatabase::EmptyDatabase() : handle_(nullptr) {
     const c::Api& db = c::api();
-    c::Config config = make_config(options);
+    c::Config config = make_config();
     c::Database opened = nullptr;
     char* error = nullptr;
     const c::State state = db.open_ext(nullptr, &opened, config, &error);
@@ -71,22 +64,20 @@ Database::Database(const DatabaseOptions& options) : handle_(nullptr), options_(
         throw Error(ErrorClass::Resource, "DuckDB cannot start: " + text);
     }
     handle_ = opened;
-    try {
-        spill_ = make_spill_folder(options.temp_folder);
-        Connection(handle_).query(cage(options, spill_));
-    } catch (...) {
-        db.close(&opened);
-        handle_ = nullptr;
-        remove_folder(spill_);
-        throw;
-    }
 }
 
-Database::~Database() {
+EmptyDatabase::~EmptyDatabase() {
     auto db = static_cast<c::Database>(handle_);
-    if (db == nullptr) return;
-    c::api().close(&db);
-    remove_folder(spill_);
+    if (db != nullptr) c::api().close(&db);
+}
+
+Database::Database(const DatabaseOptions& options, EmptyDatabase empty) : spill_{make_spill_folder(options.temp_folder)}, database_(std::move(empty)), options_(options) {
+    connect().query(settings(options, spill_.path));
+}
+
+SpillFolder::~SpillFolder() {
+    std::error_code ignored;
+    if (!path.empty()) std::filesystem::remove_all(path, ignored);
 }
 
 std::string library_version() { return c::api().library_version(); }

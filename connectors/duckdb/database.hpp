@@ -5,6 +5,7 @@
 #include "connectors/duckdb/connection.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace millrace::duckdb {
@@ -19,22 +20,46 @@ struct DatabaseOptions {
     friend bool operator==(const DatabaseOptions&, const DatabaseOptions&) = default;
 };
 
-class Database {
+/// A DuckDB that is open and has no settings yet. Opening takes ten times as long as a small query, so a host with nothing to
+/// do makes one beforehand.
+class EmptyDatabase {
 public:
     /// Throws Error{Permanent} when the library is missing, Error{Resource} when it cannot start.
-    explicit Database(const DatabaseOptions& options);
-    Database(Database&& other) noexcept : handle_(other.handle_), options_(std::move(other.options_)), spill_(std::move(other.spill_)) { other.handle_ = nullptr; }
+    EmptyDatabase();
+    EmptyDatabase(EmptyDatabase&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    EmptyDatabase& operator=(EmptyDatabase&&) = delete;
+    ~EmptyDatabase();
+
+private:
+    friend class Database;
+    void* handle_;
+};
+
+/// Where one database spills, removed at its end. Nobody else's: DuckDB names its files by size alone, and empties the folder
+/// when it closes.
+struct SpillFolder {
+    explicit SpillFolder(std::string folder) : path(std::move(folder)) {}
+    SpillFolder(SpillFolder&& other) noexcept : path(std::exchange(other.path, {})) {}
+    SpillFolder& operator=(SpillFolder&&) = delete;
+    ~SpillFolder();
+    std::string path; ///< empty: it does not spill
+};
+
+class Database {
+public:
+    /// Throws as EmptyDatabase does, and Error{Resource} when it cannot make its folder.
+    explicit Database(const DatabaseOptions& options, EmptyDatabase empty = EmptyDatabase());
+    Database(Database&& other) noexcept = default;
     Database& operator=(Database&&) = delete;
-    ~Database();
 
     /// Sessions must be gone before the database.
-    [[nodiscard]] Connection connect() const { return Connection(handle_); }
+    [[nodiscard]] Connection connect() const { return Connection(database_.handle_); }
     [[nodiscard]] const DatabaseOptions& options() const { return options_; }
 
 private:
-    void* handle_;
+    SpillFolder spill_; ///< goes after the database
+    EmptyDatabase database_;
     DatabaseOptions options_;
-    std::string spill_; ///< nobody else's folder: DuckDB names its files by size alone, and empties the folder when it closes
 };
 
 /// DuckDB's version, "v1.5.6".

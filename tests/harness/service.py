@@ -93,7 +93,7 @@ class Cluster:
 
     def start(self):
         options = {"listen_addresses": "", "unix_socket_directories": self.folder, "shared_buffers": "1GB", "max_wal_size": "4GB", "timezone": "UTC",
-                   "max_connections": "100", **self.settings}
+                   "max_connections": "100", "recovery_init_sync_method": "syncfs", **self.settings}
         arguments = [item for name, value in options.items() for item in ("-c", f"{name}={value}")]
         with open(f"{self.folder}/log", "ab") as log:
             self.process = subprocess.Popen([f"{self.bin}/postgres", "-D", f"{self.folder}/data", *arguments], stdout=log, stderr=log, start_new_session=True,
