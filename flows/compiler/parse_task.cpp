@@ -15,7 +15,7 @@ namespace {
 
 /// What `defaults:` gives to every task.
 struct Defaults {
-    RetryPolicy retry;
+    std::optional<RetryPolicy> retry; ///< nothing: by the verb
     double timeout = 0;
     std::int64_t memory_bytes = 0;
 };
@@ -71,7 +71,7 @@ private:
             for (const auto* element : elements(*needs)) task_.references.push_back({element->text, element->mark, false});
         add_sql("when", "when");
         plan.when = form_.text("when");
-        plan.retry = parse_retry(form_, "retry", defaults_.retry, diagnostics_);
+        plan.retry = parse_retry(form_, "retry", defaults_.retry.value_or(usual_retry(verb_.verb)), diagnostics_);
         plan.timeout = verb_.verb == Verb::Approve ? 0 : parse_timeout(form_, defaults_.timeout, diagnostics_);
         plan.memory_bytes = defaults_.memory_bytes;
         if (const auto* memory = form_.get("memory")) plan.memory_bytes = parse_memory(memory->text);
@@ -404,7 +404,7 @@ void parse_tasks(const YamlNode& tasks, const YamlNode* defaults, Draft& draft, 
     Defaults common;
     if (defaults != nullptr) {
         const Form form(*defaults, {&defaults_table}, "`defaults`", diagnostics);
-        common.retry = parse_retry(form, "retry", common.retry, diagnostics);
+        if (form.get("retry") != nullptr) common.retry = parse_retry(form, "retry", RetryPolicy{}, diagnostics);
         common.timeout = parse_timeout(form, 0, diagnostics);
         if (const auto* memory = form.get("memory")) common.memory_bytes = parse_memory(memory->text);
     }

@@ -31,6 +31,15 @@ bool is_decimal(const std::string& text) {
 
 } // namespace
 
+RetryPolicy usual_retry(Verb verb) {
+    RetryPolicy policy;
+    if (verb != Verb::Extract && verb != Verb::Load) return policy;
+    policy.attempts = 3;
+    policy.delay = 5;
+    policy.for_classes = {"transient", "rate_limited"};
+    return policy;
+}
+
 RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolicy& fallback, Diagnostics& diagnostics) {
     const auto* node = form.get(key);
     if (node == nullptr) return fallback;

@@ -110,7 +110,7 @@ const std::array defaults_fields{
 const std::array task_fields{
     Field{.key = "needs", .shape = Tasks, .doc = "Tasks that must be done first, where the SQL and the references do not say so already.", .example = "[projects]"},
     Field{.key = "when", .shape = Sql, .doc = "Runs only if this SQL condition is true; it may use `$params` and scalar sub-queries over upstream tables.", .example = "(select count(*) from entries) > 0"},
-    Field{.key = "retry", .shape = Whole | Mapping, .doc = "Attempts: a number, or how and for what.", .example = "3", .table = &retry_table},
+    Field{.key = "retry", .shape = Whole | Mapping, .doc = "Attempts: a number, or how and for what. Without it `extract` and `load` have three when the other side is away (transient, rate_limited; after 5 s and 10 s), other verbs one.", .example = "3", .table = &retry_table},
     Field{.key = "timeout", .shape = Duration, .doc = "An attempt that takes longer is killed.", .example = "30m"},
     Field{.key = "memory", .shape = Memory, .doc = "The most that an attempt may use.", .example = "512MB"},
     Field{.key = "limits", .shape = Slots, .doc = "Slots that it holds while it runs, by the name of a limit in millrace.yaml.", .example = "{warehouse_writers: 1}"},

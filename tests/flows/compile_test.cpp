@@ -283,3 +283,23 @@ TEST_CASE("compile: a file of nothing but mistakes ends soon, with the first of 
     CHECK(result.diagnostics.size() == 301);
     CHECK(result.diagnostics.back().message == "there may be more mistakes");
 }
+
+TEST_CASE("without a retry policy extract and load wait for a short outage, other verbs have one attempt") {
+    const auto tasks = plan_of(R"(
+flow: f
+tasks:
+  a:
+    extract: clockify.clients
+  b:
+    transform: select id from a
+  c:
+    load: b
+    into: warehouse.t
+    mode: upsert
+    key: id
+)").tasks;
+    CHECK(tasks[0].retry.attempts == 3);
+    CHECK(tasks[0].retry.for_classes == std::vector<std::string>{"transient", "rate_limited"});
+    CHECK(tasks[1].retry.attempts == 1);
+    CHECK(tasks[2].retry.attempts == 3);
+}
