@@ -60,6 +60,14 @@ TEST_CASE("replace keeps the rows that a doubtful or an empty dataset lacks") {
     }
 }
 
+TEST_CASE("the share of deletes is one of the rows that the scope held, whatever is inserted beside it") {
+    Bench b(require_database());
+    CHECK(counts(b.load("select i as id, 1 as day from range(10) r(i)")) == "10 0 0 0");
+    const std::string moved_on = "select i as id, case when i < 10 then 1 else 2 end as day from range(1, 110) r(i)";
+    CHECK_THAT(counts(b.load(moved_on, {{"delete_rule", "missing"}, {"scope", "day = 1"}, {"max_deletes", {{"percent", 9}}}})), Catch::Contains("1 of 10 rows"));
+    CHECK(counts(b.load(moved_on, {{"delete_rule", "missing"}, {"scope", "day = 1"}, {"max_deletes", {{"percent", 10}}}})) == "100 0 9 1");
+}
+
 TEST_CASE("a scope is compared as it is written: nothing is cut, rounded or moved to another day") {
     Bench b(require_database());
     Session(b.warehouse.url).run("CREATE SCHEMA out; CREATE TABLE out.t (id int PRIMARY KEY, code varchar(3), fixed char(3), amount numeric(9,2), day date, at timestamptz, local timestamp)");
