@@ -49,14 +49,19 @@ constexpr const char* void_dead_nodes = R"sql(
      where lease_until < clock_timestamp() and epoch <> $1::uuid
        and (exists (select from millrace.run r where r.epoch = n.epoch and r.finished_at is null)
             or exists (select from millrace.slot s where s.epoch = n.epoch)))sql";
+// Two nodes may want the same run. Who waited for the other's row lock looks at the row again, but not at a joined table: it
+// must be a condition of the row alone, a `not exists` would still hold. The lock is for nodes that were born meanwhile.
+constexpr const char* one_adopts = "select pg_advisory_xact_lock(hashtext('millrace.adopt'))";
 constexpr const char* adopt = R"sql(
     update millrace.run r set epoch = $1::uuid
-     where finished_at is null and epoch is distinct from $1::uuid and not exists (select from millrace.node n where n.epoch = r.epoch)
+     where finished_at is null and epoch is distinct from $1::uuid
+       and (epoch is null or epoch <> all (array(select n.epoch from millrace.node n)))
     returning id)sql";
 
 boost::asio::awaitable<std::vector<std::int64_t>> Store::adopt(std::string epoch) {
     return database_.run([epoch](pqxx::work& w) {
         std::vector<std::int64_t> ids;
+        w.exec_prepared("one_adopts");
         w.exec_prepared("void_dead_nodes", epoch);
         for (const auto& row : w.exec_prepared("adopt", epoch)) ids.push_back(row[0].as<std::int64_t>());
         return ids;
@@ -239,20 +244,24 @@ boost::asio::awaitable<void> Store::set_limits(std::map<std::string, int> limits
 }
 
 // Keys are claimed in alphabetical order, and a locked row is passed over, so that two claims never wait for each other.
+// Two statements: a slot that another claim took between the snapshot of the first and its lock may still look free to it (a
+// row is looked at again, joined tables are not); the second one sees the locked rows as they are.
+constexpr const char* lock_slots = R"sql(
+    select number from millrace.slot
+     where key = $1 and (epoch is null or epoch <> all (array(select n.epoch from millrace.node n)))
+     order by number limit $2 for update skip locked)sql";
 constexpr const char* claim_slots = R"sql(
-    with free as (
-        select key, number from millrace.slot s
-         where key = $1 and not exists (select from millrace.node n where n.epoch = s.epoch)
-         order by number limit $2 for update skip locked)
     update millrace.slot s set epoch = $3::uuid, run_id = $4, task = $5, item = $6, since = $7
-      from free where s.key = free.key and s.number = free.number)sql";
+     where key = $1 and number = any ($2::int[]) and not exists (select from millrace.node n where n.epoch = s.epoch))sql";
 
 boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, Instant now) {
     std::sort(demands.begin(), demands.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return database_.run([=](pqxx::work& w) {
         pqxx::subtransaction all(w);
         for (const auto& d : demands) {
-            const auto got = all.exec_prepared("claim_slots", d.key, d.slots, epoch, run_id, key.task, key.item, timestamp_text(now));
+            ArrayText numbers;
+            for (const auto& row : all.exec_prepared("lock_slots", d.key, d.slots)) numbers.add(row[0].as<std::int64_t>());
+            const auto got = all.exec_prepared("claim_slots", d.key, numbers.take(), epoch, run_id, key.task, key.item, timestamp_text(now));
             if (static_cast<int>(got.affected_rows()) < d.slots) return all.abort(), false;
         }
         all.commit();
@@ -264,6 +273,7 @@ const std::vector<Statement>& store_statements() {
     static const std::vector<Statement> all{
         {"take_node", take_node},
         {"void_dead_nodes", void_dead_nodes},
+        {"one_adopts", one_adopts},
         {"adopt", adopt},
         {"live_runs", live_runs_sql.c_str()},
         {"task_runs", task_runs_sql.c_str()},
@@ -284,6 +294,7 @@ const std::vector<Statement>& store_statements() {
         {"set_next", set_next},
         {"add_slots", add_slots},
         {"remove_slots", remove_slots},
+        {"lock_slots", lock_slots},
         {"claim_slots", claim_slots},
     };
     return all;

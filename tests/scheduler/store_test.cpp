@@ -5,7 +5,12 @@
 #include "scheduler/store/migrate.hpp"
 #include "scheduler/store/store.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
 #include <catch2/catch.hpp>
+
+#include <optional>
 
 using namespace millrace;
 using test::FreshDatabase;
@@ -58,6 +63,93 @@ TEST_CASE("the store itself keeps its invariants") {
         work.exec(run + "2" + rest + "'running', '', '{}', '{}', now(), null, 'key')");
     }
     refused(run + "3" + rest + "'running', '', '{}', '{}', now(), null, 'key')");
+}
+
+namespace {
+
+/// Waits for `work` of the store, which runs on a thread of its pool.
+template <class T>
+T wait(boost::asio::io_context& io, boost::asio::awaitable<T> work) {
+    std::optional<T> result;
+    boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr failed, T value) {
+        if (failed) std::rethrow_exception(failed);
+        result = std::move(value);
+    });
+    io.restart();
+    io.run();
+    return std::move(result.value());
+}
+
+void make_nodes(pqxx::connection& connection) {
+    pqxx::nontransaction(connection).exec("insert into millrace.node select id, gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1"
+                                          " from unnest(array['n', 'm']) id");
+}
+
+std::string epoch_of(pqxx::connection& connection, const std::string& node) {
+    return pqxx::nontransaction(connection).exec1("select epoch from millrace.node where id = '" + node + "'")[0].c_str();
+}
+
+} // namespace
+
+TEST_CASE("claims of a slot at the same moment give it to one of them") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    Database pool(database.url(), 4, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto epoch = epoch_of(connection, "n");
+    (void)pqxx::nontransaction(connection).exec("insert into millrace.slot (key, number) select 'k', generate_series(1, 3)");
+    for (int round = 0; round < 100; ++round) {
+        int granted = 0;
+        for (int run = 1; run <= 8; ++run) {
+            std::vector<SlotDemand> demands{{"k", 1}};
+            boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}), [&](std::exception_ptr failed, bool yes) {
+                CHECK(!failed);
+                granted += yes;
+            });
+        }
+        io.restart();
+        io.run();
+        pqxx::nontransaction work(connection);
+        const int held = work.exec1("select count(*) from millrace.slot where epoch is not null")[0].as<int>();
+        REQUIRE(granted == held);
+        work.exec("update millrace.slot set epoch = null");
+    }
+}
+
+TEST_CASE("a live run whose node died is adopted by one node only, even if two want it at once") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    const auto first = epoch_of(connection, "n"), second = epoch_of(connection, "m");
+    pqxx::nontransaction(connection).exec("insert into millrace.plan values (repeat('a', 64), 'f', '{}', now());"
+                                          " insert into millrace.run (id, flow, plan_hash, staging_id, run_key, trigger, state, state_name, params, options,"
+                                          " created_at, epoch) values (1, 'f', repeat('a', 64), gen_random_uuid(), 'k', 'api', 'running', '', '{}', '{}', now(),"
+                                          " gen_random_uuid())");
+    Database pool(database.url(), 1, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    std::optional<pqxx::work> other(connection);
+    other->exec("update millrace.run set epoch = '" + first + "'"); // the first node adopts it, and has not committed yet
+    std::optional<std::vector<std::int64_t>> adopted;
+    boost::asio::co_spawn(io, store.adopt(second), [&](std::exception_ptr failed, std::vector<std::int64_t> ids) {
+        CHECK(!failed);
+        adopted = std::move(ids);
+    });
+    pqxx::connection observer(database.url());
+    pqxx::nontransaction look(observer);
+    while (look.exec1("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")[0].as<int>() == 0) io.poll();
+    other->commit();
+    other.reset();
+    io.restart();
+    io.run();
+    REQUIRE(adopted);
+    CHECK(adopted->empty());
+    CHECK(wait(io, store.live_runs(first)).size() == 1);
+    CHECK(wait(io, store.live_runs(second)).empty());
 }
 
 TEST_CASE("text is made fit for PostgreSQL at one boundary") {
