@@ -121,10 +121,7 @@ std::string VectorView::display(std::uint64_t row) const {
     case TypeId::SqlNull:
     case TypeId::Any:
     case TypeId::Invalid: return "(" + type_->name + ")";
-    default: {
-        const Json value = json(row);
-        return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
-    }
+    default: return json_text(row);
     }
 }
 

@@ -26,8 +26,11 @@ public:
     }
     /// Of a VARCHAR, BLOB or BIT column.
     [[nodiscard]] std::string_view text(std::uint64_t row) const;
-    /// Any type, exactly: integers beyond 64 bits and decimals become text. Instants are RFC 3339 in UTC.
+    /// Any type: integers beyond 64 bits and decimals become text. Instants are RFC 3339 in UTC. Numbers inside a JSON document
+    /// are what our Json holds, 64 bits or a double.
     [[nodiscard]] Json json(std::uint64_t row) const;
+    /// The same as text, exactly: a JSON document stands in it as it is.
+    [[nodiscard]] std::string json_text(std::uint64_t row) const;
     /// As DuckDB casts it to VARCHAR, for scalar types; nested values are JSON.
     [[nodiscard]] std::string display(std::uint64_t row) const;
 

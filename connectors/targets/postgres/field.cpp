@@ -282,11 +282,11 @@ void append_field(std::string& out, const VectorView& v, std::uint64_t row, Wire
     case Wire::Numeric: append_numeric(out, integer_value(v, row), v.type().scale); break;
     case Wire::Text:
         if (v.type().id == TypeId::Varchar) append_text(out, v.text(row), v);
-        else append_text(out, is_nested(v.type()) ? v.json(row).dump(-1, ' ', false, Json::error_handler_t::replace) : v.display(row), v);
+        else append_text(out, v.display(row), v);
         break;
     case Wire::Jsonb:
         if (v.type().is_json) append_jsonb(out, v.text(row));
-        else append_jsonb(out, v.json(row).dump(-1, ' ', false, Json::error_handler_t::replace));
+        else append_jsonb(out, v.json_text(row));
         break;
     case Wire::Bytea: append_text(out, v.text(row), v); break;
     case Wire::Date:

@@ -201,3 +201,19 @@ TEST_CASE("a full disk is a lack of resources, with its remedy") {
     CHECK(duckdb::make_query_error("IO Error: Could not write file: Disk quota exceeded").error_class == ErrorClass::Resource);
     CHECK(duckdb::make_query_error("IO Error: Could not read enough bytes").error_class == ErrorClass::Transient);
 }
+
+TEST_CASE("nested values as text keep every digit of the documents in them") {
+    const Database database({});
+    auto db = database.connect();
+    auto result = db.query(R"(select {'b': '{"x": 12345678901234567890.123456789}'::json, 'a': [1.50::decimal(9,2), null], 'c': null::json} as s,
+                                     ['[0.1234567890123456789]'::json, '"t\u00e4\""'::json] as l, map {'k"': '1e400'::json} as m, 'plain' as t, 5 as n)");
+    const auto chunk = result.next();
+    REQUIRE(chunk);
+    CHECK((*chunk)[0].json_text(0) == R"({"a":["1.50",null],"b":{"x": 12345678901234567890.123456789},"c":null})");
+    CHECK((*chunk)[1].json_text(0) == R"([[0.1234567890123456789],"t\u00e4\""])");
+    CHECK((*chunk)[2].json_text(0) == R"({"k\"":1e400})");
+    CHECK((*chunk)[3].json_text(0) == R"("plain")");
+    CHECK((*chunk)[4].json_text(0) == "5");
+    CHECK((*chunk)[0].display(0) == (*chunk)[0].json_text(0));
+    CHECK((*chunk)[4].display(0) == "5");
+}
