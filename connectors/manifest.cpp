@@ -1,5 +1,6 @@
 #include "connectors/manifest.hpp"
 
+#include "connectors/descriptor.hpp"
 #include "connectors/sql_identifier.hpp"
 #include "flows/error.hpp"
 #include "flows/hash.hpp"
@@ -22,39 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail(const std::string& what, const std::string& path) {
-    const int code = errno;
-    throw Error(code == ENOSPC || code == EDQUOT ? ErrorClass::Resource : ErrorClass::Transient, what + " " + path + ": " + std::strerror(code));
-}
-
-class File {
-public:
-    File(const std::string& path, int flags) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {
-        if (fd_ < 0) fail("cannot open", path);
-    }
-    File(const File&) = delete;
-    ~File() { ::close(fd_); }
-    void sync() const {
-        if (::fsync(fd_) != 0) fail("cannot sync", path_);
-    }
-    [[nodiscard]] std::size_t read(char* into, std::size_t n) const {
-        const ssize_t got = ::read(fd_, into, n);
-        if (got < 0) fail("cannot read", path_);
-        return static_cast<std::size_t>(got);
-    }
-    void write(std::string_view bytes) const {
-        while (!bytes.empty()) {
-            const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-            if (n < 0) fail("cannot write", path_);
-            bytes.remove_prefix(static_cast<std::size_t>(n));
-        }
-    }
-
-private:
-    std::string path_;
-    int fd_;
-};
-
 } // namespace
 
 std::string content_hash(const Manifest& m) {
@@ -65,7 +33,7 @@ std::string content_hash(const Manifest& m) {
 }
 
 ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows) {
-    const File part(folder + "/" + file, O_RDONLY);
+    const Descriptor part(folder + "/" + file, O_RDONLY);
     const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(), EVP_MD_CTX_free);
     EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
     ManifestPart out{file, rows, 0, ""};
@@ -86,12 +54,13 @@ ManifestPart finish_part(const std::string& folder, const std::string& file, std
 std::string write_manifest(const std::string& folder, Manifest& manifest) {
     manifest.hash = content_hash(manifest);
     const std::string path = folder + "/manifest.json", draft = path + "." + std::to_string(::getpid()) + ".tmp";
-    const File file(draft, O_WRONLY | O_CREAT | O_TRUNC);
-    file.write(Json(manifest).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-    if (::rename(draft.c_str(), path.c_str()) != 0) fail("cannot rename", draft);
+    const std::string text = Json(manifest).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    const Descriptor file(draft, O_WRONLY | O_CREAT | O_TRUNC);
+    file.write(text.data(), text.size());
+    if (::rename(draft.c_str(), path.c_str()) != 0) refuse_file("cannot rename", draft);
     // Synced after the renaming, since nobody reads the file before its task is completed: both are one commit of the file system.
     file.sync();
-    File(folder, O_RDONLY | O_DIRECTORY).sync();
+    sync_folder(folder);
     return path;
 }
 

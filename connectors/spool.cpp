@@ -1,5 +1,6 @@
 #include "connectors/spool.hpp"
 
+#include "connectors/descriptor.hpp"
 #include "flows/error.hpp"
 #include "flows/hash.hpp"
 
@@ -26,46 +27,6 @@ namespace fs = std::filesystem;
 
 /// Fast enough to vanish beside the parsing, and JSON shrinks to an eighth all the same.
 constexpr int compression_level = 1;
-
-[[noreturn]] void fail(const std::string& what, const std::string& path) {
-    const int code = errno;
-    const bool full = code == ENOSPC || code == EDQUOT;
-    throw Error(full ? ErrorClass::Resource : ErrorClass::Transient, what + " " + path + ": " + std::strerror(code),
-                full ? "free space in the staging folder" : "");
-}
-
-class Descriptor {
-public:
-    Descriptor(std::string path, int flags) : path_(std::move(path)), fd_(::open(path_.c_str(), flags | O_CLOEXEC, 0600)) {
-        if (fd_ < 0) fail("cannot open", path_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    ~Descriptor() { ::close(fd_); }
-    void write(const char* data, std::size_t n) const {
-        while (n > 0) {
-            const ssize_t done = ::write(fd_, data, n);
-            if (done < 0 && errno == EINTR) continue;
-            if (done < 0) fail("cannot write", path_);
-            data += done;
-            n -= static_cast<std::size_t>(done);
-        }
-    }
-    [[nodiscard]] std::size_t read(char* data, std::size_t n) const {
-        const ssize_t got = ::read(fd_, data, n);
-        if (got < 0) fail("cannot read", path_);
-        return static_cast<std::size_t>(got);
-    }
-    void sync() const {
-        if (::fsync(fd_) != 0) fail("cannot sync", path_);
-    }
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-    int fd_;
-};
-
-void sync_folder(const std::string& path) { Descriptor(path, O_RDONLY | O_DIRECTORY).sync(); }
 
 std::string hex(const unsigned char* bytes, unsigned n) {
     static constexpr char digits[] = "0123456789abcdef";
@@ -146,7 +107,7 @@ RawFile RawWriter::finish() {
     f.result.sha256 = hex(sum, length);
     f.result.file = "raw/" + f.result.sha256 + ".ndjson.zst";
     const std::string path = f.folder + "/" + f.result.file;
-    if (::rename(f.out.path().c_str(), path.c_str()) != 0) fail("cannot rename to", path);
+    if (::rename(f.out.path().c_str(), path.c_str()) != 0) refuse_file("cannot rename to", path);
     f.finished = true;
     return f.result;
 }
@@ -199,18 +160,21 @@ void prepare_spool(const std::string& folder) {
         fs::create_directories(path, code);
         if (code) {
             errno = code.value();
-            fail("cannot make", path);
+            refuse_file("cannot make", path);
         }
-        if (::chmod(path.c_str(), 0700) != 0) fail("cannot protect", path);
+        if (::chmod(path.c_str(), 0700) != 0) refuse_file("cannot protect", path);
     }
 }
 
 std::optional<SliceManifest> read_slice(const std::string& folder, const std::string& slice) {
     std::ifstream in(folder + "/slices/" + slice + ".json");
     if (!in) return {};
-    const Json json = Json::parse(in, nullptr, false);
-    if (!json.is_object()) return {};
-    const auto manifest = json.get<SliceManifest>();
+    SliceManifest manifest;
+    try {
+        manifest = Json::parse(in).get<SliceManifest>();
+    } catch (const Json::exception&) {
+        return {}; // damaged, or of another version
+    }
     for (const RawFile& raw : manifest.raw)
         if (!has_size(folder + "/" + raw.file, -1)) return {};
     for (const ManifestPart& part : manifest.parts)
@@ -228,7 +192,7 @@ void write_slice(const std::string& folder, const SliceManifest& manifest) {
     }
     if (!manifest.raw.empty()) sync_folder(folder + "/raw");
     if (!manifest.parts.empty()) sync_folder(folder);
-    if (::rename((path + ".new").c_str(), path.c_str()) != 0) fail("cannot rename to", path);
+    if (::rename((path + ".new").c_str(), path.c_str()) != 0) refuse_file("cannot rename to", path);
     sync_folder(folder + "/slices");
 }
 

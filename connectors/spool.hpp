@@ -77,7 +77,7 @@ private:
 
 /// Makes `raw` and `slices` below `folder`, for the owner only.
 void prepare_spool(const std::string& folder);
-/// Nothing when the slice was never finished, or one of its files is gone or has another size.
+/// Nothing when the slice was never finished, its manifest cannot be read, or one of its files is gone or has another size.
 [[nodiscard]] std::optional<SliceManifest> read_slice(const std::string& folder, const std::string& slice);
 /// fsync, rename, fsync of the folder.
 void write_slice(const std::string& folder, const SliceManifest& manifest);

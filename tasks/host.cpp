@@ -33,6 +33,13 @@ int sigterm_descriptor() {
     return ::signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+bool is_exit(const std::string& line) {
+    if (line.find("\"exit\"") == std::string::npos) return false;
+    const Json message = Json::parse(line, nullptr, false);
+    const auto type = message.is_object() ? message.find("type") : message.end();
+    return message.is_object() && type != message.end() && *type == "exit";
+}
+
 } // namespace
 
 struct Host::Running {
@@ -256,11 +263,30 @@ void Host::cancel_all() {
 void Host::receive(const std::string& line) {
     const Json message = Json::parse(line, nullptr, false);
     if (!message.is_object()) return;
-    const std::string type = message.value("type", "");
-    if (type == "attempt") start_attempt(message);
-    else if (type == "evaluate") start_evaluate(message);
-    else if (type == "infer") start_infer(message);
-    else if (type == "cancel") cancel(message.value("id", OrderId{0}));
+    try {
+        const std::string type = message.value("type", "");
+        if (type == "attempt") start_attempt(message);
+        else if (type == "evaluate") start_evaluate(message);
+        else if (type == "infer") start_infer(message);
+        else if (type == "cancel") cancel(message.value("id", OrderId{0}));
+    } catch (const Json::exception& e) {
+        refuse(message, e.what());
+    }
+}
+
+/// An order that cannot be read is answered where it says which one it is; the others go on.
+void Host::refuse(const Json& message, const std::string& why) {
+    const auto id = message.find("id");
+    if (id == message.end() || !id->is_number_integer()) return;
+    const OrderError error{"permanent", "the host cannot read the order: " + why, "the daemon and its hosts must be of one version", 0};
+    if (message["type"] == "attempt") {
+        AttemptDone done;
+        done.id = *id;
+        done.outcome = "failed";
+        done.error = error;
+        send(to_line("done", done));
+    }
+    if (message["type"] == "evaluate") send(to_line("rows", EvaluateReply{*id, {}, error}));
 }
 
 /// A warm host has a thread and an open DuckDB before the first order.
@@ -286,7 +312,7 @@ void Host::wait_for_orders() {
         std::size_t from = 0;
         for (std::size_t end; (end = buffered.find('\n', from)) != std::string::npos; from = end + 1) {
             const std::string line = buffered.substr(from, end - from);
-            if (line.find("\"exit\"") != std::string::npos && Json::parse(line, nullptr, false).value("type", "") == "exit") return;
+            if (is_exit(line)) return;
             receive(line);
         }
         buffered.erase(0, from);

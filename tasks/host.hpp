@@ -39,6 +39,7 @@ private:
     void attempt(const AttemptOrder& order, Running& running);
     void start_evaluate(const Json& message);
     void start_infer(const Json& message);
+    void refuse(const Json& message, const std::string& why);
     void cancel(OrderId id);
     void cancel_all();
     void spawn(std::function<void()> work);

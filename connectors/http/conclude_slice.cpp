@@ -129,7 +129,9 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
     const char* taken = !by_key ? "the last one was taken" : stable ? "each was taken once" : "the records of all of them were taken, each key once";
     share.events.event(stable ? "warning" : "drifted", told + "; " + fmt::format(fmt::runtime(what), run.walk_number, taken),
                        Json{{"slice", run.slice.label}, {"walks", run.walk_number}, {"reason", why}});
-    if (by_key) {
+    const auto has_part = [](const Piece& piece) { return piece.part.has_value(); };
+    const bool any = std::any_of(run.earlier.begin(), run.earlier.end(), has_part) || std::any_of(run.pieces.begin(), run.pieces.end(), has_part);
+    if (by_key && any) {
         const ManifestPart part = merged(run, share, connection);
         for (auto* pieces : {&run.earlier, &run.pieces})
             for (Piece& piece : *pieces) remove_part(share.plan.folder, piece);

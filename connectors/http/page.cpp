@@ -20,7 +20,7 @@ void Page::read(std::string_view text) {
     raw_.clear();
     starts_.clear();
     announced_.reset();
-    found_ = false;
+    found_ = stands_alone_ = false;
     index_.read(text);
     JsonCursor cursor(index_);
     read_members(cursor, 0, true, !total_path_.empty());
@@ -77,7 +77,7 @@ void Page::read_records(JsonCursor& cursor) {
     if (cursor.peek() == '{') { // one record that stands alone, as /user gives it
         starts_.push_back(cursor);
         raw_.push_back(cursor.skip());
-        found_ = records_.empty();
+        found_ = stands_alone_ = records_.empty();
         return;
     }
     if (cursor.peek() != '[') {

@@ -25,6 +25,8 @@ public:
     [[nodiscard]] std::size_t size() const { return starts_.size(); }
     [[nodiscard]] std::string_view raw(std::size_t i) const { return raw_[i]; }
     [[nodiscard]] JsonCursor record(std::size_t i) const;
+    /// The answer is one record, which stands in no list.
+    [[nodiscard]] bool stands_alone() const { return stands_alone_; }
     [[nodiscard]] std::optional<std::int64_t> announced() const { return announced_; }
     /// Two pages with the same one hold, for all that matters, the same records. 0 for an empty page.
     [[nodiscard]] std::uint64_t fingerprint() const;
@@ -36,7 +38,7 @@ private:
 
     JsonPath records_, total_path_;
     JsonIndex index_;
-    bool found_ = false;
+    bool found_ = false, stands_alone_ = false;
     std::vector<std::string_view> raw_;
     std::vector<JsonCursor> starts_;
     std::optional<std::int64_t> announced_;

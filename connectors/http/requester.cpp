@@ -38,7 +38,7 @@ void Requester::exchange(const HttpRequest& request, HttpResponse& response) {
 
 void Requester::judge(const HttpResponse& response) const {
     if (response.status < 200 || response.status > 299)
-        throw refusal_of(source_, response.status, response.body.text(), response.header("retry-after"), now());
+        throw refusal_of(source_, response.status, mask_(std::string(response.body.text())), response.header("retry-after"), now()); // masked before it is cut
     if (is_html(response))
         throw Error(ErrorClass::Transient, std::to_string(response.status) + " with HTML instead of JSON",
                     "a proxy or a login page answers in the API's place: check the connection's url and the network");

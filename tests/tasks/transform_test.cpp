@@ -151,6 +151,10 @@ TEST_CASE("mistakes in SQL and contract are told, and the host stays alive") {
     CHECK_THAT(transform(host, run, "a", "select * from read_text('/etc/hostname')").error->message, Catch::Contains("disabled"));
     AttemptOrder unknown = order_for(run, "a", "dance", Json::object());
     CHECK_THAT(host.attempt(unknown).error->message, Catch::Contains("no verb 'dance'"));
+    Json broken = Json::parse(to_line("attempt", order_for(run, "a", "transform", {{"sql", "select 1 as x"}})));
+    broken["attempt"] = "first";
+    host.send(broken.dump() + "\n{\"exit\"\n{\"type\":7,\"id\":\"exit\"}\n");
+    CHECK(host.receive("done").at("error").at("message").get<std::string>().starts_with("the host cannot read the order: "));
     CHECK(transform(host, run, "a", "select 1 as x").outcome == "completed");
 }
 

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 #include <fmt/format.h>
 #include <set>
 #include <sys/stat.h>
@@ -407,6 +408,42 @@ TEST_CASE_METHOD(Fixture, "a cancelled extraction ends soon") {
     });
     CHECK(failure(server).error_class == ErrorClass::Cancelled);
     CHECK(server.log().size() < 20);
+}
+
+TEST_CASE_METHOD(Fixture, "an object in the place of a list of pages is an answer of another shape, no record") {
+    list_without_total();
+    plan.resource.columns = {{"id", "VARCHAR", true}};
+    TestServer server([](const TestRequest&) { return TestAnswer{200, R"({"message":"try again"})"}; });
+    const Error e = failure(server);
+    CHECK(e.error_class == ErrorClass::BadData);
+    CHECK(std::string(e.what()).find("200 with an answer of another shape: it is an object") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "a slice whose manifest is of another shape is asked for again") {
+    TestServer server(Entries{5, 10});
+    const auto slices = run(server);
+    std::ofstream(folder + "/slices/" + slices[0].slice + ".json") << R"({"slice": 7, "parts": "none"})";
+    CHECK(run(server)[0].records == 5);
+    CHECK(server.log().size() == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "a walk that drifts without one good record is settled with none") {
+    std::atomic<int> total{3};
+    TestServer server([&](const TestRequest&) { return TestAnswer{200, fmt::format(R"({{"totals":[{{"count":{}}}],"items":[{{"id":7}}]}})", ++total)}; });
+    const auto slices = run(server);
+    CHECK(slices[0].records == 0);
+    CHECK(slices[0].rejected > 0);
+    CHECK_FALSE(slices[0].complete);
+}
+
+TEST_CASE_METHOD(Fixture, "a key that a refusal repeats is hidden, wherever its text is cut") {
+    plan.retries.tries = 1;
+    for (const int before : {290, 195}) {
+        const std::string filler(static_cast<std::size_t>(before), 'x');
+        TestServer server([&](const TestRequest&) { return TestAnswer{400, before > 200 ? R"({"message":")" + filler + R"( s3cret-key"})" : filler + " s3cret-key"}; });
+        plan.slices.clear();
+        CHECK(std::string(failure(server).what()).find("s3c") == std::string::npos);
+    }
 }
 
 TEST_CASE_METHOD(Fixture, "a redirect keeps the key from another host") {
