@@ -160,9 +160,13 @@ private:
         resource.records = form.text("records");
         resource.total = form.text("total");
         resource.key = form.texts("key");
+        resource.rounded = form.texts("rounded");
         resource.complete = form.flag("complete", true);
         if (const auto* columns = form.get("columns"))
             for (const auto& column : columns->entries) parse_source_column(column, resource);
+        for (const auto& name : resource.rounded)
+            if (std::none_of(resource.columns.begin(), resource.columns.end(), [&](const SourceColumn& c) { return c.name == name && c.type.find("DECIMAL") != std::string::npos; }))
+                diagnostics_.error(form.key_mark("rounded"), "no column with decimals is called '" + name + "'", "name columns whose type is a decimal, or holds one");
         spec_.resources.push_back(std::move(resource));
     }
 

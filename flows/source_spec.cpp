@@ -11,7 +11,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(WindowSpec, step)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ResourceParam, name, type, required, narrows, default_value)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SourceColumn, name, type, nullable)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ResourceSpec, name, description, base, method, path, headers, query, body, paging, window,
-                                                records, total, key, complete, params, columns)
+                                                records, total, key, rounded, complete, params, columns)
 
 namespace {
 struct Fields : SourceSpec {};

@@ -105,6 +105,8 @@ struct ResourceSpec {
     std::string records;         ///< dotted path to the array; empty: the root
     std::string total;           ///< dotted path with [n] to the announced number of records; empty: none
     std::vector<std::string> key; ///< of a record among all windows of one item, for de-duplication and the guard against drifted walks
+    std::vector<std::string> rounded; ///< columns whose decimals the service computes as floating point: digits behind their scale are
+                                      ///< rounded, half away from zero. Elsewhere they break the contract. The raw spool has them all
     bool complete = true;        ///< a walk without narrowing parameters is a complete snapshot (of its window)
     std::vector<ResourceParam> params;
     std::vector<SourceColumn> columns;

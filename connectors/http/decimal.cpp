@@ -25,7 +25,7 @@ std::string plain_number(std::string_view text) {
     return (negative ? "-" : "") + digits;
 }
 
-bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& value) {
+bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& value, FineDigits fine) {
     if (!is_number(text)) return false;
     const bool negative = text.front() == '-';
     if (negative) text.remove_prefix(1);
@@ -52,8 +52,8 @@ bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& 
         if (after_point) ++fraction;
         if (significant > 0 || c != '0') ++significant;
         if (significant > 38) {
-            if (c != '0' || !after_point) return false;
-            --fraction; // a zero that no longer fits says nothing
+            if ((c != '0' && fine == FineDigits::Refuse) || !after_point) return false;
+            --fraction; // a digit that no longer fits says nothing, for it cannot turn the rounding
             continue;
         }
         digits = digits * 10 + (c - '0');
@@ -61,14 +61,16 @@ bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& 
     value = 0;
     if (digits == 0) return true;
     long shift = scale + exponent - fraction;
-    for (; shift < 0; ++shift) {
-        if (digits % 10 != 0) return false;
+    int dropped = 0; // the last digit that went
+    for (; shift < 0 && (digits != 0 || dropped != 0); ++shift) {
+        dropped = static_cast<int>(digits % 10);
+        if (dropped != 0 && fine == FineDigits::Refuse) return false;
         digits /= 10;
-        if (digits == 0) return false;
     }
+    if (dropped >= 5) ++digits;
     duckdb::Int128 limit = 1;
     for (int i = 0; i < width; ++i) limit *= 10;
-    for (; shift > 0; --shift) {
+    for (; shift > 0 && digits != 0; --shift) {
         if (digits >= limit / 10) return false; // asked before the step: 38 digits and one more overflow
         digits *= 10;
     }

@@ -22,6 +22,7 @@ std::string slice_id(const ExtractionPlan& plan, const Slice& slice, const Reque
     if (slice.window) text += to_rfc3339(slice.window->start) + " " + to_rfc3339(slice.window->end) + "\n";
     if (slice.item) text += slice.item_hash + "\n";
     for (const SourceColumn& c : plan.resource.columns) text += c.name + " " + c.type + (c.nullable ? " null" : "") + "\n";
+    for (const std::string& name : plan.resource.rounded) text += name + " rounded\n";
     text += fmt::format("{} {} {}", plan.on_drift, plan.item_type, plan.limit_rows.value_or(-1));
     return sha256_hex(text).substr(0, 20);
 }

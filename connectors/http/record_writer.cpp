@@ -3,6 +3,7 @@
 #include "flows/error.hpp"
 #include "flows/time.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -118,10 +119,10 @@ void set_real(std::string_view raw, ColumnWriter& column, std::uint64_t row, con
     column.set<T>(row, static_cast<T>(value));
 }
 
-void set_decimal(std::string_view raw, ColumnWriter& column, std::uint64_t row, const Place& at) {
+void set_decimal(std::string_view raw, FineDigits fine, ColumnWriter& column, std::uint64_t row, const Place& at) {
     const Type& type = column.type();
     Int128 value = 0;
-    if (!parse_decimal(raw, type.width, type.scale, value)) refuse(at, "is " + shown(raw) + ", which does not fit " + type.name);
+    if (!parse_decimal(raw, type.width, type.scale, value, fine)) refuse(at, "is " + shown(raw) + ", which does not fit " + type.name);
     switch (type.physical) {
     case TypeId::SmallInt: column.set(row, static_cast<std::int16_t>(value)); break;
     case TypeId::Integer: column.set(row, static_cast<std::int32_t>(value)); break;
@@ -150,6 +151,8 @@ void set_time(std::string_view text, ColumnWriter& column, std::uint64_t row, co
 struct RecordWriter::Walk {
     Node root; ///< the resource's columns
     Scalars scalars = Scalars::Typed;
+    FineDigits fine = FineDigits::Refuse; ///< of the column that is read
+    std::vector<FineDigits> fine_digits;  ///< of each column
     std::vector<char> required;
     std::vector<char> is_key;
     std::uint64_t hash = 0;
@@ -217,7 +220,7 @@ void RecordWriter::Walk::scalar(JsonCursor& cursor, ColumnWriter& column, std::u
         return;
     case TypeId::Decimal:
         if (!number && first != '"') refuse_kind(at, cursor, type);
-        set_decimal(number ? cursor.scalar() : cursor.raw_string(), column, row, at);
+        set_decimal(number ? cursor.scalar() : cursor.raw_string(), fine, column, row, at);
         return;
     default: break;
     }
@@ -296,6 +299,8 @@ RecordWriter::RecordWriter(const ResourceSpec& resource, std::span<const duckdb:
     for (std::size_t i = 0; i < resource.columns.size(); ++i) {
         walk_->root.children.emplace_back(types[i].type, resource.columns[i].name);
         names.push_back(resource.columns[i].name);
+        const bool rounded = std::find(resource.rounded.begin(), resource.rounded.end(), resource.columns[i].name) != resource.rounded.end();
+        walk_->fine_digits.push_back(rounded ? FineDigits::Round : FineDigits::Refuse);
         walk_->required.push_back(resource.columns[i].nullable ? 0 : 1);
     }
     walk_->root.name_members(names);
@@ -339,6 +344,7 @@ void RecordWriter::write(JsonCursor cursor, std::vector<ColumnWriter>& columns, 
                 const std::string_view raw = ahead.skip();
                 last = raw.data() + raw.size();
             }
+            walk.fine = walk.fine_digits[k];
             walk.value(cursor, root.children[k], columns[k], row, at);
             if (last != from)
                 walk.hash ^= (std::hash<std::string_view>{}({from, static_cast<std::size_t>(last - from)}) + 0x9e3779b97f4a7c15ULL * (k + 1));

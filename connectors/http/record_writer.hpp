@@ -1,7 +1,7 @@
 /// From a JSON record to one row of typed columns, exactly or not at all.
 ///
 /// Integers and decimals come from their digits, never through a double. A decimal may also be a string of digits, as many
-/// APIs send money. A number with more digits after its point than its column holds, a retyped value, a missing member that
+/// APIs send money. A number with more digits after its point than its column holds (unless the resource says `rounded`), a retyped value, a missing member that
 /// may not be null: the record breaks its contract, and the message says where. Instants need their offset; they are kept in
 /// microseconds, finer digits are cut.
 #pragma once
@@ -55,7 +55,10 @@ private:
 /// A JSON number without an exponent, "1.25e-3" as "0.00125"; as it is when that would be longer than 100 digits.
 [[nodiscard]] std::string plain_number(std::string_view text);
 
-/// A number's digits as an integer of `10^-scale`. False when they do not fit into `width` digits or would be rounded.
-[[nodiscard]] bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& value);
+/// What becomes of digits behind the scale that are not zeros; rounding is half away from zero.
+enum class FineDigits { Refuse, Round };
+
+/// A number's digits as an integer of `10^-scale`. False when they do not fit into `width` digits, or would be rounded and may not.
+[[nodiscard]] bool parse_decimal(std::string_view text, int width, int scale, duckdb::Int128& value, FineDigits fine = FineDigits::Refuse);
 
 } // namespace millrace

@@ -69,6 +69,7 @@ const std::array resource_fields{
     Field{.key = "records", .shape = Text, .doc = "Dotted path to the array of records; without it the answer is the array."},
     Field{.key = "total", .shape = Text, .doc = "Dotted path to the announced number of records.", .example = "totals[0].entriesCount"},
     Field{.key = "key", .shape = Texts, .doc = "What identifies a record."},
+    Field{.key = "rounded", .shape = Texts, .doc = "Columns whose decimals are rounded to their scale: a service that computes in floating point sends 5.68E-14."},
     Field{.key = "complete", .shape = Bool, .doc = "A walk without narrowing parameters sees everything.", .fallback = "true"},
     Field{.key = "params", .shape = Named, .doc = "What `with` of an extract may give.", .table = &resource_param_table},
     Field{.key = "columns", .shape = Strings, .doc = "Members of a record that become columns: `name: type [null]`.", .required = true},

@@ -18,9 +18,9 @@ const std::string report = R"({"totals": [ {"_id":"", "entriesCount": 3} ],
   "timeentries": [ {"a": 1, "s": "x\"]}"}, {"a": [1, {"b": 2}]} ,
   {"a": null} ], "more": {"x": []}})";
 
-std::string decimal_digits(const std::string& text, int width, int scale) {
+std::string decimal_digits(const std::string& text, int width, int scale, FineDigits fine = FineDigits::Refuse) {
     duckdb::Int128 value = 0;
-    if (!parse_decimal(text, width, scale, value)) return "refused";
+    if (!parse_decimal(text, width, scale, value, fine)) return "refused";
     const bool minus = value < 0;
     if (minus) value = -value;
     std::string out;
@@ -133,6 +133,22 @@ TEST_CASE("a number without its exponent has the same digits") {
     CHECK(plain_number("12.5e-3") == "0.0125");
     CHECK(plain_number("5e3") == "5000");
     CHECK(plain_number("1e400") == "1e400");
+}
+
+TEST_CASE("where a source says so, digits behind the scale are rounded, half away from zero") {
+    constexpr auto round = FineDigits::Round;
+    CHECK(decimal_digits("5.684341886080802E-14", 38, 18) == "refused");
+    CHECK(decimal_digits("5.684341886080802E-14", 38, 18, round) == "56843");
+    CHECK(decimal_digits("0.0012345678901234567", 38, 18, round) == "1234567890123457");
+    CHECK(decimal_digits("0.005", 9, 2, round) == "1");
+    CHECK(decimal_digits("-0.005", 9, 2, round) == "-1");
+    CHECK(decimal_digits("0.00499999", 9, 2, round) == "0");
+    CHECK(decimal_digits("0.05", 9, 0, round) == "0");
+    CHECK(decimal_digits("1e-300", 38, 18, round) == "0");
+    CHECK(decimal_digits("9.995", 3, 2, round) == "refused"); // 10.00 has four digits
+    CHECK(decimal_digits("1234.5", 3, 0, round) == "refused");
+    CHECK(decimal_digits("0.12345678901234567890123456789012345678901234567890", 38, 18, round) == "123456789012345679");
+    CHECK(decimal_digits("40055.555555555555", 38, 18, round) == decimal_digits("40055.555555555555", 38, 18));
 }
 
 TEST_CASE("decimals are read from their digits, never rounded") {
