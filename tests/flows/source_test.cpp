@@ -50,6 +50,8 @@ TEST_CASE("source: mistakes have their place and a hint") {
     CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: txt}}\n") == "4 `id`: 'txt' is no type = did you mean 'text'?");
     CHECK(first_mistake(head + "auth: {kind: api_key, value: x}\nresources:\n  r: {path: /x, columns: {id: text}}\n").starts_with("3 an api_key goes in a header"));
     CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text}, window: {}}\n").starts_with("4 a windowed resource needs"));
+    CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text, n: \"decimal(9,2)\"}, rounded: [id]}\n").starts_with("4 no column with decimals is called 'id'"));
+    CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text, n: \"decimal(9,2)\"}, rounded: n}\n").empty());
     CHECK(first_mistake("- a\n").starts_with("1 the source must be a mapping"));
 }
 
