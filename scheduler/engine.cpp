@@ -1,6 +1,7 @@
 #include "scheduler/engine.hpp"
 
 #include "flows/error.hpp"
+#include "flows/process_tree.hpp"
 #include "scheduler/engine_service.hpp"
 #include "scheduler/host_pool.hpp"
 #include "scheduler/pg_journal.hpp"
@@ -151,7 +152,11 @@ asio::awaitable<void> Engine::Parts::start() {
     lock.take(config.state);
     std::filesystem::create_directories(config.staging);
     if (!hosts) {
-        auto strays = [file = config.state + "/hosts.lock"] { return take_host_lock(file, std::chrono::seconds(5)); };
+        auto strays = [file = config.state + "/hosts.lock"] {
+            const int taken = take_host_lock(file, std::chrono::seconds(5));
+            if (const auto ended = kill_marked(mark_of(taken) + "."); ended > 0) spdlog::warn("ended what commands of an earlier daemon had left: processes={}", ended);
+            return taken;
+        };
         host_lock = co_await database.on_pool(std::move(strays));
     }
     auto schema = [url = config.database] {

@@ -62,6 +62,7 @@ HostPool::HostAt HostPool::spawn(Kind kind) {
     command.arguments = {config_.program, "--kind", kind_names[static_cast<int>(kind)]};
     command.environment = config_.environment;
     command.lock = config_.lock;
+    command.mark = mark_of(config_.lock);
     HostProcess::Events events;
     events.line = [this, at](const std::string& line) { heard(at, line); };
     events.ended = [this, at](const std::string& how) { host_ended(at, how); };
@@ -102,7 +103,8 @@ void HostPool::start(AttemptOrder order) {
     if (host->process) host->process->send(to_line("attempt", order));
 }
 
-/// The request first, so that a host may end its work in order; then the kill, which takes the whole process group.
+/// The request first, so that a host may end its work in order; then the kill, which takes all that it started. A run host
+/// gets no SIGTERM: it ends its command by itself, and no sooner than that itself.
 void HostPool::cancel(OrderId id) {
     const auto at = attempts_.find(id);
     if (at == attempts_.end() || !stopping_.insert(id).second) return;
@@ -116,8 +118,8 @@ void HostPool::cancel(OrderId id) {
             if (a != attempts_.end() && a->second->process) a->second->process->signal(signal);
         };
     };
-    if (host->kind != Kind::Extract) clock_.call_at(clock_.now() + config_.grace / 5, still(SIGTERM));
-    clock_.call_at(clock_.now() + config_.grace, still(SIGKILL));
+    if (host->kind == Kind::Sql) clock_.call_at(clock_.now() + config_.grace / 5, still(SIGTERM));
+    clock_.call_at(clock_.now() + (host->kind == Kind::Run ? config_.command_grace : config_.grace), still(SIGKILL));
 }
 
 void HostPool::kill_all() {

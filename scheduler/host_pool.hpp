@@ -24,6 +24,7 @@ struct HostPoolConfig {
     int run_attempts = 8;
     int orders_per_host = 500;  ///< then a sql host is replaced: leaks and fragmentation end with it
     std::chrono::milliseconds grace{10000}; ///< between the request to stop and the kill
+    std::chrono::milliseconds command_grace{15000}; ///< the same for a run host, which needs 10 s of it to end its command in order
     bool warm = true;           ///< start hosts before they are needed
 };
 

@@ -1,6 +1,7 @@
 #include "scheduler/host_process.hpp"
 
 #include "flows/error.hpp"
+#include "flows/process_tree.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
@@ -18,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,7 +80,7 @@ std::shared_ptr<HostProcess> HostProcess::start(boost::asio::io_context& io, con
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         throw Error(ErrorClass::Resource, std::string("cannot make a socket for a host: ") + std::strerror(errno), "raise the limit of open files");
     auto arguments = command.arguments;
-    std::vector<std::string> environment;
+    std::vector<std::string> environment{std::string(host_mark) + "=" + command.mark};
     for (const auto& [name, value] : command.environment) environment.push_back(name + "=" + value);
     auto argv = pointers(arguments), envp = pointers(environment);
     host->pid_ = spawn(argv.data(), envp.data(), ends[1], command.lock);
@@ -89,6 +91,7 @@ std::shared_ptr<HostProcess> HostProcess::start(boost::asio::io_context& io, con
         host->reaped_ = true;
         throw Error(ErrorClass::Resource, std::string("cannot start a host process: ") + std::strerror(failed), "raise the limit of processes or memory");
     }
+    host->mark_ = command.mark + "." + std::to_string(host->pid_) + ".";
     host->socket_.assign(boost::asio::local::stream_protocol(), ends[0]);
     host->socket_.non_blocking(true);
     host->exit_.assign(static_cast<int>(syscall(SYS_pidfd_open, host->pid_, 0)));
@@ -99,8 +102,7 @@ std::shared_ptr<HostProcess> HostProcess::start(boost::asio::io_context& io, con
 
 HostProcess::~HostProcess() {
     if (reaped_ || pid_ < 0) return;
-    ::kill(-pid_, SIGKILL);
-    ::kill(pid_, SIGKILL);
+    signal(SIGKILL);
     waitpid(pid_, nullptr, 0);
 }
 
@@ -140,6 +142,10 @@ void HostProcess::write() {
 
 void HostProcess::signal(int number) {
     if (reaped_) return;
+    if (number == SIGKILL) {
+        ::kill(pid_, SIGSTOP); // it starts nothing more
+        kill_descendants(pid_);
+    }
     ::kill(-pid_, number);
     ::kill(pid_, number); // before its setsid there is no group
 }
@@ -151,6 +157,7 @@ void HostProcess::watch() {
         if (waitpid(self->pid_, &status, WNOHANG) != self->pid_) return self->watch();
         self->reaped_ = true;
         ::kill(-self->pid_, SIGKILL); // what it started and left behind
+        if (status != 0) kill_marked(self->mark_);
         self->drain();
         boost::system::error_code ignored;
         self->socket_.close(ignored);
@@ -201,6 +208,12 @@ int take_host_lock(const std::string& lock_file, std::chrono::milliseconds patie
     }
     flock(fd, LOCK_SH);
     return fd;
+}
+
+std::string mark_of(int host_lock) {
+    struct stat about {};
+    if (fstat(host_lock, &about) != 0) return "daemon-" + std::to_string(getpid());
+    return std::to_string(about.st_dev) + "-" + std::to_string(about.st_ino);
 }
 
 } // namespace millrace

@@ -21,6 +21,7 @@ struct HostCommand {
     std::vector<std::string> arguments;             ///< [0] is the program's path
     std::map<std::string, std::string> environment; ///< all of it
     int lock = -1;                                  ///< descriptor that becomes 4; -1: none
+    std::string mark;                               ///< what attempt_mark of its commands begins with (flows/process_tree.hpp)
 };
 
 class HostProcess : public std::enable_shared_from_this<HostProcess> {
@@ -33,11 +34,11 @@ public:
 
     /// Events come on the loop, never from inside a call. Throws Error{Resource} when no process can be made.
     [[nodiscard]] static std::shared_ptr<HostProcess> start(boost::asio::io_context& io, const HostCommand& command, Events events);
-    /// Kills the group and reaps the process, without events.
+    /// Kills it with all it started and reaps the process, without events.
     ~HostProcess();
 
     void send(std::string line);
-    /// To the whole process group.
+    /// To the whole process group; SIGKILL to its descendants as well, wherever they went.
     void signal(int number);
     /// No more events; the process is killed and reaped.
     void abandon();
@@ -54,6 +55,7 @@ private:
     boost::asio::local::stream_protocol::socket socket_;
     boost::asio::posix::stream_descriptor exit_; ///< a pidfd: readable when the process has ended
     Events events_;
+    std::string mark_; ///< of the commands of this host alone
     int pid_ = -1;
     bool reaped_ = false, writing_ = false;
     std::string buffer_, part_;
@@ -63,5 +65,8 @@ private:
 /// Ends every process that holds `lock_file` open but this one, and waits until it is free: hosts of a former self, and
 /// what they started. Returns the descriptor, locked (shared), to be passed on. Throws Error{Resource} after `patience`.
 [[nodiscard]] int take_host_lock(const std::string& lock_file, std::chrono::milliseconds patience);
+
+/// HostCommand::mark for the hosts that get this lock: the same for every daemon of one state folder.
+[[nodiscard]] std::string mark_of(int host_lock);
 
 } // namespace millrace

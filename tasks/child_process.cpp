@@ -1,6 +1,7 @@
 #include "tasks/child_process.hpp"
 
 #include "flows/error.hpp"
+#include "flows/process_tree.hpp"
 
 #include <array>
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <optional>
 #include <poll.h>
+#include <thread>
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -20,8 +22,9 @@ namespace millrace {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr auto patience = std::chrono::seconds(10);     ///< between SIGTERM and SIGKILL
-constexpr auto after_the_end = std::chrono::seconds(1); ///< for output of a descendant that left the group
+constexpr auto patience = std::chrono::seconds(10);     ///< between SIGTERM and SIGKILL; HostPoolConfig::command_grace is longer
+constexpr auto after_the_end = std::chrono::seconds(1); ///< for output that somebody else holds open
+constexpr auto for_death = std::chrono::seconds(3);     ///< of what has SIGKILL; longer only where the kernel hangs
 constexpr std::size_t longest_line = 64 << 10;
 
 class Pipe {
@@ -84,8 +87,9 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }
 
 /// Between fork and exec: only calls that are safe there. Reports errno over `report` when it fails.
-[[noreturn]] void become(const char* folder, char* const* argv, char* const* envp, int out, int err, int report) {
+[[noreturn]] void become(const char* folder, char* const* argv, char* const* envp, int out, int err, int report, pid_t parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127); // it died before the line above
     ::setsid();
     sigset_t none;
     sigemptyset(&none);
@@ -96,6 +100,25 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     const int code = errno;
     [[maybe_unused]] const ssize_t told = ::write(report, &code, sizeof code);
     ::_exit(127);
+}
+
+/// Takes the ends of adopted processes. The command's own is left to its waitpid.
+void reap_adopted(pid_t command) {
+    for (;;) {
+        siginfo_t info{};
+        if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0 || info.si_pid == command) return;
+        ::waitpid(info.si_pid, nullptr, WNOHANG);
+    }
+}
+
+/// Kills everything below this process and waits until it is gone.
+void end_descendants() {
+    const Steady::time_point deadline = Steady::now() + for_death;
+    kill_descendants(::getpid());
+    while (!descendants(::getpid()).empty() && Steady::now() < deadline) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        kill_descendants(::getpid());
+    }
 }
 
 /// Without reaping it.
@@ -123,15 +146,16 @@ void ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
         const Steady::time_point now = Steady::now();
         if (stopping_ && !told_to_stop) {
             told_to_stop = now;
-            ::kill(-pid, SIGTERM);
+            for (const pid_t process : descendants(::getpid())) ::kill(process, SIGTERM);
         }
-        if (told_to_stop && now - *told_to_stop > patience) ::kill(-pid, SIGKILL);
+        if (!ended && told_to_stop && now - *told_to_stop > patience) kill_descendants(::getpid());
+        reap_adopted(pid);
         if (!ended && has_ended(pid)) {
-            ended = now;
+            end_descendants();
+            ended = Steady::now();
             sources[2].fd = -1;
-            ::kill(-pid, SIGKILL); // its zombie still holds the number of the group
         }
-        if (ended && now - *ended > after_the_end) break;
+        if (ended && Steady::now() - *ended > after_the_end) break;
     }
     if (end >= 0) ::close(end);
     out_lines.finish();
@@ -143,9 +167,10 @@ ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
     for (const auto& [name, value] : command.env) variables.push_back(name + "=" + value);
     const std::vector<char*> argv = pointers(args), envp = pointers(variables);
     Pipe out, err, report;
-    const pid_t pid = ::fork();
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1); // whoever leaves the command's session or loses its parent stays below us
+    const pid_t self = ::getpid(), pid = ::fork();
     if (pid < 0) throw Error(ErrorClass::Resource, "no process for '" + command.argv.at(0) + "': " + std::strerror(errno));
-    if (pid == 0) become(command.folder.c_str(), argv.data(), envp.data(), out.write_end(), err.write_end(), report.write_end());
+    if (pid == 0) become(command.folder.c_str(), argv.data(), envp.data(), out.write_end(), err.write_end(), report.write_end(), self);
     out.close_write();
     err.close_write();
     report.close_write();
@@ -154,6 +179,7 @@ ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
     if (!failed) watch(pid, out.read_end(), err.read_end(), line);
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    reap_adopted(-1);
     if (failed) throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code));
     return WIFSIGNALED(status) ? ChildEnd{-1, WTERMSIG(status)} : ChildEnd{WEXITSTATUS(status), 0};
 }

@@ -1,5 +1,6 @@
 /// A command of the user as a child: a session of its own, nothing inherited but what is given, its lines handed over one
-/// by one, killed as a whole. POSIX only.
+/// by one, ended as a whole: this process becomes a subreaper, so that whatever the command started stays below it, and no
+/// descendant outlives the command. One command at a time in a process that has no other children. Linux only.
 #pragma once
 
 #include <atomic>
@@ -28,10 +29,10 @@ public:
     /// `line("out" | "err", text)` is called from `run` only. Lines longer than 64 KiB come in pieces.
     using LineSink = std::function<void(std::string_view level, std::string_view text)>;
 
-    /// Starts it and waits for its end; what it left running in its process group is killed. Throws Error{Permanent} when it
+    /// Starts it and waits for its end; what it left running is killed, in its session or out of it. Throws Error{Permanent} when it
     /// cannot be started, Error{Resource} when there are too many processes.
     [[nodiscard]] ChildEnd run(const ChildCommand& command, const LineSink& line);
-    /// SIGTERM to its group now, SIGKILL ten seconds later. From any thread, before or while `run`.
+    /// SIGTERM to it and all its descendants now, SIGKILL ten seconds later. From any thread, before or while `run`.
     void stop() { stopping_ = true; }
 
 private:

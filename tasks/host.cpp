@@ -1,5 +1,6 @@
 #include "tasks/host.hpp"
 
+#include "flows/process_tree.hpp"
 #include "flows/version.hpp"
 #include "tasks/attempt_log.hpp"
 #include "tasks/evaluate.hpp"
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <malloc.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <thread>
@@ -31,6 +33,12 @@ int sigterm_descriptor() {
     sigaddset(&set, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     return ::signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/// Its command ends with it, descendants included.
+[[noreturn]] void end_without_daemon(int status) {
+    kill_descendants(::getpid());
+    ::_exit(status);
 }
 
 bool is_exit(const std::string& line) {
@@ -136,7 +144,7 @@ void Host::send(const std::string& line) {
     while (!rest.empty()) {
         const ssize_t n = ::send(channel_, rest.data(), rest.size(), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) ::_exit(1); // the daemon is gone
+        if (n <= 0) end_without_daemon(1);
         rest.remove_prefix(static_cast<std::size_t>(n));
     }
 }
@@ -192,7 +200,7 @@ void Host::prepare(std::unique_lock<std::mutex>& lock) {
 
 void Host::attempt(const AttemptOrder& order, Running& running) {
     std::unique_lock<std::mutex> alone(one_at_a_time_, std::defer_lock);
-    if (kind_ == HostKind::Sql) alone.lock();
+    if (kind_ != HostKind::Extract) alone.lock();
     Session session(order, running.cancellation, database_, governors_, [this](const std::string& line) { send(line); });
     AttemptDone done = run_verb(order, session);
     done.id = done.progress.id = order.id;
@@ -307,7 +315,7 @@ void Host::wait_for_orders() {
         }
         const ssize_t n = ::recv(channel_, block.data(), block.size(), 0);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0 || buffered.size() > longest_message) ::_exit(0); // the daemon is gone, or talks nonsense
+        if (n <= 0 || buffered.size() > longest_message) end_without_daemon(0); // it is gone, or talks nonsense
         buffered.append(block.data(), static_cast<std::size_t>(n));
         std::size_t from = 0;
         for (std::size_t end; (end = buffered.find('\n', from)) != std::string::npos; from = end + 1) {
@@ -320,6 +328,8 @@ void Host::wait_for_orders() {
 }
 
 void Host::run() {
+    // The daemon's death is seen by the end of the channel: SIGKILL would leave nobody to end the command's descendants.
+    if (kind_ == HostKind::Run) ::prctl(PR_SET_PDEATHSIG, 0);
     send(to_line("ready", HostReady{static_cast<int>(::getpid()), version}));
     warm_up();
     wait_for_orders();

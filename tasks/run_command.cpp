@@ -1,16 +1,19 @@
 /// run: a command of the user. It sees its declared `env`, the run's parameters, `MILLRACE_INPUT_<task>` (the Parquet files of
 /// an upstream dataset, one path a line) and `MILLRACE_OUTPUT`; exit 0 is done, 75 asks for a retry, anything else is a failure.
 #include "connectors/sql_identifier.hpp"
+#include "flows/process_tree.hpp"
 #include "flows/substitute.hpp"
 #include "tasks/child_process.hpp"
 #include "tasks/dataset.hpp"
 #include "tasks/json_rows.hpp"
 #include "tasks/sql_scope.hpp"
 
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
+#include <unistd.h>
 
 namespace millrace {
 namespace {
@@ -54,6 +57,8 @@ std::map<std::string, std::string> environment(const AttemptOrder& order, const 
     for (const auto& [task, path] : order.inputs) env["MILLRACE_INPUT_" + task] = files_of(order, task, path, session);
     if (options.output != "none") env["MILLRACE_OUTPUT"] = output_path(order, options);
     for (const auto& [name, value] : options.env) env[name] = plain(substitute_text(value, scope));
+    const char* mark = std::getenv(host_mark);
+    env[attempt_mark] = fmt::format("{}.{}.{}", mark ? mark : "", ::getpid(), order.id);
     return env;
 }
 

@@ -28,7 +28,7 @@ struct Pool {
         HostPoolConfig config;
         config.program = std::move(program);
         config.environment = {{"PATH", std::getenv("PATH")}, {"HOME", "/nowhere"}};
-        config.grace = grace;
+        config.grace = config.command_grace = grace;
         config.run_attempts = 2;
         pool = std::make_unique<HostPool>(io, clock, config);
         pool->listen(listener);
@@ -110,6 +110,28 @@ TEST_CASE("what a host started does not outlive it") {
     REQUIRE(p.listener.events.size() == 1);
     const int child = std::stoi(p.listener.events[0].message);
     p.until([&] { return !lives(child); });
+}
+
+TEST_CASE("what left the host's group and lost its parent ends with it, by the mark of its environment") {
+    Pool p;
+    p.done(p.start("stray", "run"));
+    REQUIRE(p.listener.events.size() == 1);
+    const int stray = std::stoi(p.listener.events[0].message);
+    p.until([&] { return !lives(stray); });
+}
+
+TEST_CASE("a kill of the pool takes what left the host's group") {
+    Pool p;
+    const auto id = p.start("nest", "run");
+    p.until([&] { return !p.listener.events.empty(); });
+    const int stray = std::stoi(p.listener.events[0].message);
+    REQUIRE(lives(stray));
+    SECTION("a cancelled attempt") {
+        p.pool->cancel(id);
+        CHECK(p.done(id).outcome == "cancelled");
+    }
+    SECTION("the daemon's stop") { p.pool->close(); }
+    p.until([&] { return !lives(stray); });
 }
 
 TEST_CASE("places are counted by kind") {

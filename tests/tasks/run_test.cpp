@@ -136,23 +136,58 @@ TEST_CASE("a log takes any bytes") {
     CHECK(log.back()["end"] == true);
 }
 
-TEST_CASE("cancel kills the whole group of the command; so does the end of the daemon") {
+namespace {
+
+/// Everything whose environment has this run's marker.
+std::vector<std::string> left_of(const TempFolder& run) {
+    std::vector<std::string> out;
+    for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+        std::ifstream environ(process.path() / "environ"), command(process.path() / "cmdline");
+        const std::string variables{std::istreambuf_iterator<char>(environ), {}}, words{std::istreambuf_iterator<char>(command), {}};
+        if (variables.find("TREE=" + run.path) != std::string::npos) out.push_back(words);
+    }
+    return out;
+}
+
+/// A tree with every way out: the background, a lost parent, a session of its own, a deaf ear for SIGTERM.
+AttemptOrder tree_of(const TempFolder& run, const std::string& end) {
+    return order_for(run, "tree", "run", {{"command", "sleep 1000 & (sleep 1001 & sleep 1002) & setsid sleep 1003 & setsid sh -c 'sleep 1005 & exit' & trap '' TERM; sleep 1006 & " + end},
+                                          {"env", {{"TREE", run.path}}}});
+}
+
+bool soon(const std::function<bool()>& condition, int seconds = 3) {
+    for (int i = 0; i < seconds * 100 && !condition(); ++i) ::usleep(10000);
+    return condition();
+}
+
+} // namespace
+
+TEST_CASE("no outcome of a command leaves a process behind") {
     const TempFolder run;
-    std::string marker = run.path + "/children";
+    HostProcess host("run");
+    const auto finish = [&](const std::string& end) {
+        const AttemptDone done = host.attempt(tree_of(run, end));
+        CHECK(left_of(run).empty());
+        return done;
+    };
+    CHECK(finish("sleep 0.3").outcome == "completed");
+    CHECK(finish("sleep 0.3; exit 3").error->message.starts_with("the command ended with exit code 3"));
+    CHECK(finish("sleep 0.3; kill -9 $$").error->error_class == "crashed");
+    const AttemptOrder order = tree_of(run, "sleep 1004; wait");
+    host.send(to_line("attempt", order));
+    REQUIRE(soon([&] { return left_of(run).size() >= 8; }));
+    host.send("{\"type\":\"cancel\",\"id\":" + std::to_string(order.id) + "}\n");
+    CHECK(soon([&] { return left_of(run).size() == 3; })); // SIGTERM reaches all, even outside the session; the deaf live on
+    CHECK(host.receive("done", 15).at("outcome") == "cancelled");
+    CHECK(left_of(run).empty());
+}
+
+TEST_CASE("a command and its descendants end with the daemon") {
+    const TempFolder run;
     {
         HostProcess host("run");
-        const AttemptOrder order = order_for(run, "a", "run", {{"command", "sleep 1000 & echo $! >> " + marker + "; echo $$ >> " + marker + "; wait"}});
-        host.send(to_line("attempt", order));
-        while (!std::filesystem::exists(marker) || std::filesystem::file_size(marker) < 4) ::usleep(10000);
-        ::usleep(50000);
-        host.send("{\"type\":\"cancel\",\"id\":" + std::to_string(order.id) + "}\n");
-        CHECK(host.receive("done", 15).at("outcome") == "cancelled");
+        host.send(to_line("attempt", tree_of(run, "sleep 1004; wait")));
+        REQUIRE(soon([&] { return left_of(run).size() >= 8; }));
     }
-    std::ifstream in(marker);
-    for (pid_t pid; in >> pid;) {
-        std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-        std::string number, name, state;
-        stat >> number >> name >> state;
-        CHECK((state.empty() || state == "Z"));
-    }
+    CHECK(soon([&] { return left_of(run).empty(); }));
 }

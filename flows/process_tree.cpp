@@ -1,0 +1,99 @@
+#include "flows/process_tree.hpp"
+
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <dirent.h>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <set>
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+struct Process {
+    pid_t pid, parent;
+};
+
+std::vector<pid_t> numbers_in_proc() {
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc"), &::closedir);
+    std::vector<pid_t> out;
+    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+        const std::string_view name = entry->d_name;
+        pid_t pid = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (error == std::errc() && end == name.data() + name.size()) out.push_back(pid);
+    }
+    return out;
+}
+
+std::string content_of(pid_t pid, const char* file) {
+    std::ifstream in("/proc/" + std::to_string(pid) + "/" + file);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// All that are no zombies.
+std::vector<Process> living() {
+    std::vector<Process> out;
+    for (const pid_t pid : numbers_in_proc()) {
+        const std::string stat = content_of(pid, "stat"); // "12 (any (name)) S 1 ..."
+        const std::size_t name_end = stat.rfind(')');
+        if (name_end == std::string::npos || name_end + 4 >= stat.size()) continue;
+        const char state = stat[name_end + 2];
+        if (state != 'Z' && state != 'X') out.push_back({pid, static_cast<pid_t>(std::atoi(stat.c_str() + name_end + 4))});
+    }
+    return out;
+}
+
+/// What `find` answers gets SIGKILL, until two looks in a row show nothing new: one look may miss a process whose parent
+/// ends while it is under way.
+template <class Find>
+std::size_t kill_all(Find find) {
+    std::set<pid_t> killed;
+    for (int quiet = 0; quiet < 2;) {
+        ++quiet;
+        for (const pid_t pid : find())
+            if (killed.insert(pid).second && ::kill(pid, SIGKILL) == 0) quiet = 0;
+    }
+    return killed.size();
+}
+
+bool is_marked(pid_t pid, const std::string& assignment) {
+    const std::string environment = content_of(pid, "environ"); // NUL after each
+    for (std::size_t at = 0; at < environment.size(); at = environment.find('\0', at) + 1) {
+        if (environment.compare(at, assignment.size(), assignment) == 0) return true;
+        if (environment.find('\0', at) == std::string::npos) break;
+    }
+    return false;
+}
+
+} // namespace
+
+std::vector<pid_t> descendants(pid_t root) {
+    std::multimap<pid_t, pid_t> children;
+    for (const Process& process : living()) children.emplace(process.parent, process.pid);
+    std::vector<pid_t> out{root};
+    for (std::size_t i = 0; i < out.size(); ++i)
+        for (auto [child, end] = children.equal_range(out[i]); child != end; ++child) out.push_back(child->second);
+    out.erase(out.begin());
+    return out;
+}
+
+void kill_descendants(pid_t root) {
+    kill_all([root] { return descendants(root); });
+}
+
+std::size_t kill_marked(const std::string& prefix) {
+    const std::string assignment = std::string(attempt_mark) + "=" + prefix;
+    return kill_all([&assignment] {
+        std::vector<pid_t> out;
+        for (const pid_t pid : numbers_in_proc())
+            if (pid != ::getpid() && is_marked(pid, assignment)) out.push_back(pid);
+        return out;
+    });
+}
+
+} // namespace millrace
