@@ -30,7 +30,7 @@ struct Copied {
 };
 
 Copied copy_rows(duckdb::Connection& db, const std::string& sql, const duckdb::Bindings& values, const std::string& path) {
-    duckdb::Statement copy = db.prepare("COPY (" + sql + "\n) TO " + quote_literal(path) + " (FORMAT parquet, COMPRESSION zstd, RETURN_STATS)");
+    duckdb::Statement copy = db.prepare("COPY (" + sql + "\n) TO " + quote_literal(path) + " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS)");
     copy.bind(values);
     const Json stats = copy.run().rows(1).at(0);
     Copied out{stats.at("count").get<std::int64_t>(), 0};
@@ -103,9 +103,10 @@ private:
         return out;
     }
 
-    /// The cheap question first: a window over all rows is only worth its memory when something repeats.
+    /// The cheap question first: a window over all rows is only worth its memory when something may repeat. Hashes need less of it
+    /// than values; two values with one hash only cost the window.
     [[nodiscard]] bool repeats(const std::string& name, const std::string& rows) const {
-        return db_.query("SELECT count(" + name + ") > count(DISTINCT " + name + ") FROM " + rows + " WHERE _rule IS NULL").single_value().get<bool>();
+        return db_.query("SELECT count(" + name + ") > count(DISTINCT hash(" + name + ")) FROM " + rows + " WHERE _rule IS NULL AND " + name + " IS NOT NULL").single_value().get<bool>();
     }
 
     void reject(const std::string& part, const std::string& rows, const std::string& also, std::int64_t total) {

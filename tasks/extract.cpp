@@ -195,7 +195,7 @@ private:
         for (const ManifestPart& part : manifest_.parts) bytes += part.bytes;
         if (bytes > small_parts_bytes) return;
         const std::string file = fmt::format("joined-{}.parquet", order_.attempt);
-        const auto rows = db_.query(fmt::format("COPY (SELECT * FROM {}) TO {} (FORMAT parquet, COMPRESSION zstd)", rows_of(order_.staging + "/manifest.json", manifest_),
+        const auto rows = db_.query(fmt::format("COPY (SELECT * FROM {}) TO {} (FORMAT parquet, COMPRESSION snappy)", rows_of(order_.staging + "/manifest.json", manifest_),
                                                 quote_literal(order_.staging + "/" + file)))
                               .rows_changed();
         manifest_.parts = {finish_part(order_.staging, file, rows)};

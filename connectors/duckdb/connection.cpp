@@ -4,7 +4,10 @@
 #include "connectors/duckdb/query_error.hpp"
 #include "connectors/duckdb/type_reader.hpp"
 
+#include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <thread>
 
 namespace millrace::duckdb {
 namespace {
@@ -77,9 +80,29 @@ Result Statement::stream() {
     return finish(pending);
 }
 
+namespace {
+
+/// Until the result is there. DuckDB's own wait burns a whole core while its other threads finish the last pieces of work.
+void work_off(c::Pending pending) {
+    auto pause = std::chrono::microseconds(20);
+    for (;;) {
+        switch (c::api().pending_execute_task(pending)) {
+        case c::ResultNotReady: pause = std::chrono::microseconds(20); break;
+        case c::NoTasks:
+            std::this_thread::sleep_for(pause);
+            pause = std::min(pause * 2, std::chrono::microseconds(1000));
+            break;
+        default: return;
+        }
+    }
+}
+
+} // namespace
+
 Result Statement::finish(void* handle) {
     auto pending = static_cast<c::Pending>(handle);
     c::Result result;
+    work_off(pending);
     const c::State state = c::api().execute_pending(pending, &result);
     if (state != c::Success) {
         const char* late = c::api().result_error(&result);

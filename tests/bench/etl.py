@@ -57,7 +57,7 @@ def by_hand(cluster, sandbox, entries, first, last, prefix, work):
     os.makedirs(work, exist_ok=True)
     environment = dict(os.environ, REPORTS_URL=f"{sandbox.url}/v1", API_KEY=sandbox.key, WORKSPACE=sandbox.workspace, FROM=first, TO=last, ENTRIES=str(entries),
                        DATABASE=cluster.url("warehouse"), DUCKDB=f"{prefix}/lib/millrace/libduckdb.so", WORK=work)
-    process = subprocess.Popen([sys.executable, str(HERE / "hand_made.py")], env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([shutil.which("python3"), str(HERE / "hand_made.py")], env=environment, stdout=subprocess.PIPE, text=True)
     with Phase(cluster, [process.pid]) as phase:
         out, _ = process.communicate()
     if process.returncode:
