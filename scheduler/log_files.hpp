@@ -15,8 +15,9 @@ struct LogSource {
 };
 
 /// `{items: [{task, item, attempt, line, at, level, text}], next, end}`: lines of all sources in the order of their times.
-/// `after` is the `next` of the answer before (0: from the start). While the run goes on (`over` false), lines of the last
-/// moments are held back, since another attempt may still write an earlier one.
-[[nodiscard]] Json read_logs(const std::vector<LogSource>& sources, std::int64_t after, int limit, bool over);
+/// `after` is the `next` of the answer before (empty: from the start), a text that tells how far each file has been read: a
+/// page costs what it holds, not what the logs hold. While the run goes on (`over` false), lines of the last moments are held
+/// back, since another attempt may still write an earlier one. Throws Refusal{Invalid} for an `after` that is none.
+[[nodiscard]] Json read_logs(const std::vector<LogSource>& sources, const std::string& after, int limit, bool over);
 
 } // namespace millrace

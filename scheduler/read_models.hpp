@@ -33,7 +33,7 @@ struct TaskFilter {
 struct LogFilter {
     std::string task;                ///< empty: all tasks, in the order in which their attempts began
     int attempt = 0;                 ///< 0: all
-    std::int64_t after = 0;          ///< the `next` of the previous answer
+    std::string after;               ///< the `next` of the previous answer
     int limit = 1000;
 };
 

@@ -130,7 +130,7 @@ constexpr Member progress[] = {
 };
 constexpr Member log_lines[] = {
     {"items", "LogLine[]", ""},
-    {"next", "integer?", "`after` of the next call"},
+    {"next", "string", "`after` of the next call"},
     {"end", "boolean", "nothing will follow"},
 };
 constexpr Member log_line[] = {
@@ -203,7 +203,7 @@ constexpr Member schedule[] = {
 constexpr Member limit[] = {
     {"key", "string", ""},
     {"slots", "integer", ""},
-    {"held", "any", "[{run_id, task, item, since}]"},
+    {"held", "any", "[{run_id, task, item, since}]; task null: the run as a whole"},
 };
 constexpr Member diagnostic[] = {
     {"file", "string", ""},

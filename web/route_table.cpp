@@ -26,7 +26,7 @@ constexpr std::array task_filters{
 constexpr std::array log_filters{
     QueryMember{"task", "string", "lines of this task only"},
     QueryMember{"attempt", "integer", "lines of this attempt only"},
-    QueryMember{"after", "integer", "`next` of the answer before"},
+    QueryMember{"after", "string", "`next` of the answer before"},
     QueryMember{"limit", "integer", "1 to 10000, 1000 without it"},
 };
 constexpr std::array dataset_filters{

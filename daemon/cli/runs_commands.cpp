@@ -113,8 +113,8 @@ int show_logs(Cli& cli, const LogArguments& arguments) {
     const auto api = cli.api();
     Json all = Json::array();
     for (const auto& id : runs_with_logs(api, arguments.id)) {
-        for (std::int64_t after = 0;;) {
-            std::string target = fmt::format("/api/v1/runs/{}/logs?limit=10000&after={}", url_encoded(id), after);
+        for (std::string after;;) {
+            std::string target = fmt::format("/api/v1/runs/{}/logs?limit=10000&after={}", url_encoded(id), url_encoded(after));
             if (!arguments.task.empty()) target += "&task=" + url_encoded(arguments.task);
             if (arguments.attempt > 0) target += fmt::format("&attempt={}", arguments.attempt);
             const auto answer = api.get(target);
@@ -128,7 +128,7 @@ int show_logs(Cli& cli, const LogArguments& arguments) {
             std::cout.flush();
             const auto next = answer.find("next");
             const bool has_next = next != answer.end() && !next->is_null();
-            if (has_next) after = next->is_string() ? std::stoll(next->get<std::string>()) : next->get<std::int64_t>();
+            if (has_next) after = next->get<std::string>();
             if (answer.value("end", false) || (lines.empty() && !arguments.follow)) break;
             if (!has_next && !arguments.follow) break;
             if (lines.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(300));

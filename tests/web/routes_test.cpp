@@ -115,7 +115,7 @@ TEST_CASE("filters of runs, task runs and logs arrive typed, and unknown ones ar
     const LogFilter logs = daemon.on_loop([&] { return daemon.read_models.logs_filter; });
     CHECK(logs.task == "entries");
     CHECK(logs.attempt == 2);
-    CHECK(logs.after == 100);
+    CHECK(logs.after == "100");
     CHECK(daemon.get("/api/v1/runs?stat=failed").json()["remedy"] == "it takes flow, state, parent, limit, after");
     CHECK(daemon.get("/api/v1/runs?state=done").status == 422);
     CHECK(daemon.get("/api/v1/runs?limit=501").json()["detail"] == "'limit' is '501', which is no whole number from 1 to 500");

@@ -55,7 +55,7 @@ awaitable<Response> list_logs(Api& api, const Request& request) {
     LogFilter filter;
     filter.task = request.query_value("task").value_or("");
     filter.attempt = static_cast<int>(request.query_integer("attempt", 0, 0, INT32_MAX));
-    filter.after = request.query_integer("after", 0, 0, INT64_MAX);
+    filter.after = request.query_value("after").value_or("");
     filter.limit = limit_of(request, 1000, 10000);
     co_return json_response(co_await api.read_models.logs(request.id_param("id"), std::move(filter)));
 }
