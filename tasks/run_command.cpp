@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
@@ -109,6 +110,42 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     return done;
 }
 
+/// The last lines of a command's output, for its error: what it complained of where it did, else what it said.
+class Tail {
+public:
+    void add(std::string_view level, std::string_view text) {
+        auto& lines = level == "err" ? complaints_ : answers_;
+        const std::string line = plain_line(text);
+        if (line.empty()) return;
+        lines.push_back(line);
+        if (lines.size() > most_lines) lines.pop_front();
+    }
+    /// ": last | lines", empty where there are none.
+    [[nodiscard]] std::string text() const {
+        std::string out;
+        for (const std::string& line : complaints_.empty() ? answers_ : complaints_) out += (out.empty() ? "" : " | ") + line;
+        if (out.size() > most_bytes) {
+            std::size_t from = out.size() - most_bytes;
+            while (from < out.size() && (static_cast<unsigned char>(out[from]) & 0xC0) == 0x80) ++from; // not within a character
+            out = "..." + out.substr(from);
+        }
+        return out.empty() ? "" : ": " + out;
+    }
+
+private:
+    static constexpr std::size_t most_lines = 5, most_bytes = 500;
+
+    static std::string plain_line(std::string_view text) {
+        std::string out(text.size() > most_bytes ? text.substr(text.size() - most_bytes) : text);
+        for (char& c : out)
+            if (static_cast<unsigned char>(c) < ' ' || c == 127) c = ' ';
+        out.erase(out.find_last_not_of(' ') + 1);
+        return out;
+    }
+
+    std::deque<std::string> complaints_, answers_;
+};
+
 } // namespace
 
 AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
@@ -116,18 +153,22 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
     ChildProcess child;
     const std::shared_ptr<void> stop = session.on_cancel([&child] { child.stop(); });
     if (!options.output.empty() && options.output != "none") fs::remove(output_path(order, options));
-    const ChildEnd end = child.run(command_of(order, options, session), [&](std::string_view level, std::string_view text) { session.log(level, text); });
+    Tail tail;
+    const ChildEnd end = child.run(command_of(order, options, session), [&](std::string_view level, std::string_view text) {
+        session.log(level, text);
+        tail.add(level, text);
+    });
     session.check_cancelled();
     if (end.signal != 0)
-        throw Error(ErrorClass::Crashed, fmt::format("the command was killed by signal {} ({})", end.signal, ::strsignal(end.signal)),
+        throw Error(ErrorClass::Crashed, fmt::format("the command was killed by signal {} ({}){}", end.signal, ::strsignal(end.signal), tail.text()),
                     end.signal == 9 ? "signal 9 often means that memory ran out: raise `memory`" : "");
     if (end.exit_code == exit_retry) {
         AttemptDone done;
         done.outcome = "retry";
-        done.error = OrderError{"transient", "the command asked for a retry (exit code 75)", "", 0};
+        done.error = OrderError{"transient", "the command asked for a retry (exit code 75)" + tail.text(), "", 0};
         return done;
     }
-    if (end.exit_code != 0) throw Error(ErrorClass::Permanent, fmt::format("the command ended with exit code {}", end.exit_code), "its output is in the log");
+    if (end.exit_code != 0) throw Error(ErrorClass::Permanent, fmt::format("the command ended with exit code {}{}", end.exit_code, tail.text()), "its whole output is in the log");
     return take_output(order, options, session);
 }
 

@@ -35,6 +35,20 @@ TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
     CHECK_THAT(host.attempt(order_for(run, "d", "run", {{"argv", {"no-such-program"}}})).error->message, Catch::Contains("cannot be started"));
 }
 
+TEST_CASE("a command that failed says why: the last lines of what it complained of, else of what it said") {
+    const TempFolder run;
+    HostProcess host("run");
+    const auto message = [&](const std::string& command) { return host.attempt(order_for(run, "f", "run", {{"command", command}})).error->message; };
+    CHECK(message("seq 9; seq 1 7 >&2; exit 3") == "the command ended with exit code 3: 3 | 4 | 5 | 6 | 7");
+    CHECK(message("echo 'no such\ttable'; exit 1") == "the command ended with exit code 1: no such table");
+    CHECK(message("echo bye >&2; kill -9 $$") == "the command was killed by signal 9 (Killed): bye");
+    CHECK(message("echo later; exit 75") == "the command asked for a retry (exit code 75): later");
+    const std::string cut = message("for i in 1 2 3; do head -c 150 /dev/zero | tr '\\0' x; printf 'ä%.0s' $(seq 50); echo; done; exit 2");
+    CHECK(cut.starts_with("the command ended with exit code 2: ..."));
+    CHECK(cut.ends_with("ä"));
+    CHECK(cut.size() < 550);
+}
+
 TEST_CASE("the output file becomes a dataset under the contract") {
     const TempFolder run;
     HostProcess host("run");
