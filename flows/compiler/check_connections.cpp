@@ -203,7 +203,8 @@ private:
     }
 
     void check_limits() {
-        for (const auto& [demand, mark] : draft_.limit_marks) {
+        for (std::size_t i = 0; i < draft_.limit_marks.size(); ++i) {
+            const auto& [demand, mark] = draft_.limit_marks[i];
             const auto known = scope_.project.limits.find(demand.key);
             if (known == scope_.project.limits.end())
                 scope_.diagnostics.error(mark, fmt::format("no limit is called '{}'", demand.key), did_you_mean(demand.key, keys(scope_.project.limits), fmt::format("declare it in millrace.yaml: limits: {{{}: 2}}", demand.key)));
@@ -211,7 +212,17 @@ private:
                 scope_.diagnostics.error(mark, fmt::format("{} slots of '{}' can never be had: the limit is {}", demand.slots, demand.key, known->second), "ask for fewer, or raise the limit in millrace.yaml");
             else if (demand.slots == 0)
                 scope_.diagnostics.error(mark, fmt::format("no slots of '{}' is no limit at all", demand.key), "give it 1 or more, or remove it");
+            else if (i >= draft_.plan.limits.size()) // of a task: the flow's come first
+                check_beside_the_run(demand, mark, known->second);
         }
+    }
+
+    /// The run holds its slots as long as it lives, and its task asks for more of the same.
+    void check_beside_the_run(const SlotDemand& demand, Mark mark, int slots) {
+        for (const auto& held : draft_.plan.limits)
+            if (held.key == demand.key && held.slots + demand.slots > slots)
+                scope_.diagnostics.error(mark, fmt::format("the task can never start: the run itself holds {} of the {} slots of '{}'", held.slots, slots, demand.key),
+                                         "leave it to the flow or to the task, or raise the limit in millrace.yaml");
     }
 
     Draft& draft_;

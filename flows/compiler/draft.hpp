@@ -77,7 +77,7 @@ struct Draft {
     Mark name_mark;
     std::map<std::string, Mark> param_marks;
     std::vector<SlotDemand> limits;
-    std::vector<std::pair<SlotDemand, Mark>> limit_marks; ///< of the flow and of all tasks
+    std::vector<std::pair<SlotDemand, Mark>> limit_marks; ///< of the flow, then of all tasks
     std::vector<TemplateText> param_defaults;
     std::vector<DraftTask> tasks;             ///< in the order of the file
     std::map<std::string, std::size_t> index; ///< name -> place in `tasks`
