@@ -203,8 +203,9 @@ void RunPlan::wait_until(TaskKey key, Instant due, Instant now) {
     set_timer(key, due, Alarm::Wait);
 }
 
-void RunPlan::await_approval(TaskKey key, Instant due, Instant now) {
+void RunPlan::await_approval(TaskKey key, const std::string& question, Instant due, Instant now) {
     run_at(key).due_at = due;
+    run_at(key).detail().message = question;
     become(key, State::Paused, "AwaitingApproval", now);
     set_timer(key, due, Alarm::Approval);
 }

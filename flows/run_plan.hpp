@@ -105,7 +105,7 @@ public:
     void evaluation_failed(int task, const OrderError& error, Instant now);
     /// A running task of the daemon itself that ends by time, or by a person's decision.
     void wait_until(TaskKey key, Instant due, Instant now);
-    void await_approval(TaskKey key, Instant due, Instant now);
+    void await_approval(TaskKey key, const std::string& question, Instant due, Instant now);
     /// False: the task does not await a decision.
     bool decide(int task, bool approved, const std::string& message, Instant now);
     /// A pending task run waits for something outside: "WaitingForSlot". Shown, no transition.

@@ -1,6 +1,7 @@
 #include "scheduler/runner.hpp"
 
 #include "flows/hash.hpp"
+#include "flows/substitute.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/orders.hpp"
 
@@ -189,8 +190,11 @@ void Runner::start_own(LiveRun& run, TaskKey key) {
     const auto now = clock_.now();
     machine.started(key, now);
     try {
-        if (task.verb == Verb::Approve)
-            return machine.await_approval(key, now + std::chrono::seconds(task.options.value("timeout_seconds", std::int64_t{7 * 86400})), now);
+        if (task.verb == Verb::Approve) {
+            const Json question = substitute_text(task.options.value("text", ""), Scope(run_context(run.row, machine.flow())));
+            const auto due = now + std::chrono::seconds(task.options.value("timeout_seconds", std::int64_t{7 * 86400}));
+            return machine.await_approval(key, question.is_string() ? question.get<std::string>() : question.dump(), due, now);
+        }
         if (task.verb == Verb::Wait && task.options.value("sql", "").empty()) return machine.wait_until(key, wait_end(run.row, machine, key, now), now);
         throw Error(ErrorClass::Permanent, "task " + task.name + ": this kind of task cannot run here", "deploy the flow again with this version");
     } catch (const Error& e) {

@@ -299,7 +299,8 @@ TEST_CASE("an approval waits for a person, or for its time to end") {
     Drive d("a: approve\n b: load <- a");
     d.begin(), d.decisions();
     d.started("a");
-    d.plan->await_approval(d.key("a"), d.now + std::chrono::hours(1), d.now);
+    d.plan->await_approval(d.key("a"), "may it", d.now + std::chrono::hours(1), d.now);
+    CHECK(d.plan->at(d.key("a")).details->message == "may it");
     CHECK(d.state("a") == "paused/AwaitingApproval");
     SECTION("approved") {
         CHECK(d.plan->decide(0, true, "approved by me", d.now));
