@@ -6,6 +6,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <deque>
+#include <optional>
+
 namespace millrace {
 
 class RunIdBlock final : public RunIds {
@@ -20,7 +23,22 @@ public:
         return id;
     }
 
+    struct Unused {
+        std::int64_t first; ///< of those without a gap up to the last of the newest block
+        std::int64_t block; ///< where that block begins
+    };
+    /// No id is given out any more. What the next daemon may have; nothing while a block is on its way.
+    [[nodiscard]] std::optional<Unused> close() {
+        const bool fetching = std::exchange(fetching_, true);
+        if (fetching || ids_.empty()) return std::nullopt;
+        Unused unused{ids_.back(), newest_block_};
+        for (auto id = ids_.rbegin(); id != ids_.rend() && *id >= unused.first - 1; ++id) unused.first = *id;
+        ids_.clear();
+        return unused;
+    }
+
     void add(std::int64_t first) {
+        newest_block_ = first;
         for (std::int64_t i = 0; i < run_id_block; ++i) ids_.push_back(first + i);
     }
 
@@ -36,6 +54,7 @@ private:
     boost::asio::io_context& io_;
     Store& store_;
     std::deque<std::int64_t> ids_;
+    std::int64_t newest_block_ = 0;
     bool fetching_ = false;
 };
 

@@ -95,6 +95,19 @@ boost::asio::awaitable<std::int64_t> Store::new_run_ids() {
     return database_.run([](pqxx::work& w) { return w.exec_prepared1("new_run_ids")[0].as<std::int64_t>(); });
 }
 
+/// A node that starts has to write its row before it takes ids: it is seen here, or waits.
+constexpr const char* one_gives_back = "lock table millrace.node in share row exclusive mode";
+constexpr const char* give_back_run_ids = R"sql(
+    select setval('millrace.run_id', $1, false) from millrace.run_id
+     where last_value = $2 and not exists (select from millrace.node where epoch <> $3::uuid and lease_until > clock_timestamp()))sql";
+
+boost::asio::awaitable<void> Store::give_back_run_ids(std::string epoch, std::int64_t first, std::int64_t newest_block) {
+    return database_.run([=](pqxx::work& w) {
+        w.exec_prepared0("one_gives_back");
+        (void)w.exec_prepared("give_back_run_ids", first, newest_block, epoch);
+    });
+}
+
 static const std::string run_sql = columns(run_columns, " from millrace.run where id = $1");
 
 boost::asio::awaitable<std::optional<RunRow>> Store::run(std::int64_t id) {
@@ -279,6 +292,8 @@ const std::vector<Statement>& store_statements() {
         {"task_runs", task_runs_sql.c_str()},
         {"leave", leave},
         {"new_run_ids", new_run_ids},
+        {"one_gives_back", one_gives_back},
+        {"give_back_run_ids", give_back_run_ids},
         {"run", run_sql.c_str()},
         {"run_by_idempotency_key", run_by_idempotency_key_sql.c_str()},
         {"chunks", chunks_sql.c_str()},

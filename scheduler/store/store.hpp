@@ -59,6 +59,8 @@ public:
 
     /// The first of `run_id_block` new run ids.
     [[nodiscard]] boost::asio::awaitable<std::int64_t> new_run_ids();
+    /// The next new_run_ids() begins at `first`, unless a block was taken after `newest_block` or another node lives.
+    [[nodiscard]] boost::asio::awaitable<void> give_back_run_ids(std::string epoch, std::int64_t first, std::int64_t newest_block);
 
     [[nodiscard]] boost::asio::awaitable<std::vector<DeployedFlow>> flows();
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan(std::string hash);
