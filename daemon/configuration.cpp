@@ -165,6 +165,12 @@ Json ConfiguredConnections::resolve(const std::string& name) {
     return resolved.fields;
 }
 
+std::vector<std::string> ConfiguredConnections::names() const {
+    std::vector<std::string> out;
+    for (const auto& [name, spec] : configuration_.project.connections) out.push_back(name);
+    return out;
+}
+
 Json ConfiguredConnections::describe() const {
     Json items = Json::array();
     for (const auto& [name, spec] : configuration_.project.connections) {

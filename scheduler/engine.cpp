@@ -186,7 +186,7 @@ asio::awaitable<void> Engine::Parts::start() {
     settings.staging = std::filesystem::absolute(config.staging);
     runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, slots, ids, events, std::move(settings));
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids);
-    service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, events);
+    service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events);
     auto journal_figures = [this] {
         const auto f = journal->figures();
         return Json{{"journal_commits_total", f.commits},       {"journal_rows_total", f.rows},
@@ -287,6 +287,7 @@ asio::awaitable<void> Engine::stop() {
     else
         p.hosts->kill_all();
     try {
+        if (const auto unused = p.ids.close()) co_await p.store.give_back_run_ids(p.node.epoch, unused->first, unused->block);
         co_await p.store.leave(p.node.epoch);
     } catch (const std::exception& e) {
         spdlog::warn("the lease could not be given back: {}", e.what());

@@ -3,6 +3,7 @@
 #include "flows/hash.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/new_run.hpp"
+#include "scheduler/not_found.hpp"
 #include "scheduler/orders.hpp"
 #include "scheduler/params.hpp"
 #include "scheduler/rerun.hpp"
@@ -16,8 +17,9 @@ namespace asio = boost::asio;
 using Kind = Refusal::Kind;
 
 EngineService::EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules, FlowFolders& folders,
-                             EventHub& events)
-    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), ids_(ids), schedules_(schedules), folders_(folders), events_(events) {}
+                             Connections& connections, EventHub& events)
+    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), ids_(ids), schedules_(schedules), folders_(folders), connections_(connections),
+      events_(events) {}
 
 // ---- waiting for a commit -------------------------------------------------------------------------------------------
 
@@ -56,7 +58,7 @@ asio::awaitable<std::int64_t> EngineService::new_id() {
 asio::awaitable<Json> EngineService::document(std::int64_t run_id) {
     if (const auto* run = runner_.find(run_id)) co_return runner_.live_document(*run);
     const auto row = co_await store_.run(run_id);
-    if (!row) throw Refusal(Kind::NotFound, "there is no run " + std::to_string(run_id));
+    if (!row) throw no_run(run_id);
     co_return run_document(*row, row->summary);
 }
 
@@ -64,7 +66,7 @@ asio::awaitable<Json> EngineService::document(std::int64_t run_id) {
 
 const DeployedFlow& EngineService::deployed(const std::string& name) const {
     const auto* flow = catalogue_.find(name);
-    if (!flow) throw Refusal(Kind::NotFound, "there is no flow " + name, "`millrace flows` lists them; a new file needs `millrace deploy`");
+    if (!flow) throw no_flow(name, catalogue_);
     if (flow->archived) throw Refusal(Kind::NotFound, "flow " + name + " is archived: its file is gone", "bring the file back and `millrace deploy`");
     return *flow;
 }
@@ -96,6 +98,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     const auto id = co_await new_id();
     RunRow row = new_run_row(flow, id, runner_.new_uuid(), Json::object(), interval, clock_.now());
     row.params = with_defaults(*flow.plan, std::move(params), Scope(run_context(row, *flow.plan)));
+    check_connections(*flow.plan, row.params, connections_.names());
     row.trigger = request.trigger;
     row.options = std::move(options);
     row.idempotency_key = request.idempotency_key;
@@ -175,10 +178,12 @@ asio::awaitable<Json> EngineService::reject(std::int64_t run_id, std::string tas
 
 asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     const auto old = co_await store_.run(request.run_id);
-    if (!old) throw Refusal(Kind::NotFound, "there is no run " + std::to_string(request.run_id));
+    if (!old) throw no_run(request.run_id);
     if (!is_final(old->state))
         throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is " + std::string(to_string(old->state)) + ": only a run that ended can run again",
                       "cancel it first");
+    if (request.from == RerunRequest::From::Failed && old->state == State::Completed)
+        throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is completed: nothing in it failed", "leave --failed out to run all of it again, or name a task: --task NAME");
     const DeployedFlow flow = deployed(old->flow);
     const auto old_plan = co_await store_.plan(old->plan_hash);
     const auto chunks = co_await store_.chunks(old->id);

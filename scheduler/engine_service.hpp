@@ -12,7 +12,7 @@ namespace millrace {
 class EngineService final : public Service {
 public:
     EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules, FlowFolders& folders,
-                  EventHub& events);
+                  Connections& connections, EventHub& events);
 
     [[nodiscard]] boost::asio::awaitable<TriggerResult> trigger(TriggerRequest request) override;
     [[nodiscard]] boost::asio::awaitable<Json> cancel(std::int64_t run_id, std::string by) override;
@@ -48,6 +48,7 @@ private:
     RunIds& ids_;
     Schedules& schedules_;
     FlowFolders& folders_;
+    Connections& connections_;
     EventHub& events_;
 };
 

@@ -1,6 +1,7 @@
 #include "scheduler/params.hpp"
 
 #include "flows/error.hpp"
+#include "flows/nearest.hpp"
 #include "flows/time.hpp"
 #include "scheduler/service.hpp"
 
@@ -128,6 +129,18 @@ Json with_defaults(const FlowPlan& flow, Json checked, Scope scope) {
     }
     refuse_if_any(mistakes, flow);
     return checked;
+}
+
+void check_connections(const FlowPlan& flow, const Json& params, const std::vector<std::string>& connections) {
+    if (connections.empty()) return;
+    for (const auto& param : flow.params) {
+        const Json value = param.type == "connection" ? params.value(param.name, Json()) : Json();
+        if (!value.is_string() || std::find(connections.begin(), connections.end(), value.get<std::string>()) != connections.end()) continue;
+        const auto name = value.get<std::string>();
+        const auto near = nearest(name, connections);
+        throw Refusal(Refusal::Kind::Invalid, "parameter " + param.name + ": there is no connection " + name,
+                      near.empty() ? "`millrace connections list` shows them; another one is declared in millrace.yaml" : "did you mean " + near + "?");
+    }
 }
 
 } // namespace millrace

@@ -14,4 +14,8 @@ namespace millrace {
 /// the run and its interval; a default may use the parameters above it. Throws Refusal{Invalid}.
 [[nodiscard]] Json with_defaults(const FlowPlan& flow, Json checked, Scope scope);
 
+/// Parameters of type connection name one of `connections`; where that is empty nobody knows. Throws Refusal{Invalid} that
+/// names the nearest one.
+void check_connections(const FlowPlan& flow, const Json& params, const std::vector<std::string>& connections);
+
 } // namespace millrace

@@ -3,6 +3,7 @@
 #include "flows/version.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/log_files.hpp"
+#include "scheduler/not_found.hpp"
 #include "scheduler/orders.hpp"
 #include "scheduler/store/array_text.hpp"
 #include "scheduler/store/migrate.hpp"
@@ -104,13 +105,13 @@ asio::awaitable<Json> PgReadModels::flow(std::string name) {
     auto work = [name](pqxx::work& w) { return last_runs_by_flow(w, name, 30); };
     auto runs = co_await s_.database.run(std::move(work));
     const auto* flow = s_.catalogue.find(name);
-    if (!flow) throw Refusal(Kind::NotFound, "there is no flow " + name);
+    if (!flow) throw no_flow(name, s_.catalogue);
     co_return flow_document(*flow, runs[name]);
 }
 
 asio::awaitable<Json> PgReadModels::plan(std::string name) {
     const auto* flow = s_.catalogue.find(name);
-    if (!flow) throw Refusal(Kind::NotFound, "there is no flow " + name);
+    if (!flow) throw no_flow(name, s_.catalogue);
     Json document(*flow->plan);
     document["hash"] = flow->plan_hash;
     co_return document;
@@ -142,7 +143,7 @@ Json PgReadModels::run_line(const RunRow& row) const {
 
 asio::awaitable<RunRow> PgReadModels::row_of(std::int64_t run_id) {
     auto row = co_await s_.store.run(run_id);
-    if (!row) throw Refusal(Kind::NotFound, "there is no run " + std::to_string(run_id));
+    if (!row) throw no_run(run_id);
     co_return std::move(*row);
 }
 
@@ -342,22 +343,43 @@ asio::awaitable<Json> PgReadModels::nodes() {
 
 constexpr const char* slot_list = R"sql(
     select s.key, s.run_id, s.task, s.item, extract(epoch from s.since) * 1000000,
-           exists (select from millrace.node n where n.epoch = s.epoch)
-      from millrace.slot s order by s.key, s.number)sql";
+           exists (select from millrace.node n where n.epoch = s.epoch), r.plan_hash
+      from millrace.slot s left join millrace.run r on r.id = s.run_id order by s.key, s.number)sql";
 
 asio::awaitable<Json> PgReadModels::limits() {
+    struct Held {
+        Json document;
+        int task;
+        std::string plan; ///< hash; empty: the run's row is not there (yet)
+    };
+    struct Key {
+        int slots = 0;
+        std::vector<Held> held;
+    };
     auto work = [](pqxx::work& w) {
-        std::map<std::string, Json> keys;
+        std::map<std::string, Key> keys;
         for (const auto& r : w.exec_prepared("slot_list")) {
-            auto& key = keys.try_emplace(r[0].c_str(), Json{{"key", r[0].c_str()}, {"slots", 0}, {"held", Json::array()}}).first->second;
-            key["slots"] = key["slots"].get<int>() + 1;
-            if (r[5].as<bool>()) key["held"].push_back({{"run_id", r[1].as<std::int64_t>()}, {"task", r[2].as<int>()}, {"item", r[3].as<int>()}, {"since", time_or_null(r[4])}});
+            auto& key = keys[r[0].c_str()];
+            ++key.slots;
+            if (!r[5].as<bool>()) continue;
+            Json document = {{"run_id", r[1].as<std::int64_t>()}, {"task", nullptr}, {"item", r[3].as<int>() < 0 ? Json() : Json(r[3].as<int>())}, {"since", time_or_null(r[4])}};
+            key.held.push_back({std::move(document), r[2].as<int>(), r[6].is_null() ? "" : r[6].c_str()});
         }
         return keys;
     };
-    const auto keys = co_await s_.database.run(std::move(work));
+    auto keys = co_await s_.database.run(std::move(work));
     Json items = Json::array();
-    for (const auto& [name, key] : keys) items.push_back(key);
+    for (auto& [name, key] : keys) {
+        Json held = Json::array();
+        for (auto& holder : key.held) {
+            if (holder.task >= 0 && !holder.plan.empty()) {
+                const auto plan = co_await plan_of(holder.plan);
+                holder.document["task"] = plan->tasks.at(static_cast<std::size_t>(holder.task)).name;
+            }
+            held.push_back(std::move(holder.document));
+        }
+        items.push_back({{"key", name}, {"slots", key.slots}, {"held", std::move(held)}});
+    }
     co_return page(std::move(items), nullptr);
 }
 

@@ -18,6 +18,8 @@ public:
     virtual ~Connections() = default;
     /// `{"type": ..., fields}`. Throws Error{Permanent} that names the connection and what it lacks.
     [[nodiscard]] virtual Json resolve(const std::string& name) = 0;
+    /// All that may be named; empty: nobody knows.
+    [[nodiscard]] virtual std::vector<std::string> names() const { return {}; }
 };
 
 /// One folder of flow files, compiled.

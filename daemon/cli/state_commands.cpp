@@ -23,7 +23,7 @@ int list_limits(Cli& cli) {
         const auto held = list_of(limit, "held");
         for (const auto& holder : held) {
             const auto task = text_of(holder, "task"); // none: the run as a whole holds it
-            holders += (holders.empty() ? "" : ", ") + text_of(holder, "run_id") + (task.empty() || task == "-1" ? "" : "." + task);
+            holders += (holders.empty() ? "" : ", ") + text_of(holder, "run_id") + (task.empty() ? "" : "." + task);
         }
         table.add({text_of(limit, "key"), text_of(limit, "slots"), std::to_string(held.size()), holders});
     }

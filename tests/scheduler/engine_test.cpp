@@ -66,6 +66,98 @@ TEST_CASE("the same idempotency key gives the same run, other values are a confl
     CHECK_THROWS_AS(life.trigger("nobody"), Refusal);
 }
 
+namespace {
+/// Its sentence and its remedy.
+template <class Action>
+std::string refusal(Action action) {
+    try {
+        action();
+    } catch (const Refusal& e) {
+        return std::string(e.what()) + " - " + e.remedy;
+    }
+    return "it was not refused";
+}
+} // namespace
+
+TEST_CASE("a refusal names what was meant, or what to do") {
+    FreshDatabase database;
+    auto plans = flows();
+    ParamSpec src;
+    src.name = "src", src.type = "connection", src.default_value = "clockify";
+    plans[0].params.push_back(src);
+    Life life(database.url(), plans);
+    auto& models = life.engine->read_models();
+    const std::string near = "there is no flow chian - did you mean chain?";
+    CHECK(refusal([&] { life.trigger("chian"); }) == near);
+    CHECK(refusal([&] { (void)life.wait(models.flow("chian")); }) == near);
+    CHECK(refusal([&] { (void)life.wait(models.plan("chian")); }) == near);
+    CHECK_THAT(refusal([&] { life.trigger("nobody"); }), Catch::Contains("`millrace flows` lists them"));
+    CHECK(refusal([&] { life.run(999); }) == "there is no run 999 - `millrace runs list` shows those that there are");
+    CHECK(refusal([&] { life.cancel(999); }) == refusal([&] { life.run(999); }));
+    CHECK(refusal([&] { life.trigger("chain", "", {{"src", "clokify"}}); }) == "parameter src: there is no connection clokify - did you mean clockify?");
+    CHECK_THAT(refusal([&] { life.trigger("chain", "", {{"src", "nope"}}); }), Catch::Contains("no connection nope") && Catch::Contains("connections list"));
+    const auto id = life.trigger("chain", "", {{"src", "warehouse"}}).at("id").get<std::int64_t>();
+    CHECK(life.ended(id).at("state") == "completed");
+    RerunRequest again;
+    again.run_id = id;
+    again.from = RerunRequest::From::Failed;
+    CHECK_THAT(refusal([&] { (void)life.wait(life.engine->service().rerun(again)); }), Catch::StartsWith("run " + std::to_string(id) + " is completed: nothing in it failed"));
+    again.from = RerunRequest::From::Start;
+    CHECK(life.wait(life.engine->service().rerun(again)).at("rerun_of") == id);
+}
+
+TEST_CASE("limits tell who holds their slots by name; the run itself holds them as none of its tasks") {
+    FreshDatabase database;
+    auto task = plan_text("a: extract\n hang: run limit=one", "by_task"), run = plan_text("hang: run", "by_run");
+    run.limits.push_back({"two", 2});
+    Life life(database.url(), {task, run});
+    const auto by_task = life.trigger_id("by_task"), by_run = life.trigger_id("by_run");
+    Json limits;
+    life.until([&] {
+        limits = life.wait(life.engine->read_models().limits()).at("items");
+        return limits.at(0).at("held").size() == 1 && limits.at(1).at("held").size() == 2;
+    });
+    CHECK(limits[0].at("key") == "one");
+    CHECK(limits[0].at("held")[0].at("run_id") == by_task);
+    CHECK(limits[0].at("held")[0].at("task") == "hang");
+    CHECK(limits[0].at("held")[0].at("item").is_null());
+    CHECK(limits[1].at("slots") == 2);
+    CHECK(limits[1].at("held")[0].at("run_id") == by_run);
+    CHECK(limits[1].at("held")[0].at("task").is_null());
+}
+
+TEST_CASE("an approval asks its own question") {
+    FreshDatabase database;
+    auto asking = plan_text("ask: approve", "asking");
+    asking.tasks[0].options["text"] = "Load ${n} rows?";
+    ParamSpec n;
+    n.name = "n", n.type = "int", n.default_value = 3;
+    asking.params.push_back(n);
+    Life life(database.url(), {asking});
+    const auto id = life.trigger_id("asking");
+    life.until([&] { return life.run(id).at("tasks")[0].at("state_name") == "AwaitingApproval"; });
+    CHECK(life.run(id).at("tasks")[0].at("message") == "Load 3 rows?");
+    (void)life.wait(life.engine->service().approve(id, "ask", "", "me"));
+    CHECK(life.ended(id).at("tasks")[0].at("message") == "approved by me");
+}
+
+TEST_CASE("run numbers go on where an ordinary stop left them, and leave a gap after a kill") {
+    FreshDatabase database;
+    std::int64_t last = 0;
+    for (const bool orderly : {true, true, false}) {
+        Life life(database.url(), flows());
+        for (int i = 0; i < 40; ++i) { // over the end of a half block: the next is fetched on the way
+            const auto id = life.trigger_id("chain");
+            if (last > 0) CHECK(id == last + 1);
+            last = id;
+            (void)life.ended(id);
+        }
+        if (orderly) (void)life.wait(Life::flag(life.engine->stop()));
+    }
+    Life life(database.url(), flows());
+    CHECK(life.trigger_id("chain") > last);
+}
+
 TEST_CASE("a run goes on after the daemon was killed, from the last finished task") {
     FreshDatabase database;
     std::int64_t id = 0;

@@ -124,6 +124,7 @@ private:
 
 struct NoConnections final : Connections {
     Json resolve(const std::string& name) override { return {{"type", name}}; }
+    std::vector<std::string> names() const override { return {"clockify", "warehouse"}; }
 };
 
 struct Folder final : FlowFolders {
