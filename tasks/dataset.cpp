@@ -30,7 +30,7 @@ struct Copied {
 };
 
 Copied copy_rows(duckdb::Connection& db, const std::string& sql, const duckdb::Bindings& values, const std::string& path) {
-    duckdb::Statement copy = db.prepare("COPY (" + sql + "\n) TO " + quote_literal(path) + " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS)");
+    duckdb::Statement copy = db.prepare("COPY (" + sql + "\n) TO " + quote_literal(path) + " (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 30720, RETURN_STATS)"); // a row group waits in memory, one for each thread
     copy.bind(values);
     const Json stats = copy.run().rows(1).at(0);
     Copied out{stats.at("count").get<std::int64_t>(), 0};

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <malloc.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -25,6 +26,14 @@ using Steady = std::chrono::steady_clock;
 constexpr auto between_progress = std::chrono::milliseconds(100);
 constexpr auto before_preparing = std::chrono::milliseconds(30); ///< without work, until the next run's DuckDB is opened
 constexpr std::size_t longest_message = 256UL << 20;
+
+/// This process has more memory than a small order needs: a thread that ends lets the allocator give it back.
+bool holds_much() {
+    constexpr long much = 96L << 20;
+    std::ifstream in("/proc/self/statm");
+    long all = 0, resident = 0;
+    return in >> all >> resident && resident * ::sysconf(_SC_PAGESIZE) > much;
+}
 
 /// Blocks the signal everywhere, so that only the reader sees it.
 int sigterm_descriptor() {
@@ -166,7 +175,7 @@ void Host::work_off() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
         if (waiting_.empty()) {
-            if (idle_threads_ > 0) return;
+            if (idle_threads_ > 0 || holds_much()) return;
             ++idle_threads_;
             const auto wanted = [this] { return !waiting_.empty() || closing_; };
             if (kind_ == HostKind::Sql && !work_came_.wait_for(lock, before_preparing, wanted)) prepare(lock);

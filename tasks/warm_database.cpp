@@ -21,6 +21,8 @@ duckdb::DatabaseOptions options_for(const DatabaseNeeds& needs) {
     options.temp_folder = needs.temp_folder;
     options.memory_bytes = needs.memory_bytes == 0 ? default_memory : std::max(needs.memory_bytes - beside_duckdb, needs.memory_bytes / 2);
     options.threads = needs.threads > 0 ? needs.threads : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 4U));
+    // The order of a dataset's rows means nothing (an ORDER BY holds all the same); kept, it would be written by one thread.
+    options.keep_order = false;
     return options;
 }
 

@@ -30,7 +30,7 @@ c::Config make_config() {
 /// What this database may use; the cage is closed last, in this order: the allowed folders first, the lock at the end.
 std::string settings(const DatabaseOptions& o, const std::string& spill) {
     std::string sql = "SET GLOBAL threads = " + std::to_string(o.threads < 1 ? 1 : o.threads) + "; SET GLOBAL memory_limit = '" + std::to_string(o.memory_bytes) +
-                      "B'; SET GLOBAL preserve_insertion_order = " + (o.keep_order ? "true" : "false") + "; SET GLOBAL TimeZone = 'UTC'; SET temp_directory = " +
+                      "B'; SET GLOBAL preserve_insertion_order = " + (o.keep_order ? "true" : "false") + "; SET GLOBAL allocator_flush_threshold = '16MB'; SET GLOBAL TimeZone = 'UTC'; SET temp_directory = " +
                       quote_literal(spill) + "; SET allowed_directories = [";
     for (std::size_t i = 0; i < o.folders.size(); ++i) {
         const std::string& folder = o.folders[i];
