@@ -54,7 +54,7 @@ export function LogPanel({ run, task, item }: Props) {
           <select value={least} onChange={(event) => setLeast(Number(event.currentTarget.value))}>
             <option value={0}>All levels</option><option value={1}>Info and above</option><option value={2}>Warnings and errors</option><option value={3}>Errors</option>
           </select></label>
-        <span class="faint log-count" role="status">{wanted !== '' || least > 0 || chosen !== undefined ? `${count(shown.length)} of ${count(logs.lines.length)}` : count(logs.lines.length)} lines</span>
+        <span class="faint log-count" role="status">{wanted !== '' || least > 0 || chosen !== undefined ? `${count(shown.length)} of ${count(logs.lines.length)}` : count(logs.lines.length)} {logs.lines.length === 1 ? 'line' : 'lines'}</span>
         {navigator.clipboard && <button type="button" class="icon-button" aria-label="Copy the lines" title="Copy the lines" onClick={copy}><Icon name="copy" size={14} /></button>}
         <button type="button" class="button" aria-pressed={follow} onClick={() => setFollow(!follow)}><Icon name="follow" size={14} />Follow</button>
       </div>
