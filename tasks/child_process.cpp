@@ -111,13 +111,21 @@ void reap_adopted(pid_t command) {
     }
 }
 
-/// Kills everything below this process and waits until it is gone.
+/// Takes the ends of those that ended.
+bool has_children() {
+    for (;;) {
+        siginfo_t info{};
+        if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0) return false;
+        if (info.si_pid == 0) return true;
+    }
+}
+
+/// Kills everything below this process and waits until it is gone: whoever has lost its parent is a child of ours.
 void end_descendants() {
     const Steady::time_point deadline = Steady::now() + for_death;
-    kill_descendants(::getpid());
-    while (!descendants(::getpid()).empty() && Steady::now() < deadline) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    while (has_children() && Steady::now() < deadline) {
         kill_descendants(::getpid());
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }
 
@@ -127,14 +135,21 @@ bool has_ended(pid_t pid) {
     return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
+int take_end(pid_t pid) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    return status;
+}
+
 } // namespace
 
-void ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
+int ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
     Lines out_lines("out", line), err_lines("err", line);
     const int end = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     std::array<pollfd, 3> sources{{{out, POLLIN, 0}, {err, POLLIN, 0}, {end, POLLIN, 0}}};
     std::vector<char> block(1 << 16);
     std::optional<Steady::time_point> told_to_stop, ended;
+    int status = 0;
     while (sources[0].fd >= 0 || sources[1].fd >= 0 || !ended) {
         ::poll(sources.data(), sources.size(), 50);
         for (pollfd& source : sources) {
@@ -149,17 +164,22 @@ void ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
             for (const pid_t process : descendants(::getpid())) ::kill(process, SIGTERM);
         }
         if (!ended && told_to_stop && now - *told_to_stop > patience) kill_descendants(::getpid());
+        if (ended) {
+            if (Steady::now() - *ended > after_the_end) break;
+            continue;
+        }
         reap_adopted(pid);
-        if (!ended && has_ended(pid)) {
+        if (has_ended(pid)) {
+            status = take_end(pid);
             end_descendants();
             ended = Steady::now();
             sources[2].fd = -1;
         }
-        if (ended && Steady::now() - *ended > after_the_end) break;
     }
     if (end >= 0) ::close(end);
     out_lines.finish();
     err_lines.finish();
+    return status;
 }
 
 ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
@@ -176,10 +196,7 @@ ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
     report.close_write();
     int code = 0;
     const bool failed = ::read(report.read_end(), &code, sizeof code) == sizeof code;
-    if (!failed) watch(pid, out.read_end(), err.read_end(), line);
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    reap_adopted(-1);
+    const int status = failed ? take_end(pid) : watch(pid, out.read_end(), err.read_end(), line);
     if (failed) throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code));
     return WIFSIGNALED(status) ? ChildEnd{-1, WTERMSIG(status)} : ChildEnd{WEXITSTATUS(status), 0};
 }

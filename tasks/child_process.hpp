@@ -36,7 +36,8 @@ public:
     void stop() { stopping_ = true; }
 
 private:
-    void watch(pid_t pid, int out, int err, const LineSink& line);
+    /// Until its end and that of all it started; its status, as waitpid gives it.
+    int watch(pid_t pid, int out, int err, const LineSink& line);
 
     std::atomic<bool> stopping_ = false;
 };
