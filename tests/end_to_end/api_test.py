@@ -19,6 +19,7 @@ tasks:
   stored: {load: made, into: warehouse.demo.rows, mode: upsert, key: n}
 """,
     "broken": "flow: broken\ntasks:\n  boom: {run: exit 3}\n  after: {run: echo never, needs: [boom]}\n",
+    "lent": "flow: lent\nparams: {src: {type: connection, default: clockify}}\ntasks:\n  got: {extract: \"${src}.projects\"}\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
     "lonely": "flow: lonely\noverlap: skip\ntasks:\n  a: {run: sleep 1000}\n",
 }
@@ -126,6 +127,10 @@ class Api(unittest.TestCase):
     def test_mistakes_name_the_thing_and_the_remedy(self):
         runs = "/api/v1/flows/rows/runs"
         self.assertIn("no flow nothing", self.refused(404, "POST", "/api/v1/flows/nothing/runs", {}))
+        self.assertIn("did you mean rows?", self.refused(404, "GET", "/api/v1/flows/rowss"))
+        self.assertIn("runs list", self.refused(404, "GET", "/api/v1/runs/999999"))
+        self.assertIn("did you mean clockify?", self.refused(422, "POST", "/api/v1/flows/lent/runs", {"params": {"src": "clokify"}}))
+        self.assertIn("nothing in it failed", self.refused(409, "POST", f"/api/v1/runs/{self.rows['id']}/rerun", {"from": "failed"}))
         self.assertIn("parms", self.refused(422, "POST", runs, {"parms": {}}))
         self.assertIn("parameter n", self.refused(422, "POST", runs, {"params": {"n": "many"}}))
         self.assertIn("it takes flow, state", self.refused(422, "GET", "/api/v1/runs?lmit=3"))

@@ -58,7 +58,7 @@ class CommandLine(unittest.TestCase):
 
     def test_exit_codes(self):
         self.assertIn("quick run ", self.millrace("run", "quick", "--wait"))
-        self.assertIn("the command ended with exit code 3", self.millrace("run", "broken", "--wait", code=1))
+        self.assertIn("the command ended with exit code 3: no such table", self.millrace("run", "broken", "--wait", code=1))
         self.assertIn("parameter n", self.millrace("run", "quick", "--param", "n=many", code=2))
         self.assertIn("there is no run 999999", self.millrace("runs", "show", "999999", code=2))
         elsewhere = {**self.daemon.environment, "MILLRACE_URL": "http://127.0.0.1:1"}
@@ -78,7 +78,7 @@ class CommandLine(unittest.TestCase):
     def test_an_approval_says_how_it_is_given(self):
         run = self.daemon.trigger("asking")["id"]
         wait_until(lambda: "AwaitingApproval" in self.millrace("runs", "show", str(run)), 20, "the question")
-        self.assertIn(f"millrace runs approve {run} ask", self.millrace("runs", "show", str(run)))
+        self.assertIn(f"may it   millrace runs approve {run} ask", self.millrace("runs", "show", str(run)))
         self.millrace("runs", "reject", str(run), "ask")
         self.assertEqual(self.daemon.wait(run)["state"], "failed")
 
@@ -114,6 +114,46 @@ class Daemons(unittest.TestCase):
         self.assertIn("longer than 107 bytes", self.refused(MILLRACE_STATE=f"{self.path}/{'x' * 120}"))
         self.assertFalse(os.path.exists(f"{self.path}/state"))
         self.assertNotIn("hidden", self.refused(MILLRACE_DATABASE="mysql://somebody:hidden@host/store"))
+
+    def host(self):
+        """The one that works on a command."""
+        return next(host["pid"] for host in self.daemon.request("GET", "/api/v1/doctor")[1]["hosts"] if host["kind"] == "run" and host["orders"])
+
+    def test_a_cancelled_task_ends_with_all_that_it_started(self):
+        self.daemon.start()
+        run = self.daemon.trigger("stray")["id"]
+        wait_until(lambda: len(marked()) == 3, 20, "the task's processes")
+        self.daemon.request("POST", f"/api/v1/runs/{run}/cancel", {})
+        self.assertEqual(self.daemon.wait(run)["state"], "cancelled")
+        self.assertEqual(marked(), [])
+
+    def test_a_killed_host_takes_all_that_its_task_started(self):
+        self.daemon.start()
+        self.daemon.trigger("stray")
+        wait_until(lambda: len(marked()) == 3, 20, "the task's processes")
+        os.kill(self.host(), signal.SIGKILL)
+        wait_until(lambda: marked() == [], 5, "their end")
+
+    def test_a_killed_daemon_takes_all_that_its_tasks_started(self):
+        self.daemon.start()
+        self.daemon.trigger("stray")
+        wait_until(lambda: len(marked()) == 3, 20, "the task's processes")
+        self.daemon.process.kill()
+        wait_until(lambda: marked() == [], 5, "their end")
+
+    def test_what_outlives_daemon_and_host_ends_at_the_next_start(self):
+        self.daemon.start()
+        run = self.daemon.trigger("stray")["id"]
+        wait_until(lambda: len(marked()) == 3, 20, "the task's processes")
+        host, before = self.host(), marked()
+        os.kill(host, signal.SIGSTOP)
+        self.daemon.process.kill()
+        os.kill(host, signal.SIGKILL)
+        self.daemon.process.wait()
+        self.daemon.start()
+        self.assertEqual([pid for pid in before if pid in marked()], [])
+        self.daemon.request("POST", f"/api/v1/runs/{run}/cancel", {})
+        self.daemon.wait(run)
 
     def test_nothing_that_a_task_started_outlives_the_daemon(self):
         self.daemon.start()
