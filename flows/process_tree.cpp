@@ -4,8 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <dirent.h>
-#include <fstream>
-#include <iterator>
+#include <fcntl.h>
 #include <map>
 #include <memory>
 #include <set>
@@ -30,9 +29,16 @@ std::vector<pid_t> numbers_in_proc() {
     return out;
 }
 
+/// Empty for a process that is gone: it may go between open and read, where a stream's iterator would throw.
 std::string content_of(pid_t pid, const char* file) {
-    std::ifstream in("/proc/" + std::to_string(pid) + "/" + file);
-    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    const std::string path = "/proc/" + std::to_string(pid) + "/" + file;
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return {};
+    std::string out;
+    char block[4096];
+    for (ssize_t n; (n = ::read(fd, block, sizeof block)) > 0;) out.append(block, static_cast<std::size_t>(n));
+    ::close(fd);
+    return out;
 }
 
 /// All that are no zombies.

@@ -157,7 +157,9 @@ std::vector<std::string> left_of(const TempFolder& run) {
     std::vector<std::string> out;
     for (const auto& process : std::filesystem::directory_iterator("/proc")) {
         std::ifstream environ(process.path() / "environ"), command(process.path() / "cmdline");
-        const std::string variables{std::istreambuf_iterator<char>(environ), {}}, words{std::istreambuf_iterator<char>(command), {}};
+        std::string variables, words;
+        std::getline(environ, variables, '\n'); // one that dies meanwhile is an unreadable stream, no exception
+        std::getline(command, words, '\n');
         if (variables.find("TREE=" + run.path) != std::string::npos) out.push_back(words);
     }
     return out;
@@ -169,9 +171,19 @@ AttemptOrder tree_of(const TempFolder& run, const std::string& end) {
                                           {"env", {{"TREE", run.path}}}});
 }
 
-bool soon(const std::function<bool()>& condition, int seconds = 3) {
-    for (int i = 0; i < seconds * 100 && !condition(); ++i) ::usleep(10000);
-    return condition();
+bool soon(const std::function<bool()>& condition, int seconds = 20) {
+    for (int i = 0; i < seconds * 100; ++i) {
+        if (condition()) return true;
+        ::usleep(10000);
+    }
+    return false;
+}
+
+/// The shell, seven sleeps, and perhaps the inner shell.
+void wait_for_tree(const TempFolder& run) {
+    const bool grown = soon([&] { return left_of(run).size() >= 8; });
+    CAPTURE(left_of(run));
+    REQUIRE(grown);
 }
 
 } // namespace
@@ -189,9 +201,9 @@ TEST_CASE("no outcome of a command leaves a process behind") {
     CHECK(finish("sleep 0.3; kill -9 $$").error->error_class == "crashed");
     const AttemptOrder order = tree_of(run, "sleep 1004; wait");
     host.send(to_line("attempt", order));
-    REQUIRE(soon([&] { return left_of(run).size() >= 8; }));
+    wait_for_tree(run);
     host.send("{\"type\":\"cancel\",\"id\":" + std::to_string(order.id) + "}\n");
-    CHECK(soon([&] { return left_of(run).size() == 3; })); // SIGTERM reaches all, even outside the session; the deaf live on
+    CHECK(soon([&] { return left_of(run).size() == 3; }, 8)); // SIGTERM reaches all, even outside the session; the deaf live on
     CHECK(host.receive("done", 15).at("outcome") == "cancelled");
     CHECK(left_of(run).empty());
 }
@@ -201,7 +213,7 @@ TEST_CASE("a command and its descendants end with the daemon") {
     {
         HostProcess host("run");
         host.send(to_line("attempt", tree_of(run, "sleep 1004; wait")));
-        REQUIRE(soon([&] { return left_of(run).size() >= 8; }));
+        wait_for_tree(run);
     }
-    CHECK(soon([&] { return left_of(run).empty(); }));
+    CHECK(soon([&] { return left_of(run).empty(); }, 5));
 }
