@@ -4,6 +4,8 @@
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/project_flows.hpp"
 #include "flows/grammar/schema.hpp"
+#include "flows/interval.hpp"
+#include "flows/plan.hpp"
 
 #include <fmt/format.h>
 
@@ -72,6 +74,13 @@ int show_flow(Cli& cli, const std::string& name) {
     if (flow.value("archived", false)) std::cout << cli.out.painted("archived: its file is gone, and it runs no more", Paint::Yellow) << '\n';
     std::cout << fmt::format("deployed {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), text_of(flow, "hash").substr(0, 12));
     std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_text(flow));
+    if (flow.value("interval", false)) {
+        const auto plan = cli.api().get("/api/v1/flows/" + url_encoded(name) + "/plan").get<FlowPlan>();
+        if (plan.interval) {
+            const auto interval = interval_at(*plan.interval, now(), plan.timezone);
+            std::cout << fmt::format("interval {} to {} for a run now\n", to_rfc3339(interval.start), to_rfc3339(interval.end));
+        }
+    }
     Table params({{"parameter"}, {"type"}, {"default"}, {"values"}});
     for (const auto& param : list_of(flow, "params")) {
         params.add({text_of(param, "name"), text_of(param, "type"), param.value("required", false) ? "(required)" : text_of(param, "default_value"),

@@ -31,7 +31,7 @@ listen: 127.0.0.1:8686    # API and dashboard
     {".gitignore", ".env\n.millrace/\n"},
     {"flows/tags.yaml", R"(# The tags of a Clockify workspace, in the warehouse. Try it:
 #   millrace up --demo                 (in another terminal: private PostgreSQL, sandbox, daemon, dashboard)
-#   millrace deploy
+#   millrace deploy                    (after every change of a flow; `up` does it once, at its start)
 #   millrace run tags --wait
 #   millrace psql -c 'select * from demo.tags'
 flow: tags
@@ -79,8 +79,9 @@ int init(Cli& cli, const std::string& folder) {
     }
     for (const auto& path : written) std::cout << "wrote " << path.get<std::string>() << '\n';
     std::cout << "\nNext:\n";
-    if (!folder.empty() && folder != ".") std::cout << "  cd " << folder << '\n';
+    if (!folder.empty() && folder != ".") std::cout << "  cd " << (folder.find(' ') == std::string::npos ? folder : "'" + folder + "'") << '\n';
     std::cout << "  millrace up --demo          # leave it running, go on in another terminal\n"
+                 "  millrace deploy             # after every change of a flow\n"
                  "  millrace run tags --wait\n"
                  "  millrace psql -c 'select * from demo.tags'\n";
     return exit_done;

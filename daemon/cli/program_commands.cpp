@@ -46,7 +46,12 @@ void add_program_commands(CLI::App& app, Cli& cli) {
     psql->add_flag("--store", *store, "on the daemon's own tables instead");
     psql->prefix_command()->fallthrough(false);
     on_call(psql, cli, [&cli, store, psql]() -> int {
-        set_connection(database_url(cli.configuration(), *store));
+        const auto& configuration = cli.configuration();
+        const auto url = database_url(configuration, *store);
+        if (url == ManagedPostgres::url_of(configuration.state, *store ? "millrace" : "warehouse") && PQping(url.c_str()) == PQPING_NO_RESPONSE)
+            throw Error(ErrorClass::Transient, "the private PostgreSQL of " + configuration.state.string() + " does not answer",
+                        "it starts with the daemon: millrace up, or systemctl start millrace");
+        set_connection(url);
         std::vector<std::string> arguments{"psql"};
         for (const auto& rest : psql->remaining()) arguments.push_back(rest);
         become(arguments, "install it: apt-get install postgresql-client-15");

@@ -1,12 +1,16 @@
 #include "daemon/cli/project_flows.hpp"
 
 #include "daemon/cli/cli.hpp"
+#include "daemon/cli/format.hpp"
 #include "daemon/compile_project.hpp"
 #include "flows/project_files.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iostream>
 
 namespace millrace {
 namespace fs = std::filesystem;
@@ -29,6 +33,38 @@ CompileResult compile_named_files(const Configuration& configuration, const std:
                              "name files, or go to a project: a folder with millrace.yaml and flows/ (millrace init makes one)");
     }
     return compile_files(configuration, paths);
+}
+
+std::string file_ahead_of(const Configuration& configuration, const Json& flow) {
+    const auto name = text_of(flow, "name");
+    const auto deployed = parse_rfc3339(text_of(flow, "deployed_at"));
+    if (!deployed) return "";
+    for (const auto& folder : configuration.flows)
+        for (const auto& file : yaml_files(folder)) {
+            std::error_code gone;
+            const auto written = fs::last_write_time(file, gone);
+            if (gone || std::chrono::file_clock::to_sys(written) <= *deployed) continue;
+            const auto path = fs::proximate(file);
+            std::ifstream stream(file);
+            const std::string text{std::istreambuf_iterator<char>(stream), {}};
+            if (text.find(name) == std::string::npos) continue; // compiling costs more than a look
+            // a file with mistakes has no plan; then its name says whose it is
+            const auto result = compile_texts(configuration, {{path.string(), text}});
+            const bool is_it = result.flows.empty() ? path.stem() == name
+                                                    : result.flows.front().plan.name == name && result.flows.front().hash != text_of(flow, "hash");
+            if (is_it) return path.string();
+        }
+    return "";
+}
+
+void note_file_ahead(Cli& cli, const Json& flow) {
+    try {
+        if (const auto file = file_ahead_of(cli.configuration(), flow); !file.empty())
+            std::cerr << cli.err.painted(fmt::format("note: {} was changed after its deploy, this runs what is deployed; see: millrace deploy", file), Paint::Yellow)
+                      << std::endl;
+    } catch (const std::exception&) {
+        // no project here, or no host to read its SQL: there is nothing to compare
+    }
 }
 
 void write_diagnostics(std::ostream& out, const Terminal& terminal, const std::vector<Diagnostic>& diagnostics) {

@@ -4,6 +4,7 @@
 #include "daemon/cli/terminal.hpp"
 #include "daemon/configuration.hpp"
 #include "flows/compile.hpp"
+#include "flows/json.hpp"
 
 #include <ostream>
 #include <string>
@@ -11,11 +12,20 @@
 
 namespace millrace {
 
+class Cli;
+
 /// A name that means a file rather than a deployed flow: it ends in .yaml or .yml, or holds a slash.
 [[nodiscard]] bool is_flow_file(const std::string& name);
 
 /// Without files those of the project's folders. Throws UsageError when there is none.
 [[nodiscard]] CompileResult compile_named_files(const Configuration& configuration, const std::vector<std::string>& files);
+
+/// The project's file of a deployed flow that was written after its deploy and says something else; empty: there is none.
+/// `flow` is the flow's document of the API.
+[[nodiscard]] std::string file_ahead_of(const Configuration& configuration, const Json& flow);
+
+/// Says on stderr that what runs is not what file_ahead_of() finds. Never fails.
+void note_file_ahead(Cli& cli, const Json& flow);
 
 /// Each with its source line and a caret.
 void write_diagnostics(std::ostream& out, const Terminal& terminal, const std::vector<Diagnostic>& diagnostics);

@@ -3,6 +3,7 @@
 
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/project_flows.hpp"
 #include "flows/nearest.hpp"
 
 #include <fmt/format.h>
@@ -46,10 +47,13 @@ std::vector<Json> flows_named(const ApiClient& api, const std::vector<std::strin
     std::vector<Json> flows;
     for (const auto& name : names) {
         const auto found = deployed.find(name);
-        const auto near = nearest(name, known);
-        if (found == deployed.end())
+        if (found == deployed.end()) {
+            const bool is_file = is_flow_file(name);
+            const auto near = nearest(is_file ? std::filesystem::path(name).stem().string() : name, known);
             throw UsageError("there is no flow " + name,
-                             near.empty() ? "`millrace flows` lists them; a new file needs `millrace deploy`" : "did you mean " + near + "?");
+                             fmt::format("{}{} a new file needs `millrace deploy`", is_file ? "a run takes the name of a deployed flow; " : "",
+                                         near.empty() ? "`millrace flows` lists them;" : "did you mean " + near + "?"));
+        }
         flows.push_back(found->second);
     }
     return flows;
@@ -87,6 +91,7 @@ int run_flows(Cli& cli, const RunArguments& arguments) {
     std::vector<std::string> ids;
     for (const auto& document : flows_named(api, arguments.flows)) {
         const auto flow = text_of(document, "name");
+        note_file_ahead(cli, document);
         auto run = api.post("/api/v1/flows/" + url_encoded(flow) + "/runs", request_of(document, arguments));
         ids.push_back(text_of(run, "id"));
         if (!cli.json && !arguments.wait)

@@ -68,6 +68,13 @@ std::string chunk_text(const Json& run) {
     return fmt::format("part {} of {}", number_of(*chunk, "number"), number_of(*chunk, "of"));
 }
 
+/// "from 2026-11-02T00:00:00Z to 2026-11-09T00:00:00Z"; empty for a run without an interval.
+std::string interval_text(const Json& run) {
+    const auto interval = run.find("interval");
+    if (interval == run.end() || !interval->is_object()) return "";
+    return fmt::format("from {} to {}", text_of(*interval, "start"), text_of(*interval, "end"));
+}
+
 struct Line {
     std::string state, indent, name, about, time;
 };
@@ -95,7 +102,7 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
     std::vector<Line> lines;
     const auto chunks = list_of(run, "chunks");
     lines.push_back({text_of(run, "state"), "", text_of(run, "flow"),
-                     fmt::format("run {}  {}", text_of(run, "id"), state_text(run)), elapsed_text(run, now)});
+                     fmt::format("run {}  {}", text_of(run, "id"), joined({state_text(run), interval_text(run)})), elapsed_text(run, now)});
     if (chunks.empty()) {
         auto tasks = task_lines(run, "  ", now);
         std::move(tasks.begin(), tasks.end(), std::back_inserter(lines));
@@ -115,7 +122,9 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
 /// What a run loaded, or why it is where it is.
 std::string run_detail(const Json& run) {
     const auto loads = list_of(run, "loads");
-    return text_of(run, "state") == "completed" && !loads.empty() ? load_text(loads) : message_text(run);
+    if (text_of(run, "state") == "completed" && !loads.empty()) return load_text(loads);
+    const auto message = message_text(run);
+    return message.empty() && !is_over(text_of(run, "state")) ? interval_text(run) : message;
 }
 
 /// The first failure of a run or of its chunks.
@@ -217,6 +226,8 @@ void RunView::draw(const std::vector<RunDocument>& runs, Instant at) {
 
 void RunView::tell_changes(const RunDocument& run, Instant at) {
     const auto id = text_of(run, "id"), flow = text_of(run, "flow");
+    const auto tell_run = [&] { tell(id, fmt::format("{} run {}", flow, id), run, run_detail(run), at); };
+    if (!is_over(text_of(run, "state"))) tell_run(); // it begins before its tasks, and ends after them
     for (const auto& task : list_of(run, "tasks")) {
         // of a fan-out a line per task run would be noise: it is told by the run's counts
         if (text_of(task, "item").empty()) tell(id + "." + text_of(task, "task"), flow + "." + task_name(task), task, task_detail(run, task), at);
@@ -227,7 +238,7 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
             tell(chunk_id + "." + text_of(task, "task"), part + "." + task_name(task), task, task_detail(chunk, task), at);
         tell(chunk_id, part, chunk, run_detail(chunk), at);
     }
-    tell(id, fmt::format("{} run {}", flow, id), run, run_detail(run), at);
+    tell_run();
 }
 
 void RunView::tell(const std::string& key, const std::string& subject, const Json& document, const std::string& detail, Instant at) {

@@ -3,12 +3,14 @@
 
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/project_flows.hpp"
 #include "flows/state.hpp"
 
 #include <fmt/format.h>
 
 #include <iostream>
 #include <thread>
+#include <tuple>
 
 namespace millrace {
 namespace {
@@ -24,7 +26,9 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
     std::string target = fmt::format("/api/v1/runs?limit={}", arguments.limit);
     if (!arguments.flow.empty()) target += "&flow=" + url_encoded(arguments.flow);
     if (!arguments.state.empty()) target += "&state=" + url_encoded(arguments.state);
-    const auto runs = cli.api().get(target).at("items");
+    const auto api = cli.api();
+    const auto runs = api.get(target).at("items");
+    if (runs.empty() && !arguments.flow.empty()) std::ignore = api.get("/api/v1/flows/" + url_encoded(arguments.flow)); // throws where there is none
     if (cli.json) {
         Cli::print(runs);
         return exit_done;
@@ -157,6 +161,8 @@ int rerun(Cli& cli, const RerunArguments& arguments) {
     Json body = {{"from", arguments.failed ? "failed" : "start"}};
     if (!arguments.task.empty()) body = {{"from", "task"}, {"task", arguments.task}};
     const auto api = cli.api();
+    const auto flow = text_of(api.get("/api/v1/runs/" + url_encoded(arguments.id)), "flow");
+    note_file_ahead(cli, api.get("/api/v1/flows/" + url_encoded(flow)));
     if (!arguments.wait) return act(cli, "/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
     const auto run = api.post("/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
     const auto runs = follow_runs(api, {text_of(run, "id")}, cli.json ? nullptr : &std::cout, cli.out);

@@ -83,8 +83,18 @@ TEST_CASE("away from a terminal progress is a line for every change, once") {
     const Json counts = {{{"table", "t"}, {"inserted", 3}, {"unchanged", 1200}}};
     const auto loaded = task("fetch", "completed", {{"loads", counts}});
     view.show({run("completed", {loaded})}, at);
-    CHECK(out.str() == "hours.fetch: running: requesting, 2 requests\nhours run 7: running\n"
+    CHECK(out.str() == "hours run 7: running\nhours.fetch: running: requesting, 2 requests\n"
                        "hours.fetch: completed: 3 inserted, 1,200 unchanged\nhours run 7: completed in 4.0 s\n");
+}
+
+TEST_CASE("a run that begins says which interval it is about") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    auto begun = run("running", {});
+    begun["interval"] = {{"start", "2026-11-02T00:00:00Z"}, {"end", "2026-11-09T00:00:00Z"}};
+    view.show({begun}, at);
+    CHECK(out.str() == "hours run 7: running: from 2026-11-02T00:00:00Z to 2026-11-09T00:00:00Z\n");
 }
 
 TEST_CASE("on a terminal progress is redrawn in place") {
