@@ -24,7 +24,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 constexpr auto between_progress = std::chrono::milliseconds(100);
-constexpr auto before_preparing = std::chrono::milliseconds(30); ///< without work, until the next run's DuckDB is opened
+constexpr auto before_preparing = std::chrono::milliseconds(4); ///< without work, until the next run's DuckDB is opened
 constexpr std::size_t longest_message = 256UL << 20;
 
 /// This process has more memory than a small order needs: a thread that ends lets the allocator give it back.
