@@ -82,8 +82,9 @@ Result Statement::stream() {
 
 namespace {
 
-/// Until the result is there. DuckDB's own wait burns a whole core while its other threads finish the last pieces of work.
-void work_off(c::Pending pending) {
+/// Until the result is there; false: the query failed, and only `pending_error` says why. DuckDB's own wait burns a whole core while
+/// its other threads finish the last pieces of work.
+bool work_off(c::Pending pending) {
     auto pause = std::chrono::microseconds(20);
     for (;;) {
         switch (c::api().pending_execute_task(pending)) {
@@ -92,7 +93,8 @@ void work_off(c::Pending pending) {
             std::this_thread::sleep_for(pause);
             pause = std::min(pause * 2, std::chrono::microseconds(1000));
             break;
-        default: return;
+        case c::PendingError: return false;
+        case c::ResultReady: return true;
         }
     }
 }
@@ -101,13 +103,11 @@ void work_off(c::Pending pending) {
 
 Result Statement::finish(void* handle) {
     auto pending = static_cast<c::Pending>(handle);
-    c::Result result;
-    work_off(pending);
-    const c::State state = c::api().execute_pending(pending, &result);
-    if (state != c::Success) {
-        const char* late = c::api().result_error(&result);
-        const char* early = c::api().pending_error(pending);
-        const QueryError error = make_query_error(late != nullptr ? late : early != nullptr ? early : "unknown error");
+    c::Result result{};
+    const bool ready = work_off(pending);
+    if (!ready || c::api().execute_pending(pending, &result) != c::Success) {
+        const char* text = ready ? c::api().result_error(&result) : c::api().pending_error(pending);
+        const QueryError error = make_query_error(text != nullptr ? text : "unknown error");
         c::api().destroy_result(&result);
         c::api().destroy_pending(&pending);
         throw error;

@@ -109,6 +109,23 @@ TEST_CASE("a mistake is told with its place and the missing table by name") {
     CHECK(mistake(db, "  ").what() == std::string("there is no SQL statement"));
 }
 
+TEST_CASE("a value that cannot be converted while rows are made is told in plain words, as bad data") {
+    const Database database({});
+    auto connection = database.connect();
+    connection.query("CREATE TABLE people AS SELECT 'Sofia Nguyen' AS name FROM range(10)");
+    for (const bool streamed : {false, true}) {
+        duckdb::Statement statement = connection.prepare("SELECT CAST(name AS INTEGER) FROM people");
+        try {
+            duckdb::Result result = streamed ? statement.stream() : statement.run();
+            (void)result.next();
+            FAIL("it was converted");
+        } catch (const Error& e) {
+            CHECK(e.error_class == ErrorClass::BadData);
+            CHECK(std::string(e.what()).starts_with("Could not convert string 'Sofia Nguyen' to INT32"));
+        }
+    }
+}
+
 TEST_CASE("the cage: only the given folders, no extension, no setting") {
     const TempFolder inside, outside;
     const Database database({.folders = {inside.path}, .temp_folder = inside.path});
