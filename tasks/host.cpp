@@ -27,7 +27,7 @@ constexpr auto between_progress = std::chrono::milliseconds(100);
 constexpr auto before_preparing = std::chrono::milliseconds(4); ///< without work, until the next run's DuckDB is opened
 constexpr std::size_t longest_message = 256UL << 20;
 
-/// This process has more memory than a small order needs: a thread that ends lets the allocator give it back.
+/// This process has more memory than a small order needs: trimming, and ending a thread, lets the allocators give it back.
 bool holds_much() {
     constexpr long much = 96L << 20;
     std::ifstream in("/proc/self/statm");
@@ -235,7 +235,7 @@ void Host::start_attempt(const Json& message) {
     }
     spawn([this, order = std::move(order), running] {
         attempt(order, *running);
-        ::malloc_trim(1 << 20);
+        if (holds_much()) ::malloc_trim(1 << 20); // small orders would only fault the pages in again
     });
 }
 

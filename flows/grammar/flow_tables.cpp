@@ -184,7 +184,7 @@ const std::array load_verb{
     Field{.key = "key", .shape = Texts | ByTable, .doc = "The columns that identify a row; for insert_new and upsert.", .example = "[user_id, date]"},
     Field{.key = "newest_by", .shape = Text, .doc = "Of two versions of a row the one with the larger value of this column stays."},
     Field{.key = "delete", .shape = Choice | Template | Mapping, .doc = "Delete rows whose key is missing from a complete dataset, or where a condition holds.", .choices = "none|missing", .fallback = "none", .table = &delete_table},
-    Field{.key = "scope", .shape = Sql, .doc = "Which rows of the target the dataset speaks for: comparisons joined with `and`. It bounds what is deleted; a row of the dataset outside of it is written like any other.", .example = "date >= $interval_start_date and date < $interval_end_date"},
+    Field{.key = "scope", .shape = Sql, .doc = "Which rows of the target the dataset speaks for: comparisons joined with `and`. It bounds what is deleted; a row of the dataset outside of it is written like any other, with a warning.", .example = "date >= $interval_start_date and date < $interval_end_date"},
     Field{.key = "max_deletes", .shape = Percent, .doc = "More than this share of the scope is not deleted without an approval; with `100%` an empty dataset may also replace a table.", .fallback = "10%"},
     Field{.key = "create", .shape = Choice, .doc = "Create the table and add columns, or never.", .choices = "auto|never", .fallback = "auto"},
     Field{.key = "stamp", .shape = Texts, .doc = "run_id, batch_id, loaded_at add technical columns; other names are columns of the dataset that are written but never compared.", .example = "[run_id, loaded_at]"},

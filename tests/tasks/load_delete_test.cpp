@@ -68,6 +68,20 @@ TEST_CASE("the share of deletes is one of the rows that the scope held, whatever
     CHECK(counts(b.load(moved_on, {{"delete_rule", "missing"}, {"scope", "day = 1"}, {"max_deletes", {{"percent", 10}}}})) == "100 0 9 1");
 }
 
+TEST_CASE("rows that lie outside the scope are written, and told: the dataset may hold them only in part") {
+    Bench b(require_database());
+    const Json scoped = {{"delete_rule", "missing"}, {"scope", "day >= 2"}};
+    for (const std::string rows : {"(1, 1), (2, 2), (3, 2)", "(1, 1), (2, 2), (3, 3)"}) { // the first load and a merge
+        HostProcess host;
+        host.send(to_line("attempt", b.order(b.dataset("select * from (values " + rows + ") v(id, day)"), scoped)));
+        const Json event = host.receive("event");
+        REQUIRE(!event.is_null());
+        CHECK(event["message"].get<std::string>().starts_with("out.t: 1 of 3 rows of the dataset rows lie outside the scope (day >= 2)"));
+        CHECK(host.receive("done")["outcome"] == "completed");
+    }
+    CHECK(b.warehouse.value("SELECT count(*) FROM out.t") == "3");
+}
+
 TEST_CASE("a scope is compared as it is written: nothing is cut, rounded or moved to another day") {
     Bench b(require_database());
     Session(b.warehouse.url).run("CREATE SCHEMA out; CREATE TABLE out.t (id int PRIMARY KEY, code varchar(3), fixed char(3), amount numeric(9,2), day date, at timestamptz, local timestamp)");

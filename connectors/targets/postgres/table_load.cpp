@@ -98,6 +98,17 @@ std::string TableLoad::scope() {
     return scope_sql(plan_, parse_scope(request_.options.scope, value_of));
 }
 
+/// A row that the dataset may hold only in part, such as the sum of a week that begins before the interval, overwrites the whole.
+void TableLoad::tell_of_rows_outside(const std::string& scope, const std::string& where) {
+    if (request_.options.scope.empty() || !monitor_.event) return;
+    const std::int64_t outside = session_.run("SELECT count(*) FROM " + where + " t WHERE NOT coalesce((" + scope + "), false)").integer(0, 0);
+    if (outside == 0) return;
+    monitor_.event("warning", fmt::format("{}: {} of {} rows of the dataset {} lie outside the scope ({}); they were written, though the dataset may hold them only in part: "
+                                          "keep to the scope in the SQL, or give the run an interval of whole steps",
+                                          counts_.table, outside, table_.manifest.rows, table_.spec.task, request_.options.scope),
+                   {{"table", counts_.table}, {"rows", outside}});
+}
+
 /// As the contract says, so that the table does not depend on what the first batch happens to hold; without one, by what it holds.
 bool TableLoad::key_may_be_null() const {
     std::string any;
@@ -150,6 +161,7 @@ bool TableLoad::may_load_directly() const {
 void TableLoad::load_into_empty() {
     step("copying");
     counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());
+    if (delete_rule_ == "missing") tell_of_rows_outside(scope(), plan_.name.quoted());
 }
 
 void TableLoad::make_key() {

@@ -45,6 +45,7 @@ private:
     [[noreturn]] void refuse_duplicate(const std::string& key) const;
     [[noreturn]] void explain_violation(const SqlError& e) const;
     [[nodiscard]] std::string scope();
+    void tell_of_rows_outside(const std::string& scope, const std::string& where);
     [[nodiscard]] bool key_may_be_null() const;
     [[nodiscard]] std::string repeated_key() const;
     void step(const std::string& name, std::int64_t rows = 0) const;

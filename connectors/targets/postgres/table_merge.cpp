@@ -51,6 +51,7 @@ void TableLoad::merge() {
     const bool replaces = table_.spec.mode == "replace" && !request_.context.limit_rows;
     if (!replaces && delete_rule_ != "missing") return merge_stage();
     const std::string where = replaces ? "true" : scope();
+    if (!replaces) tell_of_rows_outside(where, stage_);
     const std::int64_t present = replaces ? 0 : session_.run("SELECT count(*) FROM " + plan_.name.quoted() + " t WHERE " + where).integer(0, 0);
     merge_stage();
     step("deleting");
