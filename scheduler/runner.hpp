@@ -106,7 +106,7 @@ public:
     [[nodiscard]] Json progress(std::int64_t run_id, TaskKey key) const;
     [[nodiscard]] std::uint64_t completed_task_runs() const { return completed_; }
 
-    /// Each false when the run is not live, or not in a state for it. `done` is called when it is committed.
+    /// Each false when the run is not live, or not in a state for it. `done` is called when it is committed (runner_requests.cpp).
     bool cancel(std::int64_t run_id, const std::string& message, std::function<void()> done);
     bool pause(std::int64_t run_id, const std::string& by, std::function<void()> done);
     bool resume(std::int64_t run_id, const std::string& by, std::function<void()> done);
