@@ -85,6 +85,11 @@ bool has_errors(const std::vector<Diagnostic>& diagnostics) {
     return std::any_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& d) { return d.severity == Severity::Error; });
 }
 
+void Diagnostics::error_of(Mark mark, const std::string& sentence) {
+    const auto end = sentence.find("; ");
+    error(mark, sentence.substr(0, end), end == std::string::npos ? "" : sentence.substr(end + 2));
+}
+
 void Diagnostics::add(Severity severity, Mark mark, const std::string& message, const std::string& hint) {
     if (full()) {
         ++dropped_;

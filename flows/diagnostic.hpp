@@ -43,6 +43,8 @@ public:
     explicit Diagnostics(const SourceText& source) : source_(source) {}
 
     void error(Mark mark, const std::string& message, const std::string& hint = {}) { add(Severity::Error, mark, message, hint); }
+    /// "what is wrong; what to do", as parsers throw it.
+    void error_of(Mark mark, const std::string& sentence);
     void warning(Mark mark, const std::string& message, const std::string& hint = {}) { add(Severity::Warning, mark, message, hint); }
 
     [[nodiscard]] const SourceText& source() const { return source_; }

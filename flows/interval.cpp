@@ -2,6 +2,8 @@
 
 #include "flows/zone.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <stdexcept>
 
@@ -19,12 +21,57 @@ LocalTime add_months(LocalTime local, std::int64_t months) {
     return date::local_days(moved) + (local - day);
 }
 
+struct Unit {
+    std::string_view word;
+    std::string_view ours;
+    int factor; ///< of ours
+};
+
+constexpr std::array<Unit, 28> foreign_units{{
+    {"sec", "s", 1},    {"secs", "s", 1},   {"second", "s", 1},  {"seconds", "s", 1}, {"min", "m", 1},    {"mins", "m", 1}, {"minute", "m", 1},
+    {"minutes", "m", 1}, {"H", "h", 1},     {"hr", "h", 1},      {"hrs", "h", 1},     {"hour", "h", 1},   {"hours", "h", 1}, {"D", "d", 1},
+    {"day", "d", 1},    {"days", "d", 1},   {"w", "d", 7},       {"W", "d", 7},       {"week", "d", 7},   {"weeks", "d", 7}, {"M", "mo", 1},
+    {"mon", "mo", 1},   {"month", "mo", 1}, {"months", "mo", 1}, {"Y", "y", 1},       {"year", "y", 1},   {"years", "y", 1}, {"yr", "y", 1},
+}};
+
+/// How a span in other words is written here: `1 week` is `7d`, `1h30m` is `90m`. Empty: it means nothing.
+std::string rewritten(std::string text) {
+    std::erase(text, ' ');
+    constexpr std::array<std::pair<std::string_view, int>, 3> elapsed{{{"h", 3600}, {"m", 60}, {"s", 1}}};
+    std::int64_t sum = 0;
+    int parts = 0;
+    std::string one;
+    for (std::size_t i = 0; i < text.size(); ++parts) {
+        const auto letters = std::min(text.find_first_not_of("0123456789", i), text.size());
+        const auto next = std::min(text.find_first_of("0123456789", letters), text.size());
+        if (letters == i || letters - i > 6) return {};
+        const auto number = std::stoll(text.substr(i, letters - i));
+        auto unit = text.substr(letters, next - letters);
+        const auto foreign = std::find_if(foreign_units.begin(), foreign_units.end(), [&](const Unit& u) { return u.word == unit; });
+        const int factor = foreign == foreign_units.end() ? 1 : foreign->factor;
+        if (foreign != foreign_units.end()) unit = foreign->ours;
+        one = std::to_string(number * factor) + unit;
+        const auto known = std::find_if(elapsed.begin(), elapsed.end(), [&](const auto& e) { return e.first == unit; });
+        if (known != elapsed.end())
+            sum += number * known->second;
+        else if (unit != "d" && unit != "mo" && unit != "y")
+            return {};
+        else if (parts > 0 || next < text.size())
+            return {}; // a day is no number of hours
+        i = next;
+    }
+    if (parts < 2) return one;
+    const auto whole = std::find_if(elapsed.begin(), elapsed.end(), [&](const auto& e) { return sum % e.second == 0; });
+    return std::to_string(sum / whole->second) + std::string(whole->first);
+}
+
 } // namespace
 
 Span parse_span(const std::string& text) {
     std::int64_t n = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
     const std::string unit(end, text.data() + text.size());
+    if (error == std::errc() && n > 0 && unit.empty()) throw std::invalid_argument("'" + text + "' has no unit: " + text + "s, " + text + "m, " + text + "h or " + text + "d");
     if (error != std::errc() || n < 0 || unit.empty())
         throw std::invalid_argument("'" + text + "' is no span of time; write a number and a unit: 90s, 5m, 2h, 7d, 1mo or 1y");
     constexpr std::int64_t most = 1'000'000'000; // 30 years in seconds, and what an int of days can be multiplied by
@@ -38,6 +85,7 @@ Span parse_span(const std::string& text) {
     if (unit == "d") return {0, small, 0};
     if (unit == "mo") return {small, 0, 0};
     if (unit == "y") return {small * 12, 0, 0};
+    if (const auto ours = rewritten(text); !ours.empty()) throw std::invalid_argument("'" + text + "' is written " + ours);
     throw std::invalid_argument("'" + unit + "' is no unit of time in '" + text + "'; the units are s, m, h, d, mo and y");
 }
 

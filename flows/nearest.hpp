@@ -14,4 +14,7 @@ namespace millrace {
 /// else the only candidate that begins with `name` or that `name` begins with; else empty.
 [[nodiscard]] std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 
+/// The candidate that other tools call `word` ("depends_on" for "needs"); empty where there is none.
+[[nodiscard]] std::string our_word_for(std::string_view word, const std::vector<std::string>& candidates);
+
 } // namespace millrace

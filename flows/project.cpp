@@ -168,6 +168,7 @@ private:
             const auto near = nearest(field.key, names);
             diagnostics_.error(field.mark, fmt::format("a connection of type {} has no field '{}'", connection.type, field.key),
                                near.empty() ? fmt::format("its fields are {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
+            std::erase(required, near); // it is there, but misspelt
         }
         for (const auto& name : required)
             if (!connection.fields.contains(name)) diagnostics_.error(entry.mark, fmt::format("the connection '{}' lacks `{}`", entry.key, name));

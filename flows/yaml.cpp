@@ -35,6 +35,8 @@ public:
         check_tag(tag, scalar.mark);
         scalar.text = value;
         scalar.style = style_at(scalar.mark);
+        const bool block = scalar.style == YamlNode::Style::Block || scalar.style == YamlNode::Style::Folded;
+        if (block && value.find_first_not_of("\n ") == std::string::npos && report_unindented_block(scalar.mark.line, diagnostics_)) throw Stop();
         scalar.mark.length = scalar.style == YamlNode::Style::Quoted ? length_of_quoted(scalar.mark) : static_cast<int>(value.size());
         put(std::move(scalar), anchor);
     }
@@ -140,9 +142,20 @@ private:
             check_key(parent, value);
             parent.key = std::move(value);
         } else {
+            check_glued(*parent.key, value);
             if (value.is_null()) value.mark = parent.key->mark; // yaml-cpp reports the next token's place
             parent.node.entries.push_back({parent.key->text, parent.key->mark, std::move(value)});
             parent.key.reset();
+        }
+    }
+
+    /// "extract:clockify.clients" where a mapping belongs, or as a key without a value: read as text it would puzzle later.
+    void check_glued(const YamlNode& key, const YamlNode& value) {
+        const bool alone = value.is_scalar() && value.style == YamlNode::Style::Plain && value.mark.line > key.mark.line;
+        if (!alone && !(value.is_null() && key.style == YamlNode::Style::Plain)) return;
+        if (const auto colon = glued_colon_at(alone ? value.mark : key.mark, diagnostics_)) {
+            report_glued(*colon, diagnostics_);
+            throw Stop();
         }
     }
 
@@ -174,7 +187,7 @@ const YamlEntry* YamlNode::find(std::string_view key) const {
 
 std::optional<YamlNode> parse_yaml(const SourceText& source, Diagnostics& diagnostics, const YamlLimits& limits) {
     if (!check_bytes(source, diagnostics, limits.bytes)) return std::nullopt;
-    const bool tabs = check_tabs(source, diagnostics);
+    if (check_indentation(source, diagnostics)) return std::nullopt;
     TreeBuilder builder(source, diagnostics, limits);
     try {
         std::istringstream stream(source.text());
@@ -183,7 +196,7 @@ std::optional<YamlNode> parse_yaml(const SourceText& source, Diagnostics& diagno
     } catch (const Stop&) {
         return std::nullopt;
     } catch (const YAML::Exception& e) {
-        if (!tabs) report_yaml_error(e.msg, {e.mark.line + 1, e.mark.column + 1, 1}, diagnostics);
+        report_yaml_error(e.msg, {e.mark.line + 1, e.mark.column + 1, 1}, diagnostics);
         return std::nullopt;
     }
     if (!builder.root) return YamlNode{};

@@ -79,6 +79,43 @@ Mark last_open_bracket(const SourceText& source, char open, char close, Mark end
     return unclosed.empty() ? end : unclosed.back();
 }
 
+/// The length of the name that the line begins with, behind spaces and "- ", when a ':' follows it; `name` is where it begins.
+std::size_t key_length(std::string_view line, std::size_t& name) {
+    name = indent_of(line);
+    if (line.substr(name).starts_with("- ")) name = std::min(line.find_first_not_of(' ', name + 1), line.size());
+    auto end = name;
+    while (end < line.size() && (std::isalnum(static_cast<unsigned char>(line[end])) || line[end] == '_')) ++end;
+    return end < line.size() && line[end] == ':' ? end - name : 0;
+}
+
+bool is_key_line(std::string_view line) {
+    std::size_t name = 0;
+    const auto length = key_length(line, name);
+    return length > 0 && (name + length + 1 >= line.size() || line[name + length + 1] == ' ');
+}
+
+/// The ':' of "key:value", which YAML reads as one text. Not of "https://" and "id::text".
+std::optional<Mark> glued_colon(std::string_view line, int number) {
+    std::size_t name = 0;
+    const auto length = key_length(line, name);
+    const auto behind = name + length + 1;
+    if (length == 0 || behind >= line.size() || std::string_view(" /:,}\t").find(line[behind]) != std::string_view::npos) return std::nullopt;
+    return Mark{number, static_cast<int>(behind), 1};
+}
+
+/// A mistake in the lines above that explains why YAML stumbles here.
+bool report_slip_above(int number, Diagnostics& diagnostics) {
+    const auto& source = diagnostics.source();
+    for (int above = number; above >= std::max(1, number - 30); --above)
+        if (report_unindented_block(above, diagnostics)) return true;
+    for (int above = number - 1; above >= 1 && !is_key_line(source.line(above)); --above)
+        if (const auto colon = glued_colon(source.line(above), above)) {
+            report_glued(*colon, diagnostics);
+            return true;
+        }
+    return false;
+}
+
 bool report_size(const SourceText& source, Diagnostics& diagnostics, std::size_t most_bytes) {
     const auto size = source.text().size();
     if (size <= most_bytes) return false;
@@ -130,7 +167,32 @@ bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t
     return true;
 }
 
-bool check_tabs(const SourceText& source, Diagnostics& diagnostics) {
+void report_glued(Mark colon, Diagnostics& diagnostics) {
+    diagnostics.error(colon, "a space is missing behind this ':'", "a key, a ':', a space, the value; text with a ':' in it may stand in quotes");
+}
+
+std::optional<Mark> glued_colon_at(Mark mark, const Diagnostics& diagnostics) {
+    const auto line = diagnostics.source().line(mark.line);
+    const auto start = std::min(static_cast<std::size_t>(std::max(mark.column - 1, 0)), line.size());
+    auto colon = glued_colon(line.substr(start), mark.line);
+    if (colon) colon->column += static_cast<int>(start);
+    return colon;
+}
+
+bool report_unindented_block(int number, Diagnostics& diagnostics) {
+    const auto& source = diagnostics.source();
+    const auto opener = source.line(number);
+    int next = number + 1;
+    while (next <= source.lines() && indent_of(source.line(next)) == source.line(next).size()) ++next;
+    const auto line = source.line(next);
+    const auto indent = indent_of(line);
+    if (!opens_block(opener) || next > source.lines() || indent > indent_of(opener)) return false;
+    if (is_key_line(line) || line[indent] == '-' || line[indent] == '#') return false; // the text is left empty
+    diagnostics.error({next, static_cast<int>(indent) + 1, 1}, fmt::format("this text belongs to line {} and does not stand further to the right", number), "indent it below its key");
+    return true;
+}
+
+bool check_indentation(const SourceText& source, Diagnostics& diagnostics) {
     bool found = false;
     std::size_t block_indent = std::string_view::npos; // of the line that opened a block scalar
     for (int number = 1; number <= source.lines(); ++number) {
@@ -140,6 +202,10 @@ bool check_tabs(const SourceText& source, Diagnostics& diagnostics) {
         if (block_indent != std::string_view::npos && indent > block_indent) continue;
         block_indent = opens_block(line) ? indent : std::string_view::npos;
         const auto tab = line.substr(0, indent).find('\t');
+        if (!found && line.substr(indent).starts_with("\xC2\xA0")) {
+            diagnostics.error({number, static_cast<int>(indent) + 1, 2}, "a no-break space is used to indent this line", "indent with plain spaces");
+            found = true;
+        }
         if (tab == std::string_view::npos || line[indent] == '#') continue;
         if (!found) diagnostics.error({number, static_cast<int>(tab) + 1, 1}, "a tab is used to indent this line", "indent with spaces");
         found = true;
@@ -153,6 +219,7 @@ void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagn
         mark.line = diagnostics.source().lines();
         mark.column = static_cast<int>(diagnostics.source().line(mark.line).size()) + 1;
     }
+    if (!message.starts_with("unknown escape") && report_slip_above(mark.line, diagnostics)) return;
     const auto before = diagnostics.source().line(mark.line).substr(0, static_cast<std::size_t>(std::max(mark.column - 1, 0)));
     const bool escape = message.starts_with("bad character found while scanning hex") || message.starts_with("invalid unicode") || message.starts_with("unknown escape");
     if (const auto backslash = before.rfind('\\'); escape && backslash != std::string_view::npos) mark.column = static_cast<int>(backslash) + 1;

@@ -156,6 +156,7 @@ private:
         };
         for (std::size_t i = 0;; ++i) {
             if (i >= tokens.size() || (tokens[i].kind != Word && tokens[i].kind != Quoted)) return refuse(i, "a column of the target belongs here", form);
+            if (sees(i + 1, "(")) return refuse(i, "a scope has no functions", form);
             for (const auto& table : load.tables)
                 if (const auto columns = columns_of(table.task); columns && !contains(*columns, tokens[i].text))
                     refuse(i, fmt::format("`scope` names the column '{}', which '{}' does not have", tokens[i].text, table.task), did_you_mean(tokens[i].text, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));

@@ -124,10 +124,24 @@ private:
     void check_load(const DraftTask& task, const LoadOptions& options) {
         const auto* into = task.node->find("into");
         if (options.connection.empty() || into == nullptr) return;
-        const auto connection = resolve_connection(options.connection, into->value.mark, draft_, scope_);
+        const auto mark = into->value.mark;
+        if (lacks_connection(options, into->value)) return;
+        const auto connection = resolve_connection(options.connection, mark, draft_, scope_);
         if (!connection) return;
+        if (task.node->find("load")->value.is_scalar() && split_object(into->value.text).rest.empty())
+            return scope_.diagnostics.error(mark, "`into` names no table", fmt::format("write {0}.TABLE or {0}.SCHEMA.TABLE", options.connection));
         for (const auto& type : connection->types) check_target(task, options, type, into->value.mark);
         check_deletes(task, options);
+    }
+
+    /// `into: demo.hours`, where neither 'demo' nor a name like it is a connection: the warehouse was left out.
+    bool lacks_connection(const LoadOptions& options, const YamlNode& into) {
+        const auto& connections = scope_.project.connections;
+        const auto& text = into.text;
+        if (text.starts_with("${") || connections.contains(options.connection) || !connections.contains("warehouse")) return false;
+        if (!nearest(options.connection, keys(connections)).empty() || std::count(text.begin(), text.end(), '.') > 1) return false;
+        scope_.diagnostics.error(into.mark, fmt::format("no connection is called '{}'", options.connection), fmt::format("a table of the warehouse is written warehouse.{}; another connection is declared in millrace.yaml", text));
+        return true;
     }
 
     void check_target(const DraftTask& task, const LoadOptions& options, const std::string& type, Mark mark) {

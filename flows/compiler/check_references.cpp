@@ -49,7 +49,10 @@ public:
     }
 
     void check() {
-        for (const auto& text : draft_.param_defaults) check_template(text);
+        for (const auto& [text, usable] : draft_.param_defaults) {
+            check_order_of_params(text, usable);
+            check_template(text);
+        }
         for (const auto& task : draft_.tasks) {
             if (scope_.diagnostics.full()) return;
             for (const auto& text : task.templates) check_template(text);
@@ -61,6 +64,20 @@ public:
 private:
     [[nodiscard]] Mark inside(const TemplateText& text, const Reference& r) const { return mark_inside(*text.node, r.offset, r.length, scope_.diagnostics.source()); }
 
+    /// A default may use the parameters above its own; what a schedule gives is known before any of them.
+    void check_order_of_params(const TemplateText& text, std::size_t usable) {
+        std::vector<Reference> found;
+        try {
+            found = references(text.node->text);
+        } catch (const std::invalid_argument&) {
+            return; // reported by check_template
+        }
+        for (const auto& r : found)
+            for (std::size_t i = usable; i < draft_.plan.params.size(); ++i)
+                if (draft_.plan.params[i].name == r.name)
+                    scope_.diagnostics.error(inside(text, r), fmt::format("'{}' has no value here yet", r.name), usable == 0 ? "a value for it may use ${run.at} or ${interval.start}" : "a default may use the parameters above its own");
+    }
+
     void check_template(const TemplateText& text) {
         try {
             for (const auto& reference : references(text.node->text)) {
@@ -68,7 +85,7 @@ private:
                 check_reference(text, reference);
             }
         } catch (const std::invalid_argument& e) {
-            scope_.diagnostics.error(text.node->mark, e.what());
+            scope_.diagnostics.error_of(text.node->mark, e.what());
         }
     }
 
@@ -95,8 +112,13 @@ private:
             hint = "put it in a connection in millrace.yaml, or give a command its `env` with ${env.NAME}";
         } else if (r.name.starts_with("event.")) {
             message = "`event` is not available yet";
+        } else if (r.name.empty()) {
+            message = "'${}' names nothing";
+            hint = fmt::format("there are {}", fmt::join(names_, ", "));
         } else {
-            const auto near = nearest(r.name, names_);
+            const auto dot = r.name.find('.');
+            const bool of_params = r.name.starts_with("param.") || r.name.starts_with("params."); // as other tools call them
+            const auto near = nearest(of_params ? r.name.substr(dot + 1) : r.name, names_);
             hint = near.empty() ? fmt::format("there are {}", fmt::join(names_, ", ")) : "did you mean ${" + near + "}?";
         }
         scope_.diagnostics.error(inside(text, r), message, hint);
@@ -111,7 +133,7 @@ private:
         try {
             (void)format_time(Instant{}, r.format, find_zone("UTC"));
         } catch (const std::invalid_argument& e) {
-            scope_.diagnostics.error(inside(text, r), e.what());
+            scope_.diagnostics.error_of(inside(text, r), e.what());
         }
     }
 

@@ -78,7 +78,7 @@ struct Draft {
     std::map<std::string, Mark> param_marks;
     std::vector<SlotDemand> limits;
     std::vector<std::pair<SlotDemand, Mark>> limit_marks; ///< of the flow, then of all tasks
-    std::vector<TemplateText> param_defaults;
+    std::vector<std::pair<TemplateText, std::size_t>> param_defaults; ///< with the number of the parameters that they may use
     std::vector<DraftTask> tasks;             ///< in the order of the file
     std::map<std::string, std::size_t> index; ///< name -> place in `tasks`
 

@@ -1,5 +1,6 @@
 #include "flows/compiler/draft.hpp"
 #include "flows/error.hpp"
+#include "flows/nearest.hpp"
 #include "flows/sql_scan.hpp"
 
 #include <fmt/format.h>
@@ -159,6 +160,7 @@ private:
         if (std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Reference; })) return;
         if (result.error.starts_with("there is no parameter $")) return;
         auto [message, hint] = split_hint(result.error);
+        if (hint.empty()) hint = syntax_hint(message);
         if (const auto* other = task_without_dataset(message)) {
             message = fmt::format("'{}' is a {} task and makes no dataset", other->plan.name, to_string(other->plan.verb));
             hint = other->plan.verb == Verb::Run ? "add `output: parquet` to it" : "extract, transform and run (with output) make datasets";
@@ -167,8 +169,22 @@ private:
         const auto offset = static_cast<std::size_t>(result.error_offset);
         std::size_t length = 1;
         for (const auto& token : tokens)
-            if (token.offset <= offset && offset < token.offset + token.length) length = token.offset + token.length - offset;
+            if (token.offset <= offset && offset < token.offset + token.length) {
+                length = token.offset + token.length - offset;
+                if (token.kind == SqlToken::Kind::Quoted && message.starts_with("Referenced column") && !hint.starts_with("did you"))
+                    hint = "double quotes are for names; a text stands in single ones: '" + token.text + "'";
+            }
         scope_.diagnostics.error(scope_.mark_in(*piece, offset, length), message, hint);
+    }
+
+    /// What the word or sign means at which DuckDB's parser stumbled, where other templates or a task's name explain it.
+    std::string syntax_hint(const std::string& message) {
+        constexpr std::string_view near = "syntax error at or near \"";
+        if (!message.starts_with(near) || !message.ends_with('"')) return {};
+        const auto word = message.substr(near.size(), message.size() - near.size() - 1);
+        if (word == "{" || word == ":" || word == "%") return "SQL has no templates: a parameter is written $name, a task's table by its name";
+        if (draft_.find(lower_case(word)) != nullptr) return fmt::format("'{}' is also a word of SQL: as a task it stands in double quotes", word);
+        return {};
     }
 
     /// The task of "there is no task 'x' to read", when it is there after all.
@@ -187,8 +203,28 @@ private:
         const auto text = error.find_first_not_of('\n', line);
         auto hint = text == std::string::npos ? "" : error.substr(text, error.find('\n', text) - text);
         for (const std::string_view candidates : {"Candidate bindings: ", "Candidate Entries: "})
-            if (hint.starts_with(candidates)) hint = "there are " + hint.substr(hint.find_first_not_of(": ", candidates.size() - 1));
+            if (hint.starts_with(candidates)) hint = among(message, hint.substr(candidates.size()));
+        if (hint.find("Candidate functions:") != std::string::npos) hint.clear(); // the list itself is on further lines
+        if (hint.starts_with("Did you mean")) hint = "did you mean" + hint.substr(12);
+        if (message.ends_with("file system operations are disabled by configuration")) return {"SQL reads no files", "it reads the datasets of other tasks; a `run` task with `output` can make one of a file"};
         return {message, hint};
+    }
+
+    /// The one of DuckDB's candidates ("a", "b") that the name in its sentence is nearest to, else all of them.
+    static std::string among(const std::string& message, const std::string& candidates) {
+        const auto quoted_words = [](const std::string& text) {
+            std::vector<std::string> found;
+            for (auto open = text.find('"'); open != std::string::npos;) {
+                const auto close = text.find('"', open + 1);
+                if (close == std::string::npos) break;
+                found.push_back(text.substr(open + 1, close - open - 1));
+                open = text.find('"', close + 1);
+            }
+            return found;
+        };
+        const auto names = quoted_words(message), known = quoted_words(candidates);
+        const auto near = names.empty() ? "" : nearest(names.back(), known);
+        return near.empty() ? "there are " + candidates : "did you mean \"" + near + "\"?";
     }
 
     Draft& draft_;

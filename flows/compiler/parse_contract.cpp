@@ -54,14 +54,15 @@ void parse_contract(const Form& form, DraftTask& task, Diagnostics& diagnostics)
     task.contract.rejects.max = {std::nullopt, 0};
     const auto* rejects = form.get("rejects");
     if (rejects == nullptr) return;
-    if (task.contract.columns.empty() && task.contract.checks.empty())
+    if (form.node().find("columns") == nullptr && form.node().find("checks") == nullptr)
         diagnostics.warning(form.key_mark("rejects"), "without `columns` or `checks` nothing can be rejected", "add `columns:`");
     const Form policy(*rejects, {&rejects_table}, "`rejects`", diagnostics);
     auto& spec = task.contract.rejects;
     spec.to = policy.text("to", "fail");
     spec.max = policy.share("max").value_or(spec.max);
     spec.min_rows = policy.whole("min_rows").value_or(0);
-    if (spec.to == "fail" && policy.get("max") != nullptr && spec.max.percent.value_or(0) + static_cast<double>(spec.max.count.value_or(0)) > 0)
+    const bool to_is_sound = policy.node().find("to") == nullptr || policy.get("to") != nullptr;
+    if (to_is_sound && spec.to == "fail" && policy.get("max") != nullptr && spec.max.percent.value_or(0) + static_cast<double>(spec.max.count.value_or(0)) > 0)
         diagnostics.error(policy.key_mark("max"), "`max` allows rejected rows, but `to: fail` stops at the first", "add `to: quarantine`, or remove `max`");
 }
 

@@ -97,9 +97,9 @@ private:
     }
 
     /// The value in its JSON form, after checks; a text with `${}` is checked when a run begins.
-    Json param_value(const ParamSpec& param, const YamlNode& value) {
+    Json param_value(const ParamSpec& param, const YamlNode& value, bool of_schedule = false) {
         if (value.is_scalar() && value.text.find("${") != std::string::npos) {
-            draft_.param_defaults.push_back({&value, false});
+            draft_.param_defaults.push_back({{&value, false}, of_schedule ? 0 : draft_.plan.params.size()});
             return value.text;
         }
         std::string why;
@@ -159,7 +159,7 @@ private:
         if (const auto* params = form.get("params"))
             for (const auto& entry : params->entries) {
                 if (const auto* param = draft_.param(entry.key))
-                    schedule.params[entry.key] = param_value(*param, entry.value);
+                    schedule.params[entry.key] = param_value(*param, entry.value, true);
                 else
                     diagnostics_.error(entry.mark, fmt::format("the flow has no parameter '{}'", entry.key), did_you_mean(entry.key, names, "declare it under `params:`"));
             }
@@ -176,6 +176,9 @@ private:
         if (interval.from == "schedule") interval.from.clear();
         if (form.get("every") != nullptr && interval.every.is_zero()) diagnostics_.error(form.get("every")->mark, "an interval of no length holds nothing");
         if (form.get("chunk") != nullptr && interval.chunk.is_zero()) diagnostics_.error(form.get("chunk")->mark, "chunks of no length never reach the end of the interval");
+        for (const auto& [key, span] : {std::pair{"lookback", interval.lookback}, {"chunk", interval.chunk}})
+            if (interval.every.seconds == 0 && span.seconds > 0 && form.get(key)->text.ends_with("m"))
+                diagnostics_.warning(form.get(key)->mark, fmt::format("'{}' is minutes, of an interval of days", form.get(key)->text), fmt::format("a month is written {}o", form.get(key)->text));
         const Instant base = anchor_of(Span{0, 1, 0}, "UTC");
         const auto length = [&](const Span& span) { return add(base, span, 1, "UTC") - base; };
         if (const auto* chunk = form.get("chunk"); chunk != nullptr && !interval.every.is_zero() && interval.from.empty() && length(interval.chunk) > length(interval.every) + length(interval.lookback))
@@ -190,9 +193,7 @@ private:
             parse();
             return true;
         } catch (const std::invalid_argument& e) {
-            const std::string sentence = e.what(); // "what is wrong; what to do"
-            const auto semicolon = std::min(sentence.find("; "), sentence.size());
-            diagnostics_.error(mark, sentence.substr(0, semicolon), semicolon < sentence.size() ? sentence.substr(semicolon + 2) : "");
+            diagnostics_.error_of(mark, e.what());
             return false;
         }
     }

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace millrace {
 namespace {
@@ -187,7 +188,6 @@ private:
                 if (const auto* node = form_.get(key); node != nullptr && node->is_map())
                     diagnostics_.error(node->mark, fmt::format("`{}` by table goes with `load` by table", key), fmt::format("{}: {}", key, key == std::string_view("mode") ? "upsert" : "id"));
             add_table(options, into.rest, object->text, object->mark);
-            if (form_.get("into") != nullptr && into.rest.empty()) diagnostics_.error(form_.get("into")->mark, "`into` names no table", "write CONNECTION.TABLE or CONNECTION.SCHEMA.TABLE");
             return;
         }
         if (object->entries.empty()) diagnostics_.error(object->mark, "no table is loaded", "load: {hours: hours, projects: projects}, for example: each table with its task");
@@ -215,7 +215,7 @@ private:
         if (mode != "insert_new" && mode != "upsert") {
             if (!mode.empty() && !table.key.empty() && !by_table) diagnostics_.error(form_.key_mark("key"), fmt::format("mode {} compares no keys", mode), "remove `key`, or use mode upsert or insert_new");
         } else if (form_.node().find("key") == nullptr) {
-            diagnostics_.error(form_.key_mark("mode"), fmt::format("mode {} needs `key`", mode), "the columns that identify a row: key: id");
+            if (!form_.lacks_by_spelling("key")) diagnostics_.error(form_.key_mark("mode"), fmt::format("mode {} needs `key`", mode), "the columns that identify a row: key: id");
         } else if (node != nullptr && table.key.empty()) {
             diagnostics_.error(node->mark, by_table ? fmt::format("mode {} needs a key for the table '{}'", mode, short_name) : fmt::format("mode {} needs a column in `key`", mode),
                                "the columns that identify a row");
@@ -359,12 +359,29 @@ bool is_key_of_tasks(const std::string& key) {
            std::any_of(verb_table.begin(), verb_table.end(), [&](const VerbRow& row) { return find_field(*row.table, key) != nullptr; });
 }
 
+/// A key of a task where a task's name belongs.
+bool is_misplaced(const YamlEntry& entry) {
+    if (!entry.value.is_map()) return is_key_of_tasks(entry.key);
+    constexpr std::array maps{"with", "columns", "rejects", "retry", "limits", "env"};
+    return std::find(maps.begin(), maps.end(), entry.key) != maps.end() && verbs_of(entry.value).empty();
+}
+
+std::string nearest_verb(const std::string& key, const std::vector<std::string>& verbs) {
+    const auto near = nearest(key, verbs);
+    return near.empty() ? our_word_for(key, verbs) : near;
+}
+
 /// The one verb of a task; null, after an error, when there is none or two.
 const VerbRow* verb_of(const YamlEntry& entry, Diagnostics& diagnostics) {
-    if (!entry.value.is_map()) {
-        const bool is_key = is_key_of_tasks(entry.key);
+    if (entry.value.is_scalar())
+        for (const auto& row : verb_table)
+            if (const std::string verb(to_string(row.verb)); entry.value.style == YamlNode::Style::Plain && entry.value.text.starts_with(verb + " ")) {
+                diagnostics.error(entry.value.mark, fmt::format("a ':' is missing behind '{}'", verb), fmt::format("{}: {{{}: {}}}", entry.key, verb, entry.value.text.substr(verb.size() + 1)));
+                return nullptr;
+            }
+    if (!entry.value.is_map() || is_misplaced(entry)) {
         diagnostics.error(entry.mark, fmt::format("the task '{}' has no verb", entry.key),
-                          is_key ? fmt::format("`{}` is a key of a task: indent it below the task's name", entry.key) : "a task is one verb with its object: extract, transform, load, run, approve or wait");
+                          is_misplaced(entry) ? fmt::format("`{}` is a key of a task: indent it below the task's name", entry.key) : "a task is one verb with its object: extract, transform, load, run, approve or wait");
         return nullptr;
     }
     const auto found = verbs_of(entry.value);
@@ -376,8 +393,10 @@ const VerbRow* verb_of(const YamlEntry& entry, Diagnostics& diagnostics) {
     if (found.empty()) {
         std::vector<std::string> verbs;
         for (const auto& row : verb_table) verbs.emplace_back(to_string(row.verb));
+        if (entry.value.find("<<") != nullptr) return nullptr; // reported with the merge key
+        std::erase_if(verbs, [](const std::string& verb) { return std::any_of(verb_table.begin(), verb_table.end(), [&](const VerbRow& row) { return row.later && verb == to_string(row.verb); }); });
         for (const auto& key : entry.value.entries)
-            if (const auto near = nearest(key.key, verbs); !near.empty() && find_field(task_table, key.key) == nullptr && find_field(dataset_table, key.key) == nullptr) {
+            if (const auto near = nearest_verb(key.key, verbs); !near.empty() && find_field(task_table, key.key) == nullptr && find_field(dataset_table, key.key) == nullptr) {
                 diagnostics.error(key.mark, fmt::format("the task '{}' has no key '{}'", entry.key, key.key), "did you mean '" + near + "'?");
                 return nullptr;
             }
@@ -408,9 +427,15 @@ void parse_tasks(const YamlNode& tasks, const YamlNode* defaults, Draft& draft, 
         common.timeout = parse_timeout(form, 0, diagnostics);
         if (const auto* memory = form.get("memory")) common.memory_bytes = parse_memory(memory->text);
     }
-    for (const auto& entry : tasks.entries) {
+    const SourceText nowhere("", "");
+    Diagnostics quiet(nowhere);
+    for (std::size_t i = 0; i < tasks.entries.size(); ++i) {
+        const auto& entry = tasks.entries[i];
         if (const auto why = name_mistake(entry.key); !why.empty()) diagnostics.error(entry.mark, why, name_rule(entry.key));
-        if (const auto* verb = verb_of(entry, diagnostics)) {
+        // Of keys that stand at the depth of their task the first one is told, and the task is not told to be empty.
+        const bool follows = is_misplaced(entry) && i > 0 && is_misplaced(tasks.entries[i - 1]);
+        const bool emptied = entry.value.is_null() && i + 1 < tasks.entries.size() && is_misplaced(tasks.entries[i + 1]);
+        if (const auto* verb = verb_of(entry, follows || emptied ? quiet : diagnostics)) {
             draft.tasks.push_back(TaskParser(entry, *verb, common, draft, diagnostics).parse());
         } else {
             // Its name counts all the same, or every reference to it would be a mistake too.

@@ -95,7 +95,7 @@ Json typed_param(const ParamSpec& param, const YamlNode& value, std::string& why
     if (param.type == "decimal" && !is_decimal(value.text)) return refuse("a number such as 12.50");
     if (param.type == "date" && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z"))) return refuse("a date such as 2026-11-20");
     if (param.type == "timestamptz" && !parse_rfc3339(value.text) && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z")))
-        return refuse("an instant such as 2026-11-20T06:00:00Z");
+        return refuse("a date or an instant such as 2026-11-20T06:00:00Z");
     why = range_mistake(param, json, value.text);
     return param.type == "int" || param.type == "bool" ? json : Json(value.text);
 }

@@ -28,7 +28,7 @@ const std::array flow_fields{
     Field{.key = "expect", .shape = Mapping, .doc = "When someone should be told that a run is late.", .table = &expect_table, .later = true},
     Field{.key = "notify", .shape = Mapping, .doc = "Which channel hears of what.", .table = &notify_table, .later = true},
     Field{.key = "defaults", .shape = Mapping, .doc = "Options that every task has unless it says otherwise.", .table = &defaults_table},
-    Field{.key = "tasks", .shape = Named, .doc = "The tasks by name. Each is one verb with its object; everything else is an option.", .table = &task_table, .required = true},
+    Field{.key = "tasks", .shape = Named, .doc = "The tasks by name. Each is one verb with its object; everything else is an option.", .example = "{clients: {extract: clockify.clients}}", .table = &task_table, .required = true},
 };
 
 const std::array schedule_fields{

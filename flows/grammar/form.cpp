@@ -32,7 +32,10 @@ std::vector<std::string> keys_of(const std::vector<const Table*>& tables) {
 std::string nearest_key(const YamlNode& node, const std::string& key, const std::vector<const Table*>& tables) {
     auto names = keys_of(tables);
     std::stable_partition(names.begin(), names.end(), [&](const std::string& name) { return find_in(tables, name)->required && node.find(name) == nullptr; });
-    return nearest(key, names);
+    const auto near = nearest(key, names);
+    if (!near.empty()) return near;
+    std::erase_if(names, [&](const std::string& name) { return node.find(name) != nullptr; });
+    return our_word_for(key, names);
 }
 
 void collect(const Table& table, std::vector<const Table*>& all) {
@@ -85,16 +88,24 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
         diagnostics.error(node_.mark, fmt::format("{} must be a mapping of keys and values", what), suggestion(keys_of(tables), ""));
         return;
     }
-    std::vector<std::string> meant; // keys that are there, but misspelt: not to be reported as missing too
     bool later = false; // then what is missing may be missing because of it
-    for (const auto& entry : node_.entries) {
+    const Field* emptied = nullptr; // its entries stand at its own depth: told with the first of them
+    for (std::size_t i = 0; i < node_.entries.size(); ++i) {
+        const auto& entry = node_.entries[i];
         const Field* field = find_in(tables, entry.key);
         if (diagnostics.full()) return;
-        if (field == nullptr) {
-            meant.push_back(nearest_key(node_, entry.key, tables));
-            const auto elsewhere = meant.back().empty() ? place_elsewhere(tables, entry.key) : "";
+        const auto* next = i + 1 < node_.entries.size() ? &node_.entries[i + 1] : nullptr;
+        constexpr Shape maps = Shape::Mapping | Shape::Named | Shape::Values | Shape::Slots | Shape::Strings;
+        if (field != nullptr) emptied = !field->later && has(field->shape, maps) && entry.value.is_null() && next != nullptr && find_in(tables, next->key) == nullptr ? field : nullptr;
+        if (emptied != nullptr && field == nullptr) {
+            if (find_in(tables, node_.entries[i - 1].key) == emptied) diagnostics.error(entry.mark, fmt::format("`{}` is empty, and '{}' is no key of {}", emptied->key, entry.key, what), fmt::format("indent '{}' below `{}`", entry.key, emptied->key));
+        } else if (emptied != nullptr) {
+            continue;
+        } else if (field == nullptr) {
+            misspelt_.push_back(nearest_key(node_, entry.key, tables));
+            const auto elsewhere = misspelt_.back().empty() ? place_elsewhere(tables, entry.key) : "";
             const bool cut = entry.value.is_null() && entry.key.find(' ') != std::string::npos;
-            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), cut ? cut_by_comma : !elsewhere.empty() ? elsewhere : suggestion(keys_of(tables), meant.back()));
+            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), cut ? cut_by_comma : !elsewhere.empty() ? elsewhere : suggestion(keys_of(tables), misspelt_.back()));
         } else if (field->later) {
             later = true;
             diagnostics.error(entry.mark, fmt::format("`{}` is not available yet", entry.key), "leave it out: this version does not act on it");
@@ -106,9 +117,11 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
     }
     for (const Table* table : tables)
         for (const auto& field : table->fields)
-            if (field.required && !later && node_.find(field.key) == nullptr && std::find(meant.begin(), meant.end(), field.key) == meant.end())
+            if (field.required && !later && node_.find(field.key) == nullptr && !lacks_by_spelling(field.key))
                 diagnostics.error(node_.mark, fmt::format("{} lacks `{}`", what, field.key), fmt::format("`{}`: {}", field.key, field.doc));
 }
+
+bool Form::lacks_by_spelling(std::string_view key) const { return std::find(misspelt_.begin(), misspelt_.end(), key) != misspelt_.end(); }
 
 const YamlNode* Form::get(std::string_view key) const {
     const auto found = std::find_if(sound_.begin(), sound_.end(), [&](const YamlEntry* e) { return e->key == key; });

@@ -24,6 +24,8 @@ public:
     [[nodiscard]] const YamlNode* get(std::string_view key) const;
     /// The place of the key, or of the mapping without it.
     [[nodiscard]] Mark key_mark(std::string_view key) const;
+    /// The key is there, but misspelt, which is reported: it is not to be reported as missing too.
+    [[nodiscard]] bool lacks_by_spelling(std::string_view key) const;
     [[nodiscard]] const YamlNode& node() const { return node_; }
 
     [[nodiscard]] std::string text(std::string_view key, std::string fallback = {}) const;
@@ -42,6 +44,7 @@ private:
 
     const YamlNode& node_;
     std::vector<const YamlEntry*> sound_;
+    std::vector<std::string> misspelt_; ///< the keys that misspelt ones mean
 };
 
 /// The scalars of a list, or the one scalar.

@@ -56,6 +56,10 @@ constexpr Shape scalars = Text | Template | Name | Task | Sql | Whole | Bool | F
 constexpr Shape lists = Texts | Choices | Tasks | Mappings;
 constexpr Shape maps = Mapping | Named | Values | Slots | Strings | ByTable;
 
+bool same_letters(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
 std::string joined(const std::vector<std::string>& parts, const char* last) {
     std::string text;
     for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : i + 1 < parts.size() ? ", " : last) + parts[i];
@@ -116,16 +120,19 @@ std::string scalar_complaint(const YamlNode& value, Shape shape, const Field& fi
 std::string advice(const YamlNode& value, const Field& field, const std::string& why) {
     if (!value.is_scalar()) return {};
     if (has(field.shape, Choice | Choices))
-        if (const auto near = nearest(value.text, choices_of(field.choices)); !near.empty()) return "did you mean '" + near + "'?";
+        for (const auto& near : {nearest(value.text, choices_of(field.choices)), our_word_for(value.text, choices_of(field.choices))})
+            if (!near.empty()) return "did you mean '" + near + "'?";
     if (has(field.shape, Name)) return name_rule(value.text);
     // A sentence that only repeats that the text is none is no advice.
-    for (const char* telling : {"is no unit", "calendar", "longer than", "too long", "is empty"})
+    for (const char* telling : {"no unit", "is written", "calendar", "longer than", "too long", "is empty", "from 0%", "whole number with"})
         if (why.find(telling) != std::string::npos) return why;
     return {};
 }
 
 std::vector<Mismatch> refuse(const YamlNode& value, const Field& field, const std::string& why) {
-    return {{value.mark, fmt::format("`{}` takes {}, not {}", field.key, describe(field), shown(value)), advice(value, field, why)}};
+    auto hint = advice(value, field, why);
+    if (hint.empty() && has(field.shape, maps) && !field.example.empty()) hint = fmt::format("{}: {}, for example", field.key, field.example);
+    return {{value.mark, fmt::format("`{}` takes {}, not {}", field.key, describe(field), shown(value)), hint}};
 }
 
 std::vector<Mismatch> check_scalar(const YamlNode& value, const Field& field) {
@@ -167,7 +174,7 @@ std::vector<Mismatch> check_map(const YamlNode& value, const Field& field) {
             found.push_back({entry.value.mark, fmt::format("`{}: {}` takes a whole number, not {}", field.key, entry.key, shown(entry.value)), ""});
         if (has(field.shape, Strings) && !entry.value.is_scalar())
             found.push_back({entry.value.mark, fmt::format("`{}: {}` takes text, not {}", field.key, entry.key, shown(entry.value)),
-                             entry.value.is_null() ? "between { and } a comma ends a value: put text with a comma in it in quotes" : ""});
+                             entry.value.is_null() && entry.key.find_first_of(" )") != std::string::npos ? "between { and } a comma ends a value: put text with a comma in it in quotes" : ""});
     }
     return found;
 }
@@ -210,7 +217,13 @@ std::int64_t parse_memory(const std::string& text) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     for (const auto& [unit, bytes] : units)
         if (error == std::errc() && std::string_view(end) == unit && number > 0 && number < 1'000'000) return number * bytes;
-    throw std::invalid_argument("'" + text + "' is no amount of memory; write 512MB or 2GiB");
+    std::string unit(end, text.data() + text.size());
+    std::erase(unit, ' ');
+    if (error == std::errc() && number > 0 && unit.empty()) throw std::invalid_argument("'" + text + "' has no unit: " + text + "MB or " + text + "MiB, for example");
+    for (const auto& [known, bytes] : units)
+        for (const auto length : {known.size(), known.size() - 1, std::size_t{1}}) // 512mb, 2Gi, 2G
+            if (error == std::errc() && number > 0 && same_letters(unit, known.substr(0, length))) throw std::invalid_argument("'" + text + "' is written " + std::to_string(number) + std::string(known));
+    throw std::invalid_argument("'" + text + "' is no amount of memory; write 512MB or 2GiB, a whole number with its unit");
 }
 
 Share parse_share(const std::string& text) {

@@ -177,7 +177,7 @@ TEST_CASE("compile: all mistakes at once, in the order of the file") {
     CHECK(messages(result) ==
           "1:7 `flow` takes a name, not 'Hours' = a name begins with a lower-case letter and has lower-case letters, digits and _, at most 63 of them\n"
           "2:10 `overlap` takes queue, skip, cancel_previous or allow, not 'quue' = did you mean 'queue'?\n"
-          "4:13 `wait` takes a duration such as 90s, 5m, 2h or 7d, or a mapping, not 'soon' = \n"
+          "4:13 `wait` takes a duration such as 90s, 5m, 2h or 7d, or a mapping, not 'soon' = wait: 5m, for example\n"
           "5:25 no task is called 'c' = there are a, d\n"
           "6:7 the task 'd' has no key 'exract' = did you mean 'extract'?\n");
 }
@@ -194,9 +194,18 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     CHECK(host.orders[0].bindings.contains("run_at"));
 
     host.results["rows"].error = "Referenced column \"nme\" not found in FROM clause!\nCandidate bindings: \"name\", \"id\"";
-    CHECK(messages(compiled(yaml, &host)) == "7:9 Referenced column \"nme\" not found in FROM clause = there are \"name\", \"id\"\n");
+    CHECK(messages(compiled(yaml, &host)) == "7:9 Referenced column \"nme\" not found in FROM clause = did you mean \"name\"?\n");
     host.results["rows"].error = "Could not find key \"nme\"\n\nCandidate bindings: : \"name\"";
-    CHECK(messages(compiled(yaml, &host)) == "7:9 Could not find key \"nme\" = there are \"name\"\n");
+    CHECK(messages(compiled(yaml, &host)) == "7:9 Could not find key \"nme\" = did you mean \"name\"?\n");
+
+    host.results["rows"].error = "No function matches the given name and argument types.\n\tCandidate functions:\n\tlen(VARCHAR)";
+    CHECK(messages(compiled(yaml, &host)) == "7:9 No function matches the given name and argument types = \n");
+    host.results["rows"].error = "Cannot access file \"x\" - file system operations are disabled by configuration";
+    CHECK(messages(compiled(yaml, &host)).starts_with("7:9 SQL reads no files = "));
+    host.results["rows"].error = "Referenced column \"Bob\" not found in FROM clause!\nCandidate bindings: \"id\"";
+    host.results["rows"].error_offset = 35;
+    const auto text = compiled("flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows: {transform: 'select * from clients where name = \"Bob\"'}\n", &host);
+    CHECK(messages(text).find("double quotes are for names; a text stands in single ones: 'Bob'") != std::string::npos);
 
     FakeHost other;
     other.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"nme", "VARCHAR"}, {"more", "VARCHAR"}}, true, "", "", -1};

@@ -30,7 +30,10 @@ TEST_CASE("spans: every unit, and a sentence for what is none") {
         CAPTURE(wrong);
         CHECK_THROWS_AS(parse_span(wrong), std::invalid_argument);
     }
-    CHECK_THROWS_WITH(parse_span("2w"), Catch::Contains("'w' is no unit") && Catch::Contains("mo"));
+    CHECK_THROWS_WITH(parse_span("2x"), Catch::Contains("'x' is no unit") && Catch::Contains("mo"));
+    CHECK_THROWS_WITH(parse_span("5"), Catch::Contains("has no unit"));
+    const std::vector<std::pair<const char*, const char*>> others{{"2w", "14d"}, {"1 month", "1mo"}, {"90min", "90m"}, {"1h30m", "90m"}, {"1h 60m", "2h"}, {"36H", "36h"}};
+    for (const auto& [theirs, ours] : others) CHECK_THROWS_WITH(parse_span(theirs), Catch::EndsWith(std::string("is written ") + ours));
 }
 
 TEST_CASE("adding months stays on the last day of a shorter month") {

@@ -92,4 +92,6 @@ TEST_CASE("nearest names") {
     CHECK(nearest("time", names) == "timeout");
     CHECK(nearest("zzz", names).empty());
     CHECK(nearest("", names).empty());
+    CHECK(our_word_for("depends_on", names) == "needs");
+    CHECK(our_word_for("primary_key", names).empty());
 }
