@@ -119,6 +119,8 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
         ++run.walk_number;
         return false;
     }
+    if (run.walk.has_hole())
+        throw Error(ErrorClass::BadData, fmt::format("{}, and more did, in each of {} walks", told, run.walk_number), "the service left out a page: run again later");
     if (run.walk.short_of_total())
         throw Error(ErrorClass::BadData, fmt::format("{}, in each of {} walks", told, run.walk_number),
                     "the source limits or miscounts its results: ask for shorter windows, or take `total` out of its spec");

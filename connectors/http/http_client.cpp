@@ -209,6 +209,7 @@ void HttpClient::perform(const HttpRequest& request, HttpResponse& response, con
     for (int hop = 0;; ++hop) {
         const bool trusted = !origin.empty() && origin_of(url) == origin;
         session_->once(*now, url, trusted, response, cancelled);
+        response.stranger = trusted ? "" : origin_of(url);
         const bool redirect = response.status == 301 || response.status == 302 || response.status == 303 || response.status == 307 || response.status == 308;
         const std::string location = response.header("location");
         if (!redirect || location.empty()) return;

@@ -58,6 +58,7 @@ struct HttpResponse {
     long status = 0;
     std::map<std::string, std::string> headers; ///< names in lower case; of the last answer when redirected
     HttpBody body;
+    std::string stranger; ///< origin of a redirect that answered without having seen the credentials; empty: none
 
     /// Empty when absent.
     [[nodiscard]] std::string header(const std::string& lower_case_name) const;

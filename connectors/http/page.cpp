@@ -1,9 +1,13 @@
 #include "connectors/http/page.hpp"
 
+#include "connectors/one_line.hpp"
+
 #include <charconv>
 
 namespace millrace {
 namespace {
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
 bool is_step(const JsonPath& path, std::size_t depth, std::string_view name) {
     if (depth >= path.size()) return false;
     const auto* wanted = std::get_if<std::string>(&path[depth]);
@@ -20,17 +24,20 @@ void Page::read(std::string_view text) {
     raw_.clear();
     starts_.clear();
     announced_.reset();
-    found_ = stands_alone_ = false;
+    found_ = stands_alone_ = twice_ = false;
+    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
     index_.read(text);
     JsonCursor cursor(index_);
     read_members(cursor, 0, true, !total_path_.empty());
     if (!cursor.at_end()) cursor.refuse("something follows the answer");
-    if (!found_) {
-        std::string where;
-        for (const auto& step : records_) where += std::holds_alternative<std::string>(step) ? "." + std::get<std::string>(step) : "[" + std::to_string(std::get<std::size_t>(step)) + "]";
-        throw RecordMistake(records_.empty() ? "it is no list of records" : "it has no list '" + where.substr(1) + "'");
-    }
+    if (found_ && !twice_) return;
+    std::string where;
+    for (const auto& step : records_) where += std::holds_alternative<std::string>(step) ? "." + std::get<std::string>(step) : "[" + std::to_string(std::get<std::size_t>(step)) + "]";
+    if (twice_) throw RecordMistake("it has two lists '" + where.substr(1) + "'");
+    throw RecordMistake((records_.empty() ? "it is no list of records" : "it has no list '" + where.substr(1) + "'") + beginning());
 }
+
+std::string Page::beginning() const { return ": " + one_line(index_.text(), 200); }
 
 /// Goes down to the records and the total, and over everything else. Both may lie below one member.
 void Page::read_members(JsonCursor& cursor, std::size_t depth, bool on_records, bool on_total) {
@@ -69,9 +76,10 @@ void Page::read_members(JsonCursor& cursor, std::size_t depth, bool on_records, 
 }
 
 void Page::read_records(JsonCursor& cursor) {
-    if (cursor.peek() == 'n') { // null: APIs that have nothing to say
+    twice_ = found_;
+    if (cursor.peek() == 'n') { // a member that is null: APIs that have nothing to say
         (void)cursor.check();
-        found_ = true;
+        found_ = !records_.empty();
         return;
     }
     if (cursor.peek() == '{') { // one record that stands alone, as /user gives it

@@ -19,7 +19,7 @@ public:
     Page(const std::string& records, const std::string& total) : records_(parse_json_path(records)), total_path_(parse_json_path(total)) {}
 
     /// The text must be followed by 64 readable bytes and outlive the page. Throws JsonMistake when it is no whole JSON,
-    /// RecordMistake when it is whole but has no list of records where one should be.
+    /// RecordMistake when it is whole but has no list of records where one should be, or two; its message shows the answer's beginning.
     void read(std::string_view text);
 
     [[nodiscard]] std::size_t size() const { return starts_.size(); }
@@ -28,6 +28,8 @@ public:
     /// The answer is one record, which stands in no list.
     [[nodiscard]] bool stands_alone() const { return stands_alone_; }
     [[nodiscard]] std::optional<std::int64_t> announced() const { return announced_; }
+    /// ": " and how the answer begins, for a message.
+    [[nodiscard]] std::string beginning() const;
     /// Two pages with the same one hold, for all that matters, the same records. 0 for an empty page.
     [[nodiscard]] std::uint64_t fingerprint() const;
 
@@ -38,7 +40,7 @@ private:
 
     JsonPath records_, total_path_;
     JsonIndex index_;
-    bool found_ = false, stands_alone_ = false;
+    bool found_ = false, stands_alone_ = false, twice_ = false;
     std::vector<std::string_view> raw_;
     std::vector<JsonCursor> starts_;
     std::optional<std::int64_t> announced_;

@@ -22,7 +22,7 @@ void PageWalk::arrived(const PageArrival& page) {
     if (page.fingerprint != 0) seen_.insert(page.fingerprint);
     if (++pages_ == 1) {
         first_page_records_ = page.records;
-        announced_ = page.announced;
+        if (paged_ || page.records == 0) announced_ = page.announced;
         if (!paged_)
             ended_ = true;
         else if (announced_)
@@ -54,9 +54,14 @@ void PageWalk::plan_by_total(const PageArrival& first) {
 
 void PageWalk::look_for_end(const PageArrival& page) {
     if (page.records == 0) {
-        ended_ = true;
+        ended_ = page.last != false || last_was_empty_;
+        last_was_empty_ = true;
         if (page.last == false) mark_drifted("an empty page says that more follow");
-    } else if (page.last) {
+        return;
+    }
+    hole_ = hole_ || last_was_empty_;
+    last_was_empty_ = false;
+    if (page.last) {
         ended_ = *page.last;
     } else if (page.records < first_page_records_) {
         ended_ = true;
@@ -66,7 +71,7 @@ void PageWalk::look_for_end(const PageArrival& page) {
 std::string PageWalk::drift() const {
     if (stopped_) return {};
     if (!drift_.empty()) return drift_;
-    if (paged_ && announced_ && *announced_ != records_) return fmt::format("{} records were announced, {} came", *announced_, records_);
+    if (announced_ && *announced_ != records_) return fmt::format("{} records were announced, {} came", *announced_, records_);
     return {};
 }
 

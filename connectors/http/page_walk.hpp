@@ -6,8 +6,10 @@
 /// were announced, or a record comes twice (its owner finds that by keys). Such a walk has drifted and must be repeated.
 ///
 /// The end, without a total: the header that the spec names says so; else an empty page, or one shorter than the first (a
-/// first page shorter than what was asked for may be the server's own limit, so the next page is asked for too). A total that
-/// turns out too small does not end a walk whose last page was full.
+/// first page shorter than what was asked for may be the server's own limit, so the next page is asked for too). Where an empty
+/// page says that more follow, the next one decides: records behind a hole, or the end. A total that turns out too small does
+/// not end a walk whose last page was full. What is not paged cannot be counted, but where a total says that there is something,
+/// there must be something.
 #pragma once
 
 #include "flows/source_spec.hpp"
@@ -52,6 +54,8 @@ public:
     [[nodiscard]] std::string drift() const;
     /// The source announced more than it gave, and never said otherwise: a limit of its own, or a wrong count.
     [[nodiscard]] bool short_of_total() const { return !stopped_ && drift_.empty() && announced_ && records_ < *announced_; }
+    /// A page in the middle was empty: its records are missing.
+    [[nodiscard]] bool has_hole() const { return hole_; }
     void mark_drifted(const std::string& why) {
         if (drift_.empty()) drift_ = why;
     }
@@ -70,6 +74,7 @@ private:
     std::optional<std::int64_t> announced_;
     std::optional<std::int64_t> pages_known_;
     bool ended_ = false, stopped_ = false;
+    bool last_was_empty_ = false, hole_ = false;
     std::string drift_;
     std::set<std::uint64_t> seen_;
 };

@@ -106,7 +106,12 @@ template <class T>
 void set_integer(std::string_view raw, ColumnWriter& column, std::uint64_t row, const Place& at) {
     T value{};
     const auto [end, status] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
-    if (status != std::errc() || end != raw.data() + raw.size()) refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
+    if (status != std::errc() || end != raw.data() + raw.size()) {
+        Int128 exact = 0; // to JSON, 3600.0 and 3.6e3 are the integer 3600
+        if (!parse_decimal(raw, std::numeric_limits<std::uint64_t>::digits10 + 1, 0, exact) || exact < std::numeric_limits<T>::min() || exact > std::numeric_limits<T>::max())
+            refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
+        value = static_cast<T>(exact);
+    }
     column.set<T>(row, value);
 }
 

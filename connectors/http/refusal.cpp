@@ -1,3 +1,4 @@
+#include "connectors/one_line.hpp"
 #include "connectors/http/requester.hpp"
 #include "connectors/http/retry_after.hpp"
 
@@ -5,25 +6,6 @@
 
 namespace millrace {
 namespace {
-
-std::string one_line(std::string_view text, std::size_t longest) {
-    std::string out;
-    bool tag = false, space = false;
-    for (const char c : text) {
-        if (c == '<') tag = true;
-        const bool shown = !tag && static_cast<unsigned char>(c) > ' ';
-        if (c == '>') tag = false;
-        if (!shown) {
-            space = !out.empty();
-            continue;
-        }
-        if (space) out += ' ';
-        space = false;
-        out += c;
-        if (out.size() >= longest) return out + "...";
-    }
-    return out;
-}
 
 ErrorClass class_of(long status) {
     if (status == 429) return ErrorClass::RateLimited;
@@ -37,8 +19,11 @@ std::string remedy_of(ErrorClass c, long status) {
     case ErrorClass::Auth: return "check the connection's credentials and what their owner may read";
     case ErrorClass::RateLimited: return "lower the connection's requests_per_second, or run the flow at another time";
     case ErrorClass::Transient: return "the service is in trouble; run again later";
-    default: return status == 404 ? "check the connection's url and ids" : "";
+    default: break;
     }
+    if (status < 400) return "the service has moved, or never was there: set the connection's url to where it answers itself";
+    if (status == 404 || status == 405 || status == 410) return "check the connection's url and ids";
+    return "check what was asked for: the task's `with`, the connection's fields and the source's spec";
 }
 
 } // namespace

@@ -12,11 +12,11 @@ constexpr std::size_t buffer_kept = 8 << 20;
 
 Instant now() { return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()); }
 
-/// A proxy's or a login page, which answers 200 in the place of the API.
+/// A proxy's or a login page, which answers 200 in the place of the API. JSON that is called HTML is JSON.
 bool is_html(const HttpResponse& response) {
     const std::string_view text = response.body.text();
     const auto first = text.find_first_not_of(" \t\r\n");
-    return response.header("content-type").find("text/html") != std::string::npos || (first != std::string_view::npos && text[first] == '<');
+    return first != std::string_view::npos && text[first] == '<';
 }
 
 bool is_worth_another_try(ErrorClass c) { return c == ErrorClass::Transient || c == ErrorClass::RateLimited || c == ErrorClass::Timeout; }
@@ -37,6 +37,9 @@ void Requester::exchange(const HttpRequest& request, HttpResponse& response) {
 }
 
 void Requester::judge(const HttpResponse& response) const {
+    if ((response.status == 401 || response.status == 403) && !response.stranger.empty())
+        throw Error(ErrorClass::Auth, std::to_string(response.status) + " from " + response.stranger + ", where the service redirects to; credentials are not sent there",
+                    "set the connection's url to that host if you trust it");
     if (response.status < 200 || response.status > 299)
         throw refusal_of(source_, response.status, mask_(std::string(response.body.text())), response.header("retry-after"), now()); // masked before it is cut
     if (is_html(response))

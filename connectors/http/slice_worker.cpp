@@ -126,7 +126,7 @@ bool SliceWorker::load_page(SliceRun& run) {
 void SliceWorker::accept(SliceRun& run, HttpResponse& response, int& repeats) {
     try {
         page_.read(response.body.text());
-        if (page_.stands_alone() && share_.plan.resource.paging.kind != "none") throw RecordMistake("it is an object, where pages of a list were asked for");
+        if (page_.stands_alone() && share_.plan.resource.paging.kind != "none") throw RecordMistake("it is an object, where pages of a list were asked for" + page_.beginning());
     } catch (const JsonMistake& e) {
         throw Error(ErrorClass::Transient, fmt::format("{} with an answer that is no whole JSON: {}", response.status, e.what()),
                     "the answer was cut short, or is no JSON at all; run again later");

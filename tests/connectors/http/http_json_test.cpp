@@ -91,6 +91,8 @@ TEST_CASE("an answer of another shape is told from a broken one") {
     const Padded null(R"({"timeentries": null})");
     page.read(null.view());
     CHECK(page.size() == 0);
+    const Padded twice(R"({"timeentries": [{"a": 1}], "timeentries": [{"a": 2}]})");
+    CHECK_THROWS_WITH(page.read(twice.view()), "it has two lists 'timeentries'");
 }
 
 TEST_CASE("strings lose their escapes and nothing else") {

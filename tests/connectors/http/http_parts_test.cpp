@@ -180,7 +180,7 @@ TEST_CASE("a refusal is what the spec's rules say, else what HTTP says") {
     CHECK(std::string(auth.what()) == "401 Api key does not exist (code 4003)");
     CHECK(auth.remedy == "check CLOCKIFY_API_KEY");
     CHECK(refusal_of(source, 400, R"({"message":"x","code":501})", "", now).remedy == "check the ids");
-    CHECK(refusal_of(source, 400, R"({"message":"x","code":3000})", "", now).remedy.empty());
+    for (const long status : {302, 400, 404, 418, 503}) CHECK_FALSE(refusal_of(source, status, R"({"message":"x","code":3000})", "", now).remedy.empty());
     CHECK(refusal_of(source, 503, "<html><body>Down  for\nmaintenance</body></html>", "7", now).retry_after == 7);
     CHECK(std::string(refusal_of(source, 503, "<html><body>Down  for\nmaintenance</body></html>", "", now).what()) == "503 Down for maintenance");
     CHECK(refusal_of(source, 429, "", "", now).error_class == ErrorClass::RateLimited);
