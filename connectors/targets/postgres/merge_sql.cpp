@@ -31,6 +31,16 @@ std::string not_older(const std::string& newest_by) {
     return newest_by.empty() ? "" : " AND (t." + newest + " IS NULL OR s." + newest + " >= t." + newest + ")";
 }
 
+/// A staged row s differs from the row t of its key; empty: it has nothing that could.
+std::string changed(const TablePlan& plan, const std::string& newest_by) {
+    std::vector<TargetColumn> values;
+    for (const PlannedColumn& c : plan.columns)
+        if (!c.is_key && c.compared) values.push_back(c.target);
+    return values.empty() ? "" : same_key(plan) + " AND (" + listed(values, "t.") + ") IS DISTINCT FROM (" + listed(values, "s.") + ")" + not_older(newest_by);
+}
+
+std::string absent(const TablePlan& plan) { return "NOT EXISTS (SELECT 1 FROM " + plan.name.quoted() + " t WHERE " + same_key(plan) + ")"; }
+
 bool is_date(const std::string& text) {
     if (text.size() != 10) return false;
     for (std::size_t i = 0; i < text.size(); ++i)
@@ -88,28 +98,29 @@ std::string same_key(const TablePlan& plan) {
 
 std::string update_changed(const TablePlan& plan, const std::string& stage, const std::string& newest_by) {
     std::string set;
-    std::vector<TargetColumn> values;
-    for (const PlannedColumn& c : plan.columns) {
-        if (c.is_key) continue;
-        set += (set.empty() ? "" : ", ") + quote_identifier(c.target.name) + " = s." + quote_identifier(c.target.name);
-        if (c.compared) values.push_back(c.target);
-    }
-    if (values.empty()) return "";
-    return "UPDATE " + plan.name.quoted() + " t SET " + set + " FROM " + stage + " s WHERE " + same_key(plan) + " AND (" + listed(values, "t.") + ") IS DISTINCT FROM (" +
-           listed(values, "s.") + ")" + not_older(newest_by);
+    for (const PlannedColumn& c : plan.columns)
+        if (!c.is_key) set += (set.empty() ? "" : ", ") + quote_identifier(c.target.name) + " = s." + quote_identifier(c.target.name);
+    const std::string which = changed(plan, newest_by);
+    return which.empty() ? "" : "UPDATE " + plan.name.quoted() + " t SET " + set + " FROM " + stage + " s WHERE " + which;
+}
+
+std::string count_changed(const TablePlan& plan, const std::string& stage, const std::string& newest_by) {
+    const std::string which = changed(plan, newest_by);
+    return which.empty() ? "" : "SELECT count(*) FROM " + plan.name.quoted() + " t, " + stage + " s WHERE " + which;
 }
 
 std::string insert_absent(const TablePlan& plan, const std::string& stage) {
-    return "INSERT INTO " + plan.name.quoted() + " (" + column_list(plan) + ") SELECT " + column_list(plan, "s.") + " FROM " + stage + " s WHERE NOT EXISTS (SELECT 1 FROM " +
-           plan.name.quoted() + " t WHERE " + same_key(plan) + ")";
+    return "INSERT INTO " + plan.name.quoted() + " (" + column_list(plan) + ") SELECT " + column_list(plan, "s.") + " FROM " + stage + " s WHERE " + absent(plan);
 }
 
-std::string delete_missing(const TablePlan& plan, const std::string& stage, const std::string& scope) {
-    return "DELETE FROM " + plan.name.quoted() + " t WHERE " + scope + " AND NOT EXISTS (SELECT 1 FROM " + stage + " s WHERE " + same_key(plan) + ")";
+std::string find_absent(const TablePlan& plan, const std::string& stage) { return "SELECT " + shown_key(plan) + " FROM " + stage + " s WHERE " + absent(plan) + " LIMIT 1"; }
+
+std::string missing_rows(const TablePlan& plan, const std::string& stage, const std::string& scope) {
+    return "FROM " + plan.name.quoted() + " t WHERE " + scope + " AND NOT EXISTS (SELECT 1 FROM " + stage + " s WHERE " + same_key(plan) + ")";
 }
 
-std::string delete_staged(const TablePlan& plan, const std::string& stage, const std::string& newest_by) {
-    return "DELETE FROM " + plan.name.quoted() + " t USING " + stage + " s WHERE " + same_key(plan) + not_older(newest_by);
+std::string staged_rows(const TablePlan& plan, const std::string& stage, const std::string& newest_by) {
+    return "FROM " + plan.name.quoted() + " t WHERE EXISTS (SELECT 1 FROM " + stage + " s WHERE " + same_key(plan) + not_older(newest_by) + ")";
 }
 
 std::string scope_sql(const TablePlan& plan, const std::vector<ScopeTerm>& terms) {

@@ -20,11 +20,15 @@ namespace millrace::postgres {
 
 /// Writes staged rows over those of the same key that differ in a compared column (and, with `newest_by`, are not newer).
 [[nodiscard]] std::string update_changed(const TablePlan& plan, const std::string& stage, const std::string& newest_by);
+/// How many rows that would be. Empty, like update_changed: there is nothing to compare.
+[[nodiscard]] std::string count_changed(const TablePlan& plan, const std::string& stage, const std::string& newest_by);
 [[nodiscard]] std::string insert_absent(const TablePlan& plan, const std::string& stage);
-/// Rows of the target, within the scope, whose key is not staged.
-[[nodiscard]] std::string delete_missing(const TablePlan& plan, const std::string& stage, const std::string& scope);
-/// Rows of the target whose key is staged (and, with `newest_by`, that are not newer).
-[[nodiscard]] std::string delete_staged(const TablePlan& plan, const std::string& stage, const std::string& newest_by);
+/// A staged key that the target lacks, as text.
+[[nodiscard]] std::string find_absent(const TablePlan& plan, const std::string& stage);
+/// FROM and WHERE of the target's rows, within the scope, whose key is not staged.
+[[nodiscard]] std::string missing_rows(const TablePlan& plan, const std::string& stage, const std::string& scope);
+/// The same of the target's rows whose key is staged (and, with `newest_by`, that are not newer).
+[[nodiscard]] std::string staged_rows(const TablePlan& plan, const std::string& stage, const std::string& newest_by);
 
 /// The scope as a condition on t ("true" for none). Throws Error{Permanent} for a value that the server would have to bend to fit
 /// its column: rows beyond what was written would be deleted.

@@ -85,6 +85,8 @@ private:
             throw Error(ErrorClass::Transient, "another attempt of this batch held the ledger and gave up");
         }
         for (auto& [_, ledger] : ledgers) ledger.enter(extracted_at);
+        // Another load may take as long as it takes. A lock that somebody forgot must not hold up the run without a word.
+        session.run("SELECT set_config('lock_timeout', '5min', true) WHERE current_setting('lock_timeout') = '0'");
         std::vector<LoadCounts> counts;
         for (const LoadRequest::Table& table : request.tables)
             counts.push_back(TableLoad(session, database, request, table, monitor, schema, static_cast<int>(counts.size())).run());

@@ -1,5 +1,7 @@
 #include "connectors/targets/postgres/session.hpp"
 
+#include "connectors/one_line.hpp"
+
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -16,22 +18,23 @@ struct Meaning {
 
 /// The first that fits.
 constexpr Meaning meanings[] = {
-    {"40001", ErrorClass::Transient, ""},
-    {"40P01", ErrorClass::Transient, ""},
-    {"55P03", ErrorClass::Transient, ""},
-    {"57014", ErrorClass::Timeout, ""},
-    {"57P", ErrorClass::Transient, ""},
-    {"08", ErrorClass::Transient, ""},
+    {"40001", ErrorClass::Transient, "it met another transaction: run again"},
+    {"40P01", ErrorClass::Transient, "it met another transaction: run again"},
+    {"55P03", ErrorClass::Transient, "somebody else holds a lock on it: pg_blocking_pids() of the waiting session names him"},
+    {"57014", ErrorClass::Timeout, "the server's statement_timeout for the connection's user is too short, or somebody cancelled it"},
+    {"57P", ErrorClass::Transient, "run again when the server is back"},
+    {"08", ErrorClass::Transient, "run again when the server is back"},
     {"53100", ErrorClass::Resource, "the database server's disk is full"},
     {"53200", ErrorClass::Resource, "the database server is out of memory"},
-    {"53", ErrorClass::Transient, ""},
-    {"58", ErrorClass::Transient, ""},
+    {"53", ErrorClass::Transient, "the database server has no room: run again later"},
+    {"58", ErrorClass::Transient, "the database server is in trouble: its log says more"},
     {"25P03", ErrorClass::Transient, "the transaction stood still for half an hour: the host was suspended, or its disk is far too slow"},
     {"25006", ErrorClass::Transient, "the server is read-only, as a standby is: check which server the connection names"},
     {"28", ErrorClass::Auth, "check user and password of the connection"},
     {"42501", ErrorClass::Auth, "grant the connection's user that right"},
-    {"22", ErrorClass::BadData, ""},
-    {"23", ErrorClass::BadData, ""},
+    {"P0001", ErrorClass::BadData, "a trigger of the table says so: correct the rows in a transform, or the trigger"},
+    {"22", ErrorClass::BadData, "correct the values in a transform, or change the table"},
+    {"23", ErrorClass::BadData, "correct the rows in a transform, or change the table's constraint"},
 };
 
 std::string first_line(const char* text) {
@@ -132,7 +135,7 @@ void Session::fail(const PGresult* result) const {
         return std::string(text == nullptr ? "" : text);
     };
     std::string message = text_of(PG_DIAG_MESSAGE_PRIMARY);
-    if (message.empty()) message = first_line(PQerrorMessage(connection_.get()));
+    if (message.empty()) message = one_line(first_line(PQerrorMessage(connection_.get())), 500);
     const std::string detail = text_of(PG_DIAG_MESSAGE_DETAIL), hint = text_of(PG_DIAG_MESSAGE_HINT), where = text_of(PG_DIAG_CONTEXT);
     if (!detail.empty()) message += " (" + detail + ")";
     else if (where.starts_with("COPY")) message += " (" + where + ")";
@@ -145,7 +148,7 @@ void Session::fail(const PGresult* result) const {
         error.column = text_of(PG_DIAG_COLUMN_NAME);
         throw error;
     }
-    SqlError error(ErrorClass::Permanent, "PostgreSQL: " + message, hint);
+    SqlError error(ErrorClass::Permanent, "PostgreSQL: " + message, hint.empty() ? "the server's log says more" : hint);
     error.sqlstate = state;
     error.detail = detail;
     throw error;

@@ -38,15 +38,8 @@ TableLoad::TableLoad(Session& session, const duckdb::Database& database, const L
 
 LoadCounts TableLoad::run() {
     const auto begin = std::chrono::steady_clock::now();
-    const std::string& mode = table_.spec.mode;
-    if (mode == "replace") check_replace();
-    if (mode == "append") append();
-    else if (mode == "replace" && plan_.key.empty()) replace_without_key();
-    else if (plan_.key.empty()) throw Error(ErrorClass::Permanent, "mode " + mode + " of " + counts_.table + " needs a `key`");
-    else try {
-        if (may_load_directly()) load_into_empty();
-        else merge();
-        if (plan_.created) make_key();
+    try {
+        write_rows();
     } catch (const SqlError& e) {
         explain_violation(e);
     }
@@ -56,32 +49,20 @@ LoadCounts TableLoad::run() {
     return counts_;
 }
 
+void TableLoad::write_rows() {
+    const std::string& mode = table_.spec.mode;
+    if (mode == "replace") check_replace();
+    if (mode == "append") return append();
+    if (mode == "replace" && plan_.key.empty()) return replace_without_key();
+    if (plan_.key.empty()) throw Error(ErrorClass::Permanent, "mode " + mode + " of " + counts_.table + " needs a `key`");
+    if (may_load_directly()) load_into_empty();
+    else merge();
+    if (plan_.created) make_key();
+}
+
 void TableLoad::step(const std::string& name, std::int64_t rows) const {
     if (monitor_.cancelled && monitor_.cancelled()) throw Error(ErrorClass::Cancelled, "the attempt was cancelled");
     if (monitor_.progress) monitor_.progress(name, rows, table_.manifest.rows);
-}
-
-/// A missing row is only a deleted one when the dataset would have held it.
-void TableLoad::check_deletes() const {
-    if (!delete_rule_.empty() && delete_rule_ != "when" && delete_rule_ != "missing") throw Error(ErrorClass::Permanent, "delete: '" + delete_rule_ + "' is no rule", "use none, missing, or {when: SQL}");
-    const bool replaces = table_.spec.mode == "replace" && !request_.context.limit_rows; // with a limit: of a scratch table
-    if (delete_rule_ != "missing" && !replaces) return;
-    const std::string what = replaces ? "mode replace" : "delete: missing";
-    const Manifest& m = table_.manifest;
-    if (!m.doubts.empty())
-        throw Error(ErrorClass::BadData, fmt::format("{} is not safe for {}: rows that its dataset lacks would look like deleted ones ({})", what, table_.spec.table, fmt::join(m.doubts, "; ")),
-                    "mend the source or the contract, then run again");
-    if (!replaces && !m.complete && request_.options.scope.empty())
-        throw Error(ErrorClass::BadData, "delete: missing is not safe for " + table_.spec.table + ": its dataset is not a complete snapshot", "give the load a `scope` that says which rows the dataset covers");
-}
-
-/// Whatever is replaced, it is not replaced by nothing unless somebody wrote that it may.
-void TableLoad::check_replace() const {
-    if (table_.manifest.rows > 0 || !plan_.has_rows || request_.context.limit_rows) return;
-    const std::int64_t rows = session_.run("SELECT count(*) FROM " + plan_.name.quoted()).integer(0, 0);
-    const Share& limit = request_.options.max_deletes;
-    if (limit.count ? *limit.count >= rows : limit.percent.value_or(0) >= 100) return;
-    throw Error(ErrorClass::BadData, fmt::format("{}: the dataset {} is empty, and all {} rows would be deleted", counts_.table, table_.spec.task, rows), "check what the source sent; when an empty table is right, write `max_deletes: 100%`");
 }
 
 std::string TableLoad::scope() {
@@ -125,30 +106,11 @@ bool TableLoad::key_may_be_null() const {
     return db.query("SELECT count(*) > 0 FROM " + dataset_ + " WHERE " + any).single_value().get<bool>();
 }
 
-/// A key that the dataset has twice, as text; empty: there is none.
-std::string TableLoad::repeated_key() const {
-    std::string key, shown;
-    for (const std::string& k : plan_.key) {
-        key += (key.empty() ? "" : ", ") + quote_identifier(k);
-        shown += (shown.empty() ? "" : " || ', ' || ") + ("coalesce(CAST(" + quote_identifier(k) + " AS VARCHAR), 'NULL')");
-    }
-    duckdb::Connection db = database_.connect();
-    const Json found = db.query("SELECT min(shown) FROM (SELECT " + shown + " AS shown FROM " + dataset_ + " GROUP BY " + key + ", shown HAVING count(*) > 1)").single_value();
-    return found.is_null() ? "" : found.get<std::string>();
-}
-
 /// What the parts hold must be what the manifest says: a part that lost rows would be a load that lost them.
 void TableLoad::check_rows_read() const {
     const bool all_are_read = request_.options.newest_by.empty();
     if (all_are_read ? rows_read_ == table_.manifest.rows : rows_read_ <= table_.manifest.rows) return;
     throw Error(ErrorClass::Permanent, fmt::format("the dataset {} is damaged: its parts hold {} rows where its manifest says {}", table_.spec.task, rows_read_, table_.manifest.rows), "run its task again");
-}
-
-void TableLoad::refuse_duplicate(const std::string& key) const {
-    std::string names;
-    for (const std::string& k : plan_.key) names += (names.empty() ? "" : ", ") + k;
-    throw Error(ErrorClass::BadData, "the dataset " + table_.spec.task + " has the key (" + names + ") = (" + key + ") twice; nothing was loaded into " + counts_.table,
-                "aggregate or de-duplicate in a transform, widen the key, or say which row wins with `newest_by`");
 }
 
 /// Nothing to compare with, and a key index (or one to come) that finds duplicates: also those of NULL, which an index that is
@@ -170,15 +132,6 @@ void TableLoad::make_key() {
     session_.run(create_key(plan_, key_may_be_null() ? NullsInKey::Possible : NullsInKey::None, session_.version()));
 }
 
-/// A key that is there already although it was looked for was written by somebody else meanwhile: the next attempt finds it.
-void TableLoad::explain_violation(const SqlError& e) const {
-    if (e.sqlstate == "23502" && !plan_.key.empty() && std::find(plan_.key.begin(), plan_.key.end(), e.column) != plan_.key.end())
-        throw Error(ErrorClass::BadData, "the key column '" + e.column + "' of the dataset " + table_.spec.task + " holds NULL, and that of " + counts_.table + " is NOT NULL", "make it a value: coalesce(..., '')");
-    if (e.sqlstate != "23505" || (!plan_.created && !plan_.key_indexes.contains(e.constraint))) throw e;
-    if (const std::string key = repeated_key(); !key.empty() && request_.options.newest_by.empty()) refuse_duplicate(key);
-    throw Error(ErrorClass::Transient, "somebody else wrote the same key into " + counts_.table + " meanwhile: " + e.detail, "");
-}
-
 void TableLoad::append() {
     if (request_.context.interval_start && !plan_.created) {
         const std::string ledger = quote_identifier(plan_.name.schema) + "._millrace_ledger";
@@ -187,20 +140,22 @@ void TableLoad::append() {
         for (int i = 0; i < earlier.size(); ++i) {
             if (!earlier.is_null(i, 1) && earlier.boolean(i, 1))
                 throw Error(ErrorClass::Permanent, "this batch was extracted at " + table_.manifest.extracted_at + ", but " + counts_.table + " already holds a newer batch of the same interval, extracted at " + earlier.text(i, 2), "start a new run");
-            counts_.deleted += session_.run("DELETE FROM " + plan_.name.quoted() + " WHERE _batch_id = $1", {earlier.text(i, 0)}).changed();
+            counts_.deleted += delete_all("FROM " + plan_.name.quoted() + " WHERE _batch_id = " + quote_literal(earlier.text(i, 0)));
         }
     }
     step("copying");
     counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());
 }
 
-/// The server's and our sum of two hashes over all rows: equal for the same rows in any order.
-bool TableLoad::holds_same_rows() {
+/// The sum of two hashes over all rows of a table, and their number: equal for the same rows in any order.
+Rows TableLoad::sums_of(const std::string& table) {
     const std::vector<TargetColumn> columns = plan_.compared_columns();
-    const std::string wrapped = " % 18446744073709551616", one = hash_sql(columns, 1), two = hash_sql(columns, 2);
-    const Rows theirs = session_.run("SELECT count(*), coalesce(sum(" + one + ")" + wrapped + ", 0), coalesce(sum(" + two + ")" + wrapped + ", 0) FROM " + plan_.name.quoted());
-    counts_.deleted = theirs.integer(0, 0);
-    if (counts_.deleted != table_.manifest.rows) return false;
+    const std::string wrapped = " % 18446744073709551616";
+    return session_.run("SELECT count(*), coalesce(sum(" + hash_sql(columns, 1) + ")" + wrapped + ", 0), coalesce(sum(" + hash_sql(columns, 2) + ")" + wrapped + ", 0) FROM " + table);
+}
+
+/// The same sums of the dataset, without shipping it.
+bool TableLoad::sums_to(const Rows& theirs) {
     const auto unsigned_of = [](std::string text) {
         const bool negative = text.starts_with("-");
         const std::uint64_t magnitude = std::stoull(negative ? text.substr(1) : text);
@@ -209,25 +164,46 @@ bool TableLoad::holds_same_rows() {
     duckdb::Connection db = database_.connect();
     RowSource rows(db, "SELECT * FROM " + dataset_, *request_.values, plan_);
     std::uint64_t first = 0, second = 0;
-    while (rows.next()) {
+    std::int64_t n = 0;
+    for (; rows.next(); ++n) {
         if (rows.at_chunk_start()) step("comparing");
-        ++rows_read_;
         first += rows.row_hash(1);
         second += rows.row_hash(2);
     }
+    rows_read_ = n;
     return first == unsigned_of(theirs.text(0, 1)) && second == unsigned_of(theirs.text(0, 2));
 }
 
 void TableLoad::replace_without_key() {
     step("comparing");
-    if (plan_.has_rows && holds_same_rows()) {
-        counts_.unchanged = counts_.deleted;
-        counts_.deleted = 0;
+    const std::string target = plan_.name.quoted();
+    // A jsonb is printed otherwise there than here, so that only the server can compare it.
+    const bool staged = plan_.has_rows && plan_.has_jsonb();
+    if (staged) {
+        session_.run(create_stage(plan_, stage_));
+        copy_all("SELECT * FROM " + dataset_, stage_);
+    }
+    std::int64_t present = 0;
+    if (plan_.has_rows) {
+        const Rows theirs = sums_of(target);
+        present = theirs.integer(0, 0);
+        const auto same_on_server = [&] {
+            const Rows ours = sums_of(stage_);
+            return ours.text(0, 1) == theirs.text(0, 1) && ours.text(0, 2) == theirs.text(0, 2);
+        };
+        if (present == table_.manifest.rows && (staged ? same_on_server() : sums_to(theirs))) {
+            counts_.unchanged = present;
+            return;
+        }
+        counts_.deleted = session_.run("DELETE FROM " + target).changed();
+        if (counts_.deleted < present) refuse_swallowed("deletions", present - counts_.deleted, "");
+    }
+    if (staged) {
+        counts_.inserted = arrived(table_.manifest.rows, session_.run("INSERT INTO " + target + " (" + column_list(plan_) + ") SELECT " + column_list(plan_) + " FROM " + stage_).changed());
         return;
     }
     rows_read_ = 0;
-    if (plan_.has_rows) counts_.deleted = session_.run("DELETE FROM " + plan_.name.quoted()).changed();
-    counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());
+    counts_.inserted = copy_all("SELECT * FROM " + dataset_, target);
 }
 
 std::int64_t TableLoad::copy_all(const std::string& sql, const std::string& into) {
@@ -242,7 +218,8 @@ std::int64_t TableLoad::copy_all(const std::string& sql, const std::string& into
         ++n;
     }
     rows_read_ += n;
-    return copy.finish();
+    const std::int64_t stored = copy.finish();
+    return into == plan_.name.quoted() ? arrived(n, stored) : stored;
 }
 
 } // namespace millrace::postgres

@@ -21,6 +21,7 @@ public:
     [[nodiscard]] LoadCounts run();
 
 private:
+    void write_rows();
     void append();
     void load_into_empty();
     void make_key();
@@ -29,7 +30,8 @@ private:
 
     [[nodiscard]] bool may_load_directly() const;
     [[nodiscard]] bool hashes_pay() const;
-    [[nodiscard]] bool holds_same_rows();
+    [[nodiscard]] Rows sums_of(const std::string& table);
+    [[nodiscard]] bool sums_to(const Rows& theirs);
     [[nodiscard]] std::string newest_rows() const;
     [[nodiscard]] std::string merged_rows() const;
     std::int64_t copy_all(const std::string& sql, const std::string& into);
@@ -38,12 +40,15 @@ private:
     [[nodiscard]] std::int64_t memory_for_hashes() const;
     void merge_stage();
     void delete_marked();
+    [[nodiscard]] std::int64_t delete_all(const std::string& rows);
+    [[nodiscard]] std::int64_t arrived(std::int64_t sent, std::int64_t stored);
     void limit_deletes(std::int64_t deleted, std::int64_t of) const;
     void check_deletes() const;
     void check_replace() const;
     void check_rows_read() const;
     [[noreturn]] void refuse_duplicate(const std::string& key) const;
     [[noreturn]] void explain_violation(const SqlError& e) const;
+    [[noreturn]] void refuse_swallowed(const std::string& what, std::int64_t rows, const std::string& key) const;
     [[nodiscard]] std::string scope();
     void tell_of_rows_outside(const std::string& scope, const std::string& where);
     [[nodiscard]] bool key_may_be_null() const;

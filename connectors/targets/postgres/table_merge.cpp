@@ -21,8 +21,7 @@ std::int64_t TableLoad::memory_for_hashes() const { return database_.options().m
 /// `delete: missing` must know every key of the dataset on the server; a jsonb is printed otherwise there than here.
 bool TableLoad::hashes_pay() const {
     if (delete_rule_ == "missing" || table_.spec.mode == "replace") return false;
-    for (const PlannedColumn& c : plan_.columns)
-        if (c.wire == Wire::Jsonb) return false;
+    if (plan_.has_jsonb()) return false;
     const auto rows = static_cast<double>(table_.manifest.rows);
     return table_.manifest.rows > small_dataset && plan_.estimated_rows <= hash_rows_per_shipped * rows && PresentRows::fits(plan_.estimated_rows, memory_for_hashes());
 }
@@ -55,7 +54,7 @@ void TableLoad::merge() {
     const std::int64_t present = replaces ? 0 : session_.run("SELECT count(*) FROM " + plan_.name.quoted() + " t WHERE " + where).integer(0, 0);
     merge_stage();
     step("deleting");
-    counts_.deleted = session_.run(delete_missing(plan_, stage_, where)).changed();
+    counts_.deleted = delete_all(missing_rows(plan_, stage_, where));
     if (!replaces) limit_deletes(counts_.deleted, present);
 }
 
@@ -105,9 +104,16 @@ void TableLoad::merge_stage() {
         const Rows both = session_.run(find_in_both(plan_, stage_, doomed_));
         if (!both.empty()) refuse_duplicate(both.text(0, 0));
     }
-    const std::string update = update_changed(plan_, stage_, request_.options.newest_by);
-    if (table_.spec.mode != "insert_new" && !update.empty()) counts_.updated = session_.run(update).changed();
+    const std::string& newest_by = request_.options.newest_by;
+    const std::string update = update_changed(plan_, stage_, newest_by);
+    if (table_.spec.mode != "insert_new" && !update.empty()) {
+        const std::int64_t wanted = plan_.has_gatekeeper ? session_.run(count_changed(plan_, stage_, newest_by)).integer(0, 0) : -1;
+        counts_.updated = session_.run(update).changed();
+        if (wanted > counts_.updated) refuse_swallowed("updates", wanted - counts_.updated, "");
+    }
     counts_.inserted = session_.run(insert_absent(plan_, stage_)).changed();
+    if (plan_.has_gatekeeper)
+        if (const Rows kept_out = session_.run(find_absent(plan_, stage_)); !kept_out.empty()) refuse_swallowed("inserts", 0, kept_out.text(0, 0));
     // Where the target holds a key twice, one row of the dataset updates both.
     counts_.unchanged = std::max<std::int64_t>(counts_.unchanged - counts_.updated - counts_.inserted, 0);
 }
@@ -116,17 +122,7 @@ void TableLoad::delete_marked() {
     step("deleting");
     session_.run(create_stage(plan_, doomed_));
     copy_all("SELECT * FROM (" + newest_rows() + ") WHERE (" + request_.options.delete_rule + "\n)", doomed_);
-    counts_.deleted = session_.run(delete_staged(plan_, doomed_, request_.options.newest_by)).changed();
-}
-
-/// An API that answers with an empty list after a change of permissions must not empty a table.
-void TableLoad::limit_deletes(std::int64_t deleted, std::int64_t of) const {
-    const Share& limit = request_.options.max_deletes;
-    const double percent = limit.percent.value_or(10);
-    const bool beyond = limit.count ? deleted > *limit.count : static_cast<double>(deleted) > static_cast<double>(std::max<std::int64_t>(of, 0)) * percent / 100;
-    if (!beyond) return;
-    throw Error(ErrorClass::BadData, fmt::format("{}: {} of {} rows are missing in the dataset and would be deleted; max_deletes is {}", counts_.table, deleted, of, limit.count ? std::to_string(*limit.count) : fmt::format("{} %", percent)),
-                "check what the source sent; when the rows are really gone, raise `max_deletes`");
+    counts_.deleted = delete_all(staged_rows(plan_, doomed_, request_.options.newest_by));
 }
 
 } // namespace millrace::postgres

@@ -22,6 +22,7 @@ void require_length(const std::string& name, const std::string& what) {
 struct Found {
     std::string oid; ///< empty: the table does not exist
     double estimated_rows = 0;
+    bool has_gatekeeper = false;
     std::vector<TargetColumn> columns;
 };
 
@@ -29,13 +30,19 @@ Found look_up(Session& session, const TableName& name) {
     Found out;
     // A partitioned table has its rows, and the statistics of them, in its partitions.
     const Rows table = session.run("SELECT c.oid, (SELECT coalesce(sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples ELSE pg_relation_size(p.oid) / 100 END), 0) FROM pg_class p WHERE p.oid = c.oid "
-                                   "OR (c.relkind = 'p' AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf))), c.relkind FROM pg_class c "
+                                   "OR (c.relkind = 'p' AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf))), c.relkind, "
+                                   "EXISTS (SELECT 1 FROM pg_trigger g WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid))) AND NOT g.tgisinternal AND g.tgenabled <> 'D' "
+                                   "AND (g.tgtype & 3) = 3) OR EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'), row_security_active(c.oid) FROM pg_class c "
                                    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
                                    {name.schema, name.table});
     if (table.empty()) return out;
     const std::string kind = table.text(0, 2);
     if (kind != "r" && kind != "p") throw Error(ErrorClass::Permanent, name.display() + " is no table, so nothing can be loaded into it", "name another table");
+    if (table.boolean(0, 4))
+        throw Error(ErrorClass::Permanent, "the row-level security of " + name.display() + " may hide rows from the connection's user, and what is hidden cannot be compared",
+                    "grant the user BYPASSRLS, or let the table's owner load it");
     out.oid = table.text(0, 0);
+    out.has_gatekeeper = table.boolean(0, 3);
     out.estimated_rows = std::stod(table.text(0, 1));
     const Rows columns = session.run("SELECT attname, format_type(atttypid, atttypmod), atttypid, atttypmod, attnotnull FROM pg_attribute "
                                      "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum", {out.oid});
@@ -156,6 +163,10 @@ bool TablePlan::has_column(const std::string& column) const {
     return std::any_of(columns.begin(), columns.end(), [&](const PlannedColumn& c) { return c.target.name == column; });
 }
 
+bool TablePlan::has_jsonb() const {
+    return std::any_of(columns.begin(), columns.end(), [](const PlannedColumn& c) { return c.wire == Wire::Jsonb; });
+}
+
 std::vector<TargetColumn> TablePlan::key_columns() const {
     std::vector<TargetColumn> out;
     for (const PlannedColumn& c : columns)
@@ -179,6 +190,7 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
     const std::vector<Wanted> wanted = wanted_columns(request, table, dataset);
     const Found found = prepare(session, request, monitor, plan.name, wanted, plan.created);
     plan.estimated_rows = found.estimated_rows;
+    plan.has_gatekeeper = found.has_gatekeeper;
     for (const Wanted& w : wanted) {
         PlannedColumn column;
         column.target = *find_column(found.columns, w.name);

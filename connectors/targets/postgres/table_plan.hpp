@@ -38,8 +38,10 @@ struct TablePlan {
     bool nullable_key = false;          ///< a key column of the table may hold NULL
     std::set<std::string> key_indexes;  ///< names of unique indexes on exactly the key
     double estimated_rows = 0;
+    bool has_gatekeeper = false;        ///< a trigger before each row, or a rule: what is written need not arrive
 
     [[nodiscard]] bool has_column(const std::string& column) const;
+    [[nodiscard]] bool has_jsonb() const;
     [[nodiscard]] std::vector<TargetColumn> key_columns() const;
     [[nodiscard]] std::vector<TargetColumn> compared_columns() const;
 };
