@@ -52,6 +52,7 @@ public:
     ConfiguredConnections(const Configuration& configuration, std::string warehouse_url);
 
     [[nodiscard]] Json resolve(const std::string& name) override;
+    [[nodiscard]] std::optional<std::string> variable(const std::string& name) const override { return secrets_.find(name); }
     [[nodiscard]] std::vector<std::string> names() const override;
     /// Every connection without its secrets, for the API: `[{name, type, fields: {name: value or "***"}, implied, missing: [variable]}]`.
     /// An implied connection of which nothing is set is left out.

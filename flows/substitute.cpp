@@ -135,4 +135,32 @@ Json substitute(const Json& value, const Scope& scope) {
     return copy;
 }
 
+Json with_environment(const Json& value, const std::function<std::optional<std::string>(const std::string&)>& variable) {
+    if (value.is_structured()) {
+        Json copy = value;
+        for (auto& member : copy) member = with_environment(member, variable);
+        return copy;
+    }
+    if (!value.is_string() || value.get_ref<const std::string&>().find("env.") == std::string::npos) return value;
+    const auto& text = value.get_ref<const std::string&>();
+    std::vector<Reference> found;
+    try {
+        found = references(text);
+    } catch (const std::invalid_argument&) {
+        return value; // of a shell command
+    }
+    std::string out;
+    std::size_t done = 0;
+    for (const auto& r : found) {
+        if (!r.name.starts_with("env.")) continue;
+        const auto name = r.name.substr(4);
+        auto filled = variable(name);
+        if (!filled) refuse(r, "the daemon has no variable " + name, "set it in its environment, or in the .env beside millrace.yaml");
+        for (auto at = filled->find("${"); at != std::string::npos; at = filled->find("${", at + 3)) filled->insert(at, "$");
+        out += text.substr(done, r.offset - done) + *filled;
+        done = r.offset + r.length;
+    }
+    return out + text.substr(done);
+}
+
 } // namespace millrace

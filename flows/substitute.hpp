@@ -6,6 +6,7 @@
 #include "flows/host_message.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace millrace {
@@ -32,6 +33,9 @@ private:
 [[nodiscard]] Json substitute(const Json& value, const Scope& scope);
 /// One string; a whole-value reference may give any type.
 [[nodiscard]] Json substitute_text(const std::string& text, const Scope& scope);
+
+/// `value` with its `${env.X}` filled in as literals. `variable` is asked by name; what it does not know is Error{Permanent}.
+[[nodiscard]] Json with_environment(const Json& value, const std::function<std::optional<std::string>(const std::string&)>& variable);
 
 /// One reference inside a string, for validation.
 struct Reference {

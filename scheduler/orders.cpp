@@ -87,7 +87,7 @@ AttemptOrder attempt_order(const RunRow& row, const RunPlan& plan, TaskKey key, 
     o.verb = std::string(to_string(task.verb));
     o.attempt = plan.at(key).attempts;
     o.attempts = std::max(task.retry.attempts, o.attempt);
-    o.options = task.options;
+    o.options = with_environment(task.options, [&](const std::string& name) { return connections.variable(name); });
     o.item = item;
     o.context = run_context(row, plan.flow());
     const std::string item_key = item.is_null() ? "" : item.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -18,6 +18,8 @@ public:
     virtual ~Connections() = default;
     /// `{"type": ..., fields}`. Throws Error{Permanent} that names the connection and what it lacks.
     [[nodiscard]] virtual Json resolve(const std::string& name) = 0;
+    /// A variable of the environment, which flows name as `${env.X}`; nothing where it is not set.
+    [[nodiscard]] virtual std::optional<std::string> variable(const std::string&) const { return std::nullopt; }
     /// All that may be named; empty: nobody knows.
     [[nodiscard]] virtual std::vector<std::string> names() const { return {}; }
 };

@@ -51,11 +51,15 @@ public:
     void check() {
         for (const auto& [text, usable] : draft_.param_defaults) {
             check_order_of_params(text, usable);
+            refuse_environment(text);
             check_template(text);
         }
         for (const auto& task : draft_.tasks) {
             if (scope_.diagnostics.full()) return;
-            for (const auto& text : task.templates) check_template(text);
+            for (const auto& text : task.templates) {
+                check_template(text);
+                if (task.plan.verb == Verb::Approve || task.plan.verb == Verb::Wait) refuse_environment(text);
+            }
             for (const auto& piece : task.sql) check_sql(piece);
             check_shell(task);
         }
@@ -66,16 +70,24 @@ private:
 
     /// A default may use the parameters above its own; what a schedule gives is known before any of them.
     void check_order_of_params(const TemplateText& text, std::size_t usable) {
-        std::vector<Reference> found;
-        try {
-            found = references(text.node->text);
-        } catch (const std::invalid_argument&) {
-            return; // reported by check_template
-        }
-        for (const auto& r : found)
+        for (const auto& r : references_of(text))
             for (std::size_t i = usable; i < draft_.plan.params.size(); ++i)
                 if (draft_.plan.params[i].name == r.name)
                     scope_.diagnostics.error(inside(text, r), fmt::format("'{}' has no value here yet", r.name), usable == 0 ? "a value for it may use ${run.at} or ${interval.start}" : "a default may use the parameters above its own");
+    }
+
+    /// Variables are filled in for what a host does; parameters and questions are recorded with the run.
+    void refuse_environment(const TemplateText& text) {
+        for (const auto& r : references_of(text))
+            if (r.name.starts_with("env.")) scope_.diagnostics.error(inside(text, r), "an environment variable has no place here", "use it in `with` of an extract, or in `env` or the arguments of a command");
+    }
+
+    static std::vector<Reference> references_of(const TemplateText& text) {
+        try {
+            return references(text.node->text);
+        } catch (const std::invalid_argument&) {
+            return {}; // reported by check_template
+        }
     }
 
     void check_template(const TemplateText& text) {

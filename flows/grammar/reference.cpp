@@ -64,8 +64,9 @@ A flow is one YAML file. **A task is one verb with its object; everything else i
 
 * **Names** of flows, tasks, parameters and connections: a lower-case letter, then lower-case letters, digits and `_`.
 * **`${...}` is substitution, in plain strings only**: a parameter by its name, `item.x`, `interval.start`, `interval.end`,
-  `chunk.number`, `run.id`, `run.at`, `env.X`. Times take a format: `${interval.start:%Y-%m-%d}`, in the flow's zone, or in
-  UTC where the format ends in `Z`. A value that is one reference and nothing else keeps its type. `$${` is a literal `${`.
+  `chunk.number`, `run.id`, `run.at`, and in `with` and commands `env.X`, a variable of the daemon's environment or `.env`.
+  Times take a format: `${interval.start:%Y-%m-%d}`, in the flow's zone, or in UTC where the format ends in `Z`. A value that
+  is one reference and nothing else keeps its type. `$${` is a literal `${`.
 * **In SQL there is no substitution.** Values are bound: `$name` for a parameter, `$interval_start`, `$interval_end`
   (instants), `$interval_start_date`, `$interval_end_date` (dates in the flow's zone), `$run_at`, the only clock.
 * **Edges come from what a task reads**: the tables in its SQL, `load`, `inputs`, `for_each`. `needs` adds others.

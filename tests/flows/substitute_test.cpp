@@ -84,6 +84,14 @@ TEST_CASE("substitution reaches every string of a value and nothing else") {
     CHECK(substitute(value, scope()) == Json{{"a", {1, 50, {{"b", "n50"}}}}, {"c", nullptr}});
 }
 
+TEST_CASE("variables of the environment are filled in as literals, and only they") {
+    const auto variable = [](const std::string& name) { return name == "HOST" ? std::optional<std::string>("a${b}") : std::nullopt; };
+    CHECK(with_environment({{"with", {"${env.HOST}/${item.x}", 5}}}, variable) == Json{{"with", {"a$${b}/${item.x}", 5}}});
+    CHECK(with_environment("$${env.HOST} ${env", variable) == "$${env.HOST} ${env");
+    CHECK(with_environment("$${env.HOST}", variable) == "$${env.HOST}");
+    CHECK_THROWS_WITH(with_environment("${env.PORT}", variable), Catch::Contains("the daemon has no variable PORT"));
+}
+
 TEST_CASE("nearest names") {
     const std::vector<std::string> names{"extract", "transform", "load", "needs", "timeout"};
     CHECK(nearest("exract", names) == "extract");
