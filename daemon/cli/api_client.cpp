@@ -1,6 +1,7 @@
 #include "daemon/cli/api_client.hpp"
 
 #include "flows/error.hpp"
+#include "flows/nearest.hpp"
 #include "flows/version.hpp"
 
 #include <boost/asio/connect.hpp>
@@ -11,6 +12,8 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace millrace {
 namespace asio = boost::asio;
@@ -143,6 +146,20 @@ Json ApiClient::list(const std::string& target) const {
         if (next == answer.end() || next->is_null()) return items;
         const auto after = next->is_string() ? next->get<std::string>() : next->dump();
         page = target + (target.find('?') == std::string::npos ? "?" : "&") + "after=" + url_encoded(after);
+    }
+}
+
+void suggest_task(const ApiClient& api, const std::string& run, const std::string& task, ApiError& error) {
+    if (error.status != 404 || !error.remedy.empty()) return;
+    try {
+        std::vector<std::string> names;
+        const auto document = api.get("/api/v1/runs/" + url_encoded(run));
+        for (const auto& line : document.at("tasks")) names.push_back(line.at("task").get<std::string>());
+        if (std::find(names.begin(), names.end(), task) != names.end()) return;
+        const auto near = nearest(task, names);
+        error.remedy = near.empty() ? fmt::format("its tasks are {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?";
+    } catch (const std::exception&) {
+        // the run itself is not there: the daemon said so
     }
 }
 

@@ -50,6 +50,9 @@ private:
     ApiAddress address_;
 };
 
+/// Names the task of the run that is nearest to `task`, where the daemon knew none of that name and said no more.
+void suggest_task(const ApiClient& api, const std::string& run, const std::string& task, ApiError& error);
+
 /// For a path segment or a query's value.
 [[nodiscard]] std::string url_encoded(std::string_view text);
 

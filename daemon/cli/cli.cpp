@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -48,6 +49,19 @@ int perform(Cli& cli) {
     }
 }
 
+/// In reverse order, as CLI11 takes them. `help run` is `run --help`.
+std::vector<std::string> words_of(int argc, char** argv) {
+    std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+    auto command = words.begin();
+    while (command != words.end() && command->starts_with('-')) command += *command == "--config" && command + 1 != words.end() ? 2 : 1;
+    if (command != words.end() && *command == "help") {
+        words.erase(command);
+        words.emplace_back("--help");
+    }
+    std::reverse(words.begin(), words.end());
+    return words;
+}
+
 /// What of the line was not understood: the command that it came to, and the first word that this does not know.
 struct Leftover {
     const CLI::App* command;
@@ -61,15 +75,31 @@ Leftover leftover_of(const CLI::App& app) {
     return {command, words.empty() ? "" : words.front()};
 }
 
-/// CLI11's complaint with our name before it, the nearest command, and where to read on.
+/// `--help` behind a word that is no command.
+bool is_help_of_nothing(const CLI::App& app) {
+    const auto [command, word] = leftover_of(app);
+    return !word.empty() && !word.starts_with('-') && !command->get_subcommands({}).empty();
+}
+
+std::vector<std::string> options_of(const CLI::App* command) {
+    std::vector<std::string> names;
+    for (; command; command = command->get_parent())
+        for (const auto* option : command->get_options())
+            for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+    return names;
+}
+
+/// CLI11's complaint with our name before it, the nearest command or option, and where to read on.
 std::string usage_message(const CLI::App* app, const CLI::Error& error) {
     const auto [command, word] = leftover_of(*app);
     auto path = command->get_name();
     for (const auto* above = command->get_parent(); above; above = above->get_parent()) path = above->get_name() + ' ' + path;
     std::vector<std::string> known;
     for (const auto* subcommand : command->get_subcommands({})) known.push_back(subcommand->get_name());
-    if (known.empty() || word.empty() || word.starts_with('-'))
-        return fmt::format("millrace: {}\n  see: {} --help\n", error.what(), path);
+    if (known.empty() || word.empty() || word.starts_with('-')) {
+        const auto near = word.starts_with("--") ? nearest(word.substr(0, word.find('=')), options_of(command)) : "";
+        return fmt::format("millrace: {}\n  {}see: {} --help\n", error.what(), near.empty() ? "" : "did you mean '" + near + "'? ", path);
+    }
     const auto near = nearest(word, known);
     return fmt::format("millrace: there is no command '{} {}'\n  {}see: {} --help\n", path, word, near.empty() ? "" : "did you mean '" + near + "'? ", path);
 }
@@ -118,7 +148,11 @@ int run_cli(int argc, char** argv) {
         for (std::size_t i = before; i < all.size(); ++i) all[i]->group(family.group);
     }
     try {
-        app.parse(argc, argv);
+        app.parse(words_of(argc, argv));
+    } catch (const CLI::CallForHelp& error) {
+        if (!is_help_of_nothing(app)) return app.exit(error);
+        std::cerr << usage_message(&app, error);
+        return exit_usage;
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? exit_done : exit_usage;
     }

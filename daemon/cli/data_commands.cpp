@@ -20,12 +20,20 @@ bool is_number(const std::string& type) {
     return !type.ends_with(']') && std::any_of(kinds.begin(), kinds.end(), begins);
 }
 
+Json fetch_head(const ApiClient& api, const std::string& run, const std::string& task, int rows) {
+    try {
+        return api.get(fmt::format("/api/v1/runs/{}/datasets/{}?limit={}", url_encoded(run), url_encoded(task), rows));
+    } catch (ApiError& error) {
+        suggest_task(api, run, task, error);
+        throw;
+    }
+}
+
 int head(Cli& cli, const std::string& name, int rows) {
     const auto dot = name.find('.');
     if (dot == std::string::npos || dot == 0 || dot + 1 == name.size())
         throw UsageError(fmt::format("'{}' is not RUN.TASK", name), "for example: millrace data head 42.rows");
-    const auto dataset = cli.api().get(fmt::format("/api/v1/runs/{}/datasets/{}?limit={}", url_encoded(name.substr(0, dot)),
-                                                   url_encoded(name.substr(dot + 1)), rows));
+    const auto dataset = fetch_head(cli.api(), name.substr(0, dot), name.substr(dot + 1), rows);
     if (cli.json) {
         Cli::print(dataset);
         return exit_done;

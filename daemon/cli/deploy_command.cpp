@@ -2,6 +2,7 @@
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/project_flows.hpp"
 
 #include <fmt/format.h>
 
@@ -26,12 +27,7 @@ Paint paint_of_change(const std::string& change) {
 void write_change(const Cli& cli, const Json& change) {
     const auto kind = text_of(change, "change");
     std::cout << cli.out.painted(fmt::format("{} {:<12} {}", sign_of(kind), kind, text_of(change, "flow")), paint_of_change(kind)) << '\n';
-    for (const auto& diagnostic : list_of(change, "diagnostics")) {
-        const auto hint = text_of(diagnostic, "hint");
-        std::cout << fmt::format("    {}:{}:{}: {}: {}\n", text_of(diagnostic, "file"), number_of(diagnostic, "line"),
-                                 number_of(diagnostic, "column"), text_of(diagnostic, "severity"), printable(text_of(diagnostic, "message")));
-        if (!hint.empty()) std::cout << "      = " << printable(hint) << '\n';
-    }
+    for (const auto& document : list_of(change, "diagnostics")) write_diagnostic(std::cout, cli.out, with_source_line(document));
 }
 
 int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {

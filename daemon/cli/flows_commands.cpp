@@ -149,7 +149,7 @@ void add_flows_commands(CLI::App& app, Cli& cli) {
 
     auto files = std::make_shared<std::vector<std::string>>();
     auto* validate = flows->add_subcommand("validate", "Find every mistake in flow files; needs no daemon");
-    validate->add_option("FILE", *files, "flow files (default: those of the project's folders)")->type_name("");
+    validate->add_option("FILE", *files, "flow files or folders of them (default: the project's)")->type_name("");
     on_call(validate, cli, [&cli, files] { return validate_flows(cli, *files); });
 
     auto planned = std::make_shared<std::string>();

@@ -21,10 +21,17 @@ bool is_flow_file(const std::string& name) {
 
 CompileResult compile_named_files(const Configuration& configuration, const std::vector<std::string>& files) {
     std::vector<fs::path> paths;
-    for (const auto& file : files) {
-        auto path = fs::path(file).lexically_normal(); // one that is named twice is one file
+    const auto add = [&](fs::path path) { // one that is named twice is one file
         if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(std::move(path));
+    };
+    for (const auto& file : files) {
+        const auto path = fs::path(file).lexically_normal();
+        if (!fs::is_directory(path))
+            add(path);
+        else
+            for (auto& inside : yaml_files(path)) add(std::move(inside));
     }
+    if (paths.empty() && !files.empty()) throw UsageError("there is no flow file in " + files.front(), "flow files end in .yaml or .yml");
     if (files.empty()) {
         for (const auto& folder : configuration.flows)
             for (auto& file : yaml_files(folder)) paths.push_back(fs::proximate(file));
@@ -67,13 +74,35 @@ void note_file_ahead(Cli& cli, const Json& flow) {
     }
 }
 
+Diagnostic with_source_line(const Json& document) {
+    Diagnostic diagnostic;
+    diagnostic.file = text_of(document, "file");
+    diagnostic.line = static_cast<int>(number_of(document, "line"));
+    diagnostic.column = static_cast<int>(number_of(document, "column"));
+    diagnostic.end = diagnostic.column + 1;
+    diagnostic.severity = text_of(document, "severity") == "warning" ? Severity::Warning : Severity::Error;
+    diagnostic.message = printable(text_of(document, "message"));
+    diagnostic.hint = printable(text_of(document, "hint"));
+    constexpr std::size_t widest = 200; ///< a line beyond it, or one that is not plain text, is not worth quoting again
+    std::ifstream file(diagnostic.file);
+    std::string line;
+    for (int number = 1; number <= diagnostic.line && std::getline(file, line); ++number)
+        if (number == diagnostic.line && line.size() <= widest) {
+            while (line.ends_with('\r')) line.pop_back();
+            if (printable(line) == line) diagnostic.source_line = line;
+        }
+    return diagnostic;
+}
+
+void write_diagnostic(std::ostream& out, const Terminal& terminal, const Diagnostic& diagnostic) {
+    const auto text = to_text(diagnostic);
+    const auto end = text.find('\n');
+    const auto paint = diagnostic.severity == Severity::Error ? Paint::Red : Paint::Yellow;
+    out << terminal.painted(text.substr(0, end), paint) << text.substr(end == std::string::npos ? text.size() : end);
+}
+
 void write_diagnostics(std::ostream& out, const Terminal& terminal, const std::vector<Diagnostic>& diagnostics) {
-    for (const auto& diagnostic : diagnostics) {
-        const auto text = to_text(diagnostic);
-        const auto end = text.find('\n');
-        const auto paint = diagnostic.severity == Severity::Error ? Paint::Red : Paint::Yellow;
-        out << terminal.painted(text.substr(0, end), paint) << text.substr(end == std::string::npos ? text.size() : end);
-    }
+    for (const auto& diagnostic : diagnostics) write_diagnostic(out, terminal, diagnostic);
     const auto errors = std::count_if(diagnostics.begin(), diagnostics.end(),
                                       [](const Diagnostic& d) { return d.severity == Severity::Error; });
     if (errors > 0) out << fmt::format("{} {}\n", errors, errors == 1 ? "mistake" : "mistakes");

@@ -17,7 +17,7 @@ class Cli;
 /// A name that means a file rather than a deployed flow: it ends in .yaml or .yml, or holds a slash.
 [[nodiscard]] bool is_flow_file(const std::string& name);
 
-/// Without files those of the project's folders. Throws UsageError when there is none.
+/// A folder stands for the flow files in it; without files those of the project's folders. Throws UsageError when there is none.
 [[nodiscard]] CompileResult compile_named_files(const Configuration& configuration, const std::vector<std::string>& files);
 
 /// The project's file of a deployed flow that was written after its deploy and says something else; empty: there is none.
@@ -27,7 +27,12 @@ class Cli;
 /// Says on stderr that what runs is not what file_ahead_of() finds. Never fails.
 void note_file_ahead(Cli& cli, const Json& flow);
 
-/// Each with its source line and a caret.
+/// A diagnostic as the API gives it, with its line of the file where that can be read here.
+[[nodiscard]] Diagnostic with_source_line(const Json& document);
+
+void write_diagnostic(std::ostream& out, const Terminal& terminal, const Diagnostic& diagnostic);
+
+/// Each with its source line and a caret, and how many mistakes there are.
 void write_diagnostics(std::ostream& out, const Terminal& terminal, const std::vector<Diagnostic>& diagnostics);
 
 } // namespace millrace

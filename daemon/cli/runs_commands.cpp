@@ -113,6 +113,15 @@ std::vector<std::string> runs_with_logs(const ApiClient& api, const std::string&
     return ids;
 }
 
+Json fetch_log(const ApiClient& api, const std::string& run, const std::string& task, const std::string& target) {
+    try {
+        return api.get(target);
+    } catch (ApiError& error) {
+        if (!task.empty()) suggest_task(api, run, task, error);
+        throw;
+    }
+}
+
 int show_logs(Cli& cli, const LogArguments& arguments) {
     const auto api = cli.api();
     Json all = Json::array();
@@ -121,7 +130,7 @@ int show_logs(Cli& cli, const LogArguments& arguments) {
             std::string target = fmt::format("/api/v1/runs/{}/logs?limit=10000&after={}", url_encoded(id), url_encoded(after));
             if (!arguments.task.empty()) target += "&task=" + url_encoded(arguments.task);
             if (arguments.attempt > 0) target += fmt::format("&attempt={}", arguments.attempt);
-            const auto answer = api.get(target);
+            const auto answer = fetch_log(api, id, arguments.task, target);
             const auto lines = list_of(answer, "items");
             for (const auto& line : lines) {
                 if (cli.json)
@@ -142,15 +151,16 @@ int show_logs(Cli& cli, const LogArguments& arguments) {
     return exit_done;
 }
 
-/// POST, then one line about what the run is now.
-int act(Cli& cli, const std::string& target, const Json& body) {
-    const auto run = cli.api().post(target, body);
+/// One line about what the run is now.
+int write_run(Cli& cli, const Json& run) {
     if (cli.json)
         Cli::print(run);
     else
         std::cout << fmt::format("{} run {} {}\n", text_of(run, "flow"), text_of(run, "id"), state_text(run));
     return exit_done;
 }
+
+int act(Cli& cli, const std::string& target, const Json& body) { return write_run(cli, cli.api().post(target, body)); }
 
 struct RerunArguments {
     std::string id, task;
@@ -163,8 +173,14 @@ int rerun(Cli& cli, const RerunArguments& arguments) {
     const auto api = cli.api();
     const auto flow = text_of(api.get("/api/v1/runs/" + url_encoded(arguments.id)), "flow");
     note_file_ahead(cli, api.get("/api/v1/flows/" + url_encoded(flow)));
-    if (!arguments.wait) return act(cli, "/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
-    const auto run = api.post("/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
+    Json run;
+    try {
+        run = api.post("/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
+    } catch (ApiError& error) {
+        suggest_task(api, arguments.id, arguments.task, error);
+        throw;
+    }
+    if (!arguments.wait) return write_run(cli, run);
     const auto runs = follow_runs(api, {text_of(run, "id")}, cli.json ? nullptr : &std::cout, cli.out);
     if (cli.json)
         Cli::print(runs.front());

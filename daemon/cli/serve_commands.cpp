@@ -4,6 +4,11 @@
 #include "daemon/logging.hpp"
 #include "daemon/serve.hpp"
 #include "daemon/up.hpp"
+#include "flows/error.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <fmt/format.h>
 
 namespace millrace {
 namespace {
@@ -11,6 +16,25 @@ namespace {
 Configuration listening(Configuration configuration, const std::string& asked) {
     if (!asked.empty()) configuration.listen = asked;
     return configuration;
+}
+
+/// Before PostgreSQL and the sandbox are started for nothing. What is no address is reported by the server.
+void check_is_free(const std::string& listen) {
+    namespace ip = boost::asio::ip;
+    const auto colon = listen.rfind(':');
+    if (colon == std::string::npos) return;
+    boost::system::error_code failure;
+    boost::asio::io_context io;
+    const auto found = ip::tcp::resolver(io).resolve(listen.substr(0, colon), listen.substr(colon + 1), ip::tcp::resolver::passive, failure);
+    if (failure || found.empty()) return;
+    ip::tcp::acceptor acceptor(io);
+    acceptor.open(found.begin()->endpoint().protocol(), failure);
+    acceptor.set_option(ip::tcp::acceptor::reuse_address(true), failure);
+    if (failure) return;
+    acceptor.bind(found.begin()->endpoint(), failure);
+    if (failure == boost::asio::error::address_in_use)
+        throw Error(ErrorClass::Permanent, fmt::format("something already listens on {}", listen),
+                    "a daemon that runs here answers to `millrace nodes`; else give another address: --listen 127.0.0.1:8687");
 }
 
 } // namespace
@@ -29,7 +53,9 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     local->add_option("--log", *log_level, "trace, debug, info, warning or error")->check(levels)->capture_default_str()->type_name("LEVEL");
     on_call(local, cli, [&cli, options, log_level, listen] {
         set_up_logging(*log_level);
-        return up(listening(cli.configuration(), *listen), *options);
+        auto configuration = listening(cli.configuration(), *listen);
+        check_is_free(configuration.listen);
+        return up(std::move(configuration), *options);
     });
 
     auto* daemon = app.add_subcommand("serve", "The daemon (systemd runs this)");

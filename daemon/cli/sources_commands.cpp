@@ -48,8 +48,10 @@ void write_source(const Cli& cli, const SourceSpec& spec) {
         }
         Table columns({{"  column"}, {"type"}});
         for (const auto& column : resource.columns) columns.add({"  " + column.name, column.type});
+        if (resource.window) columns.add({"  _window", "the days that a record was asked for: start, end, date"});
         if (!columns.is_empty()) columns.write(std::cout, cli.out);
     }
+    std::cout << "\nWith `for_each` each record also carries its item: `_item`, a struct of the item's columns.\n";
 }
 
 int show_source(Cli& cli, const std::string& name) {

@@ -15,6 +15,7 @@ FLOWS = {
     "broken": "flow: broken\ntasks:\n  boom: {run: \"echo 'no such table' >&2; exit 3\"}\n",
     "slow": "flow: slow\ntasks:\n  a: {run: sleep 1000}\n",
     "stray": f"flow: stray\ntasks:\n  a: {{run: \"sleep {MARK} & setsid sleep {MARK} & trap '' TERM; sleep {MARK}; wait\"}}\n",
+    "outside": "flow: outside\ntasks:\n  a: {run: 'echo word=$X', env: {X: '${env.WORD_OF_THE_TEST}'}}\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
 
@@ -41,6 +42,7 @@ class CommandLine(unittest.TestCase):
         cls.prefix = installed_prefix(cls.path)
         cls.daemon = Daemon(cls.prefix, cls.path, FLOWS, {}, None)
         cls.addClassCleanup(cls.daemon.stop)
+        (pathlib.Path(cls.path) / ".env").write_text("WORD_OF_THE_TEST='one two'\n")
         cls.daemon.start()
 
     def command(self, *arguments):
@@ -68,6 +70,32 @@ class CommandLine(unittest.TestCase):
         before = len(self.runs_of("quick"))
         self.assertIn("did you mean quick?", self.millrace("run", "quick", "quik", code=2))
         self.assertEqual(len(self.runs_of("quick")), before)
+
+    def test_help_is_of_the_command_that_is_named(self):
+        self.assertIn("there is no command 'millrace rnu'", self.millrace("rnu", "--help", code=2))
+        self.assertIn("did you mean 'show'?", self.millrace("runs", "shwo", "--help", code=2))
+        for words in (["run", "--help"], ["help", "run"]):
+            self.assertIn("Start a run of each flow", self.millrace(*words))
+        self.assertIn("Start:", self.millrace("help"))
+        self.assertIn("did you mean '--limit-rows'?", self.millrace("run", "quick", "--limit-row", "1", code=2))
+
+    def test_a_task_that_is_none_is_answered_with_those_that_there_are(self):
+        run = str(json.loads(self.millrace("run", "quick", "--wait", "--json"))["id"])
+        for words in (["data", "head", f"{run}.ab"], ["runs", "rerun", run, "--task", "ab"], ["runs", "logs", run, "--task", "ab"]):
+            self.assertIn("its tasks are a", self.millrace(*words, code=2))
+        self.assertIn("there is no run 999999", self.millrace("data", "head", "999999.a", code=2))
+
+    def test_deploy_shows_mistakes_with_their_line(self):
+        folder = pathlib.Path(self.path) / "wrong"
+        folder.mkdir()
+        (folder / "wrong.yaml").write_text("flow: wrong\ntasks:\n  a: {rn: echo}\n")
+        told = self.millrace("deploy", "--dry-run", str(folder), code=1)
+        self.assertIn("     3 |   a: {rn: echo}\n       |       ^\n       = did you mean 'run'?\n", told)
+        self.assertIn("wrong.yaml:3:7: error", self.millrace("flows", "validate", str(folder), code=1))
+
+    def test_a_command_gets_the_variables_that_its_flow_names(self):
+        run = json.loads(self.millrace("run", "outside", "--wait", "--json"))
+        self.assertIn("word=one two", self.millrace("runs", "logs", str(run["id"])))
 
     def test_psql_takes_its_own_options(self):
         self.assertEqual(self.millrace("psql", "-Atc", "select 6 * 7").strip(), "42")
@@ -114,6 +142,17 @@ class Daemons(unittest.TestCase):
         self.assertIn("longer than 107 bytes", self.refused(MILLRACE_STATE=f"{self.path}/{'x' * 120}"))
         self.assertFalse(os.path.exists(f"{self.path}/state"))
         self.assertNotIn("hidden", self.refused(MILLRACE_DATABASE="mysql://somebody:hidden@host/store"))
+
+    def test_a_taken_address_is_told_before_anything_is_started(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            done = subprocess.run([f"{self.prefix}/bin/millrace", "up", "--config", self.daemon.config, "--listen", address], cwd=self.path,
+                                  env=self.daemon.environment, text=True, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(f"something already listens on {address}", done.stderr)
+        self.assertFalse(os.path.exists(f"{self.path}/state"))
 
     def host(self):
         """The one that works on a command."""
