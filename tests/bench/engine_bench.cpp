@@ -1,5 +1,6 @@
 // Measures the engine itself: `engine_bench URL chain40|throughput|fan1000|fan100k|trigger_latency|journal_ceiling [N]`
 // prints one JSON object. Tasks are `wait: 0s`; attempts, where there are any, end at once.
+#include "../scheduler/given_flows.hpp"
 #include "journal_ceiling.hpp"
 #include "scheduler/engine.hpp"
 #include "scheduler/store/migrate.hpp"
@@ -46,27 +47,6 @@ struct InstantHosts final : AttemptRunner {
     AttemptListener* listener = nullptr;
     std::size_t items = 0;
     double first_start = 0;
-};
-
-struct NoConnections final : Connections {
-    Json resolve(const std::string& name) override { return {{"type", name}}; }
-};
-
-struct OneFolder final : FlowFolders {
-    std::vector<FlowPlan> plans;
-    asio::awaitable<std::vector<CompiledFolder>> compile(std::vector<std::string>) override {
-        CompiledFolder folder;
-        folder.folder = "bench";
-        for (const auto& plan : plans) {
-            CompiledFolder::File file;
-            file.flow = plan.name;
-            file.plan = plan;
-            folder.files.push_back(std::move(file));
-        }
-        std::vector<CompiledFolder> all;
-        all.push_back(std::move(folder));
-        co_return all;
-    }
 };
 
 TaskPlan wait_task(const std::string& name, std::vector<int> needs) {
@@ -173,8 +153,8 @@ struct Bench {
 
     asio::io_context io;
     SystemClock clock;
-    NoConnections connections;
-    OneFolder folders;
+    test::NoConnections connections;
+    test::GivenFlows folders;
     std::filesystem::path folder;
     InstantHosts* hosts = nullptr;
     std::set<std::int64_t> ended;

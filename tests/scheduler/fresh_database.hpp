@@ -33,4 +33,11 @@ private:
     std::string server_, name_, url_;
 };
 
+/// The one value of a query.
+[[nodiscard]] inline std::string asked(const std::string& url, const std::string& sql) {
+    pqxx::connection connection(url);
+    pqxx::nontransaction look(connection);
+    return look.exec1(sql)[0].c_str();
+}
+
 } // namespace millrace::test

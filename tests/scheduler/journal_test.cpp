@@ -1,6 +1,7 @@
 // The journal over a real PostgreSQL: what it refuses, what is in doubt, and who may write.
 #include "cut_wire.hpp"
 #include "fresh_database.hpp"
+#include "loop.hpp"
 #include "scheduler/pg_journal.hpp"
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/store/migrate.hpp"
@@ -85,22 +86,11 @@ struct Desk {
         return changes;
     }
 
-    void until(const std::function<bool()>& condition) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (!condition() && std::chrono::steady_clock::now() < deadline) {
-            io.restart();
-            io.run_for(std::chrono::milliseconds(2));
-        }
-        REQUIRE(condition());
-    }
+    void until(const std::function<bool()>& condition) { test::run_until(io, condition); }
     void until_answered(std::size_t n) {
         until([&] { return committed.size() + refused.size() >= n; });
     }
-    std::string asked(const std::string& sql) const {
-        pqxx::connection connection(database.url());
-        pqxx::nontransaction look(connection);
-        return look.exec1(sql)[0].c_str();
-    }
+    std::string asked(const std::string& sql) const { return test::asked(database.url(), sql); }
     Ids stored() const {
         pqxx::connection connection(database.url());
         pqxx::nontransaction look(connection);

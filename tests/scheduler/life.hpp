@@ -3,6 +3,8 @@
 #pragma once
 
 #include "fresh_database.hpp"
+#include "given_flows.hpp"
+#include "loop.hpp"
 #include "plan_text.hpp"
 #include "scheduler/engine.hpp"
 
@@ -18,6 +20,7 @@
 
 namespace millrace::test {
 namespace asio = boost::asio;
+using Texts = std::vector<std::string>;
 
 /// Attempts end as `script` says, at once, else completed; or never, for a task called "hang".
 class InstantHosts final : public AttemptRunner {
@@ -122,28 +125,6 @@ private:
     std::map<std::pair<Instant, TimerId>, std::function<void()>> timers_;
 };
 
-struct NoConnections final : Connections {
-    Json resolve(const std::string& name) override { return {{"type", name}}; }
-    std::vector<std::string> names() const override { return {"clockify", "warehouse"}; }
-};
-
-struct Folder final : FlowFolders {
-    std::vector<FlowPlan> plans;
-    asio::awaitable<std::vector<CompiledFolder>> compile(std::vector<std::string>) override {
-        CompiledFolder folder;
-        folder.folder = "flows";
-        for (const auto& plan : plans) {
-            CompiledFolder::File file;
-            file.flow = plan.name;
-            file.plan = plan;
-            folder.files.push_back(std::move(file));
-        }
-        std::vector<CompiledFolder> all;
-        all.push_back(std::move(folder));
-        co_return all;
-    }
-};
-
 struct Life {
     /// `now`: the clock stands there until `step_to`, and a flow `probe` helps to settle; else it is the machine's.
     Life(const std::string& url, std::vector<FlowPlan> plans, std::optional<Instant> now = {}, const std::string& node = "test")
@@ -220,14 +201,7 @@ struct Life {
         return run(id);
     }
     void cancel(std::int64_t id) { (void)wait(engine->service().cancel(id, "me")); }
-    void until(const std::function<bool()>& condition) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (!condition() && std::chrono::steady_clock::now() < deadline) {
-            io.restart();
-            io.run_for(std::chrono::milliseconds(2));
-        }
-        REQUIRE(condition());
-    }
+    void until(const std::function<bool()>& condition) { run_until(io, condition); }
     void step_to(Instant at) {
         stepped.step_to(at);
         settle();
@@ -243,7 +217,7 @@ struct Life {
     SteppedClock stepped;
     Clock& clock;
     NoConnections connections;
-    Folder folders;
+    GivenFlows folders;
     std::filesystem::path folder;
     std::vector<std::string> started;
     std::string fatal;

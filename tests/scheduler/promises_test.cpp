@@ -4,15 +4,10 @@
 #include <set>
 
 using namespace millrace;
-using test::failed_attempt;
-using test::FreshDatabase;
-using test::Life;
-using test::plan_text;
+using namespace millrace::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-using Texts = std::vector<std::string>;
 
 const Instant noon = *parse_rfc3339("2026-11-20T12:00:00Z");
 
@@ -20,12 +15,6 @@ Texts states(Life& life, const std::string& flow = "f") {
     Texts out;
     for (const auto& run : life.runs(flow)) out.push_back(run.at("state").get<std::string>());
     return out;
-}
-
-std::string asked(const std::string& url, const std::string& sql) {
-    pqxx::connection connection(url);
-    pqxx::nontransaction look(connection);
-    return look.exec1(sql)[0].c_str();
 }
 
 void told(const std::string& url, const std::string& sql) {
@@ -144,7 +133,7 @@ TEST_CASE("the same idempotency key at the same moment is one run, and cancels n
     Life life(database.url(), {plan}, noon);
     std::vector<Json> answers;
     for (int i = 0; i < 2; ++i)
-        test::asio::co_spawn(life.io, life.engine->service().trigger(Life::request("f", "key")), [&](std::exception_ptr failed, TriggerResult result) {
+        asio::co_spawn(life.io, life.engine->service().trigger(Life::request("f", "key")), [&](std::exception_ptr failed, TriggerResult result) {
             CHECK(!failed);
             answers.push_back(result.run);
         });
@@ -204,10 +193,10 @@ TEST_CASE("a run that is paused and resumed while it claims a slot holds no two"
         auto& service = life.engine->service();
         for (int i = 0; i < 6; ++i) {
             const auto ignore = [](std::exception_ptr, Json) {};
-            test::asio::co_spawn(life.io, service.pause(id, "me"), ignore);
+            asio::co_spawn(life.io, service.pause(id, "me"), ignore);
             life.io.restart();
             for (int n = 0; n < i; ++n) life.io.poll_one();
-            test::asio::co_spawn(life.io, service.resume(id, "me"), ignore);
+            asio::co_spawn(life.io, service.resume(id, "me"), ignore);
             life.io.restart();
             life.io.poll_one();
         }

@@ -4,14 +4,10 @@
 #include <set>
 
 using namespace millrace;
-using test::FreshDatabase;
-using test::Life;
-using test::plan_text;
+using namespace millrace::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-using Texts = std::vector<std::string>;
 
 Instant at(const std::string& text) { return *parse_rfc3339(text); }
 
@@ -49,16 +45,17 @@ Texts nominal(Life& life) {
     return out;
 }
 
+void check_nominal(Life& life, std::size_t count, const std::string& first, const std::string& last) {
+    const auto all = nominal(life);
+    REQUIRE(all.size() == count);
+    CHECK(all.front() == first);
+    CHECK(all.back() == last);
+}
+
 Texts states(Life& life) {
     Texts out;
     for (const auto& run : life.runs("f")) out.push_back(run.at("state").get<std::string>());
     return out;
-}
-
-std::string asked(const std::string& url, const std::string& sql) {
-    pqxx::connection connection(url);
-    pqxx::nontransaction look(connection);
-    return look.exec1(sql)[0].c_str();
 }
 
 const Instant noon = at("2026-11-20T12:00:00Z");
@@ -87,10 +84,7 @@ TEST_CASE("a day of a schedule of every quarter of an hour is 96 runs") {
         life.until([&] { return static_cast<int>(life.started.size()) == i; });
     }
     life.settle();
-    const auto all = nominal(life);
-    REQUIRE(all.size() == 96);
-    CHECK(all.front() == "2026-11-20T12:15:00Z");
-    CHECK(all.back() == "2026-11-21T12:00:00Z");
+    check_nominal(life, 96, "2026-11-20T12:15:00Z", "2026-11-21T12:00:00Z");
 }
 
 TEST_CASE("a firing that another node made first makes no second run, and the schedule goes on") {
@@ -178,10 +172,7 @@ TEST_CASE("missed instants are far more than run numbers at hand, and each makes
         life.io.run_for(2ms);
     }
     life.until([&] { return life.started.size() == 200; });
-    const auto all = nominal(life);
-    REQUIRE(all.size() == 200);
-    CHECK(all.front() == "2026-11-20T12:01:00Z");
-    CHECK(all.back() == "2026-11-20T15:20:00Z");
+    check_nominal(life, 200, "2026-11-20T12:01:00Z", "2026-11-20T15:20:00Z");
 }
 
 TEST_CASE("`missed: last` is one run however many instants passed") {
