@@ -15,8 +15,6 @@
 
 namespace millrace {
 
-constexpr std::size_t most_told = 500; ///< task runs of one commit that listeners hear of one by one
-
 Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots, RunIds& ids,
                EventHub& events, Settings settings)
     : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), slots_(slots), ids_(ids), events_(events),
@@ -112,6 +110,40 @@ void Runner::begin_tasks(LiveRun& run) {
 void Runner::set_admitting(bool on) {
     admitting_ = on;
     if (on) dispatch();
+}
+
+void Runner::retire(std::int64_t run_id) {
+    auto at = live_.find(run_id);
+    if (at == live_.end()) return;
+    LiveRun run = std::move(at->second);
+    clock_.cancel(run.timer);
+    for (const auto id : run.attempts) { // only where its row was refused: none of them began
+        --reserved_[active_.at(id).kind];
+        give_back(run_id, active_.at(id).key);
+        active_.erase(id);
+    }
+    if (!run.stored && !run.start.plan->limits.empty()) give_back(run_id, {-1, -1});
+    live_.erase(at);
+    stalled_.erase(run_id);
+    if (run.row.parent_id) {
+        if (auto* parent = live(*run.row.parent_id)) chunk_ended(*parent, run);
+        return dispatch();
+    }
+    auto& list = by_flow_[run.row.flow];
+    std::erase(list, run_id);
+    if (list.empty()) by_flow_.erase(run.row.flow);
+    else start_queued(run.row.flow);
+    dispatch();
+}
+
+void Runner::start_queued(const std::string& flow) {
+    const auto& list = by_flow_[flow];
+    auto* first = live(list.front());
+    if (!first || first->begun) return;
+    first->row.state_name = "Pending";
+    first->row.message.clear();
+    begin(*first);
+    if (auto* r = live(list.front())) record(*r);
 }
 
 // ---- one turn of a run ----------------------------------------------------------------------------------------------
@@ -237,173 +269,6 @@ void Runner::arm(LiveRun& run) {
         pump(run_id);
         dispatch();
     });
-}
-
-// ---- what becomes durable -------------------------------------------------------------------------------------------
-
-namespace {
-
-TaskRunRow row_of(TaskKey key, const TaskRun& run, bool is_new) {
-    TaskRunRow row{key, is_new, run.attempts, run.charged, run.state, run.state_name, run.started_at, run.finished_at, run.due_at, {}, {}, {}, {}};
-    if (const auto* d = run.details.get()) {
-        const auto text = [](const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); };
-        row.message = d->message;
-        if (d->error) row.error = text(error_json(*d->error));
-        if (is_new && !d->value.is_null()) row.value = text(d->value);
-        if (!d->result.is_null()) row.result = text(d->result);
-    }
-    return row;
-}
-
-} // namespace
-
-/// Everything that changed since the last time goes to the journal together.
-void Runner::record(LiveRun& run) {
-    auto& changes = run.pending;
-    std::vector<TaskKey> changed;
-    bool run_changed = changes.new_run.has_value() || changes.run.has_value(), over = false;
-    if (run.machine) {
-        auto& machine = *run.machine;
-        changed = machine.take_changes();
-        changes.task_runs.reserve(changed.size());
-        for (const auto key : changed) {
-            const auto& task_run = machine.at(key);
-            changes.task_runs.push_back(row_of(key, task_run, !task_run.stored));
-            machine.mark_stored(key);
-            if (task_run.state == State::Completed) {
-                ++completed_;
-                if (task_run.details && key.item < 0 && task_run.state_name != std::string_view("Reused"))
-                    append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(key.task)].name, task_run);
-            }
-        }
-        if (run.row.state != machine.state() || run.row.state_name != machine.state_name() || run.row.message != machine.message()) {
-            run_changed = true;
-            run.row.state = machine.state();
-            run.row.state_name = machine.state_name();
-            run.row.message = machine.message();
-            run.row.started_at = machine.started_at();
-            run.row.finished_at = machine.finished_at();
-            over = is_final(run.row.state);
-            if (over) run.row.summary = {{"counts", counts_json(machine.counts())}, {"loads", run.loads}};
-            (changes.new_run ? changes.new_run : changes.run) = run.row;
-        }
-    } else if (run_changed) {
-        over = is_final(run.row.state);
-    }
-    const bool nothing = !run_changed && changed.empty() && changes.begun.empty() && changes.ended.empty() && changes.events.empty() &&
-                         changes.released.empty() && !changes.committed;
-    if (nothing) return;
-    if (over) {
-        run.closing = true;
-        if (!run.start.plan->limits.empty()) release(run, {-1, -1});
-    }
-    RunChanges out = std::exchange(changes, RunChanges{});
-    changes.run_id = run.row.id;
-    const bool told = !changed.empty(); // a client that misses single task runs sees the run's counts
-    if (!events_.heard() || changed.size() > most_told) changed.clear();
-    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed), run_changed = run_changed || told, over,
-                     released = out.released, then = std::move(out.committed)] {
-        if (then) then();
-        committed(id, to_start, changed, run_changed, over);
-        for (const auto key : released) slots_moving_.erase({id, key});
-        if (!released.empty()) retry_claims();
-    };
-    out.refused = [this, id = run.row.id, released = out.released, then = std::move(out.refused)](const std::string& sqlstate, const std::string& message) {
-        if (then) then(sqlstate, message);
-        for (const auto key : released) give_back(id, key);
-        refused(id, sqlstate, message);
-    };
-    journal_.submit(std::move(out));
-}
-
-/// The side effects of what is now durable.
-void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed, bool over) {
-    if (auto* run = live(run_id)) run->stored = true;
-    for (const auto id : to_start) hand_over(id);
-    if (auto* run = live(run_id); run && events_.heard()) {
-        for (const auto key : changed) {
-            if (!run->machine) break;
-            Json document = task_run_document(*run->start.plan, key, run->machine->at(key), progress(run_id, key));
-            document["run_id"] = run_id;
-            events_.publish({"task_run", run_id, std::move(document)});
-        }
-        if (run_changed || !changed.empty()) events_.publish({"run", run_id, live_document(*run)});
-    }
-    if (over) retire(run_id);
-    if (!stalled_.empty() && journal_.backlog() <= settings_.most_backlog / 2)
-        for (const auto id : std::exchange(stalled_, {})) soon(id);
-}
-
-/// PostgreSQL will not take this run's rows: it is parked as crashed, with a message that PostgreSQL does take.
-void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std::string& message) {
-    auto* run = live(run_id);
-    if (!run || run->row.state == State::Crashed) return;
-    if (!run->stored) { // its own row: another node fired the schedule or took the idempotency key first
-        spdlog::warn("run={} of flow={} is not taken: {}", run_id, run->row.flow, message);
-        run->row.state = State::Crashed; // a parent of chunks looks at it
-        run->row.state_name = "Unrecordable";
-        run->row.message = "the store does not take it";
-        return retire(run_id);
-    }
-    spdlog::error("run={} is parked as crashed: its rows were refused sqlstate={} error={}", run_id, sqlstate, message);
-    clock_.cancel(run->timer);
-    run->machine.reset();
-    run->to_start.clear();
-    run->pending = {};
-    run->pending.run_id = run_id;
-    run->pending.even_if_refused = true;
-    for (const auto id : std::exchange(run->attempts, {})) {
-        auto& a = active_.at(id);
-        a.stop = true;
-        if (a.started) {
-            hosts_.cancel(id); // its slots are free when it has ended
-            continue;
-        }
-        --reserved_[a.kind];
-        release(*run, a.key);
-        active_.erase(id);
-    }
-    run->row.state = State::Crashed;
-    run->row.state_name = "Unrecordable";
-    run->row.message = "the store refused this run's rows (SQLSTATE " + sqlstate + "); the daemon's log has the details";
-    run->row.finished_at = clock_.now();
-    run->pending.run = run->row;
-    record(*run);
-}
-
-void Runner::retire(std::int64_t run_id) {
-    auto at = live_.find(run_id);
-    if (at == live_.end()) return;
-    LiveRun run = std::move(at->second);
-    clock_.cancel(run.timer);
-    for (const auto id : run.attempts) { // only where its row was refused: none of them began
-        --reserved_[active_.at(id).kind];
-        give_back(run_id, active_.at(id).key);
-        active_.erase(id);
-    }
-    if (!run.stored && !run.start.plan->limits.empty()) give_back(run_id, {-1, -1});
-    live_.erase(at);
-    stalled_.erase(run_id);
-    if (run.row.parent_id) {
-        if (auto* parent = live(*run.row.parent_id)) chunk_ended(*parent, run);
-        return dispatch();
-    }
-    auto& list = by_flow_[run.row.flow];
-    std::erase(list, run_id);
-    const bool last = list.empty();
-    if (last) by_flow_.erase(run.row.flow);
-    if (!last) start_queued(run.row.flow);
-    dispatch();
-}
-
-void Runner::start_queued(const std::string& flow) {
-    const auto& list = by_flow_[flow];
-    auto* first = live(list.front());
-    if (!first || first->begun) return;
-    first->row.state_name = "Pending";
-    first->row.message.clear();
-    begin(*first);
-    if (auto* r = live(list.front())) record(*r);
 }
 
 void Runner::event(LiveRun& run, const std::string& task, const std::string& kind, const std::string& message, Json details) {
