@@ -56,7 +56,7 @@ void HostPool::later(std::function<void()> action) {
 }
 
 HostPool::HostAt HostPool::spawn(Kind kind) {
-    hosts_.push_front({kind, nullptr, {}, 0, false, false, {}});
+    hosts_.push_front({kind, nullptr, {}, 0, 0, false, false, {}});
     const HostAt at = hosts_.begin();
     HostCommand command;
     command.arguments = {config_.program, "--kind", kind_names[static_cast<int>(kind)]};
@@ -273,6 +273,18 @@ void HostPool::host_ended(HostAt host, const std::string& how) {
         ask_next();
     });
     else later([this] { ask_next(); });
+}
+
+void HostPool::end_stopped() {
+    constexpr int most = 3;
+    for (auto& host : hosts_) {
+        if (!host.process || !host.process->is_stopped()) {
+            host.times_stopped = 0;
+        } else if (++host.times_stopped == most) {
+            spdlog::warn("host kind={} pid={} is killed: somebody stopped it and did not let it go on", kind_names[static_cast<int>(host.kind)], host.process->pid());
+            host.process->signal(SIGKILL);
+        }
+    }
 }
 
 Json HostPool::describe() const {

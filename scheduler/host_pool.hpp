@@ -41,6 +41,9 @@ public:
     void evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) override;
     void infer(InferOrder order, std::function<void(InferReply)> answer) override;
 
+    /// A host that somebody stopped (SIGSTOP) would keep its work for ever: one that is found stopped a few times in a row
+    /// is killed, which is a crash like any other. To be called every few seconds.
+    void end_stopped();
     /// Ends all hosts at once, without reports; none is started any more.
     void close();
     /// [{kind, pid, orders, ready, served}]
@@ -53,6 +56,7 @@ private:
         std::shared_ptr<HostProcess> process;
         std::set<OrderId> orders;
         int served = 0;
+        int times_stopped = 0; ///< in a row, by end_stopped()
         bool ready = false, leaving = false;
         std::string ended; ///< how; empty: it lives
     };

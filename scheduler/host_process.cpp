@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <fcntl.h>
@@ -148,6 +149,14 @@ void HostProcess::signal(int number) {
     }
     ::kill(-pid_, number);
     ::kill(pid_, number); // before its setsid there is no group
+}
+
+bool HostProcess::is_stopped() const {
+    std::ifstream stat("/proc/" + std::to_string(pid_) + "/stat");
+    std::string line;
+    if (reaped_ || !std::getline(stat, line)) return false;
+    const auto name_end = line.rfind(')'); // the name may hold anything
+    return name_end != std::string::npos && name_end + 2 < line.size() && line[name_end + 2] == 'T';
 }
 
 void HostProcess::watch() {

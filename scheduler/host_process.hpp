@@ -43,6 +43,8 @@ public:
     /// No more events; the process is killed and reaped.
     void abandon();
     [[nodiscard]] int pid() const { return pid_; }
+    /// By a signal: it will do nothing until somebody lets it go on.
+    [[nodiscard]] bool is_stopped() const;
 
 private:
     HostProcess(boost::asio::io_context& io, Events events);

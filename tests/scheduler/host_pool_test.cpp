@@ -1,4 +1,5 @@
 // Real processes: a host of Python's that echoes, dies, hangs or refuses to end.
+#include "loop.hpp"
 #include "scheduler/host_pool.hpp"
 
 #include <catch2/catch.hpp>
@@ -41,14 +42,7 @@ struct Pool {
         pool->start(order);
         return last;
     }
-    void until(const std::function<bool()>& condition) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (!condition() && std::chrono::steady_clock::now() < deadline) {
-            io.restart();
-            io.run_one_for(std::chrono::milliseconds(20));
-        }
-        REQUIRE(condition());
-    }
+    void until(const std::function<bool()>& condition) { test::run_until(io, condition); }
     const AttemptDone& done(OrderId id) {
         until([&] { return listener.ended.contains(id); });
         return listener.ended.at(id);
@@ -102,6 +96,35 @@ TEST_CASE("a cancelled attempt ends in order, or by a kill") {
         p.pool->cancel(id);
         CHECK(p.done(id).outcome == "cancelled");
     }
+}
+
+TEST_CASE("a host that somebody stopped ends as a crash, one that goes on in time does not") {
+    Pool p;
+    const auto hangs = p.start("hang", "run");
+    int host = 0; // whose it is
+    p.until([&] {
+        for (const auto& h : p.pool->describe())
+            if (h.at("orders") == 1 && h.at("ready") == true) host = h.at("pid");
+        return host != 0;
+    });
+    const auto is_stopped = [&] {
+        std::ifstream status("/proc/" + std::to_string(host) + "/stat");
+        const std::string text((std::istreambuf_iterator<char>(status)), {});
+        return text.find(") T") != std::string::npos;
+    };
+    for (const bool goes_on : {true, false}) {
+        kill(host, SIGSTOP);
+        p.until(is_stopped);
+        p.pool->end_stopped();
+        p.pool->end_stopped();
+        if (goes_on) {
+            kill(host, SIGCONT);
+            p.until([&] { return !is_stopped(); });
+        }
+        p.pool->end_stopped();
+        if (goes_on) CHECK(lives(host));
+    }
+    CHECK(p.done(hangs).error->error_class == "crashed");
 }
 
 TEST_CASE("what a host started does not outlive it") {
