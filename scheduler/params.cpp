@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <regex>
 
 namespace millrace {
 namespace {
 
 Json as_int(const Json& v) {
+    if (v.is_number_unsigned() && v.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return nullptr;
     if (v.is_number_integer()) return v;
     if (!v.is_string()) return nullptr;
     const auto text = v.get<std::string>();
@@ -60,6 +62,18 @@ Json converted(const std::string& type, const Json& v) {
     return v.is_string() ? v : v.is_number() || v.is_boolean() ? Json(v.dump()) : Json();
 }
 
+/// Commands get values in their environment, and PostgreSQL keeps them: both would cut or change such a text without a word.
+bool holds_nul(const Json& v) {
+    if (v.is_string()) return v.get_ref<const std::string&>().find('\0') != std::string::npos;
+    return v.is_structured() && (std::any_of(v.begin(), v.end(), holds_nul) ||
+                                 (v.is_object() && std::any_of(v.items().begin(), v.items().end(), [](const auto& m) { return m.key().find('\0') != std::string::npos; })));
+}
+
+/// A limit as a person wrote it: an int's has no `.0`.
+std::string limit_text(const ParamSpec& param, double limit) {
+    return param.type == "int" && std::abs(limit) < 1e15 ? std::to_string(std::llround(limit)) : Json(limit).dump();
+}
+
 /// Empty when the value is within what is declared.
 std::string outside(const ParamSpec& param, const Json& value) {
     if (!param.enumeration.empty()) {
@@ -72,13 +86,17 @@ std::string outside(const ParamSpec& param, const Json& value) {
     }
     if (param.type != "int" && param.type != "decimal") return {};
     const double n = value.is_string() ? std::strtod(value.get_ref<const std::string&>().c_str(), nullptr) : value.get<double>();
-    if (param.min && n < *param.min) return param.name + " is at least " + Json(*param.min).dump();
-    if (param.max && n > *param.max) return param.name + " is at most " + Json(*param.max).dump();
+    if (param.min && n < *param.min) return param.name + " is at least " + limit_text(param, *param.min);
+    if (param.max && n > *param.max) return param.name + " is at most " + limit_text(param, *param.max);
     return {};
 }
 
 /// The value in its declared type, null after a mistake.
 Json checked_value(const ParamSpec& param, const Json& value, std::vector<std::string>& mistakes) {
+    if (holds_nul(value)) {
+        mistakes.push_back("parameter " + param.name + " holds a NUL character, which commands and the store cannot take");
+        return nullptr;
+    }
     Json typed = converted(param.type, value);
     if (typed.is_null()) {
         mistakes.push_back("parameter " + param.name + " is of type " + param.type + ", which " + value.dump(-1, ' ', false, Json::error_handler_t::replace) + " is not");
