@@ -4,6 +4,8 @@
 
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
+
 namespace millrace {
 
 namespace {
@@ -14,13 +16,20 @@ void split_target(Request& request) {
     if (!request.path.starts_with('/')) throw Problem(400, "the request's target is no path");
     if (question == std::string::npos) return;
     auto query = parse_query(std::string_view(request.target).substr(question + 1));
-    if (!query) throw Problem(400, "the query has a broken escape", "write a percent sign as %25");
+    if (!query) throw Problem(400, "the query has an escape that is broken, or stands for a NUL or for what is no UTF-8", "write a percent sign as %25");
     request.query = std::move(*query);
+}
+
+/// RFC 9112, 3.2: two of them may mean one thing to a proxy and another to us.
+void check_one_host(const Request& request) {
+    const auto hosts = std::count_if(request.headers.begin(), request.headers.end(), [](const auto& h) { return h.first == "host"; });
+    if (hosts > 1) throw Problem(400, "the request has more than one Host");
 }
 
 /// The guards, in this order; each throws Problem.
 const Route& admit(const SessionContext& context, Request& request, const Peer& peer) {
     split_target(request);
+    check_one_host(request);
     const bool browsers_reach_us = peer.kind == Peer::Kind::Tcp && context.keys.is_empty();
     if (browsers_reach_us) check_browser(request, context.rules);
     const Route& route = find_route(request);

@@ -40,7 +40,7 @@ void take_params(Request& request, std::span<const std::string_view> pattern, st
     for (std::size_t i = 0; i < pattern.size(); ++i) {
         if (!is_param(pattern[i])) continue;
         auto value = percent_decoded(path[i]);
-        if (!value) throw Problem(400, "the path has a broken escape in '" + std::string(path[i]) + "'");
+        if (!value) throw Problem(400, "in the path, '" + std::string(path[i]) + "' has an escape that is broken, or stands for a NUL or for what is no UTF-8");
         request.params.emplace_back(pattern[i].substr(1, pattern[i].size() - 2), std::move(*value));
     }
 }

@@ -1,5 +1,6 @@
 #include "web/http.hpp"
 
+#include "flows/source_text.hpp"
 #include "web/problem.hpp"
 
 #include <algorithm>
@@ -23,17 +24,6 @@ int hex_digit(char c) {
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
     return -1;
-}
-
-/// nlohmann's serializer is the UTF-8 check that the project already has: it refuses what is none.
-bool is_utf8(const std::string& text) {
-    const bool ascii = std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
-    if (ascii) return true;
-    try {
-        return !Json(text).dump().empty();
-    } catch (const Json::type_error&) {
-        return false;
-    }
 }
 
 } // namespace
@@ -134,7 +124,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
         decoded += static_cast<char>(high * 16 + low);
         i += 2;
     }
-    if (!is_utf8(decoded)) return std::nullopt;
+    if (invalid_utf8(decoded) != std::string_view::npos) return std::nullopt;
     return decoded;
 }
 
