@@ -17,6 +17,14 @@ public:
     }
     [[nodiscard]] const std::map<std::string, DeployedFlow>& all() const { return flows_; }
 
+    /// What tells one state of the catalogue from another: each flow's plan, and whether it is archived or held.
+    [[nodiscard]] std::string marks() const {
+        std::string out;
+        for (const auto& [name, flow] : flows_)
+            out += (out.empty() ? "" : ",") + name + " " + flow.plan_hash + " " + (flow.archived ? "1" : "0") + (flow.paused ? "1" : "0");
+        return out;
+    }
+
     void replace(std::vector<DeployedFlow> flows) {
         flows_.clear();
         for (auto& flow : flows) {

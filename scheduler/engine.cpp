@@ -1,6 +1,5 @@
 #include "scheduler/engine.hpp"
 
-#include "flows/error.hpp"
 #include "flows/process_tree.hpp"
 #include "scheduler/engine_service.hpp"
 #include "scheduler/host_pool.hpp"
@@ -10,6 +9,7 @@
 #include "scheduler/run_id_block.hpp"
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
+#include "scheduler/state_lock.hpp"
 #include "scheduler/store/migrate.hpp"
 #include "scheduler/store/store.hpp"
 
@@ -17,12 +17,8 @@
 
 #include <spdlog/spdlog.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 namespace millrace {
@@ -73,25 +69,6 @@ private:
     Store& store_;
 };
 
-/// The lock of the state folder: whoever holds it knows that the former holder is dead.
-class StateLock {
-public:
-    void take(const std::string& folder) {
-        std::filesystem::create_directories(folder);
-        const std::string path = folder + "/node.lock";
-        fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (fd_ < 0) throw Error(ErrorClass::Resource, "cannot open " + path + ": " + std::strerror(errno), "check the rights of the state folder");
-        if (flock(fd_, LOCK_EX | LOCK_NB) != 0)
-            throw Error(ErrorClass::Permanent, "another millrace daemon uses the state folder " + folder, "stop it, or give this one another `state` folder");
-    }
-    ~StateLock() {
-        if (fd_ >= 0) close(fd_);
-    }
-
-private:
-    int fd_ = -1;
-};
-
 } // namespace
 
 struct Engine::Parts {
@@ -103,7 +80,9 @@ struct Engine::Parts {
     asio::awaitable<void> resume();
     void make_hosts();
     void beat();
-    void adopt_soon();
+    asio::awaitable<void> follow_deploys();
+    asio::awaitable<void> look_at_others();
+    void look_at_others_soon();
 
     asio::io_context& io;
     Clock& clock;
@@ -129,6 +108,7 @@ struct Engine::Parts {
     std::unique_ptr<PgReadModels> read_models;
     Clock::TimerId beat_timer = 0;
     bool stopping = false, killed = false;
+    bool looking = false, looking_failed = false;
     std::chrono::microseconds clock_offset{0};
     int beats = 0;
 };
@@ -233,7 +213,8 @@ void Engine::Parts::beat() {
     if (++beats % 3 == 0) {
         RunChanges nothing;
         journal->submit(std::move(nothing));
-        adopt_soon();
+        look_at_others_soon();
+        if (pool) pool->end_stopped();
         const auto offset = clock.now().time_since_epoch() - clock.uptime();
         if (std::chrono::abs(offset - clock_offset) > std::chrono::seconds(60)) {
             spdlog::warn("the wall clock jumped by {} s", std::chrono::duration_cast<std::chrono::seconds>(offset - clock_offset).count());
@@ -251,11 +232,26 @@ void Engine::Parts::beat() {
     beat_timer = clock.call_at(clock.now() + heartbeat / 3, [this] { beat(); });
 }
 
-/// Runs of other nodes that died.
-void Engine::Parts::adopt_soon() {
-    if (beats % 9 != 0) return;
-    asio::co_spawn(io, resume(), [](std::exception_ptr failed) {
-        if (failed) spdlog::warn("looking for runs of dead nodes failed; it is tried again");
+/// What another node deployed, held or released holds here too.
+asio::awaitable<void> Engine::Parts::follow_deploys() {
+    if (co_await store.flow_marks() == catalogue.marks()) co_return;
+    auto flows = co_await store.flows();
+    catalogue.replace(std::move(flows));
+    co_await schedules->load();
+}
+
+asio::awaitable<void> Engine::Parts::look_at_others() {
+    co_await resume();
+    co_await follow_deploys();
+}
+
+/// Runs of nodes that died, and flows that others changed. A store that hangs is asked once, and told of once.
+void Engine::Parts::look_at_others_soon() {
+    if (std::exchange(looking, true)) return;
+    asio::co_spawn(io, look_at_others(), [this](std::exception_ptr failed) {
+        looking = false;
+        if (failed && !looking_failed) spdlog::warn("looking for what other nodes did failed; it is tried again");
+        looking_failed = failed != nullptr;
     });
 }
 
@@ -276,6 +272,7 @@ asio::awaitable<void> Engine::stop() {
     p.clock.cancel(p.beat_timer);
     p.schedules->stop();
     p.runner->set_admitting(false);
+    p.database.hurry(longest_last_call);
     PgJournal* journal = p.journal.get();
     auto write = [journal] {
         journal->close();

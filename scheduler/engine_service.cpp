@@ -16,6 +16,13 @@ namespace millrace {
 namespace asio = boost::asio;
 using Kind = Refusal::Kind;
 
+namespace {
+
+constexpr auto patience = std::chrono::seconds(10); ///< of someone who asks, for a commit
+constexpr const char* when_well = "try again when `millrace doctor` is content";
+
+} // namespace
+
 EngineService::EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules, FlowFolders& folders,
                              Connections& connections, EventHub& events)
     : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), ids_(ids), schedules_(schedules), folders_(folders), connections_(connections),
@@ -23,28 +30,54 @@ EngineService::EngineService(Clock& clock, Store& store, Catalogue& catalogue, R
 
 // ---- waiting for a commit -------------------------------------------------------------------------------------------
 
-asio::awaitable<bool> EngineService::done(std::function<bool(std::function<void()>)> act) {
-    auto initiate = [executor = runner_.executor(), act = std::move(act)](auto handler) {
-        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        if (!act([shared] { std::move (*shared)(true); })) asio::post(executor, [shared] { std::move (*shared)(false); });
+template <class Answer>
+asio::awaitable<Answer> EngineService::answered(std::function<void(std::function<void(Answer)>)> ask, std::string too_late) {
+    auto initiate = [this, ask = std::move(ask), too_late = std::move(too_late)](auto handler) {
+        struct Waiting {
+            decltype(handler) resume;
+            Clock::TimerId timer = 0;
+            bool over = false;
+        };
+        auto waiting = std::make_shared<Waiting>(Waiting{std::move(handler)});
+        const auto end = [this, waiting](std::exception_ptr failure, Answer answer) {
+            if (std::exchange(waiting->over, true)) return;
+            clock_.cancel(waiting->timer);
+            std::move(waiting->resume)(failure, std::move(answer));
+        };
+        waiting->timer = clock_.call_at(clock_.now() + patience, [end, too_late] {
+            end(std::make_exception_ptr(Refusal(Kind::Unavailable, "the store does not answer: " + too_late, when_well)), Answer());
+        });
+        ask([end](Answer answer) { end(nullptr, std::move(answer)); });
     };
-    return asio::async_initiate<const asio::use_awaitable_t<>, void(bool)>(std::move(initiate), asio::use_awaitable);
+    return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, Answer)>(std::move(initiate), asio::use_awaitable);
+}
+
+asio::awaitable<bool> EngineService::done(std::function<bool(std::function<void()>)> act) {
+    auto ask = [executor = runner_.executor(), act = std::move(act)](std::function<void(bool)> answer) {
+        if (!act([answer] { answer(true); })) asio::post(executor, [answer] { answer(false); });
+    };
+    return answered<bool>(std::move(ask), "what was asked is under way, and recorded as soon as it is back");
 }
 
 asio::awaitable<EngineService::Admitted> EngineService::admit(RunRow row, RunStart start) {
-    auto initiate = [this, row = std::move(row), start = std::move(start)](auto handler) mutable {
-        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    const std::string too_late = "run " + std::to_string(row.id) + " begins as soon as it is back; asked for again, it is another run, unless both carry the same idempotency key";
+    auto ask = [this, row = std::move(row), start = std::move(start)](std::function<void(Admitted)> answer) mutable {
         auto result = std::make_shared<Admitted>();
-        auto yes = [shared, result] { std::move (*shared)(*result); };
-        auto no = [shared, result](const std::string& sqlstate, const std::string& message) {
+        auto yes = [answer, result] { answer(*result); };
+        auto no = [answer, result](const std::string& sqlstate, const std::string& message) {
             result->refused = true;
             result->sqlstate = sqlstate;
             result->message = message;
-            std::move (*shared)(*result);
+            answer(*result);
         };
         result->admission = runner_.admit(std::move(row), std::move(start), std::move(yes), std::move(no));
     };
-    return asio::async_initiate<const asio::use_awaitable_t<>, void(Admitted)>(std::move(initiate), asio::use_awaitable);
+    return answered<Admitted>(std::move(ask), too_late);
+}
+
+/// A run that cannot be recorded is better refused at once than taken in the hope that someone still waits for it.
+void EngineService::refuse_while_the_store_is_away() const {
+    if (!runner_.admitting()) throw Refusal(Kind::Unavailable, "the store does not answer, so no run begins", when_well);
 }
 
 asio::awaitable<std::int64_t> EngineService::new_id() {
@@ -52,7 +85,7 @@ asio::awaitable<std::int64_t> EngineService::new_id() {
         if (const auto id = ids_.take()) co_return id;
         co_await sleep_until(clock_, clock_.now() + std::chrono::milliseconds(10));
     }
-    throw Refusal(Kind::Unavailable, "the store cannot be reached, so the run has no number", "try again when `millrace doctor` is content");
+    throw Refusal(Kind::Unavailable, "the store cannot be reached, so the run has no number", when_well);
 }
 
 asio::awaitable<Json> EngineService::document(std::int64_t run_id) {
@@ -95,6 +128,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
         auto known = co_await store_.run_by_idempotency_key(request.flow, request.idempotency_key);
         if (known) co_return co_await existing(std::move(*known), request_hash);
     }
+    refuse_while_the_store_is_away();
     const auto id = co_await new_id();
     RunRow row = new_run_row(flow, id, runner_.new_uuid(), Json::object(), interval, clock_.now());
     row.params = with_defaults(*flow.plan, std::move(params), Scope(run_context(row, *flow.plan)));
@@ -124,14 +158,22 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
 /// Says why a run does not do what was asked: it does not exist, or its state does not allow it.
 asio::awaitable<void> EngineService::refuse(std::int64_t run_id, std::string what) {
     const Json run = co_await document(run_id);
-    throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is " + run.value("state", "") + ": it cannot be " + what);
+    const std::string state = run.value("state", "");
+    if (const auto* parent = runner_.find(run_id); parent && parent->child)
+        throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " runs in chunks: it cannot be " + what + " itself",
+                      "ask for its chunk under way, run " + std::to_string(parent->child));
+    if (!runner_.find(run_id) && !is_final(state_from(state)))
+        throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is driven by another node: it cannot be " + what + " here", "ask that node; `millrace nodes` lists them");
+    throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is " + state + ": it cannot be " + what);
 }
 
 asio::awaitable<Json> EngineService::cancel(std::int64_t run_id, std::string by) {
     std::function<bool(std::function<void()>)> act = [this, run_id, by](std::function<void()> then) {
         return runner_.cancel(run_id, "cancelled by " + by, std::move(then));
     };
-    if (!co_await done(std::move(act))) co_await refuse(run_id, "cancelled");
+    const auto* run = runner_.find(run_id);
+    const bool on_its_way = run && !run->closing && run->row.state == State::Cancelling; // who asks twice gets what they asked for
+    if (!on_its_way && !co_await done(std::move(act))) co_await refuse(run_id, "cancelled");
     co_return co_await document(run_id);
 }
 
@@ -151,6 +193,7 @@ asio::awaitable<Json> EngineService::decide(std::int64_t run_id, std::string tas
     const auto* run = runner_.find(run_id);
     if (!run) {
         const Json past = co_await document(run_id);
+        if (!is_final(state_from(past.value("state", "")))) co_await refuse(run_id, "decided on");
         throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is " + past.value("state", "") + ": nothing in it waits for a decision");
     }
     int place = -1;
@@ -188,6 +231,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     const auto old_plan = co_await store_.plan(old->plan_hash);
     const auto chunks = co_await store_.chunks(old->id);
     const auto task_runs = co_await store_.task_runs(old->id);
+    refuse_while_the_store_is_away();
     const auto id = co_await new_id();
 
     RunRow row = new_run_row(flow, id, runner_.new_uuid(), old->params, std::nullopt, clock_.now());
@@ -210,113 +254,6 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     const auto admitted = co_await admit(std::move(row), std::move(start));
     if (admitted.refused) throw Refusal(Kind::Unavailable, "the store does not take this run: " + admitted.message);
     co_return co_await document(id);
-}
-
-// ---- flows ----------------------------------------------------------------------------------------------------------
-
-asio::awaitable<Json> EngineService::set_schedules_paused(std::string name, bool paused) {
-    const DeployedFlow flow = deployed(name);
-    std::vector<StoredSchedule> moved;
-    if (!paused && flow.paused) // what passed meanwhile was meant to pass
-        for (auto schedule : schedules_.all())
-            if (schedule.flow == name) {
-                Schedules::set_next(schedule, clock_.now());
-                moved.push_back(std::move(schedule));
-            }
-    co_await store_.set_next(std::move(moved));
-    co_await store_.pause_flow(name, paused);
-    catalogue_.set_paused(name, paused);
-    co_await schedules_.load();
-    const Json document = {{"name", name}, {"paused", paused}, {"hash", flow.plan_hash}};
-    events_.publish(EngineEvent("flow", 0, document));
-    co_return document;
-}
-
-namespace {
-
-/// What deploying one folder changes. A folder with a mistake changes nothing.
-struct FolderChange {
-    std::vector<FlowChange> changes;
-    Json lines = Json::array(); ///< for the answer
-};
-
-Json line(const std::string& flow, const char* change, const std::string& hash, Json diagnostics) {
-    return {{"flow", flow}, {"change", change}, {"hash", hash}, {"diagnostics", std::move(diagnostics)}};
-}
-
-FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalogue, Instant now) {
-    FolderChange out;
-    bool broken = false;
-    std::set<std::string> present;
-    for (const auto& file : folder.files) {
-        if (!file.plan) {
-            broken = true;
-            out.lines.push_back(line(file.flow, "error", "", file.diagnostics));
-            continue;
-        }
-        const auto& plan = *file.plan;
-        const auto* known = catalogue.find(plan.name);
-        if (!present.insert(plan.name).second || (known && !known->archived && known->folder != folder.folder)) {
-            broken = true;
-            Json diagnostics = file.diagnostics;
-            diagnostics.push_back({{"severity", "error"}, {"message", "another file declares flow " + plan.name + " too"}, {"hint", "rename one of them"}});
-            out.lines.push_back(line(plan.name, "error", "", std::move(diagnostics)));
-            continue;
-        }
-        const std::string hash = plan_hash(plan);
-        const bool same = known && !known->archived && known->plan_hash == hash;
-        out.lines.push_back(line(plan.name, same ? "unchanged" : known ? "changed" : "new", hash, file.diagnostics));
-        if (same) continue;
-        FlowChange change;
-        change.flow = plan.name;
-        change.folder = folder.folder;
-        change.plan_hash = hash;
-        const Json json(plan);
-        change.plan_json = json.dump();
-        change.keep_schedules = known && !known->archived && Json(*known->plan).at("schedules") == json.at("schedules");
-        for (std::size_t i = 0; i < plan.schedules.size(); ++i) {
-            StoredSchedule s;
-            s.flow = plan.name;
-            s.number = static_cast<int>(i);
-            s.spec = plan.schedules[i];
-            Schedules::set_next(s, now);
-            change.schedules.push_back(std::move(s));
-        }
-        out.changes.push_back(std::move(change));
-    }
-    for (const auto& [name, flow] : catalogue.all())
-        if (flow.folder == folder.folder && !flow.archived && !present.contains(name) && !broken) {
-            FlowChange change;
-            change.flow = name;
-            change.folder = folder.folder;
-            out.changes.push_back(std::move(change));
-            out.lines.push_back(line(name, "archived", flow.plan_hash, Json::array()));
-        }
-    if (broken) out.changes.clear();
-    return out;
-}
-
-} // namespace
-
-asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
-    const auto folders = co_await folders_.compile(request.folders);
-    std::vector<FlowChange> changes;
-    Json lines = Json::array();
-    for (const auto& folder : folders) {
-        auto change = folder_change(folder, catalogue_, clock_.now());
-        for (auto& l : change.lines) lines.push_back(std::move(l));
-        for (auto& c : change.changes) changes.push_back(std::move(c));
-    }
-    if (!request.dry_run && !changes.empty()) {
-        co_await store_.deploy(std::move(changes), clock_.now());
-        auto flows = co_await store_.flows();
-        catalogue_.replace(std::move(flows));
-        co_await schedules_.load();
-        for (const auto& l : lines)
-            if (l.at("change") != "unchanged") events_.publish(EngineEvent("flow", 0, l));
-    }
-    Json answer = {{"changes", lines}};
-    co_return answer;
 }
 
 std::unique_ptr<Subscription> EngineService::subscribe(std::function<void(const EngineEvent&)> receive) { return events_.subscribe(std::move(receive)); }

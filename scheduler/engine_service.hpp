@@ -32,8 +32,12 @@ private:
         std::string sqlstate, message;
     };
     [[nodiscard]] const DeployedFlow& deployed(const std::string& flow) const;
+    void refuse_while_the_store_is_away() const;
     [[nodiscard]] boost::asio::awaitable<std::int64_t> new_id();
     [[nodiscard]] boost::asio::awaitable<Admitted> admit(RunRow row, RunStart start);
+    /// Waits for what `ask(answer)` starts to answer, yet not for ever: the store may be away. What was asked stands all the same.
+    template <class Answer>
+    [[nodiscard]] boost::asio::awaitable<Answer> answered(std::function<void(std::function<void(Answer)>)> ask, std::string too_late);
     /// `act(done)` starts something that calls `done` when it is committed; false: it did not.
     [[nodiscard]] boost::asio::awaitable<bool> done(std::function<bool(std::function<void()>)> act);
     [[nodiscard]] boost::asio::awaitable<Json> document(std::int64_t run_id);

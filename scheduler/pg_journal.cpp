@@ -44,6 +44,7 @@ void PgJournal::close() {
         stopping_ = true;
     }
     arrived_.notify_one();
+    watch_.hurry(longest_last_call);
     thread_.join();
 }
 
@@ -152,6 +153,7 @@ PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t 
 }
 
 void PgJournal::transact(Group& group, std::size_t from, std::size_t to) {
+    const CallWatch::Call call(watch_, connection_->sock());
     pqxx::work work(*connection_);
     const auto fence = work.exec_prepared("raise_fence", node_.id, node_.epoch, node_.sequence + 1);
     if (fence.affected_rows() != 1) throw Fenced();
@@ -167,6 +169,7 @@ bool PgJournal::reconnect(bool& arrived) {
     for (int tries = 0;; ++tries) {
         try {
             connection_ = connect_store(url_, journal_statements());
+            const CallWatch::Call call(watch_, connection_->sock());
             pqxx::nontransaction look(*connection_);
             // Without statistics the planner may read the whole table for each batch.
             look.exec("set enable_hashjoin = off; set enable_mergejoin = off; set enable_seqscan = off");

@@ -36,7 +36,7 @@ public:
     /// `fenced` is called once, on the loop.
     PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, std::function<void()> fenced);
     ~PgJournal() override;
-    /// Writes what was submitted, unless the store is away, and ends the thread. Callbacks may still come on the loop.
+    /// Writes what was submitted, unless the store is away or hangs, and ends the thread. Callbacks may still come on the loop.
     void close();
 
     void submit(RunChanges changes) override;
@@ -70,6 +70,8 @@ private:
     std::pair<std::string, std::string> last_refusal_;
     std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
     bool dead_ = false;
+
+    CallWatch watch_{longest_call};
 
     // Guarded by mutex_.
     mutable std::mutex mutex_;

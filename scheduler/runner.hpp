@@ -95,6 +95,7 @@ public:
     void resume_all(std::vector<Resumed> runs);
     /// False: no new attempts begin (the lease runs out, the node stops); what is under way goes on.
     void set_admitting(bool on);
+    [[nodiscard]] bool admitting() const { return admitting_; }
 
     /// Nothing when the run is not live here.
     [[nodiscard]] const LiveRun* find(std::int64_t run_id) const;

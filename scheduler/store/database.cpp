@@ -1,5 +1,7 @@
 #include "scheduler/store/database.hpp"
 
+#include "scheduler/one_line.hpp"
+
 #include <thread>
 
 namespace millrace {
@@ -28,6 +30,7 @@ Database::Database(std::string url, int connections, std::vector<Statement> stat
 Database::~Database() { threads_.join(); }
 
 void Database::transact(const std::function<void(pqxx::work&)>& work) {
+    const auto since = std::chrono::steady_clock::now();
     for (int tries = 0;; ++tries) {
         std::unique_ptr<pqxx::connection> connection;
         {
@@ -39,13 +42,15 @@ void Database::transact(const std::function<void(pqxx::work&)>& work) {
         }
         try {
             if (!connection) connection = connect_store(url_, statements_);
+            const CallWatch::Call call(watch_, connection->sock());
             pqxx::work transaction(*connection);
             work(transaction);
             transaction.commit();
         } catch (const std::exception& e) {
             // A connection that failed once is not used again: libpqxx would reconnect silently and forget the session.
             if (!is_transient(e)) throw;
-            if (tries == 20) throw Refusal(Refusal::Kind::Unavailable, std::string("the store cannot be reached: ") + e.what());
+            const bool long_ago = std::chrono::steady_clock::now() - since > std::chrono::seconds(5); // a server that hangs fails slowly
+            if (tries == 20 || long_ago) throw Refusal(Refusal::Kind::Unavailable, "the store cannot be reached: " + one_line(e.what()));
             std::this_thread::sleep_for(std::chrono::milliseconds(tries == 0 ? 1 : 100));
             continue;
         }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "scheduler/service.hpp"
+#include "scheduler/store/call_watch.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -30,11 +31,17 @@ struct Statement {
 /// A failure that another try may not meet: a lost connection, a server that restarts, a deadlock.
 [[nodiscard]] bool is_transient(const std::exception& error);
 
+/// How long a statement may take. The slowest of ours take seconds: a restart reads live runs whole.
+inline constexpr auto longest_call = std::chrono::seconds(30);
+inline constexpr auto longest_last_call = std::chrono::seconds(3); ///< when the process ends
+
 class Database {
 public:
     /// `statements` are prepared on every connection.
     Database(std::string url, int connections, std::vector<Statement> statements);
     ~Database();
+    /// The process ends: what the store does not answer soon is given up.
+    void hurry(std::chrono::milliseconds longest) { watch_.hurry(longest); }
 
     /// Runs `work(pqxx::work&)` in a transaction on a thread of the pool, commits, and resumes the caller where it was.
     /// A transient failure is tried again for about two seconds, then Refusal{Unavailable}; so `work` must be repeatable.
@@ -71,6 +78,7 @@ private:
     std::vector<Statement> statements_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<pqxx::connection>> idle_; ///< guarded by mutex_
+    CallWatch watch_{longest_call};
     boost::asio::thread_pool threads_;
 };
 

@@ -162,6 +162,13 @@ boost::asio::awaitable<std::vector<DeployedFlow>> Store::flows() {
     });
 }
 
+constexpr const char* flow_marks_sql = R"sql(
+    select coalesce(string_agg(name || ' ' || plan_hash || ' ' || archived::int || paused::int, ',' order by name collate "C"), '') from millrace.flow)sql";
+
+boost::asio::awaitable<std::string> Store::flow_marks() {
+    return database_.run([](pqxx::work& w) { return std::string(w.exec_prepared1("flow_marks")[0].c_str()); });
+}
+
 constexpr const char* plan_sql = "select plan from millrace.plan where hash = $1";
 
 boost::asio::awaitable<std::shared_ptr<const FlowPlan>> Store::plan(std::string hash) {
@@ -298,6 +305,7 @@ const std::vector<Statement>& store_statements() {
         {"run_by_idempotency_key", run_by_idempotency_key_sql.c_str()},
         {"chunks", chunks_sql.c_str()},
         {"flows", flows_sql},
+        {"flow_marks", flow_marks_sql},
         {"plan", plan_sql},
         {"schedules", schedules_sql},
         {"insert_plan", insert_plan},

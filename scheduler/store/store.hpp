@@ -63,6 +63,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> give_back_run_ids(std::string epoch, std::int64_t first, std::int64_t newest_block);
 
     [[nodiscard]] boost::asio::awaitable<std::vector<DeployedFlow>> flows();
+    /// As Catalogue::marks() gives them for the same flows.
+    [[nodiscard]] boost::asio::awaitable<std::string> flow_marks();
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan(std::string hash);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules();
     [[nodiscard]] boost::asio::awaitable<void> deploy(std::vector<FlowChange> changes, Instant now);

@@ -96,6 +96,8 @@ TEST_CASE("a refusal names what was meant, or what to do") {
     CHECK(refusal([&] { life.cancel(999); }) == refusal([&] { life.run(999); }));
     CHECK(refusal([&] { life.trigger("chain", "", {{"src", "clokify"}}); }) == "parameter src: there is no connection clokify - did you mean clockify?");
     CHECK_THAT(refusal([&] { life.trigger("chain", "", {{"src", "nope"}}); }), Catch::Contains("no connection nope") && Catch::Contains("connections list"));
+    CHECK_THAT(refusal([&] { life.trigger("chain", "", {{"n", 18446744073709551615u}}); }), Catch::Contains("of type int, which 18446744073709551615 is not"));
+    CHECK_THAT(refusal([&] { life.trigger("chain", "", {{"src", std::string("a\0b", 3)}}); }), Catch::Contains("holds a NUL character"));
     const auto id = life.trigger("chain", "", {{"src", "warehouse"}}).at("id").get<std::int64_t>();
     CHECK(life.ended(id).at("state") == "completed");
     RerunRequest again;
@@ -193,8 +195,49 @@ TEST_CASE("overlap decides about a second run") {
     (void)life.wait(life.engine->service().cancel(a, "me"));
     life.until([&] { return life.started.size() == 5; });
     (void)life.wait(life.engine->service().cancel(b.at("id"), "me"));
+    CHECK_THAT(refusal([&] { life.cancel(a); }), Catch::Contains("is cancelled: it cannot be cancelled"));
     (void)life.wait(life.engine->service().cancel(first, "me"));
     CHECK(life.ended(b.at("id")).at("state") == "cancelled");
+}
+
+TEST_CASE("who cancels a run that is being cancelled gets what they asked for") {
+    FreshDatabase database;
+    Life life(database.url(), flows());
+    const auto id = life.trigger_id("hanging");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    int answered = 0;
+    for (int i = 0; i < 2; ++i)
+        asio::co_spawn(life.io, life.engine->service().cancel(id, "me"), [&](std::exception_ptr failed, const Json&) {
+            CHECK(!failed);
+            ++answered;
+        });
+    life.until([&] { return answered == 2; });
+    CHECK(life.ended(id).at("state") == "cancelled");
+}
+
+TEST_CASE("what one node holds or deploys, the others know soon") {
+    FreshDatabase database;
+    Life life(database.url(), flows()), other(database.url(), flows(), {}, "other");
+    (void)life.wait(life.engine->service().set_schedules_paused("chain", true));
+    other.until([&] { return other.wait(other.engine->read_models().flow("chain")).at("paused") == true; });
+    life.folders.plans.push_back(plan_text("a: run", "newer"));
+    life.deploy();
+    other.until([&] { return other.wait(other.engine->read_models().flows()).at("items").size() == 8; });
+}
+
+TEST_CASE("a refusal says where a run is driven, and which of its chunks can be asked") {
+    FreshDatabase database;
+    auto chunked = flows().back();
+    chunked.name = "chunked_hang";
+    chunked.tasks = plan_text("hang: run").tasks;
+    Life life(database.url(), {chunked}), other(database.url(), {chunked}, {}, "other");
+    const auto id = life.trigger_id("chunked_hang");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    const auto pause = [id](Life& of) { return refusal([&] { (void)of.wait(of.engine->service().pause(id, "me")); }); };
+    CHECK_THAT(pause(life), Catch::Contains("runs in chunks") && Catch::Contains("run " + std::to_string(id + 1)));
+    CHECK_THAT(pause(other), Catch::Contains("driven by another node"));
+    life.cancel(id);
+    CHECK(life.ended(id).at("state") == "cancelled");
 }
 
 TEST_CASE("mapped tasks, slots and text that PostgreSQL refuses") {

@@ -1,0 +1,97 @@
+// What people and tests of readiness meet while the store hangs: a lock that somebody holds stands for a server that does not
+// answer.
+#include "life.hpp"
+#include "scheduler/store/call_watch.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace millrace;
+using namespace millrace::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Nothing can be written about runs as long as it lives.
+struct Jam {
+    explicit Jam(const FreshDatabase& database) : connection(database.url()), work(connection) {
+        work.exec("lock table millrace.run in access exclusive mode");
+    }
+    pqxx::connection connection;
+    pqxx::work work;
+};
+
+struct Asked {
+    bool answered = false;
+    std::string refusal;
+};
+
+void ask(Life& life, Asked& asked) {
+    asio::co_spawn(life.io, life.engine->service().trigger(Life::request("f")), [&asked](std::exception_ptr failed, const TriggerResult&) {
+        asked.answered = true;
+        try {
+            if (failed) std::rethrow_exception(failed);
+        } catch (const Refusal& e) {
+            asked.refusal = e.what();
+        }
+    });
+    for (int i = 0; i < 20; ++i) {
+        life.io.restart();
+        life.io.run_for(2ms);
+    }
+}
+
+} // namespace
+
+TEST_CASE("who asks for a run while the store hangs is answered in time, and the run is made when the store is back") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")}, *parse_rfc3339("2026-11-20T12:00:00Z"));
+    Asked asked;
+    {
+        const Jam jam(database);
+        ask(life, asked);
+        CHECK_FALSE(asked.answered);
+        life.stepped.step_to(life.stepped.now() + 11s);
+        life.until([&] { return asked.answered; });
+        CHECK_THAT(asked.refusal, Catch::Contains("begins as soon as it is back"));
+    }
+    life.settle();
+    REQUIRE(life.runs("f").size() == 1);
+    CHECK(life.runs("f")[0].at("state") == "completed");
+}
+
+TEST_CASE("a node that must not begin anything refuses at once") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    (void)life.wait(Life::flag(life.engine->stop()));
+    Asked asked;
+    ask(life, asked);
+    CHECK_THAT(asked.refusal, Catch::Contains("no run begins"));
+}
+
+TEST_CASE("a store that hangs does not keep the daemon from ending") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    const Jam jam(database);
+    Asked asked;
+    ask(life, asked);
+    const auto since = std::chrono::steady_clock::now();
+    (void)life.wait(Life::flag(life.engine->stop()));
+    CHECK(std::chrono::steady_clock::now() - since < 15s);
+}
+
+TEST_CASE("a call that takes too long loses its connection, and one that ends in time keeps it") {
+    int slow[2], quick[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, slow) == 0);
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, quick) == 0);
+    CallWatch watch(50ms);
+    char byte = 0;
+    {
+        const CallWatch::Call call(watch, slow[0]);
+        CHECK(read(slow[0], &byte, 1) == 0); // for ever, without the watch
+    }
+    { const CallWatch::Call call(watch, quick[0]); }
+    CHECK(write(quick[1], "x", 1) == 1);
+    CHECK(read(quick[0], &byte, 1) == 1);
+    for (const int fd : {slow[0], slow[1], quick[0], quick[1]}) close(fd);
+}
