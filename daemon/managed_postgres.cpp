@@ -3,6 +3,7 @@
 #include "daemon/child_process.hpp"
 #include "flows/error.hpp"
 #include "flows/hash.hpp"
+#include "flows/process_tree.hpp"
 
 #include <libpq-fe.h>
 
@@ -26,6 +27,9 @@ namespace {
 
 constexpr const char* role = "millrace";
 constexpr std::size_t longest_socket_folder = 90; ///< sun_path holds 107 bytes, PostgreSQL adds "/.s.PGSQL.5432"
+
+/// Then it is an immediate one, which costs a recovery at the next start. Both are over before the unit's TimeoutStopSec.
+constexpr auto longest_shutdown = std::chrono::seconds(40);
 
 /// Where Debian, Red Hat's repository and PATH keep PostgreSQL's programs of one major version.
 std::optional<fs::path> programs_of(const std::string& major) {
@@ -281,7 +285,10 @@ void ManagedPostgres::stop() {
     const pid_t pid = server_;
     if (pid <= 0) return;
     kill(pid, SIGINT); // fast shutdown (postgres(1))
-    if (!wait_until_gone(pid, std::chrono::minutes(2))) {
+    auto all = descendants(pid);
+    all.push_back(pid);
+    for (const pid_t one : all) kill(one, SIGCONT); // somebody may have stopped it
+    if (!wait_until_gone(pid, longest_shutdown)) {
         report_("postgres=does_not_stop action=immediate_shutdown");
         kill(pid, SIGQUIT);
         wait_until_gone(pid, std::chrono::seconds(10));

@@ -8,6 +8,7 @@
 #include "flows/version.hpp"
 #include "scheduler/engine.hpp"
 #include "scheduler/host_process.hpp"
+#include "scheduler/one_line.hpp"
 #include "web/server.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -17,6 +18,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <csignal>
 #include <optional>
 #include <sys/stat.h>
@@ -28,16 +30,10 @@ namespace fs = std::filesystem;
 namespace millrace {
 namespace {
 
-/// Messages of libpq have several lines.
-std::string one_line(std::string text) {
-    for (auto& c : text)
-        if (c == '\n' || c == '\t') c = ' ';
-    while (text.ends_with(' ')) text.pop_back();
-    return text;
-}
-
 void log_failure(const char* event, const std::string& reason, const std::string& remedy) {
-    spdlog::error("{} reason=\"{}\"{}", event, one_line(reason), remedy.empty() ? "" : " remedy=\"" + remedy + "\"");
+    std::string line = one_line(reason);
+    std::replace(line.begin(), line.end(), '"', '\''); // it stands between such quotes
+    spdlog::error("{} reason=\"{}\"{}", event, line, remedy.empty() ? "" : " remedy=\"" + remedy + "\"");
 }
 
 /// One process's whole life. Members are in the order in which they depend on each other.
@@ -49,7 +45,7 @@ public:
     int run() {
         check_addresses(web_config(), keys_);
         make_private_folder(configuration_.state);
-        make_private_folder(configuration_.staging);
+        make_private_folder(configuration_.staging, "another folder in `staging:` of millrace.yaml");
         make_private_folder(configuration_.socket().parent_path());
         start_database();
         connections_.emplace(configuration_, warehouse_);
@@ -213,9 +209,9 @@ private:
 
 } // namespace
 
-void make_private_folder(const fs::path& folder) {
+void make_private_folder(const fs::path& folder, const std::string& other) {
     umask(0077);
-    constexpr const char* remedy = "choose another folder in `state:` of millrace.yaml or in MILLRACE_STATE";
+    const std::string remedy = "choose " + other;
     std::error_code failure;
     fs::create_directories(folder, failure);
     if (failure) throw Error(ErrorClass::Permanent, folder.string() + " cannot be made: " + failure.message(), remedy);
@@ -225,6 +221,7 @@ void make_private_folder(const fs::path& folder) {
 int serve(const Configuration& configuration, const ServeHooks& hooks) {
     signal(SIGPIPE, SIG_IGN);
     umask(0077);
+    setenv("PGCONNECT_TIMEOUT", "5", 0); // libpq waits for ever by default, even for a server that is stopped
     try {
         return Daemon(configuration, hooks).run();
     } catch (const Error& e) {

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The HTTP API of a real daemon: openapi.json describes what is answered, mistakes are problems, slow clients harm nobody."""
-import pathlib, re, socket, sys, unittest
+import os, pathlib, re, signal, socket, sys, unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
+from processes import tree
 from service import Daemon, Folder, drop_root, installed_prefix
 
 FLOWS = {
@@ -143,6 +144,13 @@ class Api(unittest.TestCase):
             deep = deep["params"]
         self.assertIn("nested", self.refused(422, "POST", runs, runs_body))
 
+    def test_values_that_would_arrive_as_others_are_refused(self):
+        runs = "/api/v1/flows/rows/runs"
+        self.assertIn("NUL", self.refused(422, "POST", runs, {"params": {"words": "a\0"}}))
+        self.assertIn("of type int", self.refused(422, "POST", runs, {"params": {"n": 2**64 - 1}}))
+        self.assertTrue(self.refused(422, "POST", runs, {"params": {"n": 11}}).startswith("parameter n is at most 10\n"))
+        self.assertIn("control character", self.refused(422, "POST", runs, {"idempotency_key": "a\0b"}))
+
     def test_two_hundred_clients_and_those_that_never_finish_their_request(self):
         address, port = re.search(r"url=http://([\d.]+):(\d+)", self.daemon.log()).groups()
         clients = [socket.create_connection((address, int(port)), timeout=20) for _ in range(200)]
@@ -157,6 +165,26 @@ class Api(unittest.TestCase):
         finally:
             for client in clients:
                 client.close()
+
+
+class StoreThatHangs(unittest.TestCase):
+    def test_who_asks_is_answered_and_the_daemon_ends_and_begins_again(self):
+        with Folder() as path:
+            daemon = Daemon(installed_prefix(path), path, FLOWS, {}, None).start()
+            self.addCleanup(daemon.stop)
+            server = int(next(pathlib.Path(path).rglob("postmaster.pid")).read_text().split()[0])
+            stopped = [server, *(pid for pid in tree(server) if pid != server)]
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            self.addCleanup(lambda: [os.kill(pid, signal.SIGCONT) for pid in stopped if os.path.exists(f"/proc/{pid}")])
+            status, problem = daemon.request("POST", "/api/v1/flows/broken/runs", {})
+            self.assertEqual(status, 503, problem)
+            self.assertIn("as soon as it is back", problem["detail"])
+            self.assertEqual(daemon.request("GET", "/healthz")[0], 200)
+            daemon.process.terminate()
+            self.assertEqual(daemon.process.wait(90), 0)
+            daemon.start()
+            self.assertEqual(daemon.run("rows")["state"], "completed")
 
 
 if __name__ == "__main__":
