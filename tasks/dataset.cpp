@@ -151,10 +151,22 @@ private:
         return manifest_.rejected > policy.max.count.value_or(0);
     }
 
+    /// A contract never rounds; what does not fit a decimal mostly has too many digits behind the point.
+    [[nodiscard]] static std::string rounding_remedy(const std::string& summary) {
+        const auto unfit = summary.find("does not fit DECIMAL(");
+        if (unfit == std::string::npos) return {};
+        const auto before = summary.rfind("; ", unfit), start = before == std::string::npos ? 0 : before + 2;
+        const auto colon = summary.find(": ", start), comma = summary.find(',', unfit), close = summary.find(')', unfit);
+        if (colon > unfit || comma > close || close == std::string::npos) return {};
+        const auto value = summary.substr(colon + 2, unfit - colon - 3);
+        if (value.find_first_not_of("'+-.0123456789") != std::string::npos) return {}; // no number at all
+        return fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal; ", summary.substr(start, colon - start), summary.substr(comma + 1, close - comma - 1));
+    }
+
     [[noreturn]] void refuse(const RejectsSpec& policy, std::int64_t total, const std::string& summary) const {
         const std::string limit = policy.to == "fail" ? "none is allowed" : policy.max.percent ? fmt::format("at most {} % are allowed", *policy.max.percent) : fmt::format("at most {} are allowed", policy.max.count.value_or(0));
         throw Error(ErrorClass::BadData, fmt::format("{} of {} rows break the contract, {}: {}", manifest_.rejected, total, limit, summary),
-                    manifest_.quarantine.empty() ? "" : "the rejected rows are in " + path(manifest_.quarantine));
+                    rounding_remedy(summary) + (manifest_.quarantine.empty() ? "" : "the rejected rows are in " + path(manifest_.quarantine)));
     }
 
     void add_part(const std::string& name, std::int64_t rows) {

@@ -109,6 +109,10 @@ TEST_CASE("exact casts that keep every value raise nothing") {
     const AttemptDone third = transform(host, run, "u", "select 1/3 as b", {{"columns", Json::array({column("b", "DECIMAL(9,4)")})}});
     REQUIRE(third.error);
     CHECK_THAT(third.error->message, Catch::Contains("b: '0.3333333333333333' does not fit DECIMAL(9,4)"));
+    CHECK_THAT(third.error->remedy, Catch::StartsWith("nothing is rounded silently: write round(b, 4) in the SQL, or declare a wider decimal; "));
+    const AttemptDone text = transform(host, run, "v", "select 'abc' as b", {{"columns", Json::array({column("b", "DECIMAL(9,4)")})}});
+    REQUIRE(text.error);
+    CHECK_THAT(text.error->remedy, Catch::StartsWith("the rejected rows are in "));
 }
 
 TEST_CASE("instants, local times and dates are three types, and a text is an instant by its offset") {
