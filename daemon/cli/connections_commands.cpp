@@ -5,6 +5,7 @@
 #include "daemon/cli/format.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "daemon/up.hpp"
+#include "flows/nearest.hpp"
 
 #include <fmt/format.h>
 
@@ -40,6 +41,12 @@ int list_connections(Cli& cli) {
 
 int check(Cli& cli, const std::string& name) {
     const auto& configuration = cli.configuration();
+    if (const auto& all = configuration.project.connections; !all.contains(name)) {
+        std::vector<std::string> names;
+        for (const auto& [known, spec] : all) names.push_back(known);
+        const auto near = nearest(name, names);
+        throw UsageError(fmt::format("there is no connection '{}'", name), near.empty() ? "declare it under `connections:` in millrace.yaml" : fmt::format("did you mean '{}'?", near));
+    }
     const auto connection = connections_of(configuration).resolve(name);
     const auto result = check_connection(configuration, name, connection);
     if (cli.json)

@@ -69,7 +69,14 @@ Json params_of(const Json& flow, const std::vector<std::string>& assignments) {
             throw UsageError(fmt::format("--param {} is not NAME=VALUE", assignment), "for example: --param region=eu");
         const auto name = assignment.substr(0, equals);
         const auto type = types.find(name);
-        params[name] = typed_value(assignment.substr(equals + 1), type == types.end() ? "text" : type->second);
+        if (type == types.end()) {
+            std::vector<std::string> names;
+            for (const auto& [known, of] : types) names.push_back(known);
+            const auto near = nearest(name, names);
+            throw UsageError(fmt::format("flow {} has no parameter {}", text_of(flow, "name"), name),
+                             !near.empty() ? fmt::format("did you mean {}?", near) : names.empty() ? "it takes none" : fmt::format("its parameters are {}", fmt::join(names, ", ")));
+        }
+        params[name] = typed_value(assignment.substr(equals + 1), type->second);
     }
     return params;
 }

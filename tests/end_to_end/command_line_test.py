@@ -62,6 +62,8 @@ class CommandLine(unittest.TestCase):
         self.assertIn("quick run ", self.millrace("run", "quick", "--wait"))
         self.assertIn("the command ended with exit code 3: no such table", self.millrace("run", "broken", "--wait", code=1))
         self.assertIn("parameter n", self.millrace("run", "quick", "--param", "n=many", code=2))
+        self.assertIn("its parameters are n", self.millrace("run", "quick", "--param", "count=1", code=2))
+        self.assertIn("did you mean 'warehouse'?", self.millrace("connections", "check", "warehuose", code=2))
         self.assertIn("there is no run 999999", self.millrace("runs", "show", "999999", code=2))
         elsewhere = {**self.daemon.environment, "MILLRACE_URL": "http://127.0.0.1:1"}
         self.assertIn("no daemon answers", self.millrace("runs", "list", code=3, env=elsewhere))
