@@ -46,12 +46,12 @@ Request request_of(Parser::value_type message) {
     return request;
 }
 
-/// The answer to a request that could not be read; nothing where the client just left.
+/// The answer to a request that could not be read; nothing where the client just left, or was so slow that Beast has closed
+/// the connection.
 std::optional<Problem> unreadable(const error_code& error, const WebConfig& config) {
     if (error == http::error::header_limit)
         return Problem(431, "the header has more than " + std::to_string(config.header_limit) + " bytes");
     if (error == http::error::body_limit) return Problem(413, "the body has more than " + std::to_string(config.body_limit) + " bytes");
-    if (error == beast::error::timeout) return Problem(408, "the request did not arrive in time");
     if (error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
     if (error.category() == make_error_code(http::error::bad_target).category())
         return Problem(400, "this is no HTTP request: " + error.message());
