@@ -77,12 +77,30 @@ private:
             if (!contains(given, name)) scope_.diagnostics.error(task.column_marks.at(name), fmt::format("the SQL gives no column '{}'", name), near_missing(name, given, wanted));
         for (const auto& column : task.contract.columns)
             for (const auto& source : *task.sql_columns)
-                if (lower_case(source.name) == lower_case(column.name))
+                if (lower_case(source.name) == lower_case(column.name)) {
+                    warn_of_rounding(task, source, column);
                     if (const auto mistake = mixes_times(source.type, column.type))
                         scope_.diagnostics.error(task.column_marks.at(column.name), fmt::format("the SQL gives '{}' as {}: {}", column.name, source.type, mistake->what), mistake->hint);
-        for (const auto& name : given)
-            if (!contains(wanted, name))
-                scope_.diagnostics.error(task.columns_mark, fmt::format("the SQL gives the column '{}', which `columns` lacks", name), "add it there with its type, or leave it out of the select");
+                }
+        std::erase_if(given, [&](const std::string& name) { return contains(wanted, name); });
+        if (given.size() == 1) scope_.diagnostics.error(task.columns_mark, fmt::format("the SQL gives the column '{}', which `columns` lacks", given[0]), "add it there with its type, or leave it out of the select");
+        if (given.size() < 2) return;
+        constexpr std::size_t most_named = 6; // of a `select *`
+        const auto count = given.size();
+        given.resize(std::min(count, most_named));
+        scope_.diagnostics.error(task.columns_mark, fmt::format("the SQL gives {} columns that `columns` lacks: {}{}", count, fmt::join(given, ", "), count > most_named ? ", ..." : ""),
+                                 "add them there with their types, or select only what is wanted");
+    }
+
+    /// A contract never rounds: what a division leaves behind the point is rejected when the task runs.
+    void warn_of_rounding(const DraftTask& task, const InferColumn& source, const ColumnSpec& column) {
+        if ((source.type != "DOUBLE" && source.type != "FLOAT") || !column.type.starts_with("DECIMAL")) return;
+        const auto tokens = scan_sql(task.piece("")->sql);
+        if (std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Word && (t.text == "round" || t.text == "trunc" || t.text == "floor" || t.text == "ceil"); })) return;
+        const auto comma = column.type.find(',');
+        const auto scale = comma == std::string::npos ? "0" : column.type.substr(comma + 1, column.type.find(')') - comma - 1);
+        scope_.diagnostics.warning(task.column_marks.at(column.name), fmt::format("the SQL gives '{}' as {}, and a value with more digits than {} holds is rejected", column.name, source.type, lower_case(column.type)),
+                                   fmt::format("write round(..., {}) as {} in the SQL", scale, column.name));
     }
 
     /// The nearest name that has no place in the contract yet; else all of those.

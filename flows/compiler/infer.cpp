@@ -161,6 +161,8 @@ private:
         if (result.error.starts_with("there is no parameter $")) return;
         auto [message, hint] = split_hint(result.error);
         if (hint.empty()) hint = syntax_hint(message);
+        if (message.find("\"_item\" not found") != std::string::npos) hint = "records carry `_item` where their extract has `for_each`";
+        if (message.find("\"_window\" not found") != std::string::npos) hint = "records carry `_window` where their resource is read by days: see `millrace sources show`";
         if (const auto* other = task_without_dataset(message)) {
             message = fmt::format("'{}' is a {} task and makes no dataset", other->plan.name, to_string(other->plan.verb));
             hint = other->plan.verb == Verb::Run ? "add `output: parquet` to it" : "extract, transform and run (with output) make datasets";
@@ -202,7 +204,7 @@ private:
         while (message.ends_with('!') || message.ends_with('.')) message.pop_back();
         const auto text = error.find_first_not_of('\n', line);
         auto hint = text == std::string::npos ? "" : error.substr(text, error.find('\n', text) - text);
-        for (const std::string_view candidates : {"Candidate bindings: ", "Candidate Entries: "})
+        for (const std::string_view candidates : {"Candidate bindings: ", "Candidate Entries: ", "Candidate tables: "})
             if (hint.starts_with(candidates)) hint = among(message, hint.substr(candidates.size()));
         if (hint.find("Candidate functions:") != std::string::npos) hint.clear(); // the list itself is on further lines
         if (hint.starts_with("Did you mean")) hint = "did you mean" + hint.substr(12);

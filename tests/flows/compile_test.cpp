@@ -202,6 +202,8 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     CHECK(messages(compiled(yaml, &host)) == "7:9 No function matches the given name and argument types = \n");
     host.results["rows"].error = "Cannot access file \"x\" - file system operations are disabled by configuration";
     CHECK(messages(compiled(yaml, &host)).starts_with("7:9 SQL reads no files = "));
+    host.results["rows"].error = "Referenced column \"_item\" not found in FROM clause!\nCandidate bindings: \"id\"";
+    CHECK(messages(compiled(yaml, &host)).find("where their extract has `for_each`") != std::string::npos);
     host.results["rows"].error = "Referenced column \"Bob\" not found in FROM clause!\nCandidate bindings: \"id\"";
     host.results["rows"].error_offset = 35;
     const auto text = compiled("flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows: {transform: 'select * from clients where name = \"Bob\"'}\n", &host);
@@ -211,7 +213,11 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     other.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"nme", "VARCHAR"}, {"more", "VARCHAR"}}, true, "", "", -1};
     const auto found = messages(compiled(yaml, &other));
     CHECK(found.find("8:25 the SQL gives no column 'name' = did you mean 'nme'?") != std::string::npos);
-    CHECK(found.find("8:5 the SQL gives the column 'more', which `columns` lacks") != std::string::npos);
+    other.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"hours", "DOUBLE"}}, true, "", "", -1};
+    const auto hours = [&](const std::string& sql) { return messages(compiled("flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: " + sql + "\n    columns: {id: text, hours: \"decimal(9,2)\"}\n", &other)); };
+    CHECK(hours("select id, n / 3600 as hours from clients") == "6:25 the SQL gives 'hours' as DOUBLE, and a value with more digits than decimal(9,2) holds is rejected = write round(..., 2) as hours in the SQL\n");
+    CHECK(hours("select id, round(n / 3600, 2) as hours from clients").empty());
+    CHECK(found.find("8:5 the SQL gives 2 columns that `columns` lacks: nme, more") != std::string::npos);
 }
 
 TEST_CASE("compile: a parameter in a string of any kind is text") {
