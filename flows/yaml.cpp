@@ -152,7 +152,8 @@ private:
     /// "extract:clockify.clients" where a mapping belongs, or as a key without a value: read as text it would puzzle later.
     void check_glued(const YamlNode& key, const YamlNode& value) {
         const bool alone = value.is_scalar() && value.style == YamlNode::Style::Plain && value.mark.line > key.mark.line;
-        if (!alone && !(value.is_null() && key.style == YamlNode::Style::Plain)) return;
+        const bool cut = value.is_null() || key.text.find(":{") != std::string::npos || key.text.find(":[") != std::string::npos;
+        if (!alone && !(cut && key.style == YamlNode::Style::Plain)) return;
         if (const auto colon = glued_colon_at(alone ? value.mark : key.mark, diagnostics_)) {
             report_glued(*colon, diagnostics_);
             throw Stop();

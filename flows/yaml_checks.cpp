@@ -99,7 +99,7 @@ std::optional<Mark> glued_colon(std::string_view line, int number) {
     std::size_t name = 0;
     const auto length = key_length(line, name);
     const auto behind = name + length + 1;
-    if (length == 0 || behind >= line.size() || std::string_view(" /:,}\t").find(line[behind]) != std::string_view::npos) return std::nullopt;
+    if (length == 0 || behind >= line.size() || std::string_view(" :,}\t").find(line[behind]) != std::string_view::npos || line.substr(behind).starts_with("//")) return std::nullopt;
     return Mark{number, static_cast<int>(behind), 1};
 }
 
@@ -224,6 +224,9 @@ void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagn
     const bool escape = message.starts_with("bad character found while scanning hex") || message.starts_with("invalid unicode") || message.starts_with("unknown escape");
     if (const auto backslash = before.rfind('\\'); escape && backslash != std::string_view::npos) mark.column = static_cast<int>(backslash) + 1;
     if (message.starts_with("illegal map value") && before.size() > longest_key) return diagnostics.error({mark.line, 1, 1}, "a key has at most 1024 characters", "text this long belongs in quotes, behind a key");
+    const auto from = diagnostics.source().line(mark.line).substr(before.size());
+    if (message.starts_with("end of") && from.size() > 1 && from[0] == '-' && from[1] != ' ' && from[1] != '-')
+        return diagnostics.error(mark, "a space is missing behind this '-'", "an entry of a list is '- ' and its value");
     if (message.starts_with("end of map not found") && indent_of(before) < before.size())
         return diagnostics.error(mark, "this text stands behind a value that has ended", "put the whole value in quotes; a new key needs a line of its own");
     if (message.starts_with("end of sequence flow")) mark = last_open_bracket(diagnostics.source(), '[', ']', mark);
