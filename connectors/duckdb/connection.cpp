@@ -84,9 +84,10 @@ namespace {
 
 /// Until the result is there; false: the query failed, and only `pending_error` says why. DuckDB's own wait burns a whole core while
 /// its other threads finish the last pieces of work.
-bool work_off(c::Pending pending) {
+bool work_off(c::Pending pending, c::Connection connection, const std::atomic<bool>& interrupted) {
     auto pause = std::chrono::microseconds(20);
     for (;;) {
+        if (interrupted) c::api().interrupt(connection);
         switch (c::api().pending_execute_task(pending)) {
         case c::ResultNotReady: pause = std::chrono::microseconds(20); break;
         case c::NoTasks:
@@ -104,7 +105,7 @@ bool work_off(c::Pending pending) {
 Result Statement::finish(void* handle) {
     auto pending = static_cast<c::Pending>(handle);
     c::Result result{};
-    const bool ready = work_off(pending);
+    const bool ready = work_off(pending, session(connection_), *interrupted_);
     if (!ready || c::api().execute_pending(pending, &result) != c::Success) {
         const char* text = ready ? c::api().result_error(&result) : c::api().pending_error(pending);
         const QueryError error = make_query_error(text != nullptr ? text : "unknown error");
@@ -129,6 +130,7 @@ Connection::~Connection() {
 }
 
 Result Connection::query(const std::string& sql) {
+    if (*interrupted_) throw Error(ErrorClass::Cancelled, "the statement was interrupted");
     c::Result result;
     if (c::api().query(session(handle_), sql.c_str(), &result) != c::Success) {
         const char* text = c::api().result_error(&result);
@@ -153,11 +155,14 @@ Statement Connection::prepare(const std::string& sql) {
     c::Prepared made = nullptr;
     const c::State state = db.prepare_extracted_statement(session(handle_), extracted, 0, &made);
     db.destroy_extracted(&extracted);
-    Statement statement(handle_, made);
+    Statement statement(handle_, made, *interrupted_);
     if (state != c::Success) throw make_query_error(db.prepare_error(made));
     return statement;
 }
 
-void Connection::interrupt() { c::api().interrupt(session(handle_)); }
+void Connection::interrupt() {
+    *interrupted_ = true;
+    c::api().interrupt(session(handle_));
+}
 
 } // namespace millrace::duckdb

@@ -3,6 +3,7 @@
 
 #include "connectors/duckdb/result.hpp"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,8 +43,8 @@ using Bindings = std::map<std::string, Value>; ///< `$name` -> value
 /// One prepared statement. Must not outlive its connection.
 class Statement {
 public:
-    Statement(void* connection, void* handle) : connection_(connection), handle_(handle) {}
-    Statement(Statement&& other) noexcept : connection_(other.connection_), handle_(other.handle_) { other.handle_ = nullptr; }
+    Statement(void* connection, void* handle, const std::atomic<bool>& interrupted) : connection_(connection), handle_(handle), interrupted_(&interrupted) {}
+    Statement(Statement&& other) noexcept : connection_(other.connection_), handle_(other.handle_), interrupted_(other.interrupted_) { other.handle_ = nullptr; }
     Statement& operator=(Statement&&) = delete;
     ~Statement();
 
@@ -67,12 +68,13 @@ private:
 
     void* connection_;
     void* handle_;
+    const std::atomic<bool>* interrupted_; ///< the connection's
 };
 
 class Connection {
 public:
     explicit Connection(void* database);
-    Connection(Connection&& other) noexcept : handle_(other.handle_) { other.handle_ = nullptr; }
+    Connection(Connection&& other) noexcept : handle_(other.handle_), interrupted_(std::move(other.interrupted_)) { other.handle_ = nullptr; }
     Connection& operator=(Connection&&) = delete;
     ~Connection();
 
@@ -80,13 +82,14 @@ public:
     Result query(const std::string& sql);
     /// Exactly one statement, else Error{Permanent}.
     [[nodiscard]] Statement prepare(const std::string& sql);
-    /// Ends the running statement with Error{Cancelled}. From any thread.
+    /// Ends the running statement, and each that is begun later, with Error{Cancelled}. From any thread.
     void interrupt();
     /// DuckDB's own handle, for the other files of this folder.
     [[nodiscard]] void* handle() const { return handle_; }
 
 private:
     void* handle_;
+    std::unique_ptr<std::atomic<bool>> interrupted_ = std::make_unique<std::atomic<bool>>(false); ///< DuckDB forgets an interrupt when a statement begins
 };
 
 } // namespace millrace::duckdb

@@ -17,8 +17,8 @@ Classified classify(const std::string& kind, const std::string& text) {
     if (kind == "IO" && (says("No space left") || says("Disk quota"))) return {ErrorClass::Resource, "free space in the staging folder"};
     if (kind == "Out of Memory") return {ErrorClass::Resource, "raise `memory` of the task, or let the SQL work on fewer columns or rows at once"};
     if (kind == "INTERRUPT" || kind == "Interrupt") return {ErrorClass::Cancelled, ""};
-    if (kind == "Conversion" || kind == "Out of Range") return {ErrorClass::BadData, ""};
-    if (kind == "IO") return {ErrorClass::Transient, ""};
+    if (kind == "Conversion" || kind == "Out of Range") return {ErrorClass::BadData, "leave the cast to `columns`, which names the rows that do not fit, or use try_cast"};
+    if (kind == "IO") return {ErrorClass::Transient, "check the disk of the staging folder"};
     return {ErrorClass::Permanent, ""};
 }
 

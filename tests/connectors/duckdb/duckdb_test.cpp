@@ -176,11 +176,27 @@ TEST_CASE("interrupt ends a running statement as cancelled, memory has a limit")
     }
     other.join();
     try {
-        db.query("create temp table big as select repeat('x', 1000) || i as t from range(10000000) r(i)");
+        database.connect().query("create temp table big as select repeat('x', 1000) || i as t from range(10000000) r(i)");
         FAIL("no limit");
     } catch (const Error& e) {
         CHECK(e.error_class == ErrorClass::Resource);
     }
+}
+
+TEST_CASE("an interrupt that comes before its statement is not forgotten") {
+    duckdb::Database database{duckdb::DatabaseOptions{}};
+    duckdb::Connection db = database.connect();
+    duckdb::Statement statement = db.prepare("SELECT count(*) FROM range(100000000000) a(i) WHERE i % 7 = 3");
+    db.interrupt();
+    for (int i = 0; i < 2; ++i) {
+        try {
+            (void)statement.run();
+            FAIL("it ran");
+        } catch (const Error& e) {
+            CHECK(e.error_class == ErrorClass::Cancelled);
+        }
+    }
+    CHECK_THROWS_AS(db.query("SELECT 1"), Error);
 }
 
 TEST_CASE("databases that spill below one folder do not touch each other's files, and leave nothing") {
