@@ -71,13 +71,14 @@ void Requester::send(const HttpRequest& request, const std::string& what, HttpRe
             if (e.error_class == ErrorClass::Cancelled) throw;
             if (e.retry_after > 0) governor_->pause(e.retry_after);
             const bool paused_too_long = e.retry_after > rules_.longest_pause;
-            if (tries == rules_.tries || !is_worth_another_try(e.error_class) || paused_too_long) {
+            const int most = e.error_class == ErrorClass::Timeout ? std::min(rules_.tries, rules_.slow_tries) : rules_.tries;
+            if (tries >= most || !is_worth_another_try(e.error_class) || paused_too_long) {
                 const std::string count = tries > 1 ? fmt::format(", after {} tries", tries) : "";
                 throw Error(e.error_class, mask_(fmt::format("{} {} ({}): {}{}", request.method, request.url, what, e.what(), count)), e.remedy, e.retry_after);
             }
             const double delay = e.retry_after > 0 ? 0 : backoff(tries);
             if (e.error_class == ErrorClass::RateLimited && e.retry_after <= 0) governor_->pause(delay);
-            events_.retrying(mask_(fmt::format("{} {} ({}): {}; try {} of {} in {:.1f} s", request.method, request.url, what, e.what(), tries + 1, rules_.tries,
+            events_.retrying(mask_(fmt::format("{} {} ({}): {}; try {} of {} in {:.1f} s", request.method, request.url, what, e.what(), tries + 1, most,
                                                e.retry_after > 0 ? e.retry_after : delay)));
             wait(delay);
         }
