@@ -2,14 +2,12 @@
 
 #include "flows/process_tree.hpp"
 #include "flows/version.hpp"
-#include "tasks/attempt_log.hpp"
 #include "tasks/evaluate.hpp"
-#include "tasks/verb.hpp"
+#include "tasks/host_session.hpp"
 
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 #include <malloc.h>
 #include <poll.h>
@@ -22,8 +20,6 @@
 namespace millrace {
 namespace {
 
-using Steady = std::chrono::steady_clock;
-constexpr auto between_progress = std::chrono::milliseconds(100);
 constexpr auto before_preparing = std::chrono::milliseconds(4); ///< without work, until the next run's DuckDB is opened
 constexpr std::size_t longest_message = 256UL << 20;
 
@@ -62,90 +58,6 @@ bool is_exit(const std::string& line) {
 struct Host::Running {
     Cancellation cancellation;
 };
-
-namespace {
-
-/// The attempt as its verb sees it: log and totals go out as they come.
-class Session : public AttemptSession {
-public:
-    Session(const AttemptOrder& order, Cancellation& cancellation, WarmDatabase& warm, Governors& governors, std::function<void(const std::string&)> send)
-        : order_(order), cancellation_(cancellation), warm_(warm), governors_(governors), send_(std::move(send)), log_(order.log) {}
-
-    void log(std::string_view level, std::string_view text) override { log_.write(level, text); }
-
-    void progress(const AttemptProgress& totals) override {
-        const std::scoped_lock lock(mutex_);
-        const Steady::time_point now = Steady::now();
-        const bool new_step = totals.step != last_step_;
-        if (!new_step && now - last_progress_ < between_progress) return;
-        last_progress_ = now;
-        last_step_ = totals.step;
-        AttemptProgress message = totals;
-        message.id = order_.id;
-        send_(to_line("progress", message));
-    }
-
-    void event(std::string_view kind, std::string_view message, const Json& details) override {
-        log_.write("warning", message);
-        send_(to_line("event", AttemptEvent{order_.id, std::string(kind), std::string(message), details}));
-    }
-
-    [[nodiscard]] bool cancelled() const override { return cancellation_.cancelled(); }
-    [[nodiscard]] std::shared_ptr<void> on_cancel(std::function<void()> action) override { return cancellation_.on_cancel(std::move(action)); }
-
-    [[nodiscard]] duckdb::Database& database() override {
-        const std::scoped_lock lock(mutex_);
-        if (!database_) {
-            DatabaseNeeds needs;
-            needs.folders.push_back(order_.log.empty() ? order_.staging : run_folder(order_.log));
-            needs.folders.push_back(order_.staging);
-            for (const auto& [task, manifest] : order_.inputs) needs.folders.push_back(std::filesystem::path(manifest).parent_path());
-            needs.temp_folder = needs.folders.front() + "/tmp";
-            needs.memory_bytes = order_.memory_bytes;
-            needs.threads = order_.threads;
-            database_ = warm_.get(needs);
-        }
-        return *database_;
-    }
-
-    [[nodiscard]] Governors& governors() override { return governors_; }
-
-    AttemptLog& log_file() { return log_; }
-
-private:
-    const AttemptOrder& order_;
-    Cancellation& cancellation_;
-    WarmDatabase& warm_;
-    Governors& governors_;
-    std::function<void(const std::string&)> send_;
-    AttemptLog log_;
-    std::mutex mutex_; ///< guards what follows
-    Steady::time_point last_progress_{};
-    std::string last_step_;
-    std::shared_ptr<duckdb::Database> database_;
-};
-
-AttemptDone run_verb(const AttemptOrder& order, AttemptSession& session) {
-    try {
-        const VerbFunction verb = find_verb(order.verb);
-        if (verb == nullptr) throw Error(ErrorClass::Permanent, "this host knows no verb '" + order.verb + "'", "the daemon and its hosts must be of one version");
-        if (!order.staging.empty()) std::filesystem::create_directories(order.staging);
-        session.check_cancelled();
-        return verb(order, session);
-    } catch (const std::exception& e) {
-        AttemptDone done;
-        done.outcome = "failed";
-        done.error = to_order_error(e);
-        return done;
-    } catch (...) {
-        AttemptDone done;
-        done.outcome = "failed";
-        done.error = OrderError{"permanent", "an error of unknown kind", "", 0};
-        return done;
-    }
-}
-
-} // namespace
 
 void Host::send(const std::string& line) {
     const std::scoped_lock lock(sending_);
@@ -210,7 +122,7 @@ void Host::prepare(std::unique_lock<std::mutex>& lock) {
 void Host::attempt(const AttemptOrder& order, Running& running) {
     std::unique_lock<std::mutex> alone(one_at_a_time_, std::defer_lock);
     if (kind_ != HostKind::Extract) alone.lock();
-    Session session(order, running.cancellation, database_, governors_, [this](const std::string& line) { send(line); });
+    HostSession session(order, running.cancellation, database_, governors_, [this](const std::string& line) { send(line); });
     AttemptDone done = run_verb(order, session);
     done.id = done.progress.id = order.id;
     if (done.outcome != "completed" && (running.cancellation.cancelled() || (done.error && done.error->error_class == "cancelled"))) done.outcome = "cancelled";
