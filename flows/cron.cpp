@@ -86,8 +86,8 @@ void mark(const Field& field, const std::string& text, const std::string& entry,
         const auto range = split(slash[0], '-');
         if (range.size() > 2) refuse(field, text, "has more than one '-' in '" + entry + "'");
         first = value_of(field, text, range[0]);
-        last = range.size() == 2 ? value_of(field, text, range[1]) : slash.size() == 2 ? field.last : first;
-        if (&field == &fields[5] && range.size() == 2 && last == 0) last = 7; // FRI-SUN
+        last = range.size() == 2 ? value_of(field, text, range[1]) : slash.size() == 2 ? (&field == &fields[5] ? std::max(first, 6) : field.last) : first;
+        if (&field == &fields[5] && last == 0 && first > 0) last = 7; // FRI-SUN
         if (last < first) refuse(field, text, "has a range that ends before it begins");
     }
     for (int value = first; value <= last; value += step) marked[static_cast<std::size_t>(value)] = true;

@@ -29,6 +29,8 @@ TEST_CASE("cron: five fields, lists, ranges, steps and names") {
     CHECK(firings(cron("0 0 1 jan,JUL *"), "2026-01-01T00:00:00Z", 2) == Times{"2026-07-01T00:00:00Z", "2027-01-01T00:00:00Z"});
     CHECK(firings(cron("0 0 * * FRI-SUN"), "2026-11-19T00:00:00Z", 4) == Times{"2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z", "2026-11-27T00:00:00Z"});
     CHECK(firings(cron("0 0 * * 7"), "2026-11-20T00:00:00Z", 1) == Times{"2026-11-22T00:00:00Z"});
+    CHECK(firings(cron("0 0 * * SUN-SUN"), "2026-11-20T00:00:00Z", 2) == Times{"2026-11-22T00:00:00Z", "2026-11-29T00:00:00Z"});
+    CHECK(firings(cron("0 0 * * 2/3"), "2026-11-20T00:00:00Z", 3) == Times{"2026-11-24T00:00:00Z", "2026-11-27T00:00:00Z", "2026-12-01T00:00:00Z"});
 }
 
 TEST_CASE("cron: six fields begin with seconds") {
