@@ -120,6 +120,7 @@ void PgJournal::write_or_bisect(Group group) {
 
 /// Tries until it is known what became of it: a commit whose answer was lost is settled by the fence row.
 PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t to) {
+    bool in_doubt = false; // an earlier try may still be on its way through PostgreSQL
     for (int failures = 0;;) {
         const std::int64_t begin = boottime_us();
         try {
@@ -130,7 +131,9 @@ PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t 
             }
             transact(group, from, to);
         } catch (const Fenced&) {
-            return Written::Fenced;
+            if (!std::exchange(in_doubt, false)) return Written::Fenced;
+            connection_.reset(); // the number may be raised by ourselves, by the try that came late: look again
+            continue;
         } catch (const std::exception& e) {
             if (!is_transient(e)) {
                 const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e);
@@ -140,6 +143,7 @@ PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t 
             }
             if (failures == 0) spdlog::warn("journal: the store is away, trying again: {}", e.what());
             connection_.reset();
+            in_doubt = true;
             if (failures++ > 0 && !pause()) return Written::Stopped; // a lost connection at once, a full disk now and then
             continue;
         }

@@ -18,7 +18,8 @@ namespace millrace::test {
 
 class CutWire {
 public:
-    enum class Cut { Never, BeforeCommit, AfterCommit };
+    /// DuringCommit: the server has it and may not be through.
+    enum class Cut { Never, BeforeCommit, DuringCommit, AfterCommit };
 
     /// `server`: the folder of PostgreSQL's socket.
     explicit CutWire(const std::string& server) : server_(server + socket_name) {
@@ -84,6 +85,7 @@ private:
                 if (when != Cut::Never) ++cuts_;
                 if (when == Cut::BeforeCommit) return;
                 if (write(both[1 - i].fd, buffer, static_cast<std::size_t>(n)) != n) return;
+                if (when == Cut::DuringCommit) return;
                 if (when != Cut::AfterCommit) continue;
                 (void)(readable(server) && read(server, buffer, sizeof buffer) > 0); // it is done, and nobody hears of it
                 return;

@@ -125,6 +125,13 @@ private:
     pqxx::work work_;
 };
 
+std::string socket_folder() {
+    const auto server = test::require_database();
+    const auto host = server.find("host=/");
+    if (host == std::string::npos) test::skip("the test's PostgreSQL has no Unix socket");
+    return server.substr(host + 5);
+}
+
 } // namespace
 
 TEST_CASE("rows that PostgreSQL refuses are found among the others of their commit, which are written") {
@@ -263,10 +270,7 @@ TEST_CASE("text with NUL and bad UTF-8 is made fit wherever it stands") {
 TEST_CASE("a commit whose answer is lost is settled by the fence row, and written once") {
     const auto when = GENERATE(CutWire::Cut::BeforeCommit, CutWire::Cut::AfterCommit);
     CAPTURE(static_cast<int>(when));
-    const auto server = test::require_database();
-    const auto host = server.find("host=/");
-    if (host == std::string::npos) test::skip("the test's PostgreSQL has no Unix socket");
-    CutWire wire(server.substr(host + 5));
+    CutWire wire(socket_folder());
     Desk desk(wire.folder());
     desk.journal->submit(desk.new_run(1));
     desk.until_answered(1);
@@ -285,6 +289,28 @@ TEST_CASE("a commit whose answer is lost is settled by the fence row, and writte
     CHECK(desk.stored() == Ids{1, 2, 3, 4, 5});
     CHECK(desk.asked("select count(*) from millrace.event") == "4");
     CHECK(desk.asked("select journal_seq from millrace.node") == "5");
+    CHECK(desk.fenced == 0);
+}
+
+TEST_CASE("a commit that comes through while it is repeated is ours, not another's") {
+    CutWire wire(socket_folder());
+    Desk desk(wire.folder());
+    pqxx::connection holder(desk.database.url());
+    pqxx::nontransaction hold(holder);
+    hold.exec("create function wait_at_commit() returns trigger language plpgsql as 'begin perform pg_advisory_xact_lock_shared(7); return null; end';"
+              "create constraint trigger wait_at_commit after insert on millrace.run deferrable initially deferred for each row execute function wait_at_commit();"
+              "select pg_advisory_lock(7)");
+    wire.cut(CutWire::Cut::DuringCommit);
+    desk.journal->submit(desk.new_run(1));
+    desk.until([&] { // the commit, and its repetition at the fence row
+        return desk.asked("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") == "2";
+    });
+    hold.exec("select pg_advisory_unlock(7)");
+    desk.until_answered(1);
+    desk.journal->submit(desk.new_run(2));
+    desk.until_answered(2);
+    CHECK(desk.committed == Ids{1, 2});
+    CHECK(desk.stored() == Ids{1, 2});
     CHECK(desk.fenced == 0);
 }
 
