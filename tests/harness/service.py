@@ -245,8 +245,11 @@ class Daemon:
         return run
 
     def stop(self):
-        if self.process:
+        """Ends it as systemd would. A daemon that has to be killed, or whose sanitizer has something to say, fails the test."""
+        if self.process and self.process.poll() is None:
             end(self.process)
+            if self.process.returncode:
+                raise RuntimeError(f"millrace serve ended with {self.process.returncode}:\n{self.log()[-3000:]}")
 
 
 class Folder:
