@@ -206,17 +206,20 @@ void ManagedPostgres::write_settings() const {
 }
 
 /// The postmaster that owns the data folder, if it lives. A pid file whose number now belongs to another program (after
-/// a restart of the machine) is removed, since PostgreSQL would refuse to start beside it.
+/// a restart of the machine) or to a zombie is removed, since PostgreSQL would refuse to start beside it. One of a process that
+/// is gone stays: by it PostgreSQL knows whether others of that server still live.
 std::optional<pid_t> ManagedPostgres::running_server() const {
     const auto file = data_ / "postmaster.pid";
     if (!fs::exists(file)) return {};
     const auto pid = static_cast<pid_t>(std::strtol(first_line(file).c_str(), nullptr, 10));
+    if (pid > 0 && kill(pid, 0) != 0 && errno == ESRCH) return {};
     if (pid > 0 && is_alive(pid) && first_line("/proc/" + std::to_string(pid) + "/comm") == "postgres") {
         std::error_code ignored;
         const auto where = fs::read_symlink("/proc/" + std::to_string(pid) + "/cwd", ignored);
         if (ignored || where == fs::canonical(data_)) return pid;
     }
     fs::remove(file);
+    fs::remove(socket_folder(folder_) / ".s.PGSQL.5432.lock"); // names the same process
     return {};
 }
 
@@ -236,6 +239,7 @@ void ManagedPostgres::launch() {
 
 void ManagedPostgres::wait_until_ready() {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5); // crash recovery may take its time
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30); // with processes of a server that was killed
     while (PQping(url("postgres").c_str()) != PQPING_OK) {
         if (wait_until_gone(server_, std::chrono::milliseconds(0))) {
             if (std::exchange(adopted_, false)) { // it was on its way down when we found it
@@ -244,6 +248,11 @@ void ManagedPostgres::wait_until_ready() {
             }
             std::ifstream in(folder_ / "start.log");
             const std::string why{std::istreambuf_iterator<char>(in), {}};
+            if (why.find("pre-existing shared memory block") != std::string::npos && std::chrono::steady_clock::now() < patience) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(100));
+                launch();
+                continue;
+            }
             throw Error(ErrorClass::Resource, "the private PostgreSQL ended at once:\n" + why, "its log is in " + (folder_ / "log").string());
         }
         if (std::chrono::steady_clock::now() > deadline)
@@ -272,6 +281,7 @@ void ManagedPostgres::watch() {
         if (stopping_ || !wait_until_gone(server_, std::chrono::milliseconds(0))) continue;
         report_("postgres=died pid=" + std::to_string(server_) + " action=restart");
         try {
+            (void)running_server(); // a zombie's pid file goes
             launch(); // fails until the last process of the former server has ended, then the next round tries again
         } catch (const std::exception& e) {
             report_(std::string("postgres=not_started reason=") + e.what());

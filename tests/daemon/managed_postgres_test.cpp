@@ -1,12 +1,14 @@
 #include "daemon/child_process.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "flows/error.hpp"
+#include "flows/process_tree.hpp"
 
 #include <catch2/catch.hpp>
 #include <libpq-fe.h>
 
 #include <csignal>
 #include <fstream>
+#include <thread>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -92,6 +94,28 @@ TEST_CASE("a killed server is started again while the daemon runs") {
     }
     CHECK(answer == "back");
     postgres.stop();
+}
+
+TEST_CASE("processes that a killed server left are waited for at the next start") {
+    const StateFolder state;
+    {
+        ManagedPostgres postgres(state.path, ignore);
+        postgres.start();
+    }
+    const pid_t first = postmaster_of(state.path);
+    const auto orphans = descendants(first);
+    REQUIRE_FALSE(orphans.empty());
+    for (const pid_t pid : orphans) kill(pid, SIGSTOP); // they do not notice that it is gone
+    kill(first, SIGKILL);
+    std::thread end([&] {
+        usleep(500'000);
+        for (const pid_t pid : orphans) kill(pid, SIGKILL);
+    });
+    ManagedPostgres next(state.path, ignore);
+    next.start();
+    end.join();
+    CHECK(ask(next.url("millrace"), "select 1") == "1");
+    next.stop();
 }
 
 TEST_CASE("a pid file that names a stranger's process does not stop the start") {
