@@ -13,7 +13,8 @@ namespace millrace {
 void refuse_file(const std::string& what, const std::string& path) {
     const int code = errno;
     const bool full = code == ENOSPC || code == EDQUOT;
-    throw Error(full ? ErrorClass::Resource : ErrorClass::Transient, what + " " + path + ": " + std::strerror(code), full ? "free space in the staging folder" : "");
+    throw Error(full ? ErrorClass::Resource : ErrorClass::Transient, what + " " + path + ": " + std::strerror(code),
+                full ? "free space in the staging folder" : "");
 }
 
 Descriptor::Descriptor(std::string path, int flags) : path_(std::move(path)), fd_(::open(path_.c_str(), flags | O_CLOEXEC, 0600)) {

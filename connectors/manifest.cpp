@@ -18,7 +18,8 @@ namespace millrace {
 
 MILLRACE_JSON_MEMBERS(ManifestColumn, name, type, nullable)
 MILLRACE_JSON_MEMBERS(ManifestPart, file, rows, bytes, sha256)
-MILLRACE_JSON_MEMBERS(Manifest, task, hash, rows, columns, parts, complete, doubts, extracted_at, interval_key, slices, failed, rejected, quarantine)
+MILLRACE_JSON_MEMBERS(Manifest, task, hash, rows, columns, parts, complete, doubts, extracted_at, interval_key, slices, failed, rejected,
+                      quarantine)
 namespace {
 
 namespace fs = std::filesystem;
@@ -68,7 +69,8 @@ Manifest read_manifest(const std::string& path) {
     std::ifstream in(path);
     const Json j = in ? Json::parse(in, nullptr, false) : Json();
     if (!j.is_object())
-        throw Error(ErrorClass::Permanent, "the dataset " + path + " cannot be read: " + (in ? "its manifest is damaged" : std::strerror(errno)),
+        throw Error(ErrorClass::Permanent,
+                    "the dataset " + path + " cannot be read: " + (in ? "its manifest is damaged" : std::strerror(errno)),
                     "the run's staging folder was removed or damaged: start a new run");
     return j.get<Manifest>();
 }

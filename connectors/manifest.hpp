@@ -26,19 +26,19 @@ struct ManifestPart {
 
 struct Manifest {
     std::string task;
-    std::string hash;             ///< of columns, and of the rows by what the parts contain; see content_hash
+    std::string hash; ///< of columns, and of the rows by what the parts contain; see content_hash
     std::int64_t rows = 0;
     std::vector<ManifestColumn> columns;
     std::vector<ManifestPart> parts; ///< none: an empty dataset, which still has its columns
-    bool complete = false;        ///< all that there is: no window, no narrowing filter, no doubts
-    std::set<std::string> doubts; ///< why a row that still exists may be missing here (failed slices, rejected rows, drift, a row
-                                  ///< limit), inherited by all that is made of it: no missing row is a deleted one then, in no scope
-    std::string extracted_at;     ///< RFC 3339; when the oldest of what it is made of was asked for
+    bool complete = false;           ///< all that there is: no window, no narrowing filter, no doubts
+    std::set<std::string> doubts;    ///< why a row that still exists may be missing here (failed slices, rejected rows, drift, a row
+                                     ///< limit), inherited by all that is made of it: no missing row is a deleted one then, in no scope
+    std::string extracted_at;        ///< RFC 3339; when the oldest of what it is made of was asked for
     std::string interval_key;
     std::int64_t slices = 0;
-    std::int64_t failed = 0;      ///< slices that `allow_failed` let pass
-    std::int64_t rejected = 0;    ///< rows that the contract kept out
-    std::string quarantine;       ///< file beside the manifest with the rejected rows; empty: none
+    std::int64_t failed = 0;   ///< slices that `allow_failed` let pass
+    std::int64_t rejected = 0; ///< rows that the contract kept out
+    std::string quarantine;    ///< file beside the manifest with the rejected rows; empty: none
 
     void doubt(const std::string& why) {
         doubts.insert(why);

@@ -19,8 +19,8 @@
 namespace millrace {
 
 MILLRACE_JSON_MEMBERS(RawFile, file, records, bytes, sha256)
-MILLRACE_JSON_MEMBERS(SliceManifest, slice, label, pages, records, bytes, announced, raw, parts, mistakes, rejected, quarantine, failed, complete,
-                      extracted_at, unknown)
+MILLRACE_JSON_MEMBERS(SliceManifest, slice, label, pages, records, bytes, announced, raw, parts, mistakes, rejected, quarantine, failed,
+                      complete, extracted_at, unknown)
 namespace {
 
 namespace fs = std::filesystem;
@@ -90,7 +90,8 @@ void RawWriter::add(std::string_view record) {
     const std::size_t from = f.gathered.size();
     f.gathered.append(record);
     if (std::memchr(record.data(), '\n', record.size()) != nullptr || std::memchr(record.data(), '\r', record.size()) != nullptr)
-        std::replace_if(f.gathered.begin() + static_cast<std::ptrdiff_t>(from), f.gathered.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+        std::replace_if(
+            f.gathered.begin() + static_cast<std::ptrdiff_t>(from), f.gathered.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
     f.gathered += '\n';
     f.result.bytes += static_cast<std::int64_t>(record.size() + 1);
     ++f.result.records;
@@ -113,12 +114,13 @@ RawFile RawWriter::finish() {
 }
 
 struct RawReader::File {
-    explicit File(const std::string& path) : in(path, O_RDONLY), decompressor(ZSTD_createDCtx(), ZSTD_freeDCtx), packed(ZSTD_DStreamInSize()) {}
+    explicit File(const std::string& path)
+        : in(path, O_RDONLY), decompressor(ZSTD_createDCtx(), ZSTD_freeDCtx), packed(ZSTD_DStreamInSize()) {}
     Descriptor in;
     std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> decompressor;
     std::vector<char> packed;
     ZSTD_inBuffer source{nullptr, 0, 0};
-    std::string text;     ///< decompressed, from `from` on not yet given out
+    std::string text; ///< decompressed, from `from` on not yet given out
     std::size_t from = 0;
     std::size_t open_frame = 0; ///< not 0: the frame is not complete
 };
@@ -148,7 +150,8 @@ bool RawReader::next(std::string_view& record) {
         f.text.resize(had + ZSTD_DStreamOutSize());
         ZSTD_outBuffer to{f.text.data() + had, f.text.size() - had, 0};
         f.open_frame = ZSTD_decompressStream(f.decompressor.get(), &to, &f.source);
-        if (ZSTD_isError(f.open_frame) != 0) throw Error(ErrorClass::BadData, f.in.path() + " is damaged: " + ZSTD_getErrorName(f.open_frame));
+        if (ZSTD_isError(f.open_frame) != 0)
+            throw Error(ErrorClass::BadData, f.in.path() + " is damaged: " + ZSTD_getErrorName(f.open_frame));
         f.text.resize(had + to.pos);
     }
 }

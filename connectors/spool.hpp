@@ -21,25 +21,25 @@
 namespace millrace {
 
 struct RawFile {
-    std::string file;           ///< below the staging folder
+    std::string file; ///< below the staging folder
     std::int64_t records = 0;
-    std::int64_t bytes = 0;     ///< before compression
-    std::string sha256;         ///< of the file
+    std::int64_t bytes = 0; ///< before compression
+    std::string sha256;     ///< of the file
 };
 
 struct SliceManifest {
-    std::string slice;          ///< what it is, by content: hash of resource, window, item and request
-    std::string label;          ///< for people: "2026-11-01 .. 2026-11-02"
+    std::string slice; ///< what it is, by content: hash of resource, window, item and request
+    std::string label; ///< for people: "2026-11-01 .. 2026-11-02"
     std::int64_t pages = 0, records = 0, bytes = 0;
     std::optional<std::int64_t> announced; ///< records as the source said
     std::vector<RawFile> raw;
     std::vector<ManifestPart> parts;
-    std::vector<std::string> mistakes;     ///< records that broke the contract, the first of them
-    std::int64_t rejected = 0;             ///< how many did
-    std::string quarantine;                ///< file with their raw text; empty: none
-    std::string failed;                    ///< the slice was given up for this reason (allow_failed); it has no records
-    bool complete = true;                  ///< false: cut short by a row limit, or drifted to the end
-    std::string extracted_at;              ///< RFC 3339, of its first request
+    std::vector<std::string> mistakes;          ///< records that broke the contract, the first of them
+    std::int64_t rejected = 0;                  ///< how many did
+    std::string quarantine;                     ///< file with their raw text; empty: none
+    std::string failed;                         ///< the slice was given up for this reason (allow_failed); it has no records
+    bool complete = true;                       ///< false: cut short by a row limit, or drifted to the end
+    std::string extracted_at;                   ///< RFC 3339, of its first request
     std::map<std::string, std::string> unknown; ///< undeclared members: path -> kind of value
 };
 MILLRACE_JSON(RawFile)

@@ -23,7 +23,8 @@ class ScratchFolder {
 public:
     ScratchFolder() {
         auto name = (fs::temp_directory_path() / "millrace-check-XXXXXX").string();
-        if (!mkdtemp(name.data())) throw Error(ErrorClass::Resource, "no scratch folder can be made in " + fs::temp_directory_path().string());
+        if (!mkdtemp(name.data()))
+            throw Error(ErrorClass::Resource, "no scratch folder can be made in " + fs::temp_directory_path().string());
         path = name;
     }
     ~ScratchFolder() {
@@ -48,14 +49,18 @@ ConnectionCheck check_postgres(const Json& connection) {
         return {false, why, "check the connection's `url`, and that the server runs"};
     }
     const int version = PQserverVersion(server.get());
-    return {true, fmt::format("PostgreSQL {}.{}, database {}, user {}", version / 10000, version % 10000, PQdb(server.get()), PQuser(server.get())), ""};
+    return {
+        true,
+        fmt::format("PostgreSQL {}.{}, database {}, user {}", version / 10000, version % 10000, PQdb(server.get()), PQuser(server.get())),
+        ""};
 }
 
 /// The resource that the spec names for this, else one that needs nothing to be asked.
 const ResourceSpec* resource_to_ask(const SourceSpec& source) {
     const ResourceSpec* plain = nullptr;
     for (const auto& resource : source.resources) {
-        const bool has_required = std::any_of(resource.params.begin(), resource.params.end(), [](const auto& param) { return param.required; });
+        const bool has_required =
+            std::any_of(resource.params.begin(), resource.params.end(), [](const auto& param) { return param.required; });
         if (has_required) continue;
         if (resource.path == source.check_path) return &resource;
         if (!plain) plain = &resource;
@@ -63,7 +68,8 @@ const ResourceSpec* resource_to_ask(const SourceSpec& source) {
     return plain;
 }
 
-AttemptOrder extract_order(const std::string& name, const Json& connection, const SourceSpec& source, const ResourceSpec& resource, const fs::path& scratch) {
+AttemptOrder extract_order(const std::string& name, const Json& connection, const SourceSpec& source, const ResourceSpec& resource,
+                           const fs::path& scratch) {
     ExtractOptions options;
     options.connection = name;
     options.resource = resource.name;
@@ -84,7 +90,8 @@ AttemptOrder extract_order(const std::string& name, const Json& connection, cons
     return order;
 }
 
-ConnectionCheck check_source(const Configuration& configuration, const std::string& name, const Json& connection, const SourceSpec& source) {
+ConnectionCheck check_source(const Configuration& configuration, const std::string& name, const Json& connection,
+                             const SourceSpec& source) {
     const ResourceSpec* resource = resource_to_ask(source);
     if (!resource) return {false, fmt::format("no resource of {} can be asked without parameters", source.source), ""};
     const ScratchFolder scratch;
@@ -92,7 +99,10 @@ ConnectionCheck check_source(const Configuration& configuration, const std::stri
     host.send(to_line("attempt", extract_order(name, connection, source, *resource, scratch.path)));
     const auto done = host.next("done", std::chrono::minutes(2)).get<AttemptDone>();
     if (done.error) return {false, done.error->message, done.error->remedy};
-    return {done.outcome == "completed", fmt::format("{}.{} answered ({} {})", source.source, resource->name, done.progress.requests, done.progress.requests == 1 ? "request" : "requests"), ""};
+    return {done.outcome == "completed",
+            fmt::format("{}.{} answered ({} {})", source.source, resource->name, done.progress.requests,
+                        done.progress.requests == 1 ? "request" : "requests"),
+            ""};
 }
 
 } // namespace
@@ -102,7 +112,8 @@ ConnectionCheck check_connection(const Configuration& configuration, const std::
     if (type == "postgres") return check_postgres(connection);
     if (const auto source = configuration.sources.find(type); source != configuration.sources.end())
         return check_source(configuration, name, connection, source->second);
-    throw Error(ErrorClass::Permanent, fmt::format("connections of type {} cannot be checked: loading into them is not available yet", type));
+    throw Error(ErrorClass::Permanent,
+                fmt::format("connections of type {} cannot be checked: loading into them is not available yet", type));
 }
 
 } // namespace millrace

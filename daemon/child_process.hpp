@@ -12,14 +12,14 @@
 namespace millrace {
 
 struct ChildOptions {
-    std::vector<std::string> argv;                    ///< argv[0] is the path of the program
-    std::map<std::string, std::string> environment;   ///< added to ours
-    std::string output;                               ///< file that gets stdout and stderr, appended; empty: /dev/null
-    std::optional<uid_t> uid;                         ///< with its groups; only root may set it
+    std::vector<std::string> argv;                  ///< argv[0] is the path of the program
+    std::map<std::string, std::string> environment; ///< added to ours
+    std::string output;                             ///< file that gets stdout and stderr, appended; empty: /dev/null
+    std::optional<uid_t> uid;                       ///< with its groups; only root may set it
     std::optional<gid_t> gid;
-    std::optional<int> descriptor_3;                  ///< of ours, becomes descriptor 3 of the child
-    bool own_session = true;                          ///< a Ctrl-C on our terminal does not reach it
-    bool dies_with_us = false;                        ///< SIGTERM when our process ends, however it ends
+    std::optional<int> descriptor_3; ///< of ours, becomes descriptor 3 of the child
+    bool own_session = true;         ///< a Ctrl-C on our terminal does not reach it
+    bool dies_with_us = false;       ///< SIGTERM when our process ends, however it ends
 };
 
 /// Starts it and returns its process id. Throws Error when the program cannot be started.

@@ -22,8 +22,7 @@ asio::awaitable<std::invoke_result_t<Work&>> invoke(Work work) {
 /// cancellation slot keeps co_spawn from throwing on the pool's thread (Boost 1.81).
 template <class Work>
 asio::awaitable<std::invoke_result_t<Work&>> run_blocking(asio::thread_pool& pool, Work work) {
-    return asio::co_spawn(pool, invoke(std::move(work)),
-                          asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+    return asio::co_spawn(pool, invoke(std::move(work)), asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
 }
 
 std::string shown(const fs::path& file) {
@@ -47,7 +46,8 @@ std::vector<CompiledFolder> compile_folders(const Configuration& configuration, 
     for (const auto& name : folders) {
         const auto folder = configuration.folder / name;
         if (!fs::is_directory(folder))
-            throw Refusal(Refusal::Kind::Invalid, folder.string() + " is no folder", "make it, or take it out of `flows:` in millrace.yaml");
+            throw Refusal(Refusal::Kind::Invalid, folder.string() + " is no folder",
+                          "make it, or take it out of `flows:` in millrace.yaml");
         out.push_back(compile_folder(configuration, folder));
     }
     return out;

@@ -31,19 +31,16 @@ std::string variable(const char* name) {
 Sources installed_sources(const Installation& installation) {
     std::vector<Diagnostic> diagnostics;
     auto sources = read_sources(installation.sources, diagnostics);
-    if (has_errors(diagnostics))
-        refuse(installation.sources.string(), diagnostics);
+    if (has_errors(diagnostics)) refuse(installation.sources.string(), diagnostics);
     return sources;
 }
 
 Project read_project(const fs::path& file, const Sources& sources) {
-    if (file.empty())
-        return default_project();
+    if (file.empty()) return default_project();
     const auto source = read_source_text(file);
     Diagnostics diagnostics(source);
     auto project = parse_project(source, sources, diagnostics);
-    if (!project || diagnostics.has_errors())
-        refuse(file.string(), diagnostics.sorted());
+    if (!project || diagnostics.has_errors()) refuse(file.string(), diagnostics.sorted());
     return *project;
 }
 
@@ -52,16 +49,15 @@ std::string filled(const std::string& text, const char* key, const Secrets& secr
     std::string missing;
     auto value = secrets.fill(text, missing);
     if (!value)
-        throw Error(ErrorClass::Permanent, fmt::format("`{}` in millrace.yaml needs {}, which is not set", key, missing), secrets.remedy(missing));
+        throw Error(ErrorClass::Permanent, fmt::format("`{}` in millrace.yaml needs {}, which is not set", key, missing),
+                    secrets.remedy(missing));
     return *value;
 }
 
 fs::path find_file(const fs::path& asked) {
     std::error_code ignored;
-    if (!asked.empty())
-        return fs::absolute(asked);
-    if (auto near = find_project_file(fs::current_path()); !near.empty())
-        return near;
+    if (!asked.empty()) return fs::absolute(asked);
+    if (auto near = find_project_file(fs::current_path()); !near.empty()) return near;
     const fs::path system = "/etc/millrace/millrace.yaml";
     return fs::is_regular_file(system, ignored) ? system : fs::path();
 }
@@ -73,19 +69,17 @@ void check_database_url(const std::string& url) {
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), &ignored), PQconninfoFree);
     PQfreemem(ignored);
     if (!options)
-        throw Error(ErrorClass::Permanent, "the database's URL is not one of PostgreSQL", "write it like postgresql://USER:PASSWORD@HOST/DATABASE");
+        throw Error(ErrorClass::Permanent, "the database's URL is not one of PostgreSQL",
+                    "write it like postgresql://USER:PASSWORD@HOST/DATABASE");
 }
 
 fs::path default_state_folder() {
-    if (auto folder = variable("STATE_DIRECTORY"); !folder.empty())
-        return folder.substr(0, folder.find(':'));
-    if (geteuid() == 0 || variable("USER") == "millrace")
-        return "/var/lib/millrace";
-    if (auto folder = variable("XDG_STATE_HOME"); !folder.empty())
-        return fs::path(folder) / "millrace";
-    if (auto home = variable("HOME"); !home.empty())
-        return fs::path(home) / ".local/state/millrace";
-    throw Error(ErrorClass::Permanent, "there is no folder for the state: neither HOME nor MILLRACE_STATE is set", "set MILLRACE_STATE or `state:` in millrace.yaml");
+    if (auto folder = variable("STATE_DIRECTORY"); !folder.empty()) return folder.substr(0, folder.find(':'));
+    if (geteuid() == 0 || variable("USER") == "millrace") return "/var/lib/millrace";
+    if (auto folder = variable("XDG_STATE_HOME"); !folder.empty()) return fs::path(folder) / "millrace";
+    if (auto home = variable("HOME"); !home.empty()) return fs::path(home) / ".local/state/millrace";
+    throw Error(ErrorClass::Permanent, "there is no folder for the state: neither HOME nor MILLRACE_STATE is set",
+                "set MILLRACE_STATE or `state:` in millrace.yaml");
 }
 
 Configuration load_configuration(const fs::path& asked) {
@@ -104,8 +98,7 @@ Configuration load_configuration(const fs::path& asked) {
     };
     configuration.database = choose("MILLRACE_DATABASE", project.database, "database");
     configuration.listen = choose("MILLRACE_LISTEN", project.listen, "listen");
-    if (configuration.listen.empty())
-        configuration.listen = default_listen;
+    if (configuration.listen.empty()) configuration.listen = default_listen;
     const auto state = choose("MILLRACE_STATE", project.state, "state");
     configuration.state = (state.empty() ? default_state_folder() : configuration.folder / state).lexically_normal();
     const auto staging = filled(project.staging, "staging", secrets);
@@ -114,8 +107,7 @@ Configuration load_configuration(const fs::path& asked) {
     for (const auto& folder : project.flows) {
         const auto path = (configuration.folder / folder).lexically_normal();
         // without a millrace.yaml nobody asked for the folder
-        if (!configuration.file.empty() || fs::is_directory(path, ignored))
-            configuration.flows.push_back(path);
+        if (!configuration.file.empty() || fs::is_directory(path, ignored)) configuration.flows.push_back(path);
     }
     return configuration;
 }
@@ -133,8 +125,7 @@ ConfiguredConnections::Resolved ConfiguredConnections::fill(const std::string& n
         else
             resolved.missing[field] = missing;
     }
-    if (name == "warehouse" && spec.implied && !warehouse_url_.empty())
-        resolved.fields["url"] = warehouse_url_;
+    if (name == "warehouse" && spec.implied && !warehouse_url_.empty()) resolved.fields["url"] = warehouse_url_;
     resolved.is_set = !spec.implied || resolved.fields.size() > 1;
     if (const auto source = configuration_.sources.find(spec.type); source != configuration_.sources.end())
         for (const auto& field : source->second.connection)
@@ -149,7 +140,8 @@ Json ConfiguredConnections::resolve(const std::string& name) {
     const auto& all = configuration_.project.connections;
     const auto spec = all.find(name);
     if (spec == all.end())
-        throw Error(ErrorClass::Permanent, fmt::format("there is no connection '{}'", name), "declare it under `connections:` in millrace.yaml");
+        throw Error(ErrorClass::Permanent, fmt::format("there is no connection '{}'", name),
+                    "declare it under `connections:` in millrace.yaml");
     const auto resolved = fill(name, spec->second);
     const auto source = configuration_.sources.find(spec->second.type);
     for (const auto& [field, missing] : resolved.missing) {
@@ -157,7 +149,9 @@ Json ConfiguredConnections::resolve(const std::string& name) {
         if (source != configuration_.sources.end())
             for (const auto& declared : source->second.connection) required = required || (declared.name == field && declared.required);
         if (required)
-            throw Error(ErrorClass::Permanent, fmt::format("the connection '{}' needs {} for its `{}`, which is not set", name, missing, field), secrets_.remedy(missing));
+            throw Error(ErrorClass::Permanent,
+                        fmt::format("the connection '{}' needs {} for its `{}`, which is not set", name, missing, field),
+                        secrets_.remedy(missing));
     }
     if (spec->second.type == "postgres" && !resolved.fields.contains("url"))
         throw Error(ErrorClass::Permanent, fmt::format("the connection '{}' has no `url`", name),
@@ -175,13 +169,11 @@ Json ConfiguredConnections::describe() const {
     Json items = Json::array();
     for (const auto& [name, spec] : configuration_.project.connections) {
         const auto resolved = fill(name, spec);
-        if (!resolved.is_set)
-            continue;
+        if (!resolved.is_set) continue;
         Json fields = Json::object();
         const auto source = configuration_.sources.find(spec.type);
         for (const auto& [field, value] : resolved.fields.items()) {
-            if (field == "type")
-                continue;
+            if (field == "type") continue;
             // whatever came from a secret, and a URL that may hold a password
             bool hidden = spec.fields.contains(field) && spec.fields[field].get<std::string>().find("${secret.") != std::string::npos;
             hidden = hidden || (field == "url" && value.get<std::string>().find('@') != std::string::npos);

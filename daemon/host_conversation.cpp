@@ -67,7 +67,8 @@ std::string HostConversation::next_line(std::chrono::milliseconds patience) {
         if (size < 0 && errno == EINTR) continue;
         if (size <= 0) {
             end();
-            throw Error(ErrorClass::Crashed, "millrace-host ended while it was asked", "run " + program_.string() + " --version: it must start");
+            throw Error(ErrorClass::Crashed, "millrace-host ended while it was asked",
+                        "run " + program_.string() + " --version: it must start");
         }
         received_.append(buffer.data(), static_cast<std::size_t>(size));
     }
@@ -80,7 +81,8 @@ void HostConversation::send(const std::string& line) {
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
             end();
-            throw Error(ErrorClass::Crashed, "millrace-host ended before it was asked", "run " + program_.string() + " --version: it must start");
+            throw Error(ErrorClass::Crashed, "millrace-host ended before it was asked",
+                        "run " + program_.string() + " --version: it must start");
         }
         sent += static_cast<std::size_t>(n);
     }

@@ -61,7 +61,7 @@ fs::path socket_folder(const fs::path& folder) {
 /// Makes the folder ours alone. Refuses one that another user put there.
 void private_folder(const fs::path& path, std::optional<uid_t> uid, std::optional<gid_t> gid) {
     fs::create_directories(path);
-    struct stat facts{};
+    struct stat facts {};
     const uid_t owner = uid.value_or(geteuid());
     if (lstat(path.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode) || (facts.st_uid != owner && facts.st_uid != geteuid()))
         throw Error(ErrorClass::Permanent, path.string() + " is not a folder of ours", "remove it, or choose another state folder");
@@ -124,8 +124,8 @@ void ManagedPostgres::start() {
         const auto major = first_line(data_ / "PG_VERSION");
         const auto found = programs_of(major);
         if (!found)
-            throw Error(ErrorClass::Permanent, "the private database in " + folder_.string() + " is of PostgreSQL " + major +
-                                                   ", whose programs are not installed",
+            throw Error(ErrorClass::Permanent,
+                        "the private database in " + folder_.string() + " is of PostgreSQL " + major + ", whose programs are not installed",
                         "apt-get install postgresql-" + major);
         programs_ = *found;
     } else {
@@ -156,16 +156,23 @@ void ManagedPostgres::make_cluster() {
     const auto made = folder_ / "data.new";
     fs::remove_all(made);
     ChildOptions initdb;
-    initdb.argv = {(programs_ / "initdb").string(), "-D", made.string(), "-U", role, "--encoding=UTF8", "--lc-collate=C",
-                   "--lc-ctype=C.UTF-8", "--auth-local=peer", "--auth-host=reject"};
+    initdb.argv = {(programs_ / "initdb").string(),
+                   "-D",
+                   made.string(),
+                   "-U",
+                   role,
+                   "--encoding=UTF8",
+                   "--lc-collate=C",
+                   "--lc-ctype=C.UTF-8",
+                   "--auth-local=peer",
+                   "--auth-host=reject"};
     initdb.environment = {{"LC_ALL", "C.UTF-8"}};
     initdb.uid = uid_;
     initdb.gid = gid_;
     const auto result = run_child(initdb);
     if (result.exit_code != 0)
         throw Error(ErrorClass::Resource, "the private database cannot be made in " + folder_.string() + ":\n" + result.output);
-    std::ofstream(made / "postgresql.conf", std::ios::app)
-        << "\ninclude '../millrace.conf'\ninclude_if_exists '../user.conf'\n";
+    std::ofstream(made / "postgresql.conf", std::ios::app) << "\ninclude '../millrace.conf'\ninclude_if_exists '../user.conf'\n";
     std::ofstream(made / "pg_hba.conf", std::ios::trunc) << "local all all peer map=millrace\n";
     fs::rename(made, data_);
     report_("postgres=made folder=" + folder_.string());
@@ -186,23 +193,25 @@ void ManagedPostgres::write_settings() const {
     write(folder_ / "millrace.conf",
           "# Written by Millrace at each start. Put your own settings into user.conf beside it.\n"
           "listen_addresses = ''\n"
-          "unix_socket_directories = " + quoted_setting(socket_folder(folder_).string()) + "\n"
-          "unix_socket_permissions = 0700\n"
-          "max_connections = 60\n"
-          "shared_buffers = 256MB\n"
-          "max_wal_size = 4GB\n"
-          "checkpoint_timeout = 15min\n"
-          "jit = off\n"
-          // after a crash one sync of the file system, not one of each of a thousand files
-          + std::string(std::stoi(first_line(data_ / "PG_VERSION")) >= 14 ? "recovery_init_sync_method = syncfs\n" : "") +
-          "timezone = 'UTC'\n"
-          "log_timezone = 'UTC'\n"
-          "logging_collector = on\n"
-          "log_directory = '../log'\n"
-          "log_filename = 'postgresql-%a.log'\n"
-          "log_rotation_age = 1d\n"
-          "log_rotation_size = 0\n"
-          "log_truncate_on_rotation = on\n");
+          "unix_socket_directories = " +
+              quoted_setting(socket_folder(folder_).string()) +
+              "\n"
+              "unix_socket_permissions = 0700\n"
+              "max_connections = 60\n"
+              "shared_buffers = 256MB\n"
+              "max_wal_size = 4GB\n"
+              "checkpoint_timeout = 15min\n"
+              "jit = off\n"
+              // after a crash one sync of the file system, not one of each of a thousand files
+              + std::string(std::stoi(first_line(data_ / "PG_VERSION")) >= 14 ? "recovery_init_sync_method = syncfs\n" : "") +
+              "timezone = 'UTC'\n"
+              "log_timezone = 'UTC'\n"
+              "logging_collector = on\n"
+              "log_directory = '../log'\n"
+              "log_filename = 'postgresql-%a.log'\n"
+              "log_rotation_age = 1d\n"
+              "log_rotation_size = 0\n"
+              "log_truncate_on_rotation = on\n");
 }
 
 /// The postmaster that owns the data folder, if it lives. A pid file whose number now belongs to another program (after
@@ -238,7 +247,7 @@ void ManagedPostgres::launch() {
 }
 
 void ManagedPostgres::wait_until_ready() {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5); // crash recovery may take its time
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);  // crash recovery may take its time
     const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30); // with processes of a server that was killed
     while (PQping(url("postgres").c_str()) != PQPING_OK) {
         if (wait_until_gone(server_, std::chrono::milliseconds(0))) {
@@ -253,7 +262,8 @@ void ManagedPostgres::wait_until_ready() {
                 launch();
                 continue;
             }
-            throw Error(ErrorClass::Resource, "the private PostgreSQL ended at once:\n" + why, "its log is in " + (folder_ / "log").string());
+            throw Error(ErrorClass::Resource, "the private PostgreSQL ended at once:\n" + why,
+                        "its log is in " + (folder_ / "log").string());
         }
         if (std::chrono::steady_clock::now() > deadline)
             throw Error(ErrorClass::Timeout, "the private PostgreSQL does not answer after 5 minutes",
@@ -282,7 +292,7 @@ void ManagedPostgres::watch() {
         report_("postgres=died pid=" + std::to_string(server_) + " action=restart");
         try {
             (void)running_server(); // a zombie's pid file goes
-            launch(); // fails until the last process of the former server has ended, then the next round tries again
+            launch();               // fails until the last process of the former server has ended, then the next round tries again
         } catch (const std::exception& e) {
             report_(std::string("postgres=not_started reason=") + e.what());
         }

@@ -45,16 +45,16 @@ private:
     void watch();
     [[nodiscard]] std::optional<pid_t> running_server() const;
 
-    std::filesystem::path folder_;     ///< <state>/pg
-    std::filesystem::path data_;       ///< <state>/pg/data
-    std::filesystem::path programs_;   ///< /usr/lib/postgresql/15/bin
+    std::filesystem::path folder_;   ///< <state>/pg
+    std::filesystem::path data_;     ///< <state>/pg/data
+    std::filesystem::path programs_; ///< /usr/lib/postgresql/15/bin
     std::function<void(const std::string&)> report_;
-    std::optional<uid_t> uid_;         ///< whom the server runs as, when we are root
+    std::optional<uid_t> uid_; ///< whom the server runs as, when we are root
     std::optional<gid_t> gid_;
     std::atomic<pid_t> server_ = 0;
-    bool adopted_ = false;             ///< the server is not of our own making
+    bool adopted_ = false; ///< the server is not of our own making
     std::atomic<bool> stopping_ = false;
-    std::thread watcher_;              ///< starts the server again when it has died
+    std::thread watcher_; ///< starts the server again when it has died
 };
 
 } // namespace millrace

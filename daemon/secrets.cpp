@@ -14,8 +14,7 @@ namespace {
 
 std::optional<std::string> read_text(const std::filesystem::path& file) {
     std::ifstream stream(file, std::ios::binary);
-    if (!stream)
-        return std::nullopt;
+    if (!stream) return std::nullopt;
     std::ostringstream text;
     text << stream.rdbuf();
     return text.str();
@@ -30,8 +29,7 @@ std::optional<std::string> read_secret(const std::filesystem::path& file) {
 
 std::optional<std::string> environment(const std::string& name) {
     const char* value = std::getenv(name.c_str());
-    if (!value || !*value)
-        return std::nullopt;
+    if (!value || !*value) return std::nullopt;
     return value;
 }
 
@@ -42,8 +40,7 @@ std::string trimmed(const std::string& text) {
 
 std::string unquoted(const std::string& value) {
     if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'')) {
-        if (const auto end = value.find(value.front(), 1); end != std::string::npos)
-            return value.substr(1, end - 1);
+        if (const auto end = value.find(value.front(), 1); end != std::string::npos) return value.substr(1, end - 1);
     }
     const auto comment = value.find(" #");
     return trimmed(comment == std::string::npos ? value : value.substr(0, comment));
@@ -61,10 +58,8 @@ std::map<std::string, std::string> parse_env_file(const std::string& text, const
     std::string line;
     for (int number = 1; std::getline(lines, line); ++number) {
         line = trimmed(line);
-        if (line.empty() || line.front() == '#')
-            continue;
-        if (line.starts_with("export "))
-            line = trimmed(line.substr(7));
+        if (line.empty() || line.front() == '#') continue;
+        if (line.starts_with("export ")) line = trimmed(line.substr(7));
         const auto equals = line.find('=');
         const auto variable = trimmed(line.substr(0, equals));
         if (equals == std::string::npos || !is_variable_name(variable))
@@ -75,20 +70,15 @@ std::map<std::string, std::string> parse_env_file(const std::string& text, const
 }
 
 std::optional<std::string> Secrets::find(const std::string& name) const {
-    if (!is_variable_name(name))
-        return std::nullopt;
-    if (auto value = environment(name))
-        return value;
-    if (const auto file = environment(name + "_FILE"))
-        return read_secret(*file);
+    if (!is_variable_name(name)) return std::nullopt;
+    if (auto value = environment(name)) return value;
+    if (const auto file = environment(name + "_FILE")) return read_secret(*file);
     if (const auto text = read_text(env_file_)) {
         const auto values = parse_env_file(*text, env_file_.string());
-        if (const auto found = values.find(name); found != values.end() && !found->second.empty())
-            return found->second;
+        if (const auto found = values.find(name); found != values.end() && !found->second.empty()) return found->second;
     }
     if (const auto folder = environment("CREDENTIALS_DIRECTORY"))
-        if (auto value = read_secret(std::filesystem::path(*folder) / name))
-            return value;
+        if (auto value = read_secret(std::filesystem::path(*folder) / name)) return value;
     return read_secret(std::filesystem::path("/run/secrets") / name);
 }
 

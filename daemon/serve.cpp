@@ -90,7 +90,8 @@ private:
     }
 
     asio::awaitable<void> life() {
-        engine_ = std::make_unique<Engine>(io_, clock_, engine_config(), *connections_, compiler_, [this](const std::string& why) { die(why); });
+        engine_ =
+            std::make_unique<Engine>(io_, clock_, engine_config(), *connections_, compiler_, [this](const std::string& why) { die(why); });
         co_await engine_->start();
         owns_node_ = true;
         web_ = std::make_unique<WebServer>(io_, web_config(), WebBackend{engine_->service(), engine_->read_models(), compiler_, keys_});
@@ -123,7 +124,8 @@ private:
             for (const auto& change : result.at("changes")) {
                 const auto kind = change.value("change", "");
                 if (kind == "error")
-                    spdlog::error("flow={} change=error diagnostics={}", change.value("flow", ""), change.value("diagnostics", Json()).dump());
+                    spdlog::error("flow={} change=error diagnostics={}", change.value("flow", ""),
+                                  change.value("diagnostics", Json()).dump());
                 else if (kind != "unchanged")
                     spdlog::info("flow={} change={}", change.value("flow", ""), kind);
             }
@@ -174,7 +176,8 @@ private:
             if (!is_ready_ && e.error_class == ErrorClass::Permanent) code = exit_usage;
         } catch (const std::exception& e) {
             const bool store_is_away = !owns_node_ && !configuration_.database.empty();
-            log_failure(event, e.what(), store_is_away ? "check `database:` in millrace.yaml or MILLRACE_DATABASE, and that the server lets us in" : "");
+            log_failure(event, e.what(),
+                        store_is_away ? "check `database:` in millrace.yaml or MILLRACE_DATABASE, and that the server lets us in" : "");
         }
         if (owns_node_) end_strays(std::chrono::milliseconds(50));
         if (postgres_ && owns_node_) postgres_->stop();
@@ -193,7 +196,7 @@ private:
     const Configuration& configuration_;
     const ServeHooks& hooks_;
     std::optional<ManagedPostgres> postgres_;
-    std::string store_, warehouse_;   ///< libpq URLs
+    std::string store_, warehouse_; ///< libpq URLs
     asio::io_context io_{1};
     SystemClock clock_;
     ProjectCompiler compiler_;
@@ -203,7 +206,7 @@ private:
     asio::steady_timer watchdog_{io_};
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<WebServer> web_;
-    bool owns_node_ = false;          ///< the private PostgreSQL is ours to stop
+    bool owns_node_ = false; ///< the private PostgreSQL is ours to stop
     bool is_ready_ = false, is_over_ = false;
 };
 

@@ -16,7 +16,8 @@ struct ServeHooks {
 };
 
 /// Makes a folder that only this user may enter. Throws Error{Permanent}, which tells to choose `other`.
-void make_private_folder(const std::filesystem::path& folder, const std::string& other = "another folder in `state:` of millrace.yaml or in MILLRACE_STATE");
+void make_private_folder(const std::filesystem::path& folder,
+                         const std::string& other = "another folder in `state:` of millrace.yaml or in MILLRACE_STATE");
 
 /// Runs until SIGINT, SIGTERM, or the loss of the node's lease. SIGHUP deploys the flow folders again. Returns an ExitCode;
 /// what went wrong has been logged. Called once per process, from main.

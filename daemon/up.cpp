@@ -38,7 +38,8 @@ public:
         fs::remove(env_file_, ignored);
         fs::remove(log, ignored);
         ChildOptions child;
-        child.argv = {(configuration.installation.bin / "millrace-sandbox").string(), "--port", "0", "--rate", "0", "--env-file", env_file_.string()};
+        child.argv = {
+            (configuration.installation.bin / "millrace-sandbox").string(), "--port", "0", "--rate", "0", "--env-file", env_file_.string()};
         child.argv.insert(child.argv.end(), arguments.begin(), arguments.end());
         child.output = log.string();
         child.dies_with_us = true;

@@ -18,18 +18,58 @@ struct TypeName {
 };
 
 constexpr std::array<TypeName, 52> type_names{{
-    {"text", "VARCHAR"}, {"varchar", "VARCHAR"}, {"string", "VARCHAR"}, {"char", "VARCHAR"}, {"bpchar", "VARCHAR"},
-    {"int", "INTEGER"}, {"integer", "INTEGER"}, {"int4", "INTEGER"}, {"int32", "INTEGER"}, {"signed", "INTEGER"},
-    {"bigint", "BIGINT"}, {"int8", "BIGINT"}, {"int64", "BIGINT"}, {"long", "BIGINT"},
-    {"smallint", "SMALLINT"}, {"int2", "SMALLINT"}, {"int16", "SMALLINT"}, {"short", "SMALLINT"},
-    {"tinyint", "TINYINT"}, {"int1", "TINYINT"}, {"hugeint", "HUGEINT"}, {"int128", "HUGEINT"}, {"uhugeint", "UHUGEINT"},
-    {"utinyint", "UTINYINT"}, {"usmallint", "USMALLINT"}, {"uinteger", "UINTEGER"}, {"ubigint", "UBIGINT"},
-    {"bool", "BOOLEAN"}, {"boolean", "BOOLEAN"}, {"logical", "BOOLEAN"},
-    {"decimal", "DECIMAL"}, {"numeric", "DECIMAL"}, {"dec", "DECIMAL"},
-    {"double", "DOUBLE"}, {"float8", "DOUBLE"}, {"float", "FLOAT"}, {"real", "FLOAT"}, {"float4", "FLOAT"},
-    {"date", "DATE"}, {"time", "TIME"}, {"timestamp", "TIMESTAMP"}, {"datetime", "TIMESTAMP"},
-    {"timestamptz", "TIMESTAMP WITH TIME ZONE"}, {"interval", "INTERVAL"}, {"uuid", "UUID"}, {"blob", "BLOB"}, {"bytea", "BLOB"}, {"binary", "BLOB"},
-    {"json", "JSON"}, {"timestamp_ms", "TIMESTAMP_MS"}, {"timestamp_s", "TIMESTAMP_S"}, {"timestamp_ns", "TIMESTAMP_NS"},
+    {"text", "VARCHAR"},
+    {"varchar", "VARCHAR"},
+    {"string", "VARCHAR"},
+    {"char", "VARCHAR"},
+    {"bpchar", "VARCHAR"},
+    {"int", "INTEGER"},
+    {"integer", "INTEGER"},
+    {"int4", "INTEGER"},
+    {"int32", "INTEGER"},
+    {"signed", "INTEGER"},
+    {"bigint", "BIGINT"},
+    {"int8", "BIGINT"},
+    {"int64", "BIGINT"},
+    {"long", "BIGINT"},
+    {"smallint", "SMALLINT"},
+    {"int2", "SMALLINT"},
+    {"int16", "SMALLINT"},
+    {"short", "SMALLINT"},
+    {"tinyint", "TINYINT"},
+    {"int1", "TINYINT"},
+    {"hugeint", "HUGEINT"},
+    {"int128", "HUGEINT"},
+    {"uhugeint", "UHUGEINT"},
+    {"utinyint", "UTINYINT"},
+    {"usmallint", "USMALLINT"},
+    {"uinteger", "UINTEGER"},
+    {"ubigint", "UBIGINT"},
+    {"bool", "BOOLEAN"},
+    {"boolean", "BOOLEAN"},
+    {"logical", "BOOLEAN"},
+    {"decimal", "DECIMAL"},
+    {"numeric", "DECIMAL"},
+    {"dec", "DECIMAL"},
+    {"double", "DOUBLE"},
+    {"float8", "DOUBLE"},
+    {"float", "FLOAT"},
+    {"real", "FLOAT"},
+    {"float4", "FLOAT"},
+    {"date", "DATE"},
+    {"time", "TIME"},
+    {"timestamp", "TIMESTAMP"},
+    {"datetime", "TIMESTAMP"},
+    {"timestamptz", "TIMESTAMP WITH TIME ZONE"},
+    {"interval", "INTERVAL"},
+    {"uuid", "UUID"},
+    {"blob", "BLOB"},
+    {"bytea", "BLOB"},
+    {"binary", "BLOB"},
+    {"json", "JSON"},
+    {"timestamp_ms", "TIMESTAMP_MS"},
+    {"timestamp_s", "TIMESTAMP_S"},
+    {"timestamp_ns", "TIMESTAMP_NS"},
 }};
 
 std::string quoted_if_needed(const SqlToken& name) {
@@ -45,7 +85,9 @@ public:
     explicit Reader(const std::string& line) : line_(line), tokens_(scan_sql(line)) {}
 
     [[nodiscard]] bool done() const { return at_ >= tokens_.size(); }
-    [[nodiscard]] bool sees(std::string_view text) const { return !done() && tokens_[at_].kind != Kind::Quoted && tokens_[at_].text == text; }
+    [[nodiscard]] bool sees(std::string_view text) const {
+        return !done() && tokens_[at_].kind != Kind::Quoted && tokens_[at_].text == text;
+    }
     [[nodiscard]] const SqlToken& current() const { return tokens_[at_]; }
     bool accept(std::string_view text) { return sees(text) && ++at_; }
 
@@ -106,13 +148,16 @@ private:
     }
 
     std::string simple() {
-        if (done() || current().kind != Kind::Word) fail("a type is missing here", "write 'text', 'int', 'decimal(9,4)', 'date' or 'timestamptz', for example");
+        if (done() || current().kind != Kind::Word)
+            fail("a type is missing here", "write 'text', 'int', 'decimal(9,4)', 'date' or 'timestamptz', for example");
         const auto found = std::find_if(type_names.begin(), type_names.end(), [&](const TypeName& t) { return t.name == current().text; });
         if (found == type_names.end()) {
             std::vector<std::string> names;
             for (const auto& t : type_names) names.emplace_back(t.name);
             const auto near = nearest(current().text, names);
-            fail("'" + line_.substr(current().offset, current().length) + "' is no type", near.empty() ? "the names are DuckDB's: text, int, bigint, decimal(9,4), date, timestamptz, boolean" : "did you mean '" + near + "'?");
+            fail("'" + line_.substr(current().offset, current().length) + "' is no type",
+                 near.empty() ? "the names are DuckDB's: text, int, bigint, decimal(9,4), date, timestamptz, boolean"
+                              : "did you mean '" + near + "'?");
         }
         ++at_;
         std::string text(found->canonical);
@@ -139,8 +184,9 @@ private:
         const int width = number(inside.substr(0, comma));
         const int scale = comma == inside.size() ? 0 : number(inside.substr(comma + 1));
         if (width < 1 || width > 38 || scale < 0 || scale > width)
-            throw ColumnMistake("a decimal has 1 to 38 digits, of which some may be behind the point; '(" + inside + ")' says something else", tokens_[open].offset,
-                                inside.size() + 2, "decimal(9,4) has 9 digits, 4 of them behind the point");
+            throw ColumnMistake("a decimal has 1 to 38 digits, of which some may be behind the point; '(" + inside +
+                                    ")' says something else",
+                                tokens_[open].offset, inside.size() + 2, "decimal(9,4) has 9 digits, 4 of them behind the point");
         return "(" + std::to_string(width) + "," + std::to_string(scale) + ")";
     }
 
@@ -181,7 +227,8 @@ Line parse_line(const std::string& name, const std::string& line) {
         } else {
             const auto near = nearest(reader.current().text, {"null", "unique", "check", "references"});
             reader.fail("'" + line.substr(reader.current().offset, reader.current().length) + "' has no meaning behind a type",
-                        near.empty() ? "there may be null, unique, check (..) and references task(column)" : "did you mean '" + near + "'?");
+                        near.empty() ? "there may be null, unique, check (..) and references task(column)"
+                                     : "did you mean '" + near + "'?");
         }
     }
     return parsed;
@@ -201,10 +248,14 @@ ColumnSpec parse_column(const std::string& name, const std::string& line) { retu
 std::optional<TimeMistake> mixes_times(const std::string& from, const std::string& to) {
     const auto is_instant = [](const std::string& type) { return type == "TIMESTAMP WITH TIME ZONE"; };
     const auto is_local = [](const std::string& type) { return type.starts_with("TIMESTAMP") && type != "TIMESTAMP WITH TIME ZONE"; };
-    if (is_local(from) && is_instant(to)) return TimeMistake{"a local time is no instant", "say which zone it is of: timezone('America/Sao_Paulo', the_time)"};
-    if (from == "DATE" && is_instant(to)) return TimeMistake{"a date is no instant", "say which zone's midnight it is: timezone('America/Sao_Paulo', the_date::timestamp)"};
-    if (is_instant(from) && is_local(to)) return TimeMistake{"an instant is no local time", "say which zone's clock: timezone('America/Sao_Paulo', the_instant)"};
-    if (is_instant(from) && to == "DATE") return TimeMistake{"an instant is no date", "say which zone's calendar: timezone('America/Sao_Paulo', the_instant)::date"};
+    if (is_local(from) && is_instant(to))
+        return TimeMistake{"a local time is no instant", "say which zone it is of: timezone('America/Sao_Paulo', the_time)"};
+    if (from == "DATE" && is_instant(to))
+        return TimeMistake{"a date is no instant", "say which zone's midnight it is: timezone('America/Sao_Paulo', the_date::timestamp)"};
+    if (is_instant(from) && is_local(to))
+        return TimeMistake{"an instant is no local time", "say which zone's clock: timezone('America/Sao_Paulo', the_instant)"};
+    if (is_instant(from) && to == "DATE")
+        return TimeMistake{"an instant is no date", "say which zone's calendar: timezone('America/Sao_Paulo', the_instant)::date"};
     return std::nullopt;
 }
 

@@ -22,7 +22,8 @@ void embed_sources(const Draft& draft, CompileScope& scope, FlowPlan& plan) {
         const auto connection = resolve_connection(extract->connection, {}, draft, quiet);
         if (!connection) continue;
         for (const auto& [type, spec] : scope.sources) {
-            const bool has = std::any_of(spec.resources.begin(), spec.resources.end(), [&](const ResourceSpec& r) { return r.name == extract->resource; });
+            const bool has = std::any_of(spec.resources.begin(), spec.resources.end(),
+                                         [&](const ResourceSpec& r) { return r.name == extract->resource; });
             if (has && (connection->types.contains(type) || connection->open)) plan.sources[type] = spec;
         }
     }
@@ -54,7 +55,9 @@ CompileResult compile(const std::vector<FlowFile>& files, const Project& project
         auto draft = compile_file(source, scope);
         if (draft && !draft->plan.name.empty()) {
             const auto [first, fresh] = named.emplace(draft->plan.name, file.path);
-            if (!fresh) diagnostics.error(draft->name_mark, fmt::format("a flow called '{}' is already in {}", draft->plan.name, first->second), "flows of one project have different names");
+            if (!fresh)
+                diagnostics.error(draft->name_mark, fmt::format("a flow called '{}' is already in {}", draft->plan.name, first->second),
+                                  "flows of one project have different names");
         }
         if (draft && !diagnostics.has_errors()) {
             embed_sources(*draft, scope, draft->plan);

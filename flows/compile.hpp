@@ -42,6 +42,7 @@ struct CompileResult {
 
 /// Without `inference` the tables that SQL reads are guessed (sql_scan.hpp), and columns are checked only where contracts
 /// and source specs say them: good for an editor, while a deploy should always ask a host.
-[[nodiscard]] CompileResult compile(const std::vector<FlowFile>& files, const Project& project, const Sources& sources, InferencePort* inference = nullptr);
+[[nodiscard]] CompileResult compile(const std::vector<FlowFile>& files, const Project& project, const Sources& sources,
+                                    InferencePort* inference = nullptr);
 
 } // namespace millrace

@@ -47,7 +47,8 @@ constexpr std::array<std::pair<std::string_view, const char*>, 7> shorthands{{
 [[noreturn]] void refuse(const Field& field, const std::string& text, const std::string& why) {
     std::string may = fmt::format("{} to {}", field.first, field.last);
     if (!field.names.empty()) may += fmt::format(" or {} to {}", field.names.front(), field.names.back());
-    throw std::invalid_argument(fmt::format("the {} field '{}' {}; it may hold {}, lists (1,3), ranges (1-5), steps (*/2) and *", field.name, text, why, may));
+    throw std::invalid_argument(
+        fmt::format("the {} field '{}' {}; it may hold {}, lists (1,3), ranges (1-5), steps (*/2) and *", field.name, text, why, may));
 }
 
 int value_of(const Field& field, const std::string& text, const std::string& part) {
@@ -86,7 +87,9 @@ void mark(const Field& field, const std::string& text, const std::string& entry,
         const auto range = split(slash[0], '-');
         if (range.size() > 2) refuse(field, text, "has more than one '-' in '" + entry + "'");
         first = value_of(field, text, range[0]);
-        last = range.size() == 2 ? value_of(field, text, range[1]) : slash.size() == 2 ? (&field == &fields[5] ? std::max(first, 6) : field.last) : first;
+        last = range.size() == 2   ? value_of(field, text, range[1])
+               : slash.size() == 2 ? (&field == &fields[5] ? std::max(first, 6) : field.last)
+                                   : first;
         if (&field == &fields[5] && last == 0 && first > 0) last = 7; // FRI-SUN
         if (last < first) refuse(field, text, "has a range that ends before it begins");
     }
@@ -127,13 +130,16 @@ void add_firings(const DstPolicy& dst, bool fixed, LocalTime local, const date::
     } else if (info.result == date::local_info::nonexistent) {
         if (!fixed || dst.gap == "skip") return;
         const auto after = Instant(info.first.end);
-        keep(found, {after, to_text(local), fmt::format("{} does not exist on this day: runs at {}", clock(local), clock(to_local(after, zone)))});
+        keep(found,
+             {after, to_text(local), fmt::format("{} does not exist on this day: runs at {}", clock(local), clock(to_local(after, zone)))});
     } else {
         const auto second = Instant(local.time_since_epoch() - info.second.offset);
         const std::string twice = clock(local) + " happens twice on this day: ";
         const bool both = !fixed || dst.overlap == "both";
-        if (both || dst.overlap == "first") keep(found, {first, to_text(local), twice + (both ? "this is the first" : "runs the first time")});
-        if (both || dst.overlap == "second") keep(found, {second, to_text(local), twice + (both ? "this is the second" : "runs the second time")});
+        if (both || dst.overlap == "first")
+            keep(found, {first, to_text(local), twice + (both ? "this is the first" : "runs the first time")});
+        if (both || dst.overlap == "second")
+            keep(found, {second, to_text(local), twice + (both ? "this is the second" : "runs the second time")});
     }
 }
 
@@ -146,8 +152,8 @@ std::optional<Instant> sole_instant(LocalTime local, const date::time_zone& zone
 
 /// Adds the firings whose nominal time is on `day`, by the minute, until `n` after `after` are found. Minutes that passed are
 /// not looked at: a schedule of every second would cost a whole day for each firing.
-void add_firings_of_day(const CronExpression& cron, const DstPolicy& dst, date::local_days day, const date::time_zone& zone, Instant after, std::size_t n,
-                        Found& found) {
+void add_firings_of_day(const CronExpression& cron, const DstPolicy& dst, date::local_days day, const date::time_zone& zone, Instant after,
+                        std::size_t n, Found& found) {
     for (int h = 0; h < 24; ++h) {
         if (!cron.hours[static_cast<std::size_t>(h)]) continue;
         const auto hour_end = sole_instant(LocalTime(day + hours(h + 1)), zone);
@@ -194,7 +200,8 @@ std::vector<Firing> every_firings(const ScheduleSpec& schedule, Instant after, s
         if (!found.empty() && at <= found.back().at) continue;
         const auto local = to_local(at, zone), nominal = floor<date::days>(local) + time_of_day(first);
         const bool moved = schedule.every.seconds == 0 && nominal != local; // a day or a month later that time does not exist
-        found.push_back({at, to_text(moved ? nominal : local), moved ? fmt::format("{} does not exist on this day: runs at {}", clock(nominal), clock(local)) : ""});
+        found.push_back({at, to_text(moved ? nominal : local),
+                         moved ? fmt::format("{} does not exist on this day: runs at {}", clock(nominal), clock(local)) : ""});
     }
     return found;
 }
@@ -212,8 +219,10 @@ CronExpression CronExpression::parse(const std::string& text) {
     }
     if (parts.size() == 5) parts.insert(parts.begin(), "0");
     if (parts.size() != 6)
-        throw std::invalid_argument(fmt::format("'{}' has {} fields; a cron expression has 5 (minute hour day-of-month month day-of-week), or 6 with "
-                                                "seconds in front", text, parts.size()));
+        throw std::invalid_argument(
+            fmt::format("'{}' has {} fields; a cron expression has 5 (minute hour day-of-month month day-of-week), or 6 with "
+                        "seconds in front",
+                        text, parts.size()));
     CronExpression cron;
     cron.seconds = parse_field(fields[0], parts[0]);
     cron.minutes = parse_field(fields[1], parts[1]);

@@ -13,7 +13,8 @@ constexpr std::size_t shown_before = 60, shown_after = 100; ///< of a longer one
 
 /// Characters (code points) in `bytes`.
 int characters(std::string_view bytes) {
-    return static_cast<int>(std::count_if(bytes.begin(), bytes.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    return static_cast<int>(
+        std::count_if(bytes.begin(), bytes.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 const char* name(Severity s) { return s == Severity::Error ? "error" : "warning"; }
@@ -62,8 +63,9 @@ std::size_t start_of_character(std::string_view text, std::size_t at) {
 } // namespace
 
 void to_json(Json& j, const Diagnostic& d) {
-    j = {{"file", d.file}, {"line", d.line}, {"column", d.column}, {"severity", name(d.severity)}, {"message", d.message},
-         {"hint", d.hint.empty() ? Json() : Json(d.hint)}};
+    j = {{"file", d.file},       {"line", d.line},
+         {"column", d.column},   {"severity", name(d.severity)},
+         {"message", d.message}, {"hint", d.hint.empty() ? Json() : Json(d.hint)}};
 }
 
 std::string to_text(const Diagnostic& d) {
@@ -75,7 +77,8 @@ std::string to_text(const Diagnostic& d) {
         const auto shown = (cut ? "..." : "") + d.source_line;
         const int column = d.column - d.skipped + (cut ? 3 : 0), end = d.end - d.column + column;
         const int tildes = std::max(0, std::min(end, characters(shown) + 1) - column - 1);
-        text += fmt::format("{:>6} | {}\n       | {}^{}\n", d.line, shown, padding(shown, column - 1), std::string(static_cast<std::size_t>(tildes), '~'));
+        text += fmt::format("{:>6} | {}\n       | {}^{}\n", d.line, shown, padding(shown, column - 1),
+                            std::string(static_cast<std::size_t>(tildes), '~'));
     }
     if (!d.hint.empty()) text += fmt::format("       = {}\n", d.hint);
     return text;
@@ -130,7 +133,8 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
     const auto place = [](const Diagnostic& d) { return std::tie(d.line, d.column, d.message, d.hint); };
     auto all = found_;
     std::stable_sort(all.begin(), all.end(), [&](const Diagnostic& a, const Diagnostic& b) { return place(a) < place(b); });
-    all.erase(std::unique(all.begin(), all.end(), [&](const Diagnostic& a, const Diagnostic& b) { return place(a) == place(b); }), all.end());
+    all.erase(std::unique(all.begin(), all.end(), [&](const Diagnostic& a, const Diagnostic& b) { return place(a) == place(b); }),
+              all.end());
     if (full()) {
         auto more = dropped_ > 0 ? fmt::format("there are at least {} more mistakes", dropped_) : std::string("there may be more mistakes");
         all.push_back({source_.file(), 0, 0, 0, Severity::Error, std::move(more), "mend these first", {}});

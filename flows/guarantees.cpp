@@ -9,12 +9,14 @@ namespace millrace {
 namespace {
 
 constexpr std::array<Guarantee, 5> table{{
-    {"postgres|sqlserver|duckdb", "atomic", "atomic", "atomic", "atomic (swap in the transaction)", "atomic", "a ledger row in the data transaction"},
+    {"postgres|sqlserver|duckdb", "atomic", "atomic", "atomic", "atomic (swap in the transaction)", "atomic",
+     "a ledger row in the data transaction"},
     {"bigquery", "atomic", "atomic", "atomic", "atomic (WRITE_TRUNCATE)", "atomic", "a deterministic job id"},
-    {"mongodb", "repeatable (_id from content hash and ordinal)", "repeatable", "repeatable; readers may see half a batch", "atomic (rename)", "repeatable",
-     "idempotent writes, the ledger after them; no transaction is assumed"},
+    {"mongodb", "repeatable (_id from content hash and ordinal)", "repeatable", "repeatable; readers may see half a batch",
+     "atomic (rename)", "repeatable", "idempotent writes, the ledger after them; no transaction is assumed"},
     {"files", "atomic per object", "", "", "atomic", "", "the manifest last, generation match"},
-    {"http", "", "look-up by natural key, then create", "idempotent where the API is, else look-up", "", "by flag", "outbox row, write, record"},
+    {"http", "", "look-up by natural key, then create", "idempotent where the API is, else look-up", "", "by flag",
+     "outbox row, write, record"},
 }};
 
 } // namespace

@@ -25,13 +25,13 @@ using OrderId = std::int64_t;
 struct RunContext {
     std::string flow;
     std::int64_t run_id = 0;
-    std::string run_at;           ///< the run's recorded time: the only clock in SQL and `_loaded_at`
-    std::string run_key;          ///< section 5 of the design
-    std::string timezone = "UTC"; ///< of the flow; dates and formats are in it
-    Json params = Json::object(); ///< by name; decimals, dates and instants are text
+    std::string run_at;                             ///< the run's recorded time: the only clock in SQL and `_loaded_at`
+    std::string run_key;                            ///< section 5 of the design
+    std::string timezone = "UTC";                   ///< of the flow; dates and formats are in it
+    Json params = Json::object();                   ///< by name; decimals, dates and instants are text
     std::map<std::string, std::string> param_types; ///< by name, as ParamSpec::type: how `$name` is bound in SQL; absent: by the JSON type
     std::optional<std::string> interval_start, interval_end;
-    int chunk_number = 0;         ///< 1-based; 0: the run has no chunks
+    int chunk_number = 0; ///< 1-based; 0: the run has no chunks
     bool full_refresh = false;
     std::optional<std::int64_t> limit_rows;
 };
@@ -41,21 +41,21 @@ MILLRACE_JSON(RunContext)
 struct AttemptOrder {
     OrderId id = 0;
     std::string task;
-    std::string verb;               ///< extract | transform | load | run
-    int attempt = 1;                ///< 1-based, of this task run
-    int attempts = 1;               ///< how many there may be
-    Json options = Json::object();  ///< struct of task_options.hpp by verb
-    Json item;                      ///< of a mapped task run; null: none
+    std::string verb;              ///< extract | transform | load | run
+    int attempt = 1;               ///< 1-based, of this task run
+    int attempts = 1;              ///< how many there may be
+    Json options = Json::object(); ///< struct of task_options.hpp by verb
+    Json item;                     ///< of a mapped task run; null: none
     RunContext context;
-    std::string interval_key;       ///< section 5
-    std::string batch_id;           ///< section 5; loads
-    std::string staging;            ///< folder of this task run, shared by its attempts: slices, dataset, manifest.json
-    std::string log;                ///< file that the host appends to, one JSON object per line (LogLine)
+    std::string interval_key;                  ///< section 5
+    std::string batch_id;                      ///< section 5; loads
+    std::string staging;                       ///< folder of this task run, shared by its attempts: slices, dataset, manifest.json
+    std::string log;                           ///< file that the host appends to, one JSON object per line (LogLine)
     std::map<std::string, std::string> inputs; ///< upstream task -> path of its manifest.json
     std::map<std::string, Json> connections;   ///< by name: {"type": ..., fields with secrets filled in}; only those needed
-    Json source;                    ///< the spec of the connection's type for an extract, else null
-    std::int64_t memory_bytes = 0;  ///< 0: the host's default
-    int threads = 0;                ///< 0: the host's default
+    Json source;                               ///< the spec of the connection's type for an extract, else null
+    std::int64_t memory_bytes = 0;             ///< 0: the host's default
+    int threads = 0;                           ///< 0: the host's default
 };
 MILLRACE_JSON(AttemptOrder)
 
@@ -93,9 +93,9 @@ MILLRACE_JSON(InferColumn)
 
 struct InferTask {
     std::string name;
-    std::string sql;                  ///< of a transform; empty: a table whose columns are given
-    std::vector<InferColumn> columns; ///< of an extract or run: known beforehand; of a transform: its contract, may be empty
-    bool schema_known = true;         ///< false: a dataset without declared columns; what reads it cannot be prepared
+    std::string sql;                                ///< of a transform; empty: a table whose columns are given
+    std::vector<InferColumn> columns;               ///< of an extract or run: known beforehand; of a transform: its contract, may be empty
+    bool schema_known = true;                       ///< false: a dataset without declared columns; what reads it cannot be prepared
     std::map<std::string, std::string> expressions; ///< more SQL to prepare: "when", "check NAME", "column NAME", "for_each"
 };
 MILLRACE_JSON(InferTask)
@@ -112,9 +112,9 @@ struct InferResult {
     std::vector<std::string> reads;   ///< tasks of the order whose tables the SQL reads, when included
     std::vector<InferColumn> columns; ///< what the SQL gives (before the contract)
     bool schema_known = false;
-    std::string error;                ///< empty: it prepares; else one sentence
-    std::string expression;           ///< which of `expressions` the error is in; empty: `sql`
-    int error_offset = -1;            ///< byte in that SQL; -1: unknown
+    std::string error;      ///< empty: it prepares; else one sentence
+    std::string expression; ///< which of `expressions` the error is in; empty: `sql`
+    int error_offset = -1;  ///< byte in that SQL; -1: unknown
 };
 MILLRACE_JSON(InferResult)
 
@@ -133,7 +133,7 @@ MILLRACE_JSON(HostReady)
 /// Totals since the attempt began, at most ten times a second. Members that mean nothing for the verb stay 0.
 struct AttemptProgress {
     OrderId id = 0;
-    std::string step;             ///< what it does now: "requesting", "waiting for the rate limit", "copying", "merging"
+    std::string step; ///< what it does now: "requesting", "waiting for the rate limit", "copying", "merging"
     std::int64_t requests = 0, pages = 0, records = 0, bytes = 0;
     std::int64_t slices_done = 0, slices_total = 0;
     std::int64_t records_total = 0; ///< as the source announces it; 0: unknown
@@ -143,7 +143,7 @@ MILLRACE_JSON(AttemptProgress)
 /// A warning or a fact that outlives the log: drift, a repeated walk, a quarantine.
 struct AttemptEvent {
     OrderId id = 0;
-    std::string kind;    ///< warning | drifted | quarantined | ...
+    std::string kind; ///< warning | drifted | quarantined | ...
     std::string message;
     Json details = Json::object();
 };
@@ -160,14 +160,14 @@ MILLRACE_JSON(LoadCounts)
 
 struct AttemptDone {
     OrderId id = 0;
-    std::string outcome;            ///< completed | failed | retry (the `run` protocol's exit 75) | cancelled
+    std::string outcome;             ///< completed | failed | retry (the `run` protocol's exit 75) | cancelled
     std::optional<OrderError> error; ///< when not completed
-    std::string manifest;           ///< path of the dataset's manifest.json; empty: no dataset
+    std::string manifest;            ///< path of the dataset's manifest.json; empty: no dataset
     std::string dataset_hash;
     std::int64_t rows = 0;
     std::int64_t rejected = 0;
     std::vector<LoadCounts> loads;
-    AttemptProgress progress;       ///< the final totals
+    AttemptProgress progress; ///< the final totals
 };
 MILLRACE_JSON(AttemptDone)
 

@@ -28,10 +28,11 @@ struct Unit {
 };
 
 constexpr std::array<Unit, 28> foreign_units{{
-    {"sec", "s", 1},    {"secs", "s", 1},   {"second", "s", 1},  {"seconds", "s", 1}, {"min", "m", 1},    {"mins", "m", 1}, {"minute", "m", 1},
-    {"minutes", "m", 1}, {"H", "h", 1},     {"hr", "h", 1},      {"hrs", "h", 1},     {"hour", "h", 1},   {"hours", "h", 1}, {"D", "d", 1},
-    {"day", "d", 1},    {"days", "d", 1},   {"w", "d", 7},       {"W", "d", 7},       {"week", "d", 7},   {"weeks", "d", 7}, {"M", "mo", 1},
-    {"mon", "mo", 1},   {"month", "mo", 1}, {"months", "mo", 1}, {"Y", "y", 1},       {"year", "y", 1},   {"years", "y", 1}, {"yr", "y", 1},
+    {"sec", "s", 1},    {"secs", "s", 1},    {"second", "s", 1}, {"seconds", "s", 1}, {"min", "m", 1},    {"mins", "m", 1},
+    {"minute", "m", 1}, {"minutes", "m", 1}, {"H", "h", 1},      {"hr", "h", 1},      {"hrs", "h", 1},    {"hour", "h", 1},
+    {"hours", "h", 1},  {"D", "d", 1},       {"day", "d", 1},    {"days", "d", 1},    {"w", "d", 7},      {"W", "d", 7},
+    {"week", "d", 7},   {"weeks", "d", 7},   {"M", "mo", 1},     {"mon", "mo", 1},    {"month", "mo", 1}, {"months", "mo", 1},
+    {"Y", "y", 1},      {"year", "y", 1},    {"years", "y", 1},  {"yr", "y", 1},
 }};
 
 /// How a span in other words is written here: `1 week` is `7d`, `1h30m` is `90m`. Empty: it means nothing.
@@ -71,7 +72,8 @@ Span parse_span(const std::string& text) {
     std::int64_t n = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
     const std::string unit(end, text.data() + text.size());
-    if (error == std::errc() && n > 0 && unit.empty()) throw std::invalid_argument("'" + text + "' has no unit: " + text + "s, " + text + "m, " + text + "h or " + text + "d");
+    if (error == std::errc() && n > 0 && unit.empty())
+        throw std::invalid_argument("'" + text + "' has no unit: " + text + "s, " + text + "m, " + text + "h or " + text + "d");
     if (error != std::errc() || n < 0 || unit.empty())
         throw std::invalid_argument("'" + text + "' is no span of time; write a number and a unit: 90s, 5m, 2h, 7d, 1mo or 1y");
     constexpr std::int64_t most = 1'000'000'000; // 30 years in seconds, and what an int of days can be multiplied by

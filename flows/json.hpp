@@ -29,15 +29,15 @@ struct adl_serializer<std::optional<T>> {
 
 /// Says beside a struct that it is JSON; a member that the text lacks keeps its default. MILLRACE_JSON_MEMBERS in one .cpp names
 /// the members. Two macros, because nlohmann's own one compiles every struct's code again in each file that sees the struct.
-#define MILLRACE_JSON(Type)                             \
-    void to_json(::millrace::Json& j, const Type& value); \
+#define MILLRACE_JSON(Type)                                                                                                                \
+    void to_json(::millrace::Json& j, const Type& value);                                                                                  \
     void from_json(const ::millrace::Json& j, Type& value);
 
-#define MILLRACE_JSON_MEMBERS(Type, ...)                                                                       \
-    void to_json(::millrace::Json& nlohmann_json_j, const Type& nlohmann_json_t) {                              \
-        NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(NLOHMANN_JSON_TO, __VA_ARGS__))                                \
-    }                                                                                                          \
-    void from_json(const ::millrace::Json& nlohmann_json_j, Type& nlohmann_json_t) {                            \
-        const Type nlohmann_json_default_obj;                                                                  \
-        NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(NLOHMANN_JSON_FROM_WITH_DEFAULT, __VA_ARGS__))                 \
+#define MILLRACE_JSON_MEMBERS(Type, ...)                                                                                                   \
+    void to_json(::millrace::Json& nlohmann_json_j, const Type& nlohmann_json_t) {                                                         \
+        NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(NLOHMANN_JSON_TO, __VA_ARGS__))                                                           \
+    }                                                                                                                                      \
+    void from_json(const ::millrace::Json& nlohmann_json_j, Type& nlohmann_json_t) {                                                       \
+        const Type nlohmann_json_default_obj;                                                                                              \
+        NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(NLOHMANN_JSON_FROM_WITH_DEFAULT, __VA_ARGS__))                                            \
     }

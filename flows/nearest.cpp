@@ -8,26 +8,78 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t longest_name = 100; ///< text beyond it is no mistyped name, and the table below is quadratic
+constexpr std::size_t longest_name = 100;    ///< text beyond it is no mistyped name, and the table below is quadratic
 constexpr std::size_t most_candidates = 300; ///< a hint is not worth more time
 
 int lower(char c) { return std::tolower(static_cast<unsigned char>(c)); }
 
 bool begins_with(std::string_view text, std::string_view start) {
-    return text.size() >= start.size() && std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) { return lower(a) == lower(b); });
+    return text.size() >= start.size() &&
+           std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) { return lower(a) == lower(b); });
 }
 
 /// Words of other tools, with ours. A word may have several of ours: the candidates decide.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 60> foreign_words{{
-    {"name", "flow"}, {"id", "flow"}, {"dag", "flow"}, {"pipeline", "flow"}, {"workflow", "flow"}, {"jobs", "tasks"}, {"steps", "tasks"}, {"nodes", "tasks"},
-    {"depends_on", "needs"}, {"dependencies", "needs"}, {"upstream", "needs"}, {"after", "needs"}, {"requires", "needs"}, {"condition", "when"}, {"if", "when"},
-    {"retries", "retry"}, {"max_retries", "attempts"}, {"interval", "delay"}, {"parameters", "params"}, {"inputs", "params"}, {"variables", "params"},
-    {"source", "extract"}, {"read", "extract"}, {"sql", "transform"}, {"query", "transform"}, {"select", "transform"}, {"command", "run"}, {"cmd", "run"},
-    {"shell", "run"}, {"bash", "run"}, {"script", "run"}, {"exec", "run"}, {"python", "run"}, {"sleep", "wait"}, {"delay", "wait"}, {"approval", "approve"},
-    {"target", "into"}, {"destination", "into"}, {"table", "into"}, {"to", "into"}, {"write_mode", "mode"}, {"strategy", "mode"}, {"primary_key", "key"},
-    {"unique_key", "key"}, {"keys", "key"}, {"schema", "columns"}, {"fields", "columns"}, {"foreach", "for_each"}, {"parallelism", "concurrency"},
-    {"merge", "upsert"}, {"update", "upsert"}, {"overwrite", "replace"}, {"truncate", "replace"}, {"insert", "append"}, {"string", "text"}, {"number", "decimal"},
-    {"array", "list"}, {"timestamp", "timestamptz"}, {"tz", "timezone"}, {"zone", "timezone"},
+    {"name", "flow"},
+    {"id", "flow"},
+    {"dag", "flow"},
+    {"pipeline", "flow"},
+    {"workflow", "flow"},
+    {"jobs", "tasks"},
+    {"steps", "tasks"},
+    {"nodes", "tasks"},
+    {"depends_on", "needs"},
+    {"dependencies", "needs"},
+    {"upstream", "needs"},
+    {"after", "needs"},
+    {"requires", "needs"},
+    {"condition", "when"},
+    {"if", "when"},
+    {"retries", "retry"},
+    {"max_retries", "attempts"},
+    {"interval", "delay"},
+    {"parameters", "params"},
+    {"inputs", "params"},
+    {"variables", "params"},
+    {"source", "extract"},
+    {"read", "extract"},
+    {"sql", "transform"},
+    {"query", "transform"},
+    {"select", "transform"},
+    {"command", "run"},
+    {"cmd", "run"},
+    {"shell", "run"},
+    {"bash", "run"},
+    {"script", "run"},
+    {"exec", "run"},
+    {"python", "run"},
+    {"sleep", "wait"},
+    {"delay", "wait"},
+    {"approval", "approve"},
+    {"target", "into"},
+    {"destination", "into"},
+    {"table", "into"},
+    {"to", "into"},
+    {"write_mode", "mode"},
+    {"strategy", "mode"},
+    {"primary_key", "key"},
+    {"unique_key", "key"},
+    {"keys", "key"},
+    {"schema", "columns"},
+    {"fields", "columns"},
+    {"foreach", "for_each"},
+    {"parallelism", "concurrency"},
+    {"merge", "upsert"},
+    {"update", "upsert"},
+    {"overwrite", "replace"},
+    {"truncate", "replace"},
+    {"insert", "append"},
+    {"string", "text"},
+    {"number", "decimal"},
+    {"array", "list"},
+    {"timestamp", "timestamptz"},
+    {"tz", "timezone"},
+    {"zone", "timezone"},
 }};
 
 } // namespace

@@ -16,7 +16,8 @@ namespace {
 
 class SourceParser {
 public:
-    SourceParser(const YamlNode& root, Diagnostics& diagnostics) : form_(root, {&source_table}, "the source", diagnostics), diagnostics_(diagnostics) {}
+    SourceParser(const YamlNode& root, Diagnostics& diagnostics)
+        : form_(root, {&source_table}, "the source", diagnostics), diagnostics_(diagnostics) {}
 
     SourceSpec parse() {
         spec_.source = form_.text("source");
@@ -28,7 +29,8 @@ public:
         if (const auto* rate = form_.get("rate")) parse_rate(*rate);
         if (const auto* errors = form_.get("errors"))
             for (const auto& rule : errors->items) parse_rule(rule);
-        if (const auto* check = form_.get("check")) spec_.check_path = template_text(Form(*check, {&source_check_table}, "`check`", diagnostics_), "path", no_names);
+        if (const auto* check = form_.get("check"))
+            spec_.check_path = template_text(Form(*check, {&source_check_table}, "`check`", diagnostics_), "path", no_names);
         if (const auto* resources = form_.get("resources"))
             for (const auto& entry : resources->entries) parse_resource(entry);
         return std::move(spec_);
@@ -44,7 +46,8 @@ private:
         if (const auto* fields = form_.get("connection"))
             for (const auto& entry : fields->entries) {
                 const Form form(entry.value, {&source_field_table}, "the connection field '" + entry.key + "'", diagnostics_);
-                SourceField field{entry.key, form.flag("secret", false), form.flag("required", false), std::nullopt, form.text("description")};
+                SourceField field{entry.key, form.flag("secret", false), form.flag("required", false), std::nullopt,
+                                  form.text("description")};
                 if (form.get("default") != nullptr) field.default_value = form.text("default");
                 has_url = has_url || field.name == "url";
                 spec_.connection.push_back(std::move(field));
@@ -65,7 +68,8 @@ private:
         for (const auto& reference : found) {
             if (std::find(all.begin(), all.end(), reference.name) != all.end()) continue;
             const auto near = nearest(reference.name, all);
-            diagnostics_.error(mark_inside(node, reference.offset, reference.length, diagnostics_.source()), fmt::format("there is no '{}' here", reference.name),
+            diagnostics_.error(mark_inside(node, reference.offset, reference.length, diagnostics_.source()),
+                               fmt::format("there is no '{}' here", reference.name),
                                near.empty() ? "connection fields are written ${connection.NAME}" : "did you mean ${" + near + "}?");
         }
     }
@@ -91,7 +95,8 @@ private:
         auth.user = template_text(form, "user", no_names);
         auth.password = template_text(form, "password", no_names);
         if (auth.kind == "api_key" && auth.header.empty() == auth.query.empty())
-            diagnostics_.error(form.key_mark("kind"), "an api_key goes in a header or in a query parameter", "give either `header` or `query`");
+            diagnostics_.error(form.key_mark("kind"), "an api_key goes in a header or in a query parameter",
+                               "give either `header` or `query`");
         if ((auth.kind == "api_key" || auth.kind == "bearer") && auth.value.empty())
             diagnostics_.error(form.key_mark("kind"), "`" + auth.kind + "` needs `value`", "value: \"${connection.api_key}\", for example");
         if (auth.kind == "basic" && auth.user.empty()) diagnostics_.error(form.key_mark("kind"), "`basic` needs `user` and `password`");
@@ -111,7 +116,8 @@ private:
             for (const auto* element : elements(*status)) {
                 int code = 0;
                 std::from_chars(element->text.data(), element->text.data() + element->text.size(), code);
-                if (code < 400 || code > 599) diagnostics_.error(element->mark, "'" + element->text + "' is no HTTP status of an error (400 to 599)");
+                if (code < 400 || code > 599)
+                    diagnostics_.error(element->mark, "'" + element->text + "' is no HTTP status of an error (400 to 599)");
                 rule.status.push_back(code);
             }
         rule.code = form.whole("code");
@@ -135,12 +141,14 @@ private:
             resource.window = WindowSpec{Form(*window, {&window_table}, "`window`", diagnostics_).span("step")};
             for (const char* name : {"window.start", "window.end", "window.last", "window.timezone"}) names.emplace_back(name);
             if (std::find(names.begin(), names.end(), "from") == names.end() || std::find(names.begin(), names.end(), "to") == names.end())
-                diagnostics_.error(form.key_mark("window"), "a windowed resource needs the parameters `from` and `to`", "params: {from: {type: timestamptz, required: true}, to: ...}");
+                diagnostics_.error(form.key_mark("window"), "a windowed resource needs the parameters `from` and `to`",
+                                   "params: {from: {type: timestamptz, required: true}, to: ...}");
         }
         resource.description = form.text("description");
         resource.base = form.text("base", "url");
         if (std::none_of(spec_.connection.begin(), spec_.connection.end(), [&](const SourceField& f) { return f.name == resource.base; }))
-            diagnostics_.error(form.key_mark("base"), "no connection field is called '" + resource.base + "'", "add it under `connection:`");
+            diagnostics_.error(form.key_mark("base"), "no connection field is called '" + resource.base + "'",
+                               "add it under `connection:`");
         resource.method = form.text("method", "GET");
         resource.path = template_text(form, "path", names);
         if (const auto* headers = form.get("headers"))
@@ -165,8 +173,10 @@ private:
         if (const auto* columns = form.get("columns"))
             for (const auto& column : columns->entries) parse_source_column(column, resource);
         for (const auto& name : resource.rounded)
-            if (std::none_of(resource.columns.begin(), resource.columns.end(), [&](const SourceColumn& c) { return c.name == name && c.type.find("DECIMAL") != std::string::npos; }))
-                diagnostics_.error(form.key_mark("rounded"), "no column with decimals is called '" + name + "'", "name columns whose type is a decimal, or holds one");
+            if (std::none_of(resource.columns.begin(), resource.columns.end(),
+                             [&](const SourceColumn& c) { return c.name == name && c.type.find("DECIMAL") != std::string::npos; }))
+                diagnostics_.error(form.key_mark("rounded"), "no column with decimals is called '" + name + "'",
+                                   "name columns whose type is a decimal, or holds one");
         spec_.resources.push_back(std::move(resource));
     }
 
@@ -186,7 +196,8 @@ private:
         paging.size = form.whole("size").value_or(0);
         paging.last_header = form.text("last_header");
         const bool needs_param = paging.kind == "page_number" || paging.kind == "offset" || paging.kind == "cursor";
-        if (needs_param && paging.param.empty()) diagnostics_.error(form.key_mark("kind"), "`" + paging.kind + "` needs `param`", "the parameter that asks for the next page");
+        if (needs_param && paging.param.empty())
+            diagnostics_.error(form.key_mark("kind"), "`" + paging.kind + "` needs `param`", "the parameter that asks for the next page");
         return paging;
     }
 
@@ -194,10 +205,12 @@ private:
         try {
             const auto column = parse_column(entry.key, entry.value.text);
             if (column.unique || !column.check.empty() || !column.references_task.empty())
-                diagnostics_.error(entry.value.mark, "a source's column has a type and maybe 'null', nothing else", "contracts belong to the flow's `columns:`");
+                diagnostics_.error(entry.value.mark, "a source's column has a type and maybe 'null', nothing else",
+                                   "contracts belong to the flow's `columns:`");
             resource.columns.push_back({column.name, column.type, column.nullable});
         } catch (const ColumnMistake& e) {
-            diagnostics_.error(mark_inside(entry.value, e.offset, e.length, diagnostics_.source()), fmt::format("`{}`: {}", entry.key, e.what()), e.hint);
+            diagnostics_.error(mark_inside(entry.value, e.offset, e.length, diagnostics_.source()),
+                               fmt::format("`{}`: {}", entry.key, e.what()), e.hint);
         }
     }
 

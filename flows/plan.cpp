@@ -24,7 +24,8 @@ void from_json(const Json& j, Span& s) { s = {j.value("months", 0), j.value("day
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RetryPolicy, attempts, delay, max_delay, exponential, jitter_percent, for_classes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ParamSpec, name, type, default_value, enumeration, min, max, required)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DstPolicy, gap, overlap)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused, params, dst)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused, params,
+                                                dst)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(IntervalSpec, every, lookback, chunk, from)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SlotDemand, key, slots)
 
@@ -36,8 +37,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TaskPlan, name, verb, needs, map
 
 namespace {
 struct Fields : FlowPlan {};
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Fields, grammar, name, description, owner, tags, params, schedules, triggers, interval, timezone,
-                                                overlap, timeout, retry, priority, limits, expect, notify, tasks, sources)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Fields, grammar, name, description, owner, tags, params, schedules, triggers, interval,
+                                                timezone, overlap, timeout, retry, priority, limits, expect, notify, tasks, sources)
 } // namespace
 
 void to_json(Json& j, const FlowPlan& p) { to_json(j, Fields{p}); }

@@ -46,12 +46,12 @@ struct ParamSpec {
 };
 
 struct DstPolicy {
-    std::string gap = "after";    ///< after | skip
+    std::string gap = "after";     ///< after | skip
     std::string overlap = "first"; ///< first | second | both
 };
 
 struct ScheduleSpec {
-    std::string cron;  ///< 5 or 6 fields; empty when `every` is used
+    std::string cron; ///< 5 or 6 fields; empty when `every` is used
     Span every;
     std::string timezone = "UTC";
     double jitter_seconds = 0;
@@ -77,16 +77,16 @@ struct SlotDemand {
 struct TaskPlan {
     std::string name;
     Verb verb = Verb::Wait;
-    std::vector<int> needs;            ///< indices into FlowPlan::tasks, all smaller than this task's own
-    std::optional<ForEach> map_over;   ///< only where the verb maps to task runs (run, wait, flow); extract maps inside
-    std::string when;                  ///< SQL; empty: always
+    std::vector<int> needs;          ///< indices into FlowPlan::tasks, all smaller than this task's own
+    std::optional<ForEach> map_over; ///< only where the verb maps to task runs (run, wait, flow); extract maps inside
+    std::string when;                ///< SQL; empty: always
     RetryPolicy retry;
-    double timeout = 0;                ///< seconds; 0: none
-    std::int64_t memory_bytes = 0;     ///< 0: the host's default
+    double timeout = 0;            ///< seconds; 0: none
+    std::int64_t memory_bytes = 0; ///< 0: the host's default
     std::vector<SlotDemand> limits;
     std::vector<std::string> tags;
     bool continue_on_failure = false;
-    Json options = Json::object();     ///< one of the structs of task_options.hpp, by verb
+    Json options = Json::object(); ///< one of the structs of task_options.hpp, by verb
 };
 
 struct FlowPlan {
@@ -97,18 +97,18 @@ struct FlowPlan {
     std::vector<std::string> tags;
     std::vector<ParamSpec> params;
     std::vector<ScheduleSpec> schedules;
-    Json triggers = Json::array();     ///< as written; a later issue acts on them
+    Json triggers = Json::array(); ///< as written; a later issue acts on them
     std::optional<IntervalSpec> interval;
-    std::string timezone = "UTC";      ///< of the first schedule
-    std::string overlap = "queue";     ///< queue | skip | cancel_previous | allow
+    std::string timezone = "UTC";  ///< of the first schedule
+    std::string overlap = "queue"; ///< queue | skip | cancel_previous | allow
     double timeout = 0;
-    RetryPolicy retry;                 ///< of the whole flow; attempts 1: none
+    RetryPolicy retry; ///< of the whole flow; attempts 1: none
     std::string priority = "normal";
     std::vector<SlotDemand> limits;
     Json expect = Json::object();
     Json notify = Json::object();
-    std::vector<TaskPlan> tasks;       ///< in topological order
-    Json sources = Json::object();     ///< source type -> its spec (source_spec.hpp), those that the flow uses
+    std::vector<TaskPlan> tasks;   ///< in topological order
+    Json sources = Json::object(); ///< source type -> its spec (source_spec.hpp), those that the flow uses
 };
 
 void to_json(Json& j, const FlowPlan& p);

@@ -104,14 +104,16 @@ private:
     }
 
     void check_name(const YamlEntry& entry, const char* what) {
-        if (const auto why = name_mistake(entry.key); !why.empty()) diagnostics_.error(entry.mark, fmt::format("{}: {}", what + 2, why), name_rule(entry.key));
+        if (const auto why = name_mistake(entry.key); !why.empty())
+            diagnostics_.error(entry.mark, fmt::format("{}: {}", what + 2, why), name_rule(entry.key));
     }
 
     void check_references(const YamlNode& node) {
         try {
             for (const auto& reference : references(node.text))
                 if (!reference.name.starts_with("secret.") && !reference.name.starts_with("env."))
-                    diagnostics_.error(mark_inside(node, reference.offset, reference.length, diagnostics_.source()), fmt::format("there is no '{}' here", reference.name),
+                    diagnostics_.error(mark_inside(node, reference.offset, reference.length, diagnostics_.source()),
+                                       fmt::format("there is no '{}' here", reference.name),
                                        "a configuration may refer to ${secret.NAME} and ${env.NAME}");
         } catch (const std::invalid_argument& e) {
             diagnostics_.error(node.mark, e.what());
@@ -136,12 +138,14 @@ private:
         check_name(entry, what);
         const auto* type = entry.value.is_map() ? entry.value.find("type") : nullptr;
         if (type == nullptr) {
-            diagnostics_.error(entry.mark, fmt::format("{} needs a mapping with `type`", what), fmt::format("{}: {{type: {}, ...}}", entry.key, known.front()));
+            diagnostics_.error(entry.mark, fmt::format("{} needs a mapping with `type`", what),
+                               fmt::format("{}: {{type: {}, ...}}", entry.key, known.front()));
             return "";
         }
         if (std::find(known.begin(), known.end(), type->value.text) == known.end()) {
             const auto near = nearest(type->value.text, known);
-            diagnostics_.error(type->value.mark, fmt::format("no type of {} is called '{}'", what + 2, type->value.text), near.empty() ? "" : "did you mean '" + near + "'?");
+            diagnostics_.error(type->value.mark, fmt::format("no type of {} is called '{}'", what + 2, type->value.text),
+                               near.empty() ? "" : "did you mean '" + near + "'?");
             return "";
         }
         return type->value.text;
@@ -171,7 +175,8 @@ private:
             std::erase(required, near); // it is there, but misspelt
         }
         for (const auto& name : required)
-            if (!connection.fields.contains(name)) diagnostics_.error(entry.mark, fmt::format("the connection '{}' lacks `{}`", entry.key, name));
+            if (!connection.fields.contains(name))
+                diagnostics_.error(entry.mark, fmt::format("the connection '{}' lacks `{}`", entry.key, name));
         return connection;
     }
 

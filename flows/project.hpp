@@ -18,7 +18,7 @@ struct ConnectionSpec {
 };
 
 struct Project {
-    std::string file;                       ///< of millrace.yaml; empty: there is none
+    std::string file; ///< of millrace.yaml; empty: there is none
     std::string database, listen, state, staging;
     std::map<std::string, std::string> retention;
     std::vector<std::string> flows{"flows"}; ///< folders, relative to the file's folder

@@ -16,7 +16,9 @@ SourceText read_source_text(const std::filesystem::path& file) {
     std::error_code ignored;
     if (std::filesystem::is_directory(file, ignored)) throw Error(ErrorClass::Permanent, file.string() + " is a folder", "name a file");
     std::ifstream stream(file, std::ios::binary);
-    if (!stream) throw Error(ErrorClass::Permanent, "cannot read " + file.string() + ": " + std::strerror(errno), "check the path and its permissions");
+    if (!stream)
+        throw Error(ErrorClass::Permanent, "cannot read " + file.string() + ": " + std::strerror(errno),
+                    "check the path and its permissions");
     std::string text(most_bytes, '\0');
     stream.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(stream.gcount()));
@@ -41,7 +43,9 @@ std::vector<std::filesystem::path> yaml_files(const std::filesystem::path& folde
         const auto extension = entry.path().extension();
         if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml")) files.push_back(entry.path());
     }
-    if (error) throw Error(ErrorClass::Permanent, "cannot read the folder " + folder.string() + ": " + error.message(), "check `flows:` in millrace.yaml");
+    if (error)
+        throw Error(ErrorClass::Permanent, "cannot read the folder " + folder.string() + ": " + error.message(),
+                    "check `flows:` in millrace.yaml");
     std::sort(files.begin(), files.end());
     return files;
 }

@@ -13,22 +13,20 @@ std::size_t index(State s) { return static_cast<std::size_t>(s); }
 
 Json result_of(const AttemptDone& done) {
     if (done.manifest.empty() && done.loads.empty() && done.rows == 0 && done.rejected == 0 && done.progress.records == 0) return nullptr;
-    return {{"manifest", done.manifest}, {"dataset_hash", done.dataset_hash}, {"rows", done.rows},
-            {"rejected", done.rejected}, {"loads", done.loads},               {"progress", done.progress}};
+    return {{"manifest", done.manifest}, {"dataset_hash", done.dataset_hash}, {"rows", done.rows}, {"rejected", done.rejected},
+            {"loads", done.loads},       {"progress", done.progress}};
 }
 
 /// SplitMix64: the same seed and key give the same jitter in every replay.
 double random_unit(std::uint64_t seed, TaskKey key, int n) {
-    std::uint64_t z = seed + 0x9e3779b97f4a7c15ULL * (static_cast<std::uint64_t>(key.task) * 1000003U + static_cast<std::uint64_t>(key.item + 2) * 31U +
-                                                      static_cast<std::uint64_t>(n) + 1U);
+    std::uint64_t z = seed + 0x9e3779b97f4a7c15ULL * (static_cast<std::uint64_t>(key.task) * 1000003U +
+                                                      static_cast<std::uint64_t>(key.item + 2) * 31U + static_cast<std::uint64_t>(n) + 1U);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
     return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
 }
 
-Instant after(Instant t, double seconds) {
-    return t + std::chrono::microseconds(static_cast<std::int64_t>(std::llround(seconds * 1e6)));
-}
+Instant after(Instant t, double seconds) { return t + std::chrono::microseconds(static_cast<std::int64_t>(std::llround(seconds * 1e6))); }
 
 } // namespace
 
@@ -45,7 +43,8 @@ double retry_delay(const RetryPolicy& policy, int charged, double retry_after, d
     return std::max({delay, retry_after, 0.0});
 }
 
-RunPlan::RunPlan(std::shared_ptr<const FlowPlan> flow, std::uint64_t seed) : flow_(std::move(flow)), seed_(seed), nodes_(flow_->tasks.size()) {
+RunPlan::RunPlan(std::shared_ptr<const FlowPlan> flow, std::uint64_t seed)
+    : flow_(std::move(flow)), seed_(seed), nodes_(flow_->tasks.size()) {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         const auto& task = flow_->tasks[i];
         for (const int parent : task.needs) node(parent).children.push_back(static_cast<int>(i));

@@ -53,13 +53,13 @@ struct TaskRun {
     int charged = 0;                    ///< failures that count against the retry policy
     int crashes = 0;                    ///< of hosts, forgiven (not stored: a restart forgets them)
     std::optional<Instant> started_at, finished_at;
-    std::optional<Instant> due_at;      ///< of the next attempt, of a wait or of an approval's end
+    std::optional<Instant> due_at; ///< of the next attempt, of a wait or of an approval's end
     std::unique_ptr<TaskRunDetails> details;
 
-    unsigned stamp = 0;                 ///< raised by every change: tells old timers from current ones
-    bool changed = false;               ///< listed in take_changes()
-    bool stored = false;                ///< a row of it exists, or is on its way
-    bool offered = false;               ///< a Start was given out and not answered
+    unsigned stamp = 0;   ///< raised by every change: tells old timers from current ones
+    bool changed = false; ///< listed in take_changes()
+    bool stored = false;  ///< a row of it exists, or is on its way
+    bool offered = false; ///< a Start was given out and not answered
     bool timing_out = false;
 
     [[nodiscard]] TaskRunDetails& detail();

@@ -81,7 +81,8 @@ void RunPlan::resolve_item(int task, State state, Instant now) {
         return resolve(key, now);
     }
     const auto& options = plan_of(task).options;
-    const Share allowed = options.contains("allow_failed") && options.at("allow_failed").is_object() ? options.at("allow_failed").get<Share>() : Share{};
+    const Share allowed =
+        options.contains("allow_failed") && options.at("allow_failed").is_object() ? options.at("allow_failed").get<Share>() : Share{};
     const bool tolerated = (allowed.count && n.items_failed <= *allowed.count) ||
                            (allowed.percent && 100.0 * n.items_failed <= *allowed.percent * static_cast<double>(n.items.size()));
     if (n.items_failed == 0 || tolerated) return completed(key, now);
@@ -116,7 +117,8 @@ void RunPlan::finish_if_done(Instant now) {
         const bool bad = run.state == State::Failed || run.state == State::Crashed || run.state == State::Cancelled;
         if (!bad || flow_->tasks[i].continue_on_failure) continue;
         all_crashed = all_crashed && run.state == State::Crashed;
-        if (failed++ == 0) message_ = "task " + flow_->tasks[i].name + ": " + (run.details ? run.details->message : std::string("cancelled"));
+        if (failed++ == 0)
+            message_ = "task " + flow_->tasks[i].name + ": " + (run.details ? run.details->message : std::string("cancelled"));
     }
     if (failed > 1) message_ += " (and " + std::to_string(failed - 1) + " more)";
     if (failed == 0)
@@ -147,8 +149,7 @@ void RunPlan::advance(Instant now) {
 }
 
 void RunPlan::ring(const Timer& timer, Instant now) {
-    if (timer.alarm == Alarm::Flow)
-        return cancel(Ending::TimedOut, "the run took longer than the flow's `timeout`", now);
+    if (timer.alarm == Alarm::Flow) return cancel(Ending::TimedOut, "the run took longer than the flow's `timeout`", now);
     auto& run = run_at(timer.key);
     if (is_final(run.state) || timer.stamp != run.stamp) return;
     switch (timer.alarm) {
@@ -156,9 +157,7 @@ void RunPlan::ring(const Timer& timer, Instant now) {
         run.due_at.reset();
         become(timer.key, State::Pending, "Pending", now);
         return timer.key.item < 0 ? ready(timer.key.task, now) : offer(timer.key);
-    case Alarm::Evaluation:
-        run.due_at.reset();
-        return ready(timer.key.task, now);
+    case Alarm::Evaluation: run.due_at.reset(); return ready(timer.key.task, now);
     case Alarm::Wait: return completed(timer.key, now);
     case Alarm::Approval: {
         const bool approve = plan_of(timer.key.task).options.value("on_timeout", "cancel") == "approve";
@@ -182,8 +181,8 @@ void RunPlan::ring(const Timer& timer, Instant now) {
 
 // ---- after a restart ------------------------------------------------------------------------------------------------
 
-void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost, Ending ending,
-                      const std::string& message) {
+void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost,
+                      Ending ending, const std::string& message) {
     for (auto& row : rows) {
         auto& n = node(row.key.task);
         row.run.stored = true;
@@ -209,14 +208,16 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
         auto& run = run_at(key);
         ++counts_[static_cast<std::size_t>(run.state)];
         const bool at_host = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
-        if (run.state == State::Retrying && run.due_at) set_timer(key, *run.due_at, Alarm::Retry);
-        else if (run.state == State::Paused && run.due_at) set_timer(key, *run.due_at, Alarm::Approval);
+        if (run.state == State::Retrying && run.due_at)
+            set_timer(key, *run.due_at, Alarm::Retry);
+        else if (run.state == State::Paused && run.due_at)
+            set_timer(key, *run.due_at, Alarm::Approval);
         else if (run.state == State::Running && run.due_at) {
             set_timer(key, *run.due_at, Alarm::Wait);
             if (const double limit = plan_of(key.task).timeout; limit > 0)
                 set_timer(key, run.started_at.value_or(now) + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
-        }
-        else if (at_host && !(key.item < 0 && node(key.task).mapped)) lost.push_back(key);
+        } else if (at_host && !(key.item < 0 && node(key.task).mapped))
+            lost.push_back(key);
     };
     tasks_left_ = 0;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -227,8 +228,10 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
         for (int item = 0; item < item_count(task); ++item) {
             const auto state = n.items[static_cast<std::size_t>(item)].state;
             resume_one({task, item});
-            if (!is_final(state)) ++n.items_left;
-            else if (state != State::Completed) ++n.items_failed;
+            if (!is_final(state))
+                ++n.items_left;
+            else if (state != State::Completed)
+                ++n.items_failed;
             if (!is_final(state) && state != State::Pending) ++n.items_under_way;
         }
     }
@@ -242,7 +245,8 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
         const int task = static_cast<int>(i);
         for (const int parent : flow_->tasks[i].needs) {
             const auto& p = node(parent).run;
-            if (p.state == State::Skipped) n.parent_skipped = true;
+            if (p.state == State::Skipped)
+                n.parent_skipped = true;
             else if (is_final(p.state) && p.state != State::Completed &&
                      (!plan_of(parent).continue_on_failure || reads(flow_->tasks[i], plan_of(parent).name)))
                 n.parent_failed = true;

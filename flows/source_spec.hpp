@@ -36,9 +36,9 @@ struct SourceField {
 };
 
 struct AuthSpec {
-    std::string kind = "none"; ///< none | api_key | basic | bearer (the other kinds come with the sources that need them)
-    std::string header, query; ///< api_key: exactly one of them
-    std::string value;         ///< api_key, bearer: with ${connection.x}
+    std::string kind = "none";  ///< none | api_key | basic | bearer (the other kinds come with the sources that need them)
+    std::string header, query;  ///< api_key: exactly one of them
+    std::string value;          ///< api_key, bearer: with ${connection.x}
     std::string user, password; ///< basic
 };
 
@@ -63,8 +63,8 @@ struct PagingSpec {
     std::string param;         ///< of the page number; dotted when in the body ("detailedFilter.page")
     std::int64_t start = 1;
     std::string size_param;
-    std::int64_t size = 0;     ///< 0: the API pages by its own size
-    std::string last_header;   ///< "true" in it marks the last page; empty: an empty or short page does
+    std::int64_t size = 0;   ///< 0: the API pages by its own size
+    std::string last_header; ///< "true" in it marks the last page; empty: an empty or short page does
 };
 
 /// A resource that is asked once per window of the interval: its parameters `from` and `to` (timestamptz) cut into steps.
@@ -85,8 +85,8 @@ struct ResourceParam {
 };
 
 struct SourceColumn {
-    std::string name; ///< of the record's member and of the column
-    std::string type; ///< DuckDB's spelling; STRUCT(...) and [] may nest; decimals are read from the raw digits
+    std::string name;      ///< of the record's member and of the column
+    std::string type;      ///< DuckDB's spelling; STRUCT(...) and [] may nest; decimals are read from the raw digits
     bool nullable = false; ///< "text null" in YAML. Else a record that lacks the member, or has null, breaks the contract.
                            ///< Members of a STRUCT and elements of a list may always be null
 };
@@ -102,12 +102,12 @@ struct ResourceSpec {
     Json body;                   ///< null: none; sent as JSON
     PagingSpec paging;
     std::optional<WindowSpec> window;
-    std::string records;         ///< dotted path to the array; empty: the root
-    std::string total;           ///< dotted path with [n] to the announced number of records; empty: none
-    std::vector<std::string> key; ///< of a record among all windows of one item, for de-duplication and the guard against drifted walks
+    std::string records;              ///< dotted path to the array; empty: the root
+    std::string total;                ///< dotted path with [n] to the announced number of records; empty: none
+    std::vector<std::string> key;     ///< of a record among all windows of one item, for de-duplication and the guard against drifted walks
     std::vector<std::string> rounded; ///< columns whose decimals the service computes as floating point: digits behind their scale are
                                       ///< rounded, half away from zero. Elsewhere they break the contract. The raw spool has them all
-    bool complete = true;        ///< a walk without narrowing parameters is a complete snapshot (of its window)
+    bool complete = true;             ///< a walk without narrowing parameters is a complete snapshot (of its window)
     std::vector<ResourceParam> params;
     std::vector<SourceColumn> columns;
 };

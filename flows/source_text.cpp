@@ -15,7 +15,8 @@ std::string without_byte_order_mark(std::string text) {
 
 } // namespace
 
-SourceText::SourceText(std::string file, std::string text) : file_(std::move(file)), text_(without_byte_order_mark(std::move(text))), starts_{0} {
+SourceText::SourceText(std::string file, std::string text)
+    : file_(std::move(file)), text_(without_byte_order_mark(std::move(text))), starts_{0} {
     for (std::size_t i = 0; i < text_.size(); ++i)
         if (text_[i] == '\n' && i + 1 < text_.size()) starts_.push_back(i + 1);
 }
@@ -44,7 +45,8 @@ std::size_t invalid_utf8(std::string_view text) {
             if ((byte(i + k) & 0xC0) != 0x80) return i;
         // Overlong forms, surrogates and code points beyond U+10FFFF.
         const unsigned second = byte(i + 1);
-        if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
+        if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+            (lead == 0xF4 && second > 0x8F))
             return i;
         i += length;
     }

@@ -55,13 +55,16 @@ private:
 
     [[nodiscard]] std::size_t end_of_number() const {
         auto end = at_;
-        while (end < sql_.size() && (is_word(sql_[end]) || (sql_[end] == '.' && end + 1 < sql_.size() && std::isdigit(static_cast<unsigned char>(sql_[end + 1]))))) ++end;
+        while (end < sql_.size() && (is_word(sql_[end]) || (sql_[end] == '.' && end + 1 < sql_.size() &&
+                                                            std::isdigit(static_cast<unsigned char>(sql_[end + 1])))))
+            ++end;
         return end;
     }
 
     void take(Kind kind, std::size_t end) {
         std::string text(sql_.substr(at_, end - at_));
-        if (kind == Kind::Word) std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        if (kind == Kind::Word)
+            std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
         tokens_.push_back({kind, std::move(text), at_, end - at_});
         at_ = end;
     }
@@ -127,8 +130,8 @@ bool among(const std::array<std::string_view, N>& words, const std::string& text
 }
 
 constexpr std::array<std::string_view, 7> before_table{"from", "join", "pivot", "unpivot", "describe", "summarize", "table"};
-constexpr std::array<std::string_view, 14> after_from{"where", "group", "order", "having", "limit", "union", "except", "intersect", "select", "window",
-                                                      "qualify", "offset", "using", "returning"};
+constexpr std::array<std::string_view, 14> after_from{"where",     "group",  "order",  "having",  "limit",  "union", "except",
+                                                      "intersect", "select", "window", "qualify", "offset", "using", "returning"};
 constexpr std::array<std::string_view, 6> functions_with_from{"extract", "trim", "substring", "overlay", "position", "ltrim"};
 constexpr std::array<std::string_view, 3> words_before_name{"lateral", "only", "recursive"};
 
@@ -161,7 +164,7 @@ std::vector<SqlToken> scan_sql(std::string_view sql) { return Scanner(sql).scan(
 
 std::vector<std::string> tables_read(const std::vector<SqlToken>& tokens) {
     struct Level {
-        bool in_from = false;      ///< commas separate tables
+        bool in_from = false;       ///< commas separate tables
         bool function_from = false; ///< `extract(year from x)`
     };
     const auto own = own_tables(tokens);
@@ -178,7 +181,8 @@ std::vector<std::string> tables_read(const std::vector<SqlToken>& tokens) {
         } else if (is_symbol(token, ",")) {
             expected = levels.back().in_from;
         } else if (token.kind == Kind::Word && among(before_table, token.text)) {
-            const bool distinct = i > 0 && tokens[i - 1].text == "distinct" && token.text == "from" && i > 1 && (tokens[i - 2].text == "is" || tokens[i - 2].text == "not");
+            const bool distinct = i > 0 && tokens[i - 1].text == "distinct" && token.text == "from" && i > 1 &&
+                                  (tokens[i - 2].text == "is" || tokens[i - 2].text == "not");
             if (distinct || (token.text == "from" && levels.back().function_from)) continue;
             expected = levels.back().in_from = true;
         } else if (token.kind == Kind::Word && among(after_from, token.text)) {

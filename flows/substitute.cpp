@@ -49,7 +49,8 @@ const Json& value_of(const Reference& r, const Scope& scope) {
 std::string text_of(const Json& value, const Reference& r) {
     if (value.is_string()) return value.get<std::string>();
     if (value.is_null()) refuse(r, "is null and cannot stand inside text");
-    if (value.is_structured()) refuse(r, std::string("is ") + (value.is_array() ? "a list" : "an object") + " and cannot stand inside text");
+    if (value.is_structured())
+        refuse(r, std::string("is ") + (value.is_array() ? "a list" : "an object") + " and cannot stand inside text");
     return value.dump();
 }
 
@@ -72,7 +73,8 @@ Scope::Scope(const RunContext& context) : timezone_(context.timezone) {
     if (context.params.is_object())
         for (const auto& [name, value] : context.params.items()) set(name, value);
     set("run", {{"id", context.run_id}, {"at", context.run_at}});
-    if (context.interval_start && context.interval_end) set("interval", {{"start", *context.interval_start}, {"end", *context.interval_end}});
+    if (context.interval_start && context.interval_end)
+        set("interval", {{"start", *context.interval_start}, {"end", *context.interval_end}});
     if (context.chunk_number > 0) set("chunk", {{"number", context.chunk_number}});
 }
 
@@ -98,7 +100,8 @@ std::vector<Reference> references(const std::string& text) {
             i += 2;
         } else if (text.compare(i, 2, "${") == 0) {
             const auto close = text.find('}', i);
-            if (close == std::string::npos) throw std::invalid_argument("'${' without its '}' in '" + text + "'; a literal '${' is written '$${'");
+            if (close == std::string::npos)
+                throw std::invalid_argument("'${' without its '}' in '" + text + "'; a literal '${' is written '$${'");
             const auto inside = text.substr(i + 2, close - i - 2);
             const auto colon = std::min(inside.find(':'), inside.size());
             found.push_back({trimmed(inside.substr(0, colon)), colon < inside.size() ? inside.substr(colon + 1) : "", i, close + 1 - i});

@@ -8,8 +8,8 @@ MILLRACE_JSON_MEMBERS(Share, percent, count)
 MILLRACE_JSON_MEMBERS(RejectsSpec, max, min_rows, to)
 MILLRACE_JSON_MEMBERS(ContractSpec, columns, checks, rejects)
 MILLRACE_JSON_MEMBERS(ForEach, task, sql)
-MILLRACE_JSON_MEMBERS(ExtractOptions, connection, resource, query, table, path, format, with, for_each, concurrency, allow_failed, incremental,
-                      lookback, raw_keep_seconds, sensitive, on_drift, contract)
+MILLRACE_JSON_MEMBERS(ExtractOptions, connection, resource, query, table, path, format, with, for_each, concurrency, allow_failed,
+                      incremental, lookback, raw_keep_seconds, sensitive, on_drift, contract)
 MILLRACE_JSON_MEMBERS(TransformOptions, sql, inputs, in, contract)
 MILLRACE_JSON_MEMBERS(LoadTable, table, task, mode, key)
 MILLRACE_JSON_MEMBERS(LoadOptions, connection, tables, newest_by, delete_rule, delete_is_sql, scope, max_deletes, create, stamp, via, path,

@@ -18,8 +18,8 @@ struct ColumnSpec {
     std::string type;
     bool nullable = false;
     bool unique = false;
-    std::string check;             ///< SQL over the row; empty: none
-    std::string references_task;   ///< empty: none
+    std::string check;           ///< SQL over the row; empty: none
+    std::string references_task; ///< empty: none
     std::string references_column;
 };
 
@@ -37,9 +37,9 @@ struct Share {
 };
 
 struct RejectsSpec {
-    Share max;                ///< more than this fails the task; default 0 rows
+    Share max;                 ///< more than this fails the task; default 0 rows
     std::int64_t min_rows = 0; ///< a percentage counts only from this many rows on
-    std::string to = "fail";  ///< quarantine | drop | fail
+    std::string to = "fail";   ///< quarantine | drop | fail
 };
 
 /// The contract of a dataset (extract, transform, run with output).
@@ -61,7 +61,7 @@ struct ExtractOptions {
     std::string query, table, path, format;
     Json with = Json::object();
     std::optional<ForEach> for_each;
-    int concurrency = 0;    ///< slices and pages under way at once; 0: as many as the source's rate.concurrency
+    int concurrency = 0; ///< slices and pages under way at once; 0: as many as the source's rate.concurrency
     std::optional<Share> allow_failed;
     std::string incremental; ///< column; empty: as the source says; "false": off
     std::optional<std::string> lookback;
@@ -93,31 +93,31 @@ struct LoadOptions {
     std::string delete_rule;       ///< "" or "none" | "missing" | SQL expression over the dataset's row when delete_is_sql.
                                    ///< "${param}" of a text parameter whose enum holds only none and missing is allowed
     bool delete_is_sql = false;
-    std::string scope;             ///< conjunction of simple comparisons on target columns; empty: whole table
-    Share max_deletes;             ///< default 10 %
-    bool create = true;            ///< create: auto
+    std::string scope;              ///< conjunction of simple comparisons on target columns; empty: whole table
+    Share max_deletes;              ///< default 10 %
+    bool create = true;             ///< create: auto
     std::vector<std::string> stamp; ///< run_id, batch_id, loaded_at add the columns _run_id, _batch_id, _loaded_at. Any other
                                     ///< name is a column of the dataset ("import_timestamp", selected as $run_at): written
                                     ///< with a row that is new or changed, but never compared, so it alone changes no row
     std::string via;
-    std::string path, format;      ///< files
+    std::string path, format; ///< files
 };
 
 struct RunOptions {
-    std::string command;           ///< for /bin/sh -c; empty when argv is used
+    std::string command; ///< for /bin/sh -c; empty when argv is used
     std::vector<std::string> argv;
     std::map<std::string, std::string> env;
     std::vector<std::string> inputs;
-    std::string output = "none";   ///< parquet | csv | json | none
+    std::string output = "none"; ///< parquet | csv | json | none
     std::optional<ForEach> for_each;
-    int concurrency = 0;           ///< of mapped items; 0: no limit of its own
+    int concurrency = 0; ///< of mapped items; 0: no limit of its own
     ContractSpec contract;
 };
 
 struct WaitOptions {
     std::optional<double> seconds;
-    std::string until;             ///< RFC 3339 after substitution; empty: none
-    std::string sql, in;           ///< `wait: {sql, in, every}`
+    std::string until;   ///< RFC 3339 after substitution; empty: none
+    std::string sql, in; ///< `wait: {sql, in, every}`
     double every_seconds = 30;
     std::optional<ForEach> for_each;
 };

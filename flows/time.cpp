@@ -25,9 +25,8 @@ std::string to_rfc3339(Instant t) {
     const auto day = std::chrono::floor<std::chrono::days>(t);
     const std::chrono::year_month_day ymd(day);
     const std::chrono::hh_mm_ss hms(t - day);
-    auto text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(ymd.year()),
-                            static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()), hms.hours().count(),
-                            hms.minutes().count(), hms.seconds().count());
+    auto text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(ymd.year()), static_cast<unsigned>(ymd.month()),
+                            static_cast<unsigned>(ymd.day()), hms.hours().count(), hms.minutes().count(), hms.seconds().count());
     if (const auto us = hms.subseconds().count()) {
         text += fmt::format(".{:06}", us);
         while (text.back() == '0') text.pop_back();
@@ -55,8 +54,7 @@ std::optional<Instant> parse_rfc3339(std::string_view text) {
     if (accept(text, pos, '.')) {
         std::int64_t unit = 100000;
         const auto first = pos;
-        for (; pos < text.size() && std::isdigit(static_cast<unsigned char>(text[pos])); ++pos, unit /= 10)
-            us += unit * (text[pos] - '0');
+        for (; pos < text.size() && std::isdigit(static_cast<unsigned char>(text[pos])); ++pos, unit /= 10) us += unit * (text[pos] - '0');
         if (pos == first) return {};
     }
     minutes offset{0};

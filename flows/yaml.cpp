@@ -36,7 +36,8 @@ public:
         scalar.text = value;
         scalar.style = style_at(scalar.mark);
         const bool block = scalar.style == YamlNode::Style::Block || scalar.style == YamlNode::Style::Folded;
-        if (block && value.find_first_not_of("\n ") == std::string::npos && report_unindented_block(scalar.mark.line, diagnostics_)) throw Stop();
+        if (block && value.find_first_not_of("\n ") == std::string::npos && report_unindented_block(scalar.mark.line, diagnostics_))
+            throw Stop();
         scalar.mark.length = scalar.style == YamlNode::Style::Quoted ? length_of_quoted(scalar.mark) : static_cast<int>(value.size());
         put(std::move(scalar), anchor);
     }
@@ -80,7 +81,8 @@ private:
     void count(std::size_t nodes, Mark mark) {
         nodes_ += nodes;
         if (nodes_ > limits_.nodes)
-            stop(mark, fmt::format("the file has more than {} values, aliases written out", limits_.nodes), "split the file, or use fewer aliases");
+            stop(mark, fmt::format("the file has more than {} values, aliases written out", limits_.nodes),
+                 "split the file, or use fewer aliases");
     }
 
     YamlNode node(YamlNode::Kind kind, const YAML::Mark& mark) {
@@ -116,7 +118,8 @@ private:
 
     void open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
         if (static_cast<int>(open_.size()) >= limits_.depth)
-            stop(to_mark(mark), fmt::format("values are nested more than {} levels deep", limits_.depth), "no flow needs that: check the brackets and the indentation");
+            stop(to_mark(mark), fmt::format("values are nested more than {} levels deep", limits_.depth),
+                 "no flow needs that: check the brackets and the indentation");
         check_tag(tag, to_mark(mark));
         Open value;
         value.first_node = nodes_;
@@ -162,11 +165,16 @@ private:
 
     void check_key(Open& map, YamlNode& key) {
         if (key.is_null()) key.text = "null";
-        if (key.is_list() || key.is_map()) stop(key.mark, "a key must be text, not a " + std::string(key.is_list() ? "list" : "mapping"), "write 'key: value'; text that begins with { or [ needs quotes");
+        if (key.is_list() || key.is_map())
+            stop(key.mark, "a key must be text, not a " + std::string(key.is_list() ? "list" : "mapping"),
+                 "write 'key: value'; text that begins with { or [ needs quotes");
         if (key.text == "<<" && key.style == YamlNode::Style::Plain)
-            diagnostics_.error(key.mark, "merge keys ('<<') are not part of the language", "write the keys out, or put common settings under `defaults:`");
+            diagnostics_.error(key.mark, "merge keys ('<<') are not part of the language",
+                               "write the keys out, or put common settings under `defaults:`");
         const auto [first, fresh] = map.seen.emplace(key.text, key.mark.line);
-        if (!fresh) diagnostics_.error(key.mark, fmt::format("'{}' is here twice; it is already on line {}", key.text, first->second), "remove one of the two");
+        if (!fresh)
+            diagnostics_.error(key.mark, fmt::format("'{}' is here twice; it is already on line {}", key.text, first->second),
+                               "remove one of the two");
     }
 
     const SourceText& source_;
@@ -193,7 +201,8 @@ std::optional<YamlNode> parse_yaml(const SourceText& source, Diagnostics& diagno
     try {
         std::istringstream stream(source.text());
         YAML::Parser parser(stream);
-        while (parser.HandleNextDocument(builder)) {}
+        while (parser.HandleNextDocument(builder)) {
+        }
     } catch (const Stop&) {
         return std::nullopt;
     } catch (const YAML::Exception& e) {

@@ -15,7 +15,8 @@ struct Translation {
 
 constexpr std::array<Translation, 24> translations{{
     {"illegal map value", "a ':' is not allowed here", "text with ': ' in it needs quotes; a new key needs a line of its own"},
-    {"end of map not found", "this line does not fit the indentation of the lines above it", "keys of one mapping begin in the same column"},
+    {"end of map not found", "this line does not fit the indentation of the lines above it",
+     "keys of one mapping begin in the same column"},
     {"end of sequence not found", "this line does not fit the list above it", "entries of one list begin with '- ' in the same column"},
     {"end of sequence flow not found", "a '[' is not closed", "add the missing ']'"},
     {"end of map flow not found", "a '{' is not closed", "add the missing '}'"},
@@ -28,7 +29,8 @@ constexpr std::array<Translation, 24> translations{{
     {"the referenced anchor is not defined", "this alias names an anchor that does not exist", "text that begins with '*' needs quotes"},
     {"alias not found after *", "a '*' without a name", "text that begins with '*' needs quotes"},
     {"anchor not found after &", "a '&' without a name", "text that begins with '&' needs quotes"},
-    {"illegal character found while scanning", "no name of an alias or anchor may hold this character", "text that begins with '*' or '&' needs quotes"},
+    {"illegal character found while scanning", "no name of an alias or anchor may hold this character",
+     "text that begins with '*' or '&' needs quotes"},
     {"aliases can't have any content", "an alias stands alone", "text that begins with '*' needs quotes"},
     {"cannot assign multiple", "a value has one tag, anchor or alias at most", "text that begins with '!', '&' or '*' needs quotes"},
     {"bad character found while scanning hex", "this escape is unknown", "write the backslash twice, or use single quotes"},
@@ -99,7 +101,9 @@ std::optional<Mark> glued_colon(std::string_view line, int number) {
     std::size_t name = 0;
     const auto length = key_length(line, name);
     const auto behind = name + length + 1;
-    if (length == 0 || behind >= line.size() || std::string_view(" :,}\t").find(line[behind]) != std::string_view::npos || line.substr(behind).starts_with("//")) return std::nullopt;
+    if (length == 0 || behind >= line.size() || std::string_view(" :,}\t").find(line[behind]) != std::string_view::npos ||
+        line.substr(behind).starts_with("//"))
+        return std::nullopt;
     return Mark{number, static_cast<int>(behind), 1};
 }
 
@@ -119,7 +123,9 @@ bool report_slip_above(int number, Diagnostics& diagnostics) {
 bool report_size(const SourceText& source, Diagnostics& diagnostics, std::size_t most_bytes) {
     const auto size = source.text().size();
     if (size <= most_bytes) return false;
-    diagnostics.error({}, fmt::format("the file has {:.1f} MB; more than {:.1f} MB is not read", static_cast<double>(size) / 1e6, static_cast<double>(most_bytes) / 1e6),
+    diagnostics.error({},
+                      fmt::format("the file has {:.1f} MB; more than {:.1f} MB is not read", static_cast<double>(size) / 1e6,
+                                  static_cast<double>(most_bytes) / 1e6),
                       "split it; data belongs in a file of its own, not in YAML");
     return true;
 }
@@ -139,7 +145,8 @@ bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t
         return false;
     }
     if (const auto at = invalid_utf8(text); at != std::string_view::npos) {
-        diagnostics.error(source.mark_at(at), fmt::format("byte 0x{:02X} is not UTF-8", static_cast<unsigned char>(text[at])), "save the file as UTF-8");
+        diagnostics.error(source.mark_at(at), fmt::format("byte 0x{:02X} is not UTF-8", static_cast<unsigned char>(text[at])),
+                          "save the file as UTF-8");
         return false;
     }
     int open = 0;
@@ -156,11 +163,15 @@ bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t
         }
         const bool c1 = c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0 && text[i + 1] != '\x85';
         if (c1) {
-            diagnostics.error(source.mark_at(i), fmt::format("a control character (U+{:04X}) is not allowed in a file", static_cast<unsigned char>(text[i + 1])), "remove it, or write it as an escape in double quotes");
+            diagnostics.error(
+                source.mark_at(i),
+                fmt::format("a control character (U+{:04X}) is not allowed in a file", static_cast<unsigned char>(text[i + 1])),
+                "remove it, or write it as an escape in double quotes");
             return false;
         }
         if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F) {
-            diagnostics.error(source.mark_at(i), fmt::format("a control character (0x{:02X}) is not allowed in a file", c), "remove it, or write it as an escape in double quotes");
+            diagnostics.error(source.mark_at(i), fmt::format("a control character (0x{:02X}) is not allowed in a file", c),
+                              "remove it, or write it as an escape in double quotes");
             return false;
         }
     }
@@ -168,7 +179,8 @@ bool check_bytes(const SourceText& source, Diagnostics& diagnostics, std::size_t
 }
 
 void report_glued(Mark colon, Diagnostics& diagnostics) {
-    diagnostics.error(colon, "a space is missing behind this ':'", "a key, a ':', a space, the value; text with a ':' in it may stand in quotes");
+    diagnostics.error(colon, "a space is missing behind this ':'",
+                      "a key, a ':', a space, the value; text with a ':' in it may stand in quotes");
 }
 
 std::optional<Mark> glued_colon_at(Mark mark, const Diagnostics& diagnostics) {
@@ -188,7 +200,9 @@ bool report_unindented_block(int number, Diagnostics& diagnostics) {
     const auto indent = indent_of(line);
     if (!opens_block(opener) || next > source.lines() || indent > indent_of(opener)) return false;
     if (is_key_line(line) || line[indent] == '-' || line[indent] == '#') return false; // the text is left empty
-    diagnostics.error({next, static_cast<int>(indent) + 1, 1}, fmt::format("this text belongs to line {} and does not stand further to the right", number), "indent it below its key");
+    diagnostics.error({next, static_cast<int>(indent) + 1, 1},
+                      fmt::format("this text belongs to line {} and does not stand further to the right", number),
+                      "indent it below its key");
     return true;
 }
 
@@ -203,7 +217,8 @@ bool check_indentation(const SourceText& source, Diagnostics& diagnostics) {
         block_indent = opens_block(line) ? indent : std::string_view::npos;
         const auto tab = line.substr(0, indent).find('\t');
         if (!found && line.substr(indent).starts_with("\xC2\xA0")) {
-            diagnostics.error({number, static_cast<int>(indent) + 1, 2}, "a no-break space is used to indent this line", "indent with plain spaces");
+            diagnostics.error({number, static_cast<int>(indent) + 1, 2}, "a no-break space is used to indent this line",
+                              "indent with plain spaces");
             found = true;
         }
         if (tab == std::string_view::npos || line[indent] == '#') continue;
@@ -221,14 +236,18 @@ void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagn
     }
     if (!message.starts_with("unknown escape") && report_slip_above(mark.line, diagnostics)) return;
     const auto before = diagnostics.source().line(mark.line).substr(0, static_cast<std::size_t>(std::max(mark.column - 1, 0)));
-    const bool escape = message.starts_with("bad character found while scanning hex") || message.starts_with("invalid unicode") || message.starts_with("unknown escape");
-    if (const auto backslash = before.rfind('\\'); escape && backslash != std::string_view::npos) mark.column = static_cast<int>(backslash) + 1;
-    if (message.starts_with("illegal map value") && before.size() > longest_key) return diagnostics.error({mark.line, 1, 1}, "a key has at most 1024 characters", "text this long belongs in quotes, behind a key");
+    const bool escape = message.starts_with("bad character found while scanning hex") || message.starts_with("invalid unicode") ||
+                        message.starts_with("unknown escape");
+    if (const auto backslash = before.rfind('\\'); escape && backslash != std::string_view::npos)
+        mark.column = static_cast<int>(backslash) + 1;
+    if (message.starts_with("illegal map value") && before.size() > longest_key)
+        return diagnostics.error({mark.line, 1, 1}, "a key has at most 1024 characters", "text this long belongs in quotes, behind a key");
     const auto from = diagnostics.source().line(mark.line).substr(before.size());
     if (message.starts_with("end of") && from.size() > 1 && from[0] == '-' && from[1] != ' ' && from[1] != '-')
         return diagnostics.error(mark, "a space is missing behind this '-'", "an entry of a list is '- ' and its value");
     if (message.starts_with("end of map not found") && indent_of(before) < before.size())
-        return diagnostics.error(mark, "this text stands behind a value that has ended", "put the whole value in quotes; a new key needs a line of its own");
+        return diagnostics.error(mark, "this text stands behind a value that has ended",
+                                 "put the whole value in quotes; a new key needs a line of its own");
     if (message.starts_with("end of sequence flow")) mark = last_open_bracket(diagnostics.source(), '[', ']', mark);
     if (message.starts_with("end of map flow")) {
         mark = last_open_bracket(diagnostics.source(), '{', '}', mark);

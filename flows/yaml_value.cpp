@@ -1,8 +1,8 @@
 #include "flows/yaml.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 
 namespace millrace {
 namespace {
@@ -11,7 +11,9 @@ namespace {
 bool is_plain_number(std::string_view text) {
     if (text.starts_with('-')) text.remove_prefix(1);
     const auto whole = std::min(text.find('.'), text.size());
-    const auto digits = [](std::string_view part) { return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos; };
+    const auto digits = [](std::string_view part) {
+        return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+    };
     if (!digits(text.substr(0, whole)) || (whole > 1 && text[0] == '0')) return false;
     return whole == text.size() || digits(text.substr(whole + 1));
 }
@@ -44,7 +46,8 @@ std::size_t byte_in_source(const YamlNode& scalar, std::size_t offset, std::stri
         if (i == offset) return at;
         const bool escaped = (quote == '\'' && source.substr(at, 2) == "''") || (quote == '"' && source.substr(at, 1) == "\\");
         at += escaped ? 1 : 0;
-        if (at >= source.size() || i >= scalar.text.size() || source[at] != scalar.text[i]) return std::string_view::npos; // an escape for another character
+        if (at >= source.size() || i >= scalar.text.size() || source[at] != scalar.text[i])
+            return std::string_view::npos; // an escape for another character
         ++at;
     }
 }

@@ -14,9 +14,20 @@ namespace {
 
 /// Zones that people call by letters, which the database does not know or means otherwise.
 constexpr std::array<std::pair<std::string_view, const char*>, 14> letters{{
-    {"brt", "America/Sao_Paulo"}, {"pst", "America/Los_Angeles"}, {"pdt", "America/Los_Angeles"}, {"pt", "America/Los_Angeles"}, {"mdt", "America/Denver"},
-    {"cst", "America/Chicago"}, {"cdt", "America/Chicago"}, {"edt", "America/New_York"}, {"et", "America/New_York"}, {"bst", "Europe/London"},
-    {"cest", "Europe/Berlin"}, {"eest", "Europe/Athens"}, {"ist", "Asia/Kolkata"}, {"jst", "Asia/Tokyo"},
+    {"brt", "America/Sao_Paulo"},
+    {"pst", "America/Los_Angeles"},
+    {"pdt", "America/Los_Angeles"},
+    {"pt", "America/Los_Angeles"},
+    {"mdt", "America/Denver"},
+    {"cst", "America/Chicago"},
+    {"cdt", "America/Chicago"},
+    {"edt", "America/New_York"},
+    {"et", "America/New_York"},
+    {"bst", "Europe/London"},
+    {"cest", "Europe/Berlin"},
+    {"eest", "Europe/Athens"},
+    {"ist", "Asia/Kolkata"},
+    {"jst", "Asia/Tokyo"},
 }};
 
 /// As names are compared: lower case, with _ for a space.
@@ -54,7 +65,8 @@ std::string nearest_zone(const std::string& name) {
         if (full == wanted) return zone.name();
         if (city(full) == city(wanted) && (by_city.empty() || zone.name().size() < by_city.size())) by_city = zone.name();
         if (full[0] == wanted[0] && difference(full.size(), wanted.size()) < 5) alike.push_back(zone.name());
-        if (city(full)[0] == city(wanted)[0] && difference(city(full).size(), city(wanted).size()) < 3) cities.emplace_back(city(zone.name()));
+        if (city(full)[0] == city(wanted)[0] && difference(city(full).size(), city(wanted).size()) < 3)
+            cities.emplace_back(city(zone.name()));
     }
     if (!by_city.empty()) return by_city;
     if (auto near = nearest(name, alike); !near.empty()) return near;
@@ -71,7 +83,9 @@ const date::time_zone& find_zone(const std::string& name) {
         return *date::locate_zone(name);
     } catch (const std::runtime_error&) {
         const auto near = name.empty() ? "" : nearest_zone(name);
-        throw std::invalid_argument("no time zone is called '" + name + "'" + (near.empty() ? "; names are those of the IANA database: Europe/Berlin, America/New_York" : "; did you mean '" + near + "'?"));
+        throw std::invalid_argument(
+            "no time zone is called '" + name + "'" +
+            (near.empty() ? "; names are those of the IANA database: Europe/Berlin, America/New_York" : "; did you mean '" + near + "'?"));
     }
 }
 

@@ -19,12 +19,16 @@ boost::asio::awaitable<Reply> awaited(Ask ask) {
 } // namespace
 
 boost::asio::awaitable<EvaluateReply> evaluate(AttemptRunner& hosts, EvaluateOrder order) {
-    auto ask = [&hosts, order = std::move(order)](std::function<void(EvaluateReply)> answer) mutable { hosts.evaluate(std::move(order), std::move(answer)); };
+    auto ask = [&hosts, order = std::move(order)](std::function<void(EvaluateReply)> answer) mutable {
+        hosts.evaluate(std::move(order), std::move(answer));
+    };
     return awaited<EvaluateReply>(std::move(ask));
 }
 
 boost::asio::awaitable<InferReply> infer(AttemptRunner& hosts, InferOrder order) {
-    auto ask = [&hosts, order = std::move(order)](std::function<void(InferReply)> answer) mutable { hosts.infer(std::move(order), std::move(answer)); };
+    auto ask = [&hosts, order = std::move(order)](std::function<void(InferReply)> answer) mutable {
+        hosts.infer(std::move(order), std::move(answer));
+    };
     return awaited<InferReply>(std::move(ask));
 }
 

@@ -13,7 +13,9 @@ namespace {
 
 /// The timer of a sleeping coroutine; the clock's action and the sleeper both know it, whoever goes first.
 struct Sleep {
-    Sleep(Clock& c, boost::asio::any_io_executor executor) : clock(c), timer(std::move(executor)) { timer.expires_at(boost::asio::steady_timer::time_point::max()); }
+    Sleep(Clock& c, boost::asio::any_io_executor executor) : clock(c), timer(std::move(executor)) {
+        timer.expires_at(boost::asio::steady_timer::time_point::max());
+    }
     Clock& clock;
     boost::asio::steady_timer timer;
     bool due = false;

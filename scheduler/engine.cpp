@@ -72,9 +72,11 @@ private:
 } // namespace
 
 struct Engine::Parts {
-    Parts(asio::io_context& loop, Clock& c, EngineConfig cfg, Connections& cs, FlowFolders& fs, std::function<void(std::string)> f, std::unique_ptr<AttemptRunner> own)
+    Parts(asio::io_context& loop, Clock& c, EngineConfig cfg, Connections& cs, FlowFolders& fs, std::function<void(std::string)> f,
+          std::unique_ptr<AttemptRunner> own)
         : io(loop), clock(c), config(std::move(cfg)), connections(cs), folders(fs), fatal(std::move(f)), hosts(std::move(own)),
-          database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store), slots(io, clock, store) {}
+          database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store), slots(io, clock, store) {
+    }
 
     asio::awaitable<void> start();
     asio::awaitable<void> resume();
@@ -134,7 +136,8 @@ asio::awaitable<void> Engine::Parts::start() {
     if (!hosts) {
         auto strays = [file = config.state + "/hosts.lock"] {
             const int taken = take_host_lock(file, std::chrono::seconds(5));
-            if (const auto ended = kill_marked(mark_of(taken) + "."); ended > 0) spdlog::warn("ended what commands of an earlier daemon had left: processes={}", ended);
+            if (const auto ended = kill_marked(mark_of(taken) + "."); ended > 0)
+                spdlog::warn("ended what commands of an earlier daemon had left: processes={}", ended);
             return taken;
         };
         host_lock = co_await database.on_pool(std::move(strays));
@@ -169,13 +172,17 @@ asio::awaitable<void> Engine::Parts::start() {
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events);
     auto journal_figures = [this] {
         const auto f = journal->figures();
-        return Json{{"journal_commits_total", f.commits},       {"journal_rows_total", f.rows},
-                    {"journal_refused_total", f.refused},       {"journal_connections_total", f.reconnects},
-                    {"journal_last_commit_ms", f.last_commit_ms}, {"journal_backlog", journal->backlog()},
+        return Json{{"journal_commits_total", f.commits},
+                    {"journal_rows_total", f.rows},
+                    {"journal_refused_total", f.refused},
+                    {"journal_connections_total", f.reconnects},
+                    {"journal_last_commit_ms", f.last_commit_ms},
+                    {"journal_backlog", journal->backlog()},
                     {"journal_alive", !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2 ? 1 : 0}};
     };
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
-    PgReadModels::Sources sources{database, store, catalogue, *runner, *schedules, *hosts, node.id, std::move(journal_figures), std::move(host_list)};
+    PgReadModels::Sources sources{
+        database, store, catalogue, *runner, *schedules, *hosts, node.id, std::move(journal_figures), std::move(host_list)};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();
@@ -195,7 +202,8 @@ asio::awaitable<void> Engine::Parts::resume() {
         if (!plan) plan = co_await store.plan(run.row.plan_hash);
         Runner::Resumed resumed;
         resumed.plan = std::move(plan);
-        if (resumed.plan->interval && !resumed.plan->interval->chunk.is_zero() && !run.row.chunk_of) resumed.chunks = co_await store.chunks(run.row.id);
+        if (resumed.plan->interval && !resumed.plan->interval->chunk.is_zero() && !run.row.chunk_of)
+            resumed.chunks = co_await store.chunks(run.row.id);
         resumed.row = std::move(run.row);
         resumed.task_runs = std::move(run.task_runs);
         runs.push_back(std::move(resumed));
@@ -255,10 +263,11 @@ void Engine::Parts::look_at_others_soon() {
     });
 }
 
-Engine::Engine(asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders, std::function<void(std::string)> fatal)
+Engine::Engine(asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders,
+               std::function<void(std::string)> fatal)
     : parts_(std::make_unique<Parts>(io, clock, std::move(config), connections, folders, std::move(fatal), nullptr)) {}
-Engine::Engine(asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders, std::function<void(std::string)> fatal,
-               std::unique_ptr<AttemptRunner> hosts)
+Engine::Engine(asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders,
+               std::function<void(std::string)> fatal, std::unique_ptr<AttemptRunner> hosts)
     : parts_(std::make_unique<Parts>(io, clock, std::move(config), connections, folders, std::move(fatal), std::move(hosts))) {}
 Engine::~Engine() {
     if (parts_->host_lock >= 0) close(parts_->host_lock);

@@ -23,17 +23,17 @@
 namespace millrace {
 
 struct EngineConfig {
-    std::string database;       ///< libpq URL of the store
-    std::string state;          ///< folder; the engine locks `<state>/node.lock`
-    std::string staging;        ///< folder of datasets and logs
-    std::string node;           ///< name of this node; empty: host name and state folder
-    std::string host_program;   ///< millrace-host; empty: beside this executable
+    std::string database;                                ///< libpq URL of the store
+    std::string state;                                   ///< folder; the engine locks `<state>/node.lock`
+    std::string staging;                                 ///< folder of datasets and logs
+    std::string node;                                    ///< name of this node; empty: host name and state folder
+    std::string host_program;                            ///< millrace-host; empty: beside this executable
     std::map<std::string, std::string> host_environment; ///< added to PATH, HOME, LANG, TZ of ours
-    std::map<std::string, int> limits; ///< slots by key
-    int extract_attempts = 8;   ///< at once, in the extract host
-    int sql_hosts = 2;          ///< hosts for transform and load
-    int run_attempts = 8;       ///< commands at once
-    int store_connections = 2;  ///< for reading, beside the journal's own
+    std::map<std::string, int> limits;                   ///< slots by key
+    int extract_attempts = 8;                            ///< at once, in the extract host
+    int sql_hosts = 2;                                   ///< hosts for transform and load
+    int run_attempts = 8;                                ///< commands at once
+    int store_connections = 2;                           ///< for reading, beside the journal's own
 };
 
 class Engine {

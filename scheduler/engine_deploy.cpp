@@ -54,7 +54,8 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
         if (!present.insert(plan.name).second || (known && !known->archived && known->folder != folder.folder)) {
             broken = true;
             Json diagnostics = file.diagnostics;
-            diagnostics.push_back({{"severity", "error"}, {"message", "another file declares flow " + plan.name + " too"}, {"hint", "rename one of them"}});
+            diagnostics.push_back(
+                {{"severity", "error"}, {"message", "another file declares flow " + plan.name + " too"}, {"hint", "rename one of them"}});
             out.lines.push_back(line(plan.name, "error", "", std::move(diagnostics)));
             continue;
         }

@@ -23,10 +23,10 @@ constexpr const char* when_well = "try again when `millrace doctor` is content";
 
 } // namespace
 
-EngineService::EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules, FlowFolders& folders,
-                             Connections& connections, EventHub& events)
-    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), ids_(ids), schedules_(schedules), folders_(folders), connections_(connections),
-      events_(events) {}
+EngineService::EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules,
+                             FlowFolders& folders, Connections& connections, EventHub& events)
+    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), ids_(ids), schedules_(schedules), folders_(folders),
+      connections_(connections), events_(events) {}
 
 // ---- waiting for a commit -------------------------------------------------------------------------------------------
 
@@ -60,7 +60,9 @@ asio::awaitable<bool> EngineService::done(std::function<bool(std::function<void(
 }
 
 asio::awaitable<EngineService::Admitted> EngineService::admit(RunRow row, RunStart start) {
-    const std::string too_late = "run " + std::to_string(row.id) + " begins as soon as it is back; asked for again, it is another run, unless both carry the same idempotency key";
+    const std::string too_late =
+        "run " + std::to_string(row.id) +
+        " begins as soon as it is back; asked for again, it is another run, unless both carry the same idempotency key";
     auto ask = [this, row = std::move(row), start = std::move(start)](std::function<void(Admitted)> answer) mutable {
         auto result = std::make_shared<Admitted>();
         auto yes = [answer, result] { answer(*result); };
@@ -100,13 +102,16 @@ asio::awaitable<Json> EngineService::document(std::int64_t run_id) {
 const DeployedFlow& EngineService::deployed(const std::string& name) const {
     const auto* flow = catalogue_.find(name);
     if (!flow) throw no_flow(name, catalogue_);
-    if (flow->archived) throw Refusal(Kind::NotFound, "flow " + name + " is archived: its file is gone", "bring the file back and `millrace deploy`");
+    if (flow->archived)
+        throw Refusal(Kind::NotFound, "flow " + name + " is archived: its file is gone", "bring the file back and `millrace deploy`");
     return *flow;
 }
 
 asio::awaitable<TriggerResult> EngineService::existing(RunRow row, std::string request_hash) {
     if (row.request_hash != request_hash)
-        throw Refusal(Kind::Conflict, "idempotency key " + row.idempotency_key + " belongs to run " + std::to_string(row.id) + ", which was asked for with other values",
+        throw Refusal(Kind::Conflict,
+                      "idempotency key " + row.idempotency_key + " belongs to run " + std::to_string(row.id) +
+                          ", which was asked for with other values",
                       "use another key");
     TriggerResult result;
     result.outcome = TriggerResult::Outcome::Existing;
@@ -163,7 +168,8 @@ asio::awaitable<void> EngineService::refuse(std::int64_t run_id, std::string wha
         throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " runs in chunks: it cannot be " + what + " itself",
                       "ask for its chunk under way, run " + std::to_string(parent->child));
     if (!runner_.find(run_id) && !is_final(state_from(state)))
-        throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is driven by another node: it cannot be " + what + " here", "ask that node; `millrace nodes` lists them");
+        throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is driven by another node: it cannot be " + what + " here",
+                      "ask that node; `millrace nodes` lists them");
     throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is " + state + ": it cannot be " + what);
 }
 
@@ -178,13 +184,17 @@ asio::awaitable<Json> EngineService::cancel(std::int64_t run_id, std::string by)
 }
 
 asio::awaitable<Json> EngineService::pause(std::int64_t run_id, std::string by) {
-    std::function<bool(std::function<void()>)> act = [this, run_id, by](std::function<void()> then) { return runner_.pause(run_id, by, std::move(then)); };
+    std::function<bool(std::function<void()>)> act = [this, run_id, by](std::function<void()> then) {
+        return runner_.pause(run_id, by, std::move(then));
+    };
     if (!co_await done(std::move(act))) co_await refuse(run_id, "paused");
     co_return co_await document(run_id);
 }
 
 asio::awaitable<Json> EngineService::resume(std::int64_t run_id, std::string by) {
-    std::function<bool(std::function<void()>)> act = [this, run_id, by](std::function<void()> then) { return runner_.resume(run_id, by, std::move(then)); };
+    std::function<bool(std::function<void()>)> act = [this, run_id, by](std::function<void()> then) {
+        return runner_.resume(run_id, by, std::move(then));
+    };
     if (!co_await done(std::move(act))) co_await refuse(run_id, "resumed");
     co_return co_await document(run_id);
 }
@@ -194,7 +204,8 @@ asio::awaitable<Json> EngineService::decide(std::int64_t run_id, std::string tas
     if (!run) {
         const Json past = co_await document(run_id);
         if (!is_final(state_from(past.value("state", "")))) co_await refuse(run_id, "decided on");
-        throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is " + past.value("state", "") + ": nothing in it waits for a decision");
+        throw Refusal(Kind::Conflict,
+                      "run " + std::to_string(run_id) + " is " + past.value("state", "") + ": nothing in it waits for a decision");
     }
     int place = -1;
     for (std::size_t i = 0; i < run->start.plan->tasks.size(); ++i)
@@ -207,7 +218,8 @@ asio::awaitable<Json> EngineService::decide(std::int64_t run_id, std::string tas
     std::function<bool(std::function<void()>)> act = [this, run_id, place, approved, message](std::function<void()> then) {
         return runner_.decide(run_id, place, approved, message, std::move(then));
     };
-    if (!co_await done(std::move(act))) throw Refusal(Kind::Conflict, "task " + task + " of run " + std::to_string(run_id) + " does not wait for a decision");
+    if (!co_await done(std::move(act)))
+        throw Refusal(Kind::Conflict, "task " + task + " of run " + std::to_string(run_id) + " does not wait for a decision");
     co_return co_await document(run_id);
 }
 
@@ -223,10 +235,13 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     const auto old = co_await store_.run(request.run_id);
     if (!old) throw no_run(request.run_id);
     if (!is_final(old->state))
-        throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is " + std::string(to_string(old->state)) + ": only a run that ended can run again",
+        throw Refusal(Kind::Conflict,
+                      "run " + std::to_string(old->id) + " is " + std::string(to_string(old->state)) +
+                          ": only a run that ended can run again",
                       "cancel it first");
     if (request.from == RerunRequest::From::Failed && old->state == State::Completed)
-        throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is completed: nothing in it failed", "leave --failed out to run all of it again, or name a task: --task NAME");
+        throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is completed: nothing in it failed",
+                      "leave --failed out to run all of it again, or name a task: --task NAME");
     const DeployedFlow flow = deployed(old->flow);
     const auto old_plan = co_await store_.plan(old->plan_hash);
     const auto chunks = co_await store_.chunks(old->id);
@@ -246,7 +261,8 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     start.plan = flow.plan;
     if (!chunks.empty() && request.from != RerunRequest::From::Start) {
         if (request.from == RerunRequest::From::Task)
-            throw Refusal(Kind::Invalid, "run " + std::to_string(old->id) + " ran in chunks and has no tasks of its own", "rerun one of its chunks, or use --failed");
+            throw Refusal(Kind::Invalid, "run " + std::to_string(old->id) + " ran in chunks and has no tasks of its own",
+                          "rerun one of its chunks, or use --failed");
         row.options["chunks_done"] = chunks_done(*old, chunks);
     } else if (request.from != RerunRequest::From::Start) {
         start.reused = reusable(*old_plan, *flow.plan, task_runs, request.task);
@@ -256,6 +272,8 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     co_return co_await document(id);
 }
 
-std::unique_ptr<Subscription> EngineService::subscribe(std::function<void(const EngineEvent&)> receive) { return events_.subscribe(std::move(receive)); }
+std::unique_ptr<Subscription> EngineService::subscribe(std::function<void(const EngineEvent&)> receive) {
+    return events_.subscribe(std::move(receive));
+}
 
 } // namespace millrace

@@ -42,7 +42,8 @@ private:
     [[nodiscard]] boost::asio::awaitable<bool> done(std::function<bool(std::function<void()>)> act);
     [[nodiscard]] boost::asio::awaitable<Json> document(std::int64_t run_id);
     [[nodiscard]] boost::asio::awaitable<void> refuse(std::int64_t run_id, std::string what);
-    [[nodiscard]] boost::asio::awaitable<Json> decide(std::int64_t run_id, std::string task, bool approved, std::string comment, std::string by);
+    [[nodiscard]] boost::asio::awaitable<Json> decide(std::int64_t run_id, std::string task, bool approved, std::string comment,
+                                                      std::string by);
     [[nodiscard]] boost::asio::awaitable<TriggerResult> existing(RunRow row, std::string request_hash);
 
     Clock& clock_;

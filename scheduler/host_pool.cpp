@@ -86,7 +86,8 @@ HostPool::HostAt HostPool::idle_host(Kind kind) {
 void HostPool::keep_warm() {
     if (!config_.warm || early_deaths_ > 0 || closed_) return;
     const auto have = [this](Kind kind) {
-        return std::count_if(hosts_.begin(), hosts_.end(), [&](const Host& h) { return h.kind == kind && !h.leaving && (kind != Kind::Run || h.orders.empty()); });
+        return std::count_if(hosts_.begin(), hosts_.end(),
+                             [&](const Host& h) { return h.kind == kind && !h.leaving && (kind != Kind::Run || h.orders.empty()); });
     };
     if (have(Kind::Extract) == 0) spawn(Kind::Extract);
     for (auto n = have(Kind::Sql); n < config_.sql_hosts; ++n) spawn(Kind::Sql);
@@ -183,7 +184,8 @@ void HostPool::ask_next() {
 void HostPool::heard(HostAt host, const std::string& line) {
     Json message = Json::parse(line, nullptr, false);
     if (!message.is_object()) {
-        spdlog::error("host pid={} kind={} said what is no message: {}", host->process->pid(), kind_names[static_cast<int>(host->kind)], line.substr(0, 200));
+        spdlog::error("host pid={} kind={} said what is no message: {}", host->process->pid(), kind_names[static_cast<int>(host->kind)],
+                      line.substr(0, 200));
         return host->process->signal(SIGKILL);
     }
     const std::string type = message.value("type", "");
@@ -236,7 +238,8 @@ void HostPool::crash(OrderId id, const std::string& message) {
     const bool asked = stopping_.erase(id) > 0;
     attempts_.erase(id);
     done.outcome = asked ? "cancelled" : "failed";
-    done.error = asked ? OrderError{"cancelled", "stopped by a kill", {}, 0} : OrderError{"crashed", message, "the task's log may tell more", 0};
+    done.error =
+        asked ? OrderError{"cancelled", "stopped by a kill", {}, 0} : OrderError{"crashed", message, "the task's log may tell more", 0};
     listener_->attempt_done(std::move(done));
 }
 
@@ -250,7 +253,8 @@ void HostPool::host_ended(HostAt host, const std::string& how) {
     if (early && !expected) ++early_deaths_;
     if (!expected) spdlog::warn("host kind={} pid={} ended: {}", kind, pid, how);
     hosts_.erase(host);
-    const std::string message = early ? "the host " + config_.program + " ended (" + how + ") before it was ready" : "its host process ended: " + how;
+    const std::string message =
+        early ? "the host " + config_.program + " ended (" + how + ") before it was ready" : "its host process ended: " + how;
     for (const OrderId id : orders) {
         if (id > 0) {
             crash(id, message);
@@ -266,13 +270,15 @@ void HostPool::host_ended(HostAt host, const std::string& how) {
         q.mapped().give_up({"crashed", message, {}, 0});
     }
     // A host that cannot start is not started again and again: the next order tries.
-    if (early_deaths_ < patience_for_starts) clock_.call_at(clock_.now() + std::chrono::milliseconds(early ? 200 : 0), [this, alive = std::weak_ptr(alive_)] {
-        if (alive.expired()) return;
-        if (early_deaths_ > 0) return ask_next();
-        keep_warm();
-        ask_next();
-    });
-    else later([this] { ask_next(); });
+    if (early_deaths_ < patience_for_starts)
+        clock_.call_at(clock_.now() + std::chrono::milliseconds(early ? 200 : 0), [this, alive = std::weak_ptr(alive_)] {
+            if (alive.expired()) return;
+            if (early_deaths_ > 0) return ask_next();
+            keep_warm();
+            ask_next();
+        });
+    else
+        later([this] { ask_next(); });
 }
 
 void HostPool::end_stopped() {
@@ -281,7 +287,8 @@ void HostPool::end_stopped() {
         if (!host.process || !host.process->is_stopped()) {
             host.times_stopped = 0;
         } else if (++host.times_stopped == most) {
-            spdlog::warn("host kind={} pid={} is killed: somebody stopped it and did not let it go on", kind_names[static_cast<int>(host.kind)], host.process->pid());
+            spdlog::warn("host kind={} pid={} is killed: somebody stopped it and did not let it go on",
+                         kind_names[static_cast<int>(host.kind)], host.process->pid());
             host.process->signal(SIGKILL);
         }
     }
@@ -290,8 +297,11 @@ void HostPool::end_stopped() {
 Json HostPool::describe() const {
     Json out = Json::array();
     for (const auto& h : hosts_)
-        out.push_back({{"kind", kind_names[static_cast<int>(h.kind)]}, {"pid", h.process ? h.process->pid() : 0}, {"orders", h.orders.size()},
-                       {"ready", h.ready}, {"served", h.served}});
+        out.push_back({{"kind", kind_names[static_cast<int>(h.kind)]},
+                       {"pid", h.process ? h.process->pid() : 0},
+                       {"orders", h.orders.size()},
+                       {"ready", h.ready},
+                       {"served", h.served}});
     return out;
 }
 

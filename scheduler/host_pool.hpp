@@ -18,14 +18,14 @@ namespace millrace {
 struct HostPoolConfig {
     std::string program;
     std::map<std::string, std::string> environment;
-    int lock = -1;              ///< of take_host_lock()
+    int lock = -1; ///< of take_host_lock()
     int extract_attempts = 8;
     int sql_hosts = 2;
     int run_attempts = 8;
-    int orders_per_host = 500;  ///< then a sql host is replaced: leaks and fragmentation end with it
-    std::chrono::milliseconds grace{10000}; ///< between the request to stop and the kill
+    int orders_per_host = 500;                      ///< then a sql host is replaced: leaks and fragmentation end with it
+    std::chrono::milliseconds grace{10000};         ///< between the request to stop and the kill
     std::chrono::milliseconds command_grace{15000}; ///< the same for a run host, which needs 10 s of it to end its command in order
-    bool warm = true;           ///< start hosts before they are needed
+    bool warm = true;                               ///< start hosts before they are needed
 };
 
 class HostPool final : public AttemptRunner {
@@ -63,7 +63,7 @@ private:
     using HostAt = std::list<Host>::iterator;
     struct Question {
         std::string line;
-        std::function<void(const Json&)> answer;          ///< the reply
+        std::function<void(const Json&)> answer; ///< the reply
         std::function<void(const OrderError&)> give_up;
         int tries = 0;
     };

@@ -41,8 +41,10 @@ namespace {
     dup2(null, 0);
     dup2(2, 1);
     dup2(s, 3);
-    if (l >= 0) dup2(l, 4);
-    else close(4);
+    if (l >= 0)
+        dup2(l, 4);
+    else
+        close(4);
     close_range(5, ~0U, CLOSE_RANGE_CLOEXEC);
     sigset_t none;
     sigemptyset(&none);
@@ -73,13 +75,15 @@ std::string phrase(int status) {
 
 } // namespace
 
-HostProcess::HostProcess(boost::asio::io_context& io, Events events) : socket_(io), exit_(io), events_(std::move(events)), part_(64 * 1024, '\0') {}
+HostProcess::HostProcess(boost::asio::io_context& io, Events events)
+    : socket_(io), exit_(io), events_(std::move(events)), part_(64 * 1024, '\0') {}
 
 std::shared_ptr<HostProcess> HostProcess::start(boost::asio::io_context& io, const HostCommand& command, Events events) {
     std::shared_ptr<HostProcess> host(new HostProcess(io, std::move(events)));
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        throw Error(ErrorClass::Resource, std::string("cannot make a socket for a host: ") + std::strerror(errno), "raise the limit of open files");
+        throw Error(ErrorClass::Resource, std::string("cannot make a socket for a host: ") + std::strerror(errno),
+                    "raise the limit of open files");
     auto arguments = command.arguments;
     std::vector<std::string> environment{std::string(host_mark) + "=" + command.mark};
     for (const auto& [name, value] : command.environment) environment.push_back(name + "=" + value);
@@ -90,7 +94,8 @@ std::shared_ptr<HostProcess> HostProcess::start(boost::asio::io_context& io, con
     if (host->pid_ < 0) {
         close(ends[0]);
         host->reaped_ = true;
-        throw Error(ErrorClass::Resource, std::string("cannot start a host process: ") + std::strerror(failed), "raise the limit of processes or memory");
+        throw Error(ErrorClass::Resource, std::string("cannot start a host process: ") + std::strerror(failed),
+                    "raise the limit of processes or memory");
     }
     host->mark_ = command.mark + "." + std::to_string(host->pid_) + ".";
     host->socket_.assign(boost::asio::local::stream_protocol(), ends[0]);
@@ -133,12 +138,13 @@ void HostProcess::send(std::string line) {
 
 void HostProcess::write() {
     writing_ = true;
-    boost::asio::async_write(socket_, boost::asio::buffer(to_write_.front()), [self = shared_from_this()](boost::system::error_code ec, std::size_t) {
-        self->writing_ = false;
-        if (ec) return; // a host that does not read is dead or dies; watch() tells of it
-        self->to_write_.pop_front();
-        if (!self->to_write_.empty()) self->write();
-    });
+    boost::asio::async_write(socket_, boost::asio::buffer(to_write_.front()),
+                             [self = shared_from_this()](boost::system::error_code ec, std::size_t) {
+                                 self->writing_ = false;
+                                 if (ec) return; // a host that does not read is dead or dies; watch() tells of it
+                                 self->to_write_.pop_front();
+                                 if (!self->to_write_.empty()) self->write();
+                             });
 }
 
 void HostProcess::signal(int number) {
@@ -194,13 +200,15 @@ void HostProcess::abandon() {
 
 int take_host_lock(const std::string& lock_file, std::chrono::milliseconds patience) {
     const int fd = open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) throw Error(ErrorClass::Resource, "cannot open " + lock_file + ": " + std::strerror(errno), "check the rights of the state folder");
+    if (fd < 0)
+        throw Error(ErrorClass::Resource, "cannot open " + lock_file + ": " + std::strerror(errno), "check the rights of the state folder");
     const auto deadline = std::chrono::steady_clock::now() + patience;
     const auto wanted = std::filesystem::weakly_canonical(lock_file);
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (std::chrono::steady_clock::now() > deadline) {
             close(fd);
-            throw Error(ErrorClass::Resource, "hosts of an earlier daemon still hold " + lock_file, "end the processes that `fuser " + lock_file + "` lists");
+            throw Error(ErrorClass::Resource, "hosts of an earlier daemon still hold " + lock_file,
+                        "end the processes that `fuser " + lock_file + "` lists");
         }
         std::error_code ec;
         for (const auto& process : std::filesystem::directory_iterator("/proc", ec)) {

@@ -16,16 +16,16 @@ namespace millrace {
 
 /// What changed together: it is committed together, or refused together. All of one run.
 struct RunChanges {
-    std::int64_t run_id = 0;          ///< 0: of no run
+    std::int64_t run_id = 0; ///< 0: of no run
     std::optional<RunRow> new_run;
-    std::optional<RunRow> run;        ///< its state, message, summary and times
+    std::optional<RunRow> run; ///< its state, message, summary and times
     std::vector<TaskRunRow> task_runs;
     std::vector<AttemptRow> begun, ended;
     std::vector<EventRow> events;
     std::optional<FiringRow> firing;
-    std::vector<TaskKey> released;    ///< task runs whose slots become free
-    bool even_if_refused = false;     ///< taken though earlier rows of the run were not: its end, and its slots
-    std::function<void()> committed;  ///< may be empty
+    std::vector<TaskKey> released;   ///< task runs whose slots become free
+    bool even_if_refused = false;    ///< taken though earlier rows of the run were not: its end, and its slots
+    std::function<void()> committed; ///< may be empty
     /// PostgreSQL will never take these rows (sqlstate, message), and nothing later of this run is written either; other runs
     /// are not concerned. May be empty.
     std::function<void(std::string, std::string)> refused;

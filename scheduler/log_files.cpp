@@ -15,7 +15,7 @@ namespace millrace {
 namespace {
 
 constexpr auto settled_after = std::chrono::milliseconds(250);
-constexpr std::size_t most_places = 64;     ///< in a cursor, which travels in a URL
+constexpr std::size_t most_places = 64;      ///< in a cursor, which travels in a URL
 constexpr std::int64_t end_mark_bytes = 256; ///< the last line of an attempt that ended is shorter
 
 /// Between two lines of a file.
@@ -109,8 +109,10 @@ public:
         if (!file) return;
         const auto known = cursor_.places.find(name_of(source));
         Place place;
-        if (known != cursor_.places.end()) place = known->second;
-        else if (cursor_.time > 0 && ended_by(file, cursor_.time)) return;
+        if (known != cursor_.places.end())
+            place = known->second;
+        else if (cursor_.time > 0 && ended_by(file, cursor_.time))
+            return;
         file.seekg(place.offset);
         std::string text;
         std::int64_t last = 0;
@@ -151,12 +153,19 @@ public:
             if (!l.content) continue;
             const auto& source = sources[l.source];
             const auto& line = *l.content;
-            items.push_back({{"task", source.task}, {"item", source.item}, {"attempt", source.attempt}, {"line", l.end.line},
-                             {"at", line.value("at", "")}, {"level", line.value("level", "info")}, {"text", line.value("text", "")}});
+            items.push_back({{"task", source.task},
+                             {"item", source.item},
+                             {"attempt", source.attempt},
+                             {"line", l.end.line},
+                             {"at", line.value("at", "")},
+                             {"level", line.value("level", "info")},
+                             {"text", line.value("text", "")}});
         }
         for (const auto& [number, line] : read_to) {
-            if (line->ends) cursor_.places.erase(name_of(sources[number]));
-            else cursor_.places[name_of(sources[number])] = line->end;
+            if (line->ends)
+                cursor_.places.erase(name_of(sources[number]));
+            else
+                cursor_.places[name_of(sources[number])] = line->end;
         }
         return {{"items", std::move(items)}, {"next", to_text(cursor_)}, {"end", over && !more_}};
     }
@@ -187,7 +196,8 @@ private:
 
 Json read_logs(const std::vector<LogSource>& sources, const std::string& after, int limit, bool over) {
     const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-    Page page(parse_cursor(after), static_cast<std::size_t>(limit), over ? std::numeric_limits<std::int64_t>::max() : to_micros(now - settled_after));
+    Page page(parse_cursor(after), static_cast<std::size_t>(limit),
+              over ? std::numeric_limits<std::int64_t>::max() : to_micros(now - settled_after));
     for (std::size_t i = 0; i < sources.size(); ++i) {
         page.read(sources[i], i);
         page.trim();

@@ -6,23 +6,27 @@
 
 namespace millrace {
 
-std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<std::string>& start, const std::optional<std::string>& end, Instant at) {
+std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<std::string>& start, const std::optional<std::string>& end,
+                                     Instant at) {
     if (!flow.interval) {
         if (start || end)
-            throw Refusal(Refusal::Kind::Invalid, "flow " + flow.name + " has no `interval`, so it takes no --from and --to", "add `interval: {every: 1d}` to it");
+            throw Refusal(Refusal::Kind::Invalid, "flow " + flow.name + " has no `interval`, so it takes no --from and --to",
+                          "add `interval: {every: 1d}` to it");
         return std::nullopt;
     }
     if (start.has_value() != end.has_value()) throw Refusal(Refusal::Kind::Invalid, "an interval has both a start and an end");
     try {
         if (start) {
             const Interval given{parse_date_or_instant(*start, flow.timezone), parse_date_or_instant(*end, flow.timezone)};
-            if (given.start >= given.end) throw Refusal(Refusal::Kind::Invalid, "the interval's start " + *start + " is not before its end " + *end);
+            if (given.start >= given.end)
+                throw Refusal(Refusal::Kind::Invalid, "the interval's start " + *start + " is not before its end " + *end);
             return given;
         }
         Interval interval = interval_at(*flow.interval, at, flow.timezone);
         const auto& from = flow.interval->from;
         if (!from.empty() && from != "cursor" && from != "schedule") interval.start = parse_date_or_instant(from, flow.timezone);
-        if (interval.start >= interval.end) throw Refusal(Refusal::Kind::Invalid, "the interval begins on " + from + ", and no whole `every` has passed since");
+        if (interval.start >= interval.end)
+            throw Refusal(Refusal::Kind::Invalid, "the interval begins on " + from + ", and no whole `every` has passed since");
         return interval;
     } catch (const std::invalid_argument& e) {
         throw Refusal(Refusal::Kind::Invalid, e.what());
@@ -36,7 +40,8 @@ Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Ins
     return with_defaults(flow, checked_params(flow, substitute(written, scope)), scope);
 }
 
-RunRow new_run_row(const DeployedFlow& flow, std::int64_t id, std::string staging_id, Json params, std::optional<Interval> interval, Instant now) {
+RunRow new_run_row(const DeployedFlow& flow, std::int64_t id, std::string staging_id, Json params, std::optional<Interval> interval,
+                   Instant now) {
     RunRow row;
     row.id = id;
     row.flow = flow.name;

@@ -14,7 +14,7 @@ namespace millrace {
 /// The parameters of a run that an author's file starts (a schedule's), `${}` in them and in defaults evaluated as of `at`.
 [[nodiscard]] Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at);
 
-[[nodiscard]] RunRow new_run_row(const DeployedFlow& flow, std::int64_t id, std::string staging_id, Json params, std::optional<Interval> interval,
-                                 Instant now);
+[[nodiscard]] RunRow new_run_row(const DeployedFlow& flow, std::int64_t id, std::string staging_id, Json params,
+                                 std::optional<Interval> interval, Instant now);
 
 } // namespace millrace

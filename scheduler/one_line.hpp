@@ -7,7 +7,8 @@
 namespace millrace {
 
 [[nodiscard]] inline std::string one_line(std::string text) {
-    std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
     text.erase(text.find_last_not_of(' ') + 1);
     return text;
 }

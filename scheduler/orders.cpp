@@ -64,7 +64,8 @@ RunContext run_context(const RunRow& row, const FlowPlan& flow) {
     if (row.interval_end) c.interval_end = to_rfc3339(*row.interval_end);
     c.chunk_number = row.chunk_number;
     c.full_refresh = row.options.value("full_refresh", false);
-    if (row.options.contains("limit_rows") && row.options.at("limit_rows").is_number_integer()) c.limit_rows = row.options.at("limit_rows").get<std::int64_t>();
+    if (row.options.contains("limit_rows") && row.options.at("limit_rows").is_number_integer())
+        c.limit_rows = row.options.at("limit_rows").get<std::int64_t>();
     return c;
 }
 

@@ -16,7 +16,8 @@ namespace millrace {
 [[nodiscard]] std::string log_file(const std::string& staging, const RunRow& row, const std::string& task, const Json& item, int attempt);
 
 /// Without `id`. Throws Error for a connection or a reference that cannot be resolved.
-[[nodiscard]] AttemptOrder attempt_order(const RunRow& row, const RunPlan& plan, TaskKey key, const std::string& staging, Connections& connections);
+[[nodiscard]] AttemptOrder attempt_order(const RunRow& row, const RunPlan& plan, TaskKey key, const std::string& staging,
+                                         Connections& connections);
 
 enum class Question { When, Items };
 [[nodiscard]] EvaluateOrder evaluate_order(const RunRow& row, const RunPlan& plan, int task, Question question);

@@ -15,7 +15,8 @@ namespace millrace {
 namespace {
 
 Json as_int(const Json& v) {
-    if (v.is_number_unsigned() && v.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return nullptr;
+    if (v.is_number_unsigned() && v.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        return nullptr;
     if (v.is_number_integer()) return v;
     if (!v.is_string()) return nullptr;
     const auto text = v.get<std::string>();
@@ -66,7 +67,8 @@ Json converted(const std::string& type, const Json& v) {
 bool holds_nul(const Json& v) {
     if (v.is_string()) return v.get_ref<const std::string&>().find('\0') != std::string::npos;
     return v.is_structured() && (std::any_of(v.begin(), v.end(), holds_nul) ||
-                                 (v.is_object() && std::any_of(v.items().begin(), v.items().end(), [](const auto& m) { return m.key().find('\0') != std::string::npos; })));
+                                 (v.is_object() && std::any_of(v.items().begin(), v.items().end(),
+                                                               [](const auto& m) { return m.key().find('\0') != std::string::npos; })));
 }
 
 /// A limit as a person wrote it: an int's has no `.0`.
@@ -99,7 +101,8 @@ Json checked_value(const ParamSpec& param, const Json& value, std::vector<std::s
     }
     Json typed = converted(param.type, value);
     if (typed.is_null()) {
-        mistakes.push_back("parameter " + param.name + " is of type " + param.type + ", which " + value.dump(-1, ' ', false, Json::error_handler_t::replace) + " is not");
+        mistakes.push_back("parameter " + param.name + " is of type " + param.type + ", which " +
+                           value.dump(-1, ' ', false, Json::error_handler_t::replace) + " is not");
         return nullptr;
     }
     if (auto mistake = outside(param, typed); !mistake.empty()) mistakes.push_back("parameter " + mistake);
@@ -153,11 +156,13 @@ void check_connections(const FlowPlan& flow, const Json& params, const std::vect
     if (connections.empty()) return;
     for (const auto& param : flow.params) {
         const Json value = param.type == "connection" ? params.value(param.name, Json()) : Json();
-        if (!value.is_string() || std::find(connections.begin(), connections.end(), value.get<std::string>()) != connections.end()) continue;
+        if (!value.is_string() || std::find(connections.begin(), connections.end(), value.get<std::string>()) != connections.end())
+            continue;
         const auto name = value.get<std::string>();
         const auto near = nearest(name, connections);
         throw Refusal(Refusal::Kind::Invalid, "parameter " + param.name + ": there is no connection " + name,
-                      near.empty() ? "`millrace connections list` shows them; another one is declared in millrace.yaml" : "did you mean " + near + "?");
+                      near.empty() ? "`millrace connections list` shows them; another one is declared in millrace.yaml"
+                                   : "did you mean " + near + "?");
     }
 }
 

@@ -100,7 +100,8 @@ void PgJournal::write_or_bisect(Group group) {
     }
     std::stable_sort(group.begin(), group.end(), [](const RunChanges& a, const RunChanges& b) { return a.run_id < b.run_id; });
     if (group.front().run_id == group.back().run_id) {
-        spdlog::error("journal: PostgreSQL refuses the rows of run={} sqlstate={} error={}", group.front().run_id, last_refusal_.first, last_refusal_.second);
+        spdlog::error("journal: PostgreSQL refuses the rows of run={} sqlstate={} error={}", group.front().run_id, last_refusal_.first,
+                      last_refusal_.second);
         if (group.front().run_id) refused_runs_.insert(group.front().run_id);
         {
             std::lock_guard lock(mutex_);
@@ -177,7 +178,8 @@ bool PgJournal::reconnect(bool& arrived) {
             pqxx::nontransaction look(*connection_);
             // Without statistics the planner may read the whole table for each batch.
             look.exec("set enable_hashjoin = off; set enable_mergejoin = off; set enable_seqscan = off");
-            const auto row = look.exec_params("select journal_seq from millrace.node where id = $1 and epoch = $2::uuid", node_.id, node_.epoch);
+            const auto row =
+                look.exec_params("select journal_seq from millrace.node where id = $1 and epoch = $2::uuid", node_.id, node_.epoch);
             if (row.empty()) throw Fenced();
             const auto stored = row[0][0].as<std::int64_t>();
             if (stored != node_.sequence && stored != node_.sequence + 1) throw Fenced();

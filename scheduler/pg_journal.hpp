@@ -22,7 +22,7 @@ inline constexpr auto lease_length = std::chrono::seconds(10);
 
 struct NodeIdentity {
     std::string id;
-    std::string epoch;      ///< uuid
+    std::string epoch; ///< uuid
     std::int64_t sequence = 0;
 };
 

@@ -106,8 +106,10 @@ struct TaskRunArrays {
         if (row.is_new) value.add_json(row.value);
         if (plain) return;
         due_at.add_instant(row.due_at);
-        if (row.message.empty()) message.add_null();
-        else message.add_text(row.message);
+        if (row.message.empty())
+            message.add_null();
+        else
+            message.add_text(row.message);
         error.add_json(row.error);
         result.add_json(row.result);
     }
@@ -117,7 +119,8 @@ bool is_plain(const TaskRunRow& row) { return !row.due_at && row.message.empty()
 
 struct KeyHash {
     std::size_t operator()(const std::pair<std::int64_t, TaskKey>& k) const {
-        return static_cast<std::size_t>(k.first) * 0x9e3779b97f4a7c15ULL ^ (static_cast<std::size_t>(k.second.task) << 32 ^ static_cast<std::size_t>(k.second.item + 1)) * 0xbf58476d1ce4e5b9ULL;
+        return static_cast<std::size_t>(k.first) * 0x9e3779b97f4a7c15ULL ^
+               (static_cast<std::size_t>(k.second.task) << 32 ^ static_cast<std::size_t>(k.second.item + 1)) * 0xbf58476d1ce4e5b9ULL;
     }
 };
 
@@ -136,7 +139,8 @@ std::size_t write_task_runs(pqxx::work& work, std::span<RunChanges> group) {
                 const auto [at, fresh] = place.try_emplace({changes.run_id, row.key}, last.size());
                 if (!fresh) {
                     auto& earlier = *last[at->second].second;
-                    if (earlier.is_new && !std::exchange(row.is_new, true)) row.value = std::move(earlier.value); // once: a group may be written again
+                    if (earlier.is_new && !std::exchange(row.is_new, true))
+                        row.value = std::move(earlier.value); // once: a group may be written again
                     last[at->second].second = &row;
                     continue;
                 }
@@ -154,7 +158,8 @@ std::size_t write_task_runs(pqxx::work& work, std::span<RunChanges> group) {
                            a.state_name.take(), a.started_at.take(), a.finished_at.take(), more...);
     };
     if (auto& a = plain_inserts; a.rows) common("insert_plain_task_runs", a, a.value.take());
-    if (auto& a = inserts; a.rows) common("insert_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take(), a.value.take());
+    if (auto& a = inserts; a.rows)
+        common("insert_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take(), a.value.take());
     if (auto& a = plain_updates; a.rows) common("update_plain_task_runs", a);
     if (auto& a = updates; a.rows) common("update_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take());
     return last.size();
@@ -177,15 +182,16 @@ void write_attempts(pqxx::work& work, std::span<RunChanges> group) {
     }
     if (any_begun) work.exec_prepared("insert_attempts", run.take(), task.take(), item.take(), number.take(), log.take(), started.take());
     if (any_ended)
-        work.exec_prepared("update_attempts", e_run.take(), e_task.take(), e_item.take(), e_number.take(), e_state.take(), e_finished.take(), e_error.take());
+        work.exec_prepared("update_attempts", e_run.take(), e_task.take(), e_item.take(), e_number.take(), e_state.take(),
+                           e_finished.take(), e_error.take());
 }
 
 void write_run(pqxx::work& work, const RunRow& r, const std::string& epoch) {
     const bool over = is_final(r.state);
     work.exec_prepared("insert_run", r.id, r.flow, r.plan_hash, r.staging_id, r.run_key, unless_empty(r.idempotency_key),
                        unless_empty(r.request_hash), r.trigger, std::string(to_string(r.state)), r.state_name, fit_text(r.message),
-                       json(r.params), json(r.options), when(r.interval_start), when(r.interval_end), when(r.created_at), when(r.scheduled_for),
-                       when(r.started_at), when(r.finished_at), number(r.rerun_of), number(r.parent_id),
+                       json(r.params), json(r.options), when(r.interval_start), when(r.interval_end), when(r.created_at),
+                       when(r.scheduled_for), when(r.started_at), when(r.finished_at), number(r.rerun_of), number(r.parent_id),
                        r.chunk_of ? number(r.chunk_number) : std::nullopt, r.chunk_of ? number(r.chunk_of) : std::nullopt, json(r.summary),
                        over ? std::nullopt : Text(epoch));
 }
@@ -227,14 +233,14 @@ std::size_t write_group(pqxx::work& work, std::span<RunChanges> group, const std
     for (const auto& changes : group) {
         for (const auto key : changes.released) any_released = true, run.add(changes.run_id), task.add(key.task), item.add(key.item);
         for (const auto& e : changes.events)
-            work.exec_prepared("insert_event", timestamp_text(e.at), changes.run_id ? number(changes.run_id) : std::nullopt, unless_empty(e.flow),
-                               unless_empty(e.task), fit_text(e.kind), fit_text(e.message), json(e.details));
+            work.exec_prepared("insert_event", timestamp_text(e.at), changes.run_id ? number(changes.run_id) : std::nullopt,
+                               unless_empty(e.flow), unless_empty(e.task), fit_text(e.kind), fit_text(e.message), json(e.details));
     }
     if (any_released) work.exec_prepared("release_slots", run.take(), task.take(), item.take());
     for (const auto& changes : group)
         if (const auto& r = changes.run) {
-            work.exec_prepared("update_run", r->id, std::string(to_string(r->state)), r->state_name, fit_text(r->message), when(r->started_at),
-                               when(r->finished_at), json(r->summary));
+            work.exec_prepared("update_run", r->id, std::string(to_string(r->state)), r->state_name, fit_text(r->message),
+                               when(r->started_at), when(r->finished_at), json(r->summary));
             ++rows;
         }
     return rows;

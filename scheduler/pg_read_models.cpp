@@ -32,7 +32,10 @@ static std::map<std::string, Json> last_runs_by_flow(pqxx::work& w, const std::s
     std::map<std::string, Json> out;
     for (const auto& row : w.exec_prepared("last_runs", flow, limit)) {
         auto& list = out.try_emplace(row[0].c_str(), Json::array()).first->second;
-        list.push_back({{"id", row[1].as<std::int64_t>()}, {"state", row[2].c_str()}, {"created_at", time_or_null(row[3])}, {"finished_at", time_or_null(row[4])}});
+        list.push_back({{"id", row[1].as<std::int64_t>()},
+                        {"state", row[2].c_str()},
+                        {"created_at", time_or_null(row[3])},
+                        {"finished_at", time_or_null(row[4])}});
     }
     return out;
 }
@@ -108,8 +111,13 @@ asio::awaitable<std::shared_ptr<const FlowPlan>> PgReadModels::plan_of(std::stri
 asio::awaitable<Json> PgReadModels::schedules() {
     Json items = Json::array();
     for (const auto& s : s_.schedules.all()) {
-        Json line = {{"flow", s.flow}, {"number", s.number}, {"timezone", s.spec.timezone}, {"paused", s.paused || s.spec.paused},
-                     {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)}, {"next_local", s.next_local}, {"missed", s.spec.missed}};
+        Json line = {{"flow", s.flow},
+                     {"number", s.number},
+                     {"timezone", s.spec.timezone},
+                     {"paused", s.paused || s.spec.paused},
+                     {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)},
+                     {"next_local", s.next_local},
+                     {"missed", s.spec.missed}};
         line[s.spec.cron.empty() ? "every" : "cron"] = s.spec.cron.empty() ? span_text(s.spec.every) : Json(s.spec.cron);
         items.push_back(std::move(line));
     }
@@ -125,8 +133,13 @@ asio::awaitable<Json> PgReadModels::nodes() {
     auto work = [](pqxx::work& w) {
         Json items = Json::array();
         for (const auto& r : w.exec_prepared("node_list"))
-            items.push_back({{"id", r[0].c_str()}, {"alive", r[1].as<bool>()}, {"lease_until", time_or_null(r[2])}, {"started_at", time_or_null(r[3])},
-                             {"version", r[4].c_str()}, {"pid", r[5].as<int>()}, {"runs", r[6].as<int>()}});
+            items.push_back({{"id", r[0].c_str()},
+                             {"alive", r[1].as<bool>()},
+                             {"lease_until", time_or_null(r[2])},
+                             {"started_at", time_or_null(r[3])},
+                             {"version", r[4].c_str()},
+                             {"pid", r[5].as<int>()},
+                             {"runs", r[6].as<int>()}});
         return items;
     };
     Json items = co_await s_.database.run(std::move(work));
@@ -154,7 +167,10 @@ asio::awaitable<Json> PgReadModels::limits() {
             auto& key = keys[r[0].c_str()];
             ++key.slots;
             if (!r[5].as<bool>()) continue;
-            Json document = {{"run_id", r[1].as<std::int64_t>()}, {"task", nullptr}, {"item", r[3].as<int>() < 0 ? Json() : Json(r[3].as<int>())}, {"since", time_or_null(r[4])}};
+            Json document = {{"run_id", r[1].as<std::int64_t>()},
+                             {"task", nullptr},
+                             {"item", r[3].as<int>() < 0 ? Json() : Json(r[3].as<int>())},
+                             {"since", time_or_null(r[4])}};
             key.held.push_back({std::move(document), r[2].as<int>(), r[6].is_null() ? "" : r[6].c_str()});
         }
         return keys;
@@ -187,9 +203,14 @@ asio::awaitable<Json> PgReadModels::doctor() {
         return store;
     };
     Json store = co_await s_.database.run(std::move(work));
-    Json document = {{"version", version},       {"node", {{"id", s_.node}}}, {"store", std::move(store)},
-                     {"hosts", s_.host_list()},  {"journal", s_.journal()},   {"figures", figures()},
-                     {"flows", s_.catalogue.all().size()}, {"schedules", s_.schedules.all().size()}};
+    Json document = {{"version", version},
+                     {"node", {{"id", s_.node}}},
+                     {"store", std::move(store)},
+                     {"hosts", s_.host_list()},
+                     {"journal", s_.journal()},
+                     {"figures", figures()},
+                     {"flows", s_.catalogue.all().size()},
+                     {"schedules", s_.schedules.all().size()}};
     co_return document;
 }
 
@@ -204,7 +225,8 @@ Json PgReadModels::figures() const {
 const std::vector<Statement>& read_statements() {
     static const std::vector<Statement> all = [] {
         std::vector<Statement> both = run_statements();
-        both.insert(both.end(), {{"last_runs", last_runs}, {"node_list", node_list}, {"slot_list", slot_list}, {"store_facts", store_facts}});
+        both.insert(both.end(),
+                    {{"last_runs", last_runs}, {"node_list", node_list}, {"slot_list", slot_list}, {"store_facts", store_facts}});
         return both;
     }();
     return all;

@@ -55,7 +55,8 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
     const auto before = number_from(filter.after, std::numeric_limits<std::int64_t>::max());
     auto work = [filter, limit, before](pqxx::work& w) {
         std::vector<RunRow> rows;
-        for (const auto& row : w.exec_prepared("runs", filter.flow, text_array(filter.states), filter.parent, before, limit + 1)) rows.push_back(run_from(row));
+        for (const auto& row : w.exec_prepared("runs", filter.flow, text_array(filter.states), filter.parent, before, limit + 1))
+            rows.push_back(run_from(row));
         return rows;
     };
     const auto rows = co_await s_.database.run(std::move(work));
@@ -103,7 +104,8 @@ asio::awaitable<Json> PgReadModels::tasks(std::int64_t run_id, TaskFilter filter
     const int limit = std::clamp(filter.limit, 1, 10000);
     auto work = [run_id, task, item, only, states = filter.states, limit](pqxx::work& w) {
         std::vector<StoredTaskRun> rows;
-        for (const auto& r : w.exec_prepared("tasks", run_id, task, item, only, text_array(states), limit + 1)) rows.push_back(task_run_from(r));
+        for (const auto& r : w.exec_prepared("tasks", run_id, task, item, only, text_array(states), limit + 1))
+            rows.push_back(task_run_from(r));
         return rows;
     };
     const auto rows = co_await s_.database.run(std::move(work));
@@ -176,8 +178,13 @@ asio::awaitable<Json> PgReadModels::events(std::int64_t run_id) {
     auto work = [run_id](pqxx::work& w) {
         Json items = Json::array();
         for (const auto& r : w.exec_prepared("run_events", run_id))
-            items.push_back({{"id", r[0].as<std::int64_t>()}, {"at", time_or_null(r[1])}, {"run_id", run_id}, {"task", value_or_null(r[2])},
-                             {"kind", r[3].c_str()}, {"message", r[4].c_str()}, {"details", Json::parse(r[5].c_str())}});
+            items.push_back({{"id", r[0].as<std::int64_t>()},
+                             {"at", time_or_null(r[1])},
+                             {"run_id", run_id},
+                             {"task", value_or_null(r[2])},
+                             {"kind", r[3].c_str()},
+                             {"message", r[4].c_str()},
+                             {"details", Json::parse(r[5].c_str())}});
         return items;
     };
     Json items = co_await s_.database.run(std::move(work));
@@ -202,7 +209,9 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
         return Json::parse(file, nullptr, false);
     };
     const Json facts = co_await s_.database.on_pool(std::move(read));
-    if (!facts.is_object()) throw Refusal(Kind::NotFound, "the dataset of " + task + " is gone from the staging folder", "retention removed it; run the flow again");
+    if (!facts.is_object())
+        throw Refusal(Kind::NotFound, "the dataset of " + task + " is gone from the staging folder",
+                      "retention removed it; run the flow again");
     EvaluateOrder order;
     order.sql = "select * from \"" + task + "\" limit " + std::to_string(std::clamp(limit, 0, 1000));
     order.inputs[task] = manifest;

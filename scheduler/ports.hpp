@@ -28,9 +28,9 @@ public:
 struct CompiledFolder {
     std::string folder;
     struct File {
-        std::string flow;                   ///< name; of the file where the flow has none
-        std::optional<FlowPlan> plan;       ///< nothing: it has mistakes
-        Json diagnostics = Json::array();   ///< [{file, line, column, severity, message, hint}]
+        std::string flow;                 ///< name; of the file where the flow has none
+        std::optional<FlowPlan> plan;     ///< nothing: it has mistakes
+        Json diagnostics = Json::array(); ///< [{file, line, column, severity, message, hint}]
     };
     std::vector<File> files;
 };

@@ -16,24 +16,24 @@
 namespace millrace {
 
 struct RunFilter {
-    std::string flow;                ///< empty: all
-    std::vector<std::string> states; ///< empty: all
+    std::string flow;                   ///< empty: all
+    std::vector<std::string> states;    ///< empty: all
     std::optional<std::int64_t> parent; ///< chunks of this run; without it chunks are left out
-    int limit = 50;                  ///< at most 500
+    int limit = 50;                     ///< at most 500
     std::string after;
 };
 
 struct TaskFilter {
-    std::string task;                ///< empty: all
+    std::string task; ///< empty: all
     std::vector<std::string> states;
-    int limit = 1000;                ///< at most 10000
+    int limit = 1000; ///< at most 10000
     std::string after;
 };
 
 struct LogFilter {
-    std::string task;                ///< empty: all tasks, in the order in which their attempts began
-    int attempt = 0;                 ///< 0: all
-    std::string after;               ///< the `next` of the previous answer
+    std::string task;  ///< empty: all tasks, in the order in which their attempts began
+    int attempt = 0;   ///< 0: all
+    std::string after; ///< the `next` of the previous answer
     int limit = 1000;
 };
 

@@ -4,11 +4,13 @@
 
 namespace millrace {
 
-std::map<int, TaskRunDetails> reusable(const FlowPlan& then, const FlowPlan& now, const std::vector<StoredTaskRun>& task_runs, const std::string& from) {
+std::map<int, TaskRunDetails> reusable(const FlowPlan& then, const FlowPlan& now, const std::vector<StoredTaskRun>& task_runs,
+                                       const std::string& from) {
     const Json old_tasks = Json(then).at("tasks"), new_tasks = Json(now).at("tasks");
     std::map<std::string, const StoredTaskRun*> completed;
     for (const auto& run : task_runs)
-        if (run.key.item < 0 && run.run.state == State::Completed) completed[then.tasks.at(static_cast<std::size_t>(run.key.task)).name] = &run;
+        if (run.key.item < 0 && run.run.state == State::Completed)
+            completed[then.tasks.at(static_cast<std::size_t>(run.key.task)).name] = &run;
     std::map<std::string, Json> definitions;
     for (std::size_t i = 0; i < then.tasks.size(); ++i) {
         Json definition = old_tasks[i];

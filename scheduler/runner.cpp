@@ -15,18 +15,20 @@
 
 namespace millrace {
 
-Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots, RunIds& ids,
-               EventHub& events, Settings settings)
+Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots,
+               RunIds& ids, EventHub& events, Settings settings)
     : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), slots_(slots), ids_(ids), events_(events),
       settings_(std::move(settings)), random_(settings_.seed) {
     hosts_.listen(*this);
 }
 
 std::string Runner::new_uuid() {
-    const std::uint64_t high = (random_() & 0xffffffffffff0fffULL) | 0x4000ULL, low = (random_() & 0x3fffffffffffffffULL) | 0x8000000000000000ULL;
+    const std::uint64_t high = (random_() & 0xffffffffffff0fffULL) | 0x4000ULL,
+                        low = (random_() & 0x3fffffffffffffffULL) | 0x8000000000000000ULL;
     char text[40];
-    std::snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", static_cast<unsigned>(high >> 32), static_cast<unsigned>(high >> 16 & 0xffff),
-                  static_cast<unsigned>(high & 0xffff), static_cast<unsigned>(low >> 48), static_cast<unsigned long long>(low & 0xffffffffffffULL));
+    std::snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", static_cast<unsigned>(high >> 32),
+                  static_cast<unsigned>(high >> 16 & 0xffff), static_cast<unsigned>(high & 0xffff), static_cast<unsigned>(low >> 48),
+                  static_cast<unsigned long long>(low & 0xffffffffffffULL));
     return text;
 }
 
@@ -80,9 +82,10 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
     run.pending.refused = std::move(no);
     if (!run.row.parent_id) by_flow_[run.row.flow].push_back(id);
     // Only a run that the store took takes the place of others.
-    if (overlap == "cancel_previous") then(run, [this, id, others] {
-        for (const auto other : others) cancel(other, "run " + std::to_string(id) + " takes its place", {});
-    });
+    if (overlap == "cancel_previous")
+        then(run, [this, id, others] {
+            for (const auto other : others) cancel(other, "run " + std::to_string(id) + " takes its place", {});
+        });
     if (admission == Admission::Begun) begin(run);
     if (auto* r = live(id)) record(*r);
     dispatch();
@@ -101,7 +104,8 @@ void Runner::begin_tasks(LiveRun& run) {
     run.machine = std::make_unique<RunPlan>(run.start.plan, seed);
     const auto now = clock_.now();
     for (auto& [task, result] : run.start.reused) run.machine->reuse(task, std::move(result), now);
-    for (const auto& [task, result] : run.start.reused) append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(task)].name, run.machine->at({task, -1}));
+    for (const auto& [task, result] : run.start.reused)
+        append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(task)].name, run.machine->at({task, -1}));
     run.start.reused.clear();
     run.machine->begin(now);
     pump(run.row.id);
@@ -131,8 +135,10 @@ void Runner::retire(std::int64_t run_id) {
     }
     auto& list = by_flow_[run.row.flow];
     std::erase(list, run_id);
-    if (list.empty()) by_flow_.erase(run.row.flow);
-    else start_queued(run.row.flow);
+    if (list.empty())
+        by_flow_.erase(run.row.flow);
+    else
+        start_queued(run.row.flow);
     dispatch();
 }
 
@@ -227,8 +233,10 @@ void Runner::start_own(LiveRun& run, TaskKey key) {
             const auto due = now + std::chrono::seconds(task.options.value("timeout_seconds", std::int64_t{7 * 86400}));
             return machine.await_approval(key, question.is_string() ? question.get<std::string>() : question.dump(), due, now);
         }
-        if (task.verb == Verb::Wait && task.options.value("sql", "").empty()) return machine.wait_until(key, wait_end(run.row, machine, key, now), now);
-        throw Error(ErrorClass::Permanent, "task " + task.name + ": this kind of task cannot run here", "deploy the flow again with this version");
+        if (task.verb == Verb::Wait && task.options.value("sql", "").empty())
+            return machine.wait_until(key, wait_end(run.row, machine, key, now), now);
+        throw Error(ErrorClass::Permanent, "task " + task.name + ": this kind of task cannot run here",
+                    "deploy the flow again with this version");
     } catch (const Error& e) {
         AttemptDone done;
         done.outcome = "failed";

@@ -43,9 +43,9 @@ public:
 /// What a run begins with besides its row.
 struct RunStart {
     std::shared_ptr<const FlowPlan> plan;
-    std::map<int, TaskRunDetails> reused;         ///< a re-run: results that stand
+    std::map<int, TaskRunDetails> reused; ///< a re-run: results that stand
     std::optional<FiringRow> firing;
-    bool catch_up = false;                        ///< a missed firing: queues whatever `overlap` says
+    bool catch_up = false; ///< a missed firing: queues whatever `overlap` says
 };
 
 struct LiveRun {
@@ -53,14 +53,14 @@ struct LiveRun {
     RunStart start;
     std::unique_ptr<RunPlan> machine; ///< nothing while queued, and for a run in chunks
     bool begun = false;
-    RunChanges pending;               ///< gathers until the next record()
-    std::vector<OrderId> to_start;    ///< recorded in `pending`
-    std::set<OrderId> attempts;       ///< under way
+    RunChanges pending;            ///< gathers until the next record()
+    std::vector<OrderId> to_start; ///< recorded in `pending`
+    std::set<OrderId> attempts;    ///< under way
     Clock::TimerId timer = 0;
     std::optional<Instant> timer_at;
-    bool closing = false;             ///< its end is submitted
-    bool stored = false;              ///< its row is committed
-    bool held = false;                ///< resumed, its slots not yet claimed again: nothing of it begins
+    bool closing = false; ///< its end is submitted
+    bool stored = false;  ///< its row is committed
+    bool held = false;    ///< resumed, its slots not yet claimed again: nothing of it begins
     Json loads = Json::array();
 
     // Of a run in chunks. `row.options.chunks_done` lists the numbers that an earlier run completed.
@@ -79,8 +79,8 @@ public:
         int turn = 4096;                  ///< decisions per turn of the loop: others get their turn too
         std::size_t most_backlog = 20000; ///< rows on their way to the store before runs wait
     };
-    Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots, RunIds& ids,
-           EventHub& events, Settings settings);
+    Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots,
+           RunIds& ids, EventHub& events, Settings settings);
 
     enum class Admission { Begun, Queued, Skipped };
     /// Takes a new run; its id, flow, params, interval and so on are set. `committed` and `refused` as in RunChanges.
@@ -131,12 +131,14 @@ private:
         AttemptProgress progress;
     };
     struct Waiting {
-        int priority;          ///< lower goes first
-        std::uint64_t number;  ///< in order of arrival
+        int priority;         ///< lower goes first
+        std::uint64_t number; ///< in order of arrival
         std::int64_t run_id;
         TaskKey key;
         bool has_slots;
-        friend bool operator<(const Waiting& a, const Waiting& b) { return std::tie(a.priority, a.number) < std::tie(b.priority, b.number); }
+        friend bool operator<(const Waiting& a, const Waiting& b) {
+            return std::tie(a.priority, a.number) < std::tie(b.priority, b.number);
+        }
     };
 
     LiveRun* live(std::int64_t run_id);
@@ -149,7 +151,8 @@ private:
     void start_own(LiveRun& run, TaskKey key);
     void ask_host(LiveRun& run, int task, bool items);
     void record(LiveRun& run);
-    void committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed, bool over);
+    void committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,
+                   bool over);
     void refused(std::int64_t run_id, const std::string& sqlstate, const std::string& message);
     void retire(std::int64_t run_id);
     void start_queued(const std::string& flow);

@@ -43,7 +43,8 @@ void Runner::dispatch() {
     std::set<std::int64_t> touched;
     for (int kind = 0; kind < Kinds; ++kind) {
         auto& queue = waiting_[static_cast<std::size_t>(kind)];
-        while (!queue.empty() && hosts_.free_places(sample_verb[static_cast<std::size_t>(kind)]) > reserved_[static_cast<std::size_t>(kind)]) {
+        while (!queue.empty() &&
+               hosts_.free_places(sample_verb[static_cast<std::size_t>(kind)]) > reserved_[static_cast<std::size_t>(kind)]) {
             const Waiting next = *queue.begin();
             queue.erase(queue.begin());
             auto* run = live(next.run_id);
@@ -100,8 +101,9 @@ void Runner::hand_over(OrderId id) {
     std::filesystem::create_directories(a.order.staging, made);
     if (!made) std::filesystem::create_directories(std::filesystem::path(a.order.log).parent_path(), made);
     if (made)
-        return attempt_done(failed_done(id, "failed", {"resource", "cannot make the folder " + a.order.staging + ": " + made.message(),
-                                                       "check the free space and the rights of the staging folder", 0}));
+        return attempt_done(failed_done(id, "failed",
+                                        {"resource", "cannot make the folder " + a.order.staging + ": " + made.message(),
+                                         "check the free space and the rights of the staging folder", 0}));
     hosts_.start(std::move(a.order));
 }
 

@@ -65,8 +65,10 @@ void Runner::next_chunk(LiveRun& run) {
     run.row.state_name = "Running";
     run.row.message = "chunk " + std::to_string(child.chunk_number) + " of " + std::to_string(child.chunk_of);
     if (!run.row.started_at) run.row.started_at = clock_.now();
-    if (!run.pending.new_run) run.pending.run = run.row;
-    else run.pending.new_run = run.row;
+    if (!run.pending.new_run)
+        run.pending.run = run.row;
+    else
+        run.pending.new_run = run.row;
     record(run);
     RunStart start;
     start.plan = run.start.plan;
@@ -82,7 +84,8 @@ void Runner::chunk_ended(LiveRun& parent, const LiveRun& child) {
     const std::string which = "chunk " + std::to_string(child.row.chunk_number) + " of " + std::to_string(child.row.chunk_of);
     if (parent.stopping) return end_parent(parent, State::Cancelled, "Cancelled", parent.row.message);
     if (child.row.state == State::Completed) return next_chunk(parent);
-    end_parent(parent, child.row.state == State::Skipped ? State::Failed : child.row.state, child.row.state_name, which + ": " + child.row.message);
+    end_parent(parent, child.row.state == State::Skipped ? State::Failed : child.row.state, child.row.state_name,
+               which + ": " + child.row.message);
 }
 
 void Runner::end_parent(LiveRun& parent, State state, const std::string& name, const std::string& message) {
@@ -120,7 +123,8 @@ void Runner::resume_all(std::vector<Resumed> runs) {
     for (const auto& flow : flows) {
         start_queued(flow);
         for (const auto id : active(flow))
-            if (auto* run = live(id); run && !run->begun && run->start.plan->overlap == "allow" && run->row.state_name != "Queued") begin(*run); // queued: a catch-up
+            if (auto* run = live(id); run && !run->begun && run->start.plan->overlap == "allow" && run->row.state_name != "Queued")
+                begin(*run); // queued: a catch-up
     }
     dispatch();
 }
@@ -147,7 +151,8 @@ void Runner::resume_one(Resumed& r) {
                          r.row.state_name == "TimingOut" ? RunPlan::Ending::TimedOut : RunPlan::Ending::Cancelled, r.row.message);
     const std::string error = error_json({"crashed", "the daemon that drove this attempt ended", "", 0}).dump();
     for (const auto key : lost)
-        if (const int attempts = run.machine->at(key).attempts; attempts > 0) run.pending.ended.push_back({key, attempts, State::Crashed, {}, {}, now, error});
+        if (const int attempts = run.machine->at(key).attempts; attempts > 0)
+            run.pending.ended.push_back({key, attempts, State::Crashed, {}, {}, now, error});
     event(run, "", "resumed", "a daemon took the run over; " + std::to_string(lost.size()) + " attempts begin again", Json::object());
     if (!r.plan->limits.empty()) { // its slots went with the epoch of the daemon that ended; another run may have them
         run.held = true;
@@ -176,7 +181,8 @@ void Runner::resume_parent(LiveRun& run, const std::vector<RunRow>& children) {
     if (run.child) return void(cancel(run.child, run.row.message, {}));
     if (run.stopping) return end_parent(run, State::Cancelled, "Cancelled", run.row.message);
     if (!last || last->state == State::Completed) return next_chunk(run);
-    end_parent(run, last->state, last->state_name, "chunk " + std::to_string(last->chunk_number) + " of " + std::to_string(last->chunk_of) + ": " + last->message);
+    end_parent(run, last->state, last->state_name,
+               "chunk " + std::to_string(last->chunk_number) + " of " + std::to_string(last->chunk_of) + ": " + last->message);
 }
 
 } // namespace millrace

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t most_told = 500; ///< task runs of one commit that listeners hear of one by one
 
 TaskRunRow row_of(TaskKey key, const TaskRun& run, bool is_new) {
-    TaskRunRow row{key, is_new, run.attempts, run.charged, run.state, run.state_name, run.started_at, run.finished_at, run.due_at, {}, {}, {}, {}};
+    TaskRunRow row{key,        is_new, run.attempts, run.charged, run.state, run.state_name, run.started_at, run.finished_at,
+                   run.due_at, {},     {},           {},          {}};
     if (const auto* d = run.details.get()) {
         const auto text = [](const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); };
         row.message = d->message;
@@ -69,14 +70,15 @@ void Runner::record(LiveRun& run) {
     changes.run_id = run.row.id;
     const bool told = !changed.empty(); // a client that misses single task runs sees the run's counts
     if (!events_.heard() || changed.size() > most_told) changed.clear();
-    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed), run_changed = run_changed || told, over,
-                     released = out.released, then = std::move(out.committed)] {
+    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed),
+                     run_changed = run_changed || told, over, released = out.released, then = std::move(out.committed)] {
         if (then) then();
         committed(id, to_start, changed, run_changed, over);
         for (const auto key : released) slots_moving_.erase({id, key});
         if (!released.empty()) retry_claims();
     };
-    out.refused = [this, id = run.row.id, released = out.released, then = std::move(out.refused)](const std::string& sqlstate, const std::string& message) {
+    out.refused = [this, id = run.row.id, released = out.released, then = std::move(out.refused)](const std::string& sqlstate,
+                                                                                                  const std::string& message) {
         if (then) then(sqlstate, message);
         for (const auto key : released) give_back(id, key);
         refused(id, sqlstate, message);
@@ -85,7 +87,8 @@ void Runner::record(LiveRun& run) {
 }
 
 /// The side effects of what is now durable.
-void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed, bool over) {
+void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,
+                       bool over) {
     if (auto* run = live(run_id)) run->stored = true;
     for (const auto id : to_start) hand_over(id);
     if (auto* run = live(run_id); run && events_.heard()) {

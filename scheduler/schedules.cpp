@@ -94,8 +94,8 @@ bool Schedules::fire(StoredSchedule& s) {
     auto [late, on_time_now, next, late_count] = passed(s, clock_.now());
     if (s.spec.missed == "last" && !on_time_now.empty()) late.clear();
     if (late_count > 0)
-        spdlog::warn("schedule of flow={} was due at {}: {} firings are late, {} of them run now (missed: {})", s.flow, to_rfc3339(*s.next_at), late_count,
-                     late.size(), s.spec.missed);
+        spdlog::warn("schedule of flow={} was due at {}: {} firings are late, {} of them run now (missed: {})", s.flow,
+                     to_rfc3339(*s.next_at), late_count, late.size(), s.spec.missed);
     const std::size_t catch_ups = late.size();
     auto chosen = std::move(late);
     chosen.insert(chosen.end(), on_time_now.begin(), on_time_now.end());
@@ -124,11 +124,13 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
     if (id == 0) return false;
     FiringRow row_of_firing{s.flow, s.number, firing.at, firing.local, s.next_at, s.next_local};
     try {
-        RunRow row = new_run_row(*flow, id, runner_.new_uuid(), Json::object(), run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
+        RunRow row = new_run_row(*flow, id, runner_.new_uuid(), Json::object(),
+                                 run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
         row.trigger = "schedule";
         row.scheduled_for = firing.at;
         row.params = params_at(row, *flow->plan, s.spec.params, firing.at);
-        row.run_key = sha256_hex("schedule\n" + s.flow + "\n" + to_rfc3339(firing.at) + (s.spec.params.empty() ? "" : "\n" + s.spec.params.dump()));
+        row.run_key =
+            sha256_hex("schedule\n" + s.flow + "\n" + to_rfc3339(firing.at) + (s.spec.params.empty() ? "" : "\n" + s.spec.params.dump()));
         RunStart start;
         start.plan = flow->plan;
         start.catch_up = catch_up;

@@ -29,7 +29,7 @@ public:
 private:
     /// What of a schedule is due now: in order, and what comes after it.
     struct Passed {
-        std::vector<Firing> late;    ///< by its policy: the last one, or as many as go at once, or none
+        std::vector<Firing> late; ///< by its policy: the last one, or as many as go at once, or none
         std::vector<Firing> on_time;
         std::optional<Firing> next;
         std::size_t late_count = 0;

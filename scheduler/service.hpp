@@ -34,12 +34,12 @@ public:
 
 struct TriggerRequest {
     std::string flow;
-    Json params = Json::object();                     ///< by name; checked against the flow's params, defaults are filled in
+    Json params = Json::object();                            ///< by name; checked against the flow's params, defaults are filled in
     std::optional<std::string> interval_start, interval_end; ///< a date or RFC 3339; both or none
-    std::string idempotency_key;                      ///< empty: none
+    std::string idempotency_key;                             ///< empty: none
     std::optional<std::int64_t> limit_rows;
     bool full_refresh = false;
-    std::string trigger = "api";                      ///< api | cli
+    std::string trigger = "api"; ///< api | cli
 };
 
 struct TriggerResult {
@@ -55,7 +55,7 @@ struct TriggerResult {
 struct RerunRequest {
     std::int64_t run_id = 0;
     enum class From { Start, Failed, Task } from = From::Start;
-    std::string task;            ///< for From::Task: this one and everything after it
+    std::string task; ///< for From::Task: this one and everything after it
     std::string trigger = "rerun";
 };
 
@@ -66,7 +66,8 @@ struct DeployRequest {
 
 /// What changed, as Server-Sent Events tell it: `type` run | task_run | progress | log | flow, `data` the document.
 struct EngineEvent {
-    EngineEvent(std::string event_type, std::int64_t run, Json document) : type(std::move(event_type)), run_id(run), data(std::move(document)) {}
+    EngineEvent(std::string event_type, std::int64_t run, Json document)
+        : type(std::move(event_type)), run_id(run), data(std::move(document)) {}
     std::string type;
     std::int64_t run_id = 0; ///< 0: of no run
     Json data;
@@ -87,8 +88,10 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Json> cancel(std::int64_t run_id, std::string by) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> pause(std::int64_t run_id, std::string by) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> resume(std::int64_t run_id, std::string by) = 0;
-    [[nodiscard]] virtual boost::asio::awaitable<Json> approve(std::int64_t run_id, std::string task, std::string comment, std::string by) = 0;
-    [[nodiscard]] virtual boost::asio::awaitable<Json> reject(std::int64_t run_id, std::string task, std::string comment, std::string by) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Json> approve(std::int64_t run_id, std::string task, std::string comment,
+                                                               std::string by) = 0;
+    [[nodiscard]] virtual boost::asio::awaitable<Json> reject(std::int64_t run_id, std::string task, std::string comment,
+                                                              std::string by) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> rerun(RerunRequest request) = 0;
 
     /// Holds or releases all schedules of a flow. Returns the flow document.

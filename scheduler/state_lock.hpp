@@ -20,9 +20,11 @@ public:
         std::filesystem::create_directories(folder);
         const std::string path = folder + "/node.lock";
         fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (fd_ < 0) throw Error(ErrorClass::Resource, "cannot open " + path + ": " + std::strerror(errno), "check the rights of the state folder");
+        if (fd_ < 0)
+            throw Error(ErrorClass::Resource, "cannot open " + path + ": " + std::strerror(errno), "check the rights of the state folder");
         if (flock(fd_, LOCK_EX | LOCK_NB) != 0)
-            throw Error(ErrorClass::Permanent, "another millrace daemon uses the state folder " + folder, "stop it, or give this one another `state` folder");
+            throw Error(ErrorClass::Permanent, "another millrace daemon uses the state folder " + folder,
+                        "stop it, or give this one another `state` folder");
     }
     ~StateLock() {
         if (fd_ >= 0) close(fd_);

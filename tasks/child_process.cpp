@@ -30,7 +30,8 @@ constexpr std::size_t longest_line = 64 << 10;
 class Pipe {
 public:
     Pipe() {
-        if (::pipe2(ends_.data(), O_CLOEXEC) != 0) throw Error(ErrorClass::Resource, std::string("no pipe for a command: ") + std::strerror(errno));
+        if (::pipe2(ends_.data(), O_CLOEXEC) != 0)
+            throw Error(ErrorClass::Resource, std::string("no pipe for a command: ") + std::strerror(errno));
     }
     Pipe(const Pipe&) = delete;
     ~Pipe() {
@@ -96,7 +97,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
     const int null = ::open("/dev/null", O_RDONLY);
-    if (null >= 0 && ::dup2(null, 0) == 0 && ::dup2(out, 1) == 1 && ::dup2(err, 2) == 2 && ::chdir(folder) == 0) ::execvpe(argv[0], argv, envp);
+    if (null >= 0 && ::dup2(null, 0) == 0 && ::dup2(out, 1) == 1 && ::dup2(err, 2) == 2 && ::chdir(folder) == 0)
+        ::execvpe(argv[0], argv, envp);
     const int code = errno;
     [[maybe_unused]] const ssize_t told = ::write(report, &code, sizeof code);
     ::_exit(127);
@@ -137,7 +139,8 @@ bool has_ended(pid_t pid) {
 
 int take_end(pid_t pid) {
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     return status;
 }
 
@@ -155,8 +158,10 @@ int ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
         for (pollfd& source : sources) {
             if (source.fd < 0 || source.fd == end || source.revents == 0) continue;
             const ssize_t n = ::read(source.fd, block.data(), block.size());
-            if (n > 0) (source.fd == out ? out_lines : err_lines).add({block.data(), static_cast<std::size_t>(n)});
-            else source.fd = -1;
+            if (n > 0)
+                (source.fd == out ? out_lines : err_lines).add({block.data(), static_cast<std::size_t>(n)});
+            else
+                source.fd = -1;
         }
         const Steady::time_point now = Steady::now();
         if (stopping_ && !told_to_stop) {

@@ -23,10 +23,15 @@ std::string upper(std::string text) {
 
 /// One spelling for each type that has several, so that equal types compare equal.
 std::string canonical(const std::string& type) {
-    static const std::map<std::string, std::string> names{
-        {"TEXT", "VARCHAR"}, {"STRING", "VARCHAR"}, {"INT", "INTEGER"}, {"INT4", "INTEGER"}, {"INT8", "BIGINT"}, {"LONG", "BIGINT"}, {"INT2", "SMALLINT"},
-        {"SHORT", "SMALLINT"}, {"BOOL", "BOOLEAN"}, {"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"}, {"DATETIME", "TIMESTAMP"}, {"FLOAT8", "DOUBLE"},
-        {"FLOAT4", "FLOAT"}, {"REAL", "FLOAT"}, {"BYTEA", "BLOB"}, {"DECIMAL", "DECIMAL(18,3)"}, {"NUMERIC", "DECIMAL(18,3)"}};
+    static const std::map<std::string, std::string> names{{"TEXT", "VARCHAR"},         {"STRING", "VARCHAR"},
+                                                          {"INT", "INTEGER"},          {"INT4", "INTEGER"},
+                                                          {"INT8", "BIGINT"},          {"LONG", "BIGINT"},
+                                                          {"INT2", "SMALLINT"},        {"SHORT", "SMALLINT"},
+                                                          {"BOOL", "BOOLEAN"},         {"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"},
+                                                          {"DATETIME", "TIMESTAMP"},   {"FLOAT8", "DOUBLE"},
+                                                          {"FLOAT4", "FLOAT"},         {"REAL", "FLOAT"},
+                                                          {"BYTEA", "BLOB"},           {"DECIMAL", "DECIMAL(18,3)"},
+                                                          {"NUMERIC", "DECIMAL(18,3)"}};
     std::string text = upper(type);
     if (text.starts_with("NUMERIC(")) text = "DECIMAL" + text.substr(7);
     if (text.starts_with("DECIMAL(")) text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
@@ -36,7 +41,8 @@ std::string canonical(const std::string& type) {
 
 /// Decimal digits of an integer type, 0: it is none.
 int integer_digits(const std::string& type) {
-    static const std::map<std::string, int> digits{{"TINYINT", 3}, {"UTINYINT", 3}, {"SMALLINT", 5}, {"USMALLINT", 5}, {"INTEGER", 10}, {"UINTEGER", 10}, {"BIGINT", 19}, {"UBIGINT", 20}, {"HUGEINT", 39}, {"UHUGEINT", 39}};
+    static const std::map<std::string, int> digits{{"TINYINT", 3},   {"UTINYINT", 3}, {"SMALLINT", 5}, {"USMALLINT", 5}, {"INTEGER", 10},
+                                                   {"UINTEGER", 10}, {"BIGINT", 19},  {"UBIGINT", 20}, {"HUGEINT", 39},  {"UHUGEINT", 39}};
     const auto found = digits.find(type);
     return found == digits.end() ? 0 : found->second;
 }
@@ -59,7 +65,8 @@ bool always_fits(const Type& from, const std::string& to) {
     if (digits != 0 && wider > digits) return is_unsigned(name) || !is_unsigned(to);
     if (digits != 0 && decimal) return decimal->first - decimal->second >= digits;
     if (digits != 0 && to == "DOUBLE") return digits <= 10;
-    if (from.id == TypeId::Decimal && decimal) return decimal->second >= from.scale && decimal->first - decimal->second >= from.width - from.scale;
+    if (from.id == TypeId::Decimal && decimal)
+        return decimal->second >= from.scale && decimal->first - decimal->second >= from.width - from.scale;
     if (name == "FLOAT" && to == "DOUBLE") return true;
     return name == "DATE" && to == "TIMESTAMP";
 }
@@ -75,9 +82,12 @@ std::string text_misfit(const std::string& value, const std::string& type) {
         return "(" + failed + " OR NOT regexp_full_match(" + value + ", '\\s*[+-]?\\d*(\\.\\d{0," + std::to_string(scale) + "}0*)?\\s*'))";
     }
     if (type == "TIMESTAMP WITH TIME ZONE") // an instant has an offset; without one DuckDB takes UTC
-        return "(" + failed + " OR NOT regexp_full_match(" + value + ", '.*\\d:\\d{2}(:\\d{2}([.,]\\d+)?)?\\s*(Z|z|UTC|[+-]\\d{2}(:?\\d{2})?)\\s*'))";
-    if (type == "DATE") return "(" + failed + " OR " + cast(value, "TIMESTAMP") + " IS DISTINCT FROM CAST(" + cast(value, type) + " AS TIMESTAMP))";
-    if (type == "TIMESTAMP") return "(" + failed + " OR timezone('UTC', " + cast(value, "TIMESTAMPTZ") + ") IS DISTINCT FROM " + cast(value, type) + ")";
+        return "(" + failed + " OR NOT regexp_full_match(" + value +
+               ", '.*\\d:\\d{2}(:\\d{2}([.,]\\d+)?)?\\s*(Z|z|UTC|[+-]\\d{2}(:?\\d{2})?)\\s*'))";
+    if (type == "DATE")
+        return "(" + failed + " OR " + cast(value, "TIMESTAMP") + " IS DISTINCT FROM CAST(" + cast(value, type) + " AS TIMESTAMP))";
+    if (type == "TIMESTAMP")
+        return "(" + failed + " OR timezone('UTC', " + cast(value, "TIMESTAMPTZ") + ") IS DISTINCT FROM " + cast(value, type) + ")";
     return failed;
 }
 
@@ -94,11 +104,15 @@ void require_same_names(const std::vector<duckdb::Column>& found, const std::vec
     for (const ColumnSpec& c : contract) {
         if (find_column(found, c.name) != nullptr) continue;
         const std::string near = nearest(c.name, names);
-        throw Error(ErrorClass::Permanent, "the contract has a column '" + c.name + "' that the rows lack", near.empty() ? "" : "did you mean '" + near + "'?");
+        throw Error(ErrorClass::Permanent, "the contract has a column '" + c.name + "' that the rows lack",
+                    near.empty() ? "" : "did you mean '" + near + "'?");
     }
     for (const duckdb::Column& c : found) {
-        const bool known = std::any_of(contract.begin(), contract.end(), [&](const ColumnSpec& s) { return upper(s.name) == upper(c.name); });
-        if (!known) throw Error(ErrorClass::Permanent, "the rows have a column '" + c.name + "' that the contract lacks", "add it to `columns`, or leave it out of the SQL");
+        const bool known =
+            std::any_of(contract.begin(), contract.end(), [&](const ColumnSpec& s) { return upper(s.name) == upper(c.name); });
+        if (!known)
+            throw Error(ErrorClass::Permanent, "the rows have a column '" + c.name + "' that the contract lacks",
+                        "add it to `columns`, or leave it out of the SQL");
     }
 }
 
@@ -115,7 +129,8 @@ std::string stored_type(const std::string& type) {
     if (type == "INTERVAL" || type == "BIT" || type == "BIGNUM") return "VARCHAR";
     std::string out = type;
     for (const std::string wide : {"UHUGEINT", "HUGEINT"})
-        for (std::size_t at = upper(out).find(wide); at != std::string::npos; at = upper(out).find(wide)) out.replace(at, wide.size(), "DECIMAL(38,0)");
+        for (std::size_t at = upper(out).find(wide); at != std::string::npos; at = upper(out).find(wide))
+            out.replace(at, wide.size(), "DECIMAL(38,0)");
     return out;
 }
 
@@ -138,7 +153,9 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
         const duckdb::Column& source = *find_column(found, spec.name);
         const std::string name = quote_identifier(spec.name), before = "r." + quote_identifier(source.name), comma = i == 0 ? "" : ", ";
         if (const auto mistake = mixes_times(canonical(source.type.name), canonical(spec.type)))
-            throw Error(ErrorClass::Permanent, "column '" + spec.name + "' is " + source.type.name + " and declared " + spec.type + ": " + mistake->what, mistake->hint);
+            throw Error(ErrorClass::Permanent,
+                        "column '" + spec.name + "' is " + source.type.name + " and declared " + spec.type + ": " + mistake->what,
+                        mistake->hint);
         const bool same = canonical(source.type.name) == canonical(spec.type);
         typed += comma + (same ? before : cast(before, spec.type)) + " AS " + name;
         named += comma + name;
@@ -147,14 +164,17 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
         const std::string bad = misfit(before, source.type, spec.type);
         if (!bad.empty()) unfit += " WHEN " + bad + " THEN " + reason(spec.name, "does not fit " + spec.type, before);
         if (!spec.nullable) nulls += " WHEN " + name + " IS NULL THEN " + reason(spec.name, "is null", "");
-        if (!spec.check.empty()) checks += " WHEN NOT (" + spec.check + "\n) THEN " + reason(spec.name, "breaks check (" + spec.check + ")", name);
+        if (!spec.check.empty())
+            checks += " WHEN NOT (" + spec.check + "\n) THEN " + reason(spec.name, "breaks check (" + spec.check + ")", name);
     }
     const bool judged = !unfit.empty() || !nulls.empty() || !checks.empty();
     const std::string inner = "SELECT " + typed + (unfit.empty() ? ", CAST(NULL AS VARCHAR)" : ", CASE" + unfit + " END") + " AS _unfit" +
                               (judged ? ", {" + raw + "} AS _before" : "") + " FROM " + relation + " r";
-    const std::string rule = nulls.empty() && checks.empty() ? "_unfit" : "CASE WHEN _unfit IS NOT NULL THEN _unfit" + nulls + checks + " END";
+    const std::string rule =
+        nulls.empty() && checks.empty() ? "_unfit" : "CASE WHEN _unfit IS NOT NULL THEN _unfit" + nulls + checks + " END";
     const std::string ruled = "SELECT " + named + ", " + rule + " AS _rule" + (judged ? ", _before" : "") + " FROM (" + inner + ")";
-    out.select = "SELECT " + named + ", _rule, " + (judged ? "CASE WHEN _rule IS NOT NULL THEN CAST(to_json(_before) AS VARCHAR) END" : "CAST(NULL AS VARCHAR)") +
+    out.select = "SELECT " + named + ", _rule, " +
+                 (judged ? "CASE WHEN _rule IS NOT NULL THEN CAST(to_json(_before) AS VARCHAR) END" : "CAST(NULL AS VARCHAR)") +
                  " AS _raw FROM (" + ruled + ")";
     return out;
 }

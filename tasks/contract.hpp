@@ -15,12 +15,13 @@ inline constexpr const char* rule_column = "_rule"; ///< why the row is rejected
 inline constexpr const char* raw_column = "_raw";   ///< the row before the cast, as JSON; NULL unless rejected
 
 struct JudgedSql {
-    std::string select;  ///< the contract's columns, `_rule` and `_raw`, over the given relation
+    std::string select;             ///< the contract's columns, `_rule` and `_raw`, over the given relation
     std::vector<std::string> types; ///< of the contract's columns, in order
 };
 
 /// `relation` stands after FROM and gives columns `found`. Throws Error{Permanent} when names differ from the contract's.
-[[nodiscard]] JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& found, const std::vector<ColumnSpec>& contract);
+[[nodiscard]] JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& found,
+                              const std::vector<ColumnSpec>& contract);
 
 /// The type that a Parquet file keeps without loss: DuckDB writes HUGEINT, as integer sums are, as DOUBLE.
 [[nodiscard]] std::string stored_type(const std::string& type);

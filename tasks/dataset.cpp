@@ -30,7 +30,9 @@ struct Copied {
 };
 
 Copied copy_rows(duckdb::Connection& db, const std::string& sql, const duckdb::Bindings& values, const std::string& path) {
-    duckdb::Statement copy = db.prepare("COPY (" + sql + "\n) TO " + quote_literal(path) + " (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 30720, RETURN_STATS)"); // a row group waits in memory, one for each thread
+    duckdb::Statement copy = db.prepare(
+        "COPY (" + sql + "\n) TO " + quote_literal(path) +
+        " (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 30720, RETURN_STATS)"); // a row group waits in memory, one for each thread
     copy.bind(values);
     const Json stats = copy.run().rows(1).at(0);
     Copied out{stats.at("count").get<std::int64_t>(), 0};
@@ -48,8 +50,10 @@ public:
 
     WrittenDataset write() {
         std::filesystem::create_directories(request_.folder);
-        if (request_.contract.columns.empty()) write_plain();
-        else write_judged();
+        if (request_.contract.columns.empty())
+            write_plain();
+        else
+            write_judged();
         run_checks();
         const std::string path = write_manifest(request_.folder, manifest_);
         return {manifest_, path};
@@ -69,7 +73,8 @@ private:
             names += (names.empty() ? "" : ", ") + (stored == c.type.name ? name : "CAST(" + name + " AS " + stored + ") AS " + name);
             manifest_.columns.push_back({c.name, stored});
         }
-        const Copied copied = copy_rows(db_, as_they_are ? sql_ : "SELECT " + names + " FROM (" + sql_ + "\n)", *request_.values, path(part));
+        const Copied copied =
+            copy_rows(db_, as_they_are ? sql_ : "SELECT " + names + " FROM (" + sql_ + "\n)", *request_.values, path(part));
         add_part(part, copied.rows);
     }
 
@@ -81,7 +86,8 @@ private:
         const Copied copied = copy_rows(db_, judged.select, *request_.values, path(part));
         const std::string rows = "read_parquet(" + quote_literal(path(part)) + ", file_row_number = true)";
         const std::string also = other_violations(rows);
-        const bool sound = copied.ruled == 0 && (also.empty() || db_.query("SELECT count(*) = 0 FROM (" + also + ")").single_value().get<bool>());
+        const bool sound =
+            copied.ruled == 0 && (also.empty() || db_.query("SELECT count(*) = 0 FROM (" + also + ")").single_value().get<bool>());
         if (sound) return add_part(part, copied.rows);
         reject(part, rows, also, copied.rows + manifest_.rejected);
     }
@@ -92,13 +98,16 @@ private:
         for (const ColumnSpec& c : request_.contract.columns) {
             const std::string name = quote_identifier(c.name), join = out.empty() ? "" : "\nUNION ALL ";
             if (c.unique && repeats(name, rows))
-                out += join + "SELECT place, " + quote_literal(c.name + ": '") + " || left(CAST(v AS VARCHAR), 100) || ''' is there twice' AS why FROM (SELECT file_row_number AS place, " +
-                       name + " AS v, row_number() OVER (PARTITION BY " + name + " ORDER BY file_row_number) AS nth FROM " + rows + " WHERE _rule IS NULL AND " + name +
-                       " IS NOT NULL) WHERE nth > 1";
+                out += join + "SELECT place, " + quote_literal(c.name + ": '") +
+                       " || left(CAST(v AS VARCHAR), 100) || ''' is there twice' AS why FROM (SELECT file_row_number AS place, " + name +
+                       " AS v, row_number() OVER (PARTITION BY " + name + " ORDER BY file_row_number) AS nth FROM " + rows +
+                       " WHERE _rule IS NULL AND " + name + " IS NOT NULL) WHERE nth > 1";
             if (!c.references_task.empty())
-                out += (out.empty() ? "" : "\nUNION ALL ") + ("SELECT file_row_number AS place, " + quote_literal(c.name + ": '") + " || left(CAST(t." + name + " AS VARCHAR), 100) || " +
-                       quote_literal("' is not in " + c.references_task + "(" + c.references_column + ")") + " AS why FROM " + rows + " t WHERE _rule IS NULL AND t." + name +
-                       " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " + quote_identifier(c.references_task) + " u WHERE u." + quote_identifier(c.references_column) + " = t." + name + ")");
+                out += (out.empty() ? "" : "\nUNION ALL ") +
+                       ("SELECT file_row_number AS place, " + quote_literal(c.name + ": '") + " || left(CAST(t." + name +
+                        " AS VARCHAR), 100) || " + quote_literal("' is not in " + c.references_task + "(" + c.references_column + ")") +
+                        " AS why FROM " + rows + " t WHERE _rule IS NULL AND t." + name + " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " +
+                        quote_identifier(c.references_task) + " u WHERE u." + quote_identifier(c.references_column) + " = t." + name + ")");
         }
         return out;
     }
@@ -106,12 +115,17 @@ private:
     /// The cheap question first: a window over all rows is only worth its memory when something may repeat. Hashes need less of it
     /// than values; two values with one hash only cost the window.
     [[nodiscard]] bool repeats(const std::string& name, const std::string& rows) const {
-        return db_.query("SELECT count(" + name + ") > count(DISTINCT hash(" + name + ")) FROM " + rows + " WHERE _rule IS NULL AND " + name + " IS NOT NULL").single_value().get<bool>();
+        return db_
+            .query("SELECT count(" + name + ") > count(DISTINCT hash(" + name + ")) FROM " + rows + " WHERE _rule IS NULL AND " + name +
+                   " IS NOT NULL")
+            .single_value()
+            .get<bool>();
     }
 
     void reject(const std::string& part, const std::string& rows, const std::string& also, std::int64_t total) {
-        db_.query("CREATE OR REPLACE TEMP TABLE _rejected AS SELECT place, min(why) AS why FROM (SELECT file_row_number AS place, _rule AS why FROM " + rows +
-                  " WHERE _rule IS NOT NULL" + (also.empty() ? "" : "\nUNION ALL " + also) + ") GROUP BY place");
+        db_.query("CREATE OR REPLACE TEMP TABLE _rejected AS SELECT place, min(why) AS why FROM (SELECT file_row_number AS place, _rule AS "
+                  "why FROM " +
+                  rows + " WHERE _rule IS NOT NULL" + (also.empty() ? "" : "\nUNION ALL " + also) + ") GROUP BY place");
         manifest_.rejected += db_.query("SELECT count(*) FROM _rejected").single_value().get<std::int64_t>();
         manifest_.doubt(manifest_.task + ": rows were rejected");
         const RejectsSpec& policy = request_.contract.rejects;
@@ -141,13 +155,18 @@ private:
     /// The three most frequent reasons.
     [[nodiscard]] std::string examples() const {
         std::string out;
-        for (const Json& row : db_.query("SELECT min(why) AS why, count(*) AS n FROM _rejected GROUP BY regexp_replace(why, '''.*''', '') ORDER BY n DESC, why LIMIT 3").rows(3))
-            out += (out.empty() ? "" : "; ") + fmt::format("{} ({} row{})", row["why"].get<std::string>(), row["n"].get<std::int64_t>(), row["n"] == 1 ? "" : "s");
+        for (const Json& row : db_.query("SELECT min(why) AS why, count(*) AS n FROM _rejected GROUP BY regexp_replace(why, '''.*''', '') "
+                                         "ORDER BY n DESC, why LIMIT 3")
+                                   .rows(3))
+            out += (out.empty() ? "" : "; ") +
+                   fmt::format("{} ({} row{})", row["why"].get<std::string>(), row["n"].get<std::int64_t>(), row["n"] == 1 ? "" : "s");
         return out;
     }
 
     [[nodiscard]] bool beyond(const RejectsSpec& policy, std::int64_t total) const {
-        if (policy.max.percent) return total >= policy.min_rows && static_cast<double>(manifest_.rejected) > static_cast<double>(total) * *policy.max.percent / 100;
+        if (policy.max.percent)
+            return total >= policy.min_rows &&
+                   static_cast<double>(manifest_.rejected) > static_cast<double>(total) * *policy.max.percent / 100;
         return manifest_.rejected > policy.max.count.value_or(0);
     }
 
@@ -160,13 +179,17 @@ private:
         if (colon > unfit || comma > close || close == std::string::npos) return {};
         const auto value = summary.substr(colon + 2, unfit - colon - 3);
         if (value.find_first_not_of("'+-.0123456789") != std::string::npos) return {}; // no number at all
-        return fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal; ", summary.substr(start, colon - start), summary.substr(comma + 1, close - comma - 1));
+        return fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal; ",
+                           summary.substr(start, colon - start), summary.substr(comma + 1, close - comma - 1));
     }
 
     [[noreturn]] void refuse(const RejectsSpec& policy, std::int64_t total, const std::string& summary) const {
-        const std::string limit = policy.to == "fail" ? "none is allowed" : policy.max.percent ? fmt::format("at most {} % are allowed", *policy.max.percent) : fmt::format("at most {} are allowed", policy.max.count.value_or(0));
+        const std::string limit = policy.to == "fail"  ? "none is allowed"
+                                  : policy.max.percent ? fmt::format("at most {} % are allowed", *policy.max.percent)
+                                                       : fmt::format("at most {} are allowed", policy.max.count.value_or(0));
         throw Error(ErrorClass::BadData, fmt::format("{} of {} rows break the contract, {}: {}", manifest_.rejected, total, limit, summary),
-                    rounding_remedy(summary) + (manifest_.quarantine.empty() ? "" : "the rejected rows are in " + path(manifest_.quarantine)));
+                    rounding_remedy(summary) +
+                        (manifest_.quarantine.empty() ? "" : "the rejected rows are in " + path(manifest_.quarantine)));
     }
 
     void add_part(const std::string& name, std::int64_t rows) {
@@ -182,7 +205,8 @@ private:
             statement.bind(*request_.values);
             const auto violations = statement.run().single_value().get<std::int64_t>();
             if (violations == 0) continue;
-            const std::string message = fmt::format("check {}: {} row{} break{} it", check.name, violations, violations == 1 ? "" : "s", violations == 1 ? "s" : "");
+            const std::string message = fmt::format("check {}: {} row{} break{} it", check.name, violations, violations == 1 ? "" : "s",
+                                                    violations == 1 ? "s" : "");
             if (check.severity != "warn") throw Error(ErrorClass::BadData, message, "the rows are those of: " + check.sql);
             session_.event("warning", message, {{"check", check.name}, {"rows", violations}});
         }
@@ -213,13 +237,16 @@ Manifest inherited(const AttemptOrder& order) {
         out.complete = out.complete && input.complete;
         out.doubts.insert(input.doubts.begin(), input.doubts.end());
         out.failed += input.failed;
-        if (!input.extracted_at.empty() && (out.extracted_at.empty() || parse_rfc3339(input.extracted_at) < parse_rfc3339(out.extracted_at)))
+        if (!input.extracted_at.empty() &&
+            (out.extracted_at.empty() || parse_rfc3339(input.extracted_at) < parse_rfc3339(out.extracted_at)))
             out.extracted_at = input.extracted_at;
     }
     if (out.extracted_at.empty()) out.extracted_at = order.context.run_at;
     return out;
 }
 
-WrittenDataset write_dataset(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session) { return Writer(db, request, session).write(); }
+WrittenDataset write_dataset(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session) {
+    return Writer(db, request, session).write();
+}
 
 } // namespace millrace

@@ -12,12 +12,12 @@
 namespace millrace {
 
 struct DatasetRequest {
-    std::string sql;                  ///< a SELECT; its tables are views of the connection
-    const duckdb::Bindings* values;   ///< of its parameters
-    ContractSpec contract;            ///< with no columns the rows are written as they come
-    std::string folder;               ///< of the task run
-    int attempt = 1;                  ///< names the files, so that a dead attempt's never stand in the way
-    Manifest manifest;                ///< what is known beforehand, see `begun`; rejected rows of an earlier stage count as its own
+    std::string sql;                ///< a SELECT; its tables are views of the connection
+    const duckdb::Bindings* values; ///< of its parameters
+    ContractSpec contract;          ///< with no columns the rows are written as they come
+    std::string folder;             ///< of the task run
+    int attempt = 1;                ///< names the files, so that a dead attempt's never stand in the way
+    Manifest manifest;              ///< what is known beforehand, see `begun`; rejected rows of an earlier stage count as its own
 };
 
 /// What is known of a dataset before its rows come: whose it is, complete unless the run has a row limit.

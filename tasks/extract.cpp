@@ -45,7 +45,8 @@ public:
         name_ = "millrace_items_" + sha256_hex(order.staging + std::to_string(order.id)).substr(0, 12);
         const std::string rows = each.sql.empty() ? "SELECT * FROM " + quote_identifier(each.task) : each.sql;
         db.query("DROP TABLE IF EXISTS " + name_);
-        duckdb::Statement create = db.prepare(fmt::format("CREATE TABLE {} AS SELECT row_number() OVER () - 1 AS ordinal, t AS item FROM ({}\n) t", name_, rows));
+        duckdb::Statement create =
+            db.prepare(fmt::format("CREATE TABLE {} AS SELECT row_number() OVER () - 1 AS ordinal, t AS item FROM ({}\n) t", name_, rows));
         create.bind(bindings_of(order.context));
         (void)create.run();
         duckdb::Statement read = db.prepare("SELECT item FROM " + name_ + " ORDER BY ordinal");
@@ -81,7 +82,9 @@ ExtractionEvents events_of(const AttemptOrder& order, AttemptSession& session, A
     ExtractionEvents events;
     events.cancelled = [&session] { return session.cancelled(); };
     events.log = [&session](std::string_view level, const std::string& text) { session.log(level, text); };
-    events.event = [&session](const std::string& kind, const std::string& text, const Json& details) { session.event(kind, text, details); };
+    events.event = [&session](const std::string& kind, const std::string& text, const Json& details) {
+        session.event(kind, text, details);
+    };
     events.progress = [&session, &last, id = order.id, mutex = std::make_shared<std::mutex>()](const ExtractionProgress& p) {
         const AttemptProgress now{id, p.step, p.requests, p.pages, p.records, p.bytes, p.slices_done, p.slices_total, p.records_total};
         session.progress(now);
@@ -94,7 +97,8 @@ ExtractionEvents events_of(const AttemptOrder& order, AttemptSession& session, A
 /// Turns the slices of one extraction into its dataset; lives for one call.
 class Gathering {
 public:
-    Gathering(const AttemptOrder& order, AttemptSession& session, const ExtractOptions& options, const ExtractionPlan& plan, std::vector<SliceManifest> slices)
+    Gathering(const AttemptOrder& order, AttemptSession& session, const ExtractOptions& options, const ExtractionPlan& plan,
+              std::vector<SliceManifest> slices)
         : order_(order), session_(session), options_(options), plan_(plan), slices_(std::move(slices)), db_(session.database().connect()) {}
 
     WrittenDataset gather() {
@@ -111,7 +115,8 @@ private:
     void collect() {
         manifest_ = options_.for_each ? inherited(order_) : begun(order_);
         manifest_.slices = static_cast<std::int64_t>(slices_.size());
-        const bool narrowed = plan_.resource.window || std::any_of(plan_.slices.begin(), plan_.slices.end(), [&](const Slice& s) { return is_narrowed(plan_.resource, s.values); });
+        const bool narrowed = plan_.resource.window || std::any_of(plan_.slices.begin(), plan_.slices.end(),
+                                                                   [&](const Slice& s) { return is_narrowed(plan_.resource, s.values); });
         manifest_.complete = manifest_.complete && plan_.resource.complete && !narrowed;
         for (const duckdb::Column& c : duckdb::resolve_columns(db_, extraction_columns(plan_.resource, plan_.item_type)))
             manifest_.columns.push_back({c.name, c.type.name});
@@ -125,7 +130,8 @@ private:
             if (slice.rejected > 0) manifest_.doubt(order_.task + ": records were rejected");
             manifest_.rejected += slice.rejected;
             manifest_.rows += slice.records;
-            if (!slice.extracted_at.empty() && (manifest_.extracted_at.empty() || parse_rfc3339(slice.extracted_at) < parse_rfc3339(manifest_.extracted_at)))
+            if (!slice.extracted_at.empty() &&
+                (manifest_.extracted_at.empty() || parse_rfc3339(slice.extracted_at) < parse_rfc3339(manifest_.extracted_at)))
                 manifest_.extracted_at = slice.extracted_at;
         }
         if (manifest_.extracted_at.empty()) manifest_.extracted_at = order_.context.run_at;
@@ -137,9 +143,12 @@ private:
         manifest_.parts = std::move(settled.parts);
         if (settled.left_out == 0) return;
         manifest_.rows -= settled.left_out;
-        session_.event("drifted", fmt::format("{}: {} record{} in more than one window, since {} while they were read: each was taken once, as it was read last", plan_.resource.name,
-                                              settled.left_out, settled.left_out == 1 ? " stood" : "s stood", settled.left_out == 1 ? "it moved" : "they moved"),
-                       Json{{"records", settled.left_out}});
+        session_.event(
+            "drifted",
+            fmt::format("{}: {} record{} in more than one window, since {} while they were read: each was taken once, as it was read last",
+                        plan_.resource.name, settled.left_out, settled.left_out == 1 ? " stood" : "s stood",
+                        settled.left_out == 1 ? "it moved" : "they moved"),
+            Json{{"records", settled.left_out}});
     }
 
     void tell_unknown_members() {
@@ -151,7 +160,10 @@ private:
         for (const auto& [path, kind] : unknown)
             if (++told <= 10) names += fmt::format("{}'{}' ({})", names.empty() ? "" : ", ", path, kind);
         if (told > 10) names += fmt::format(" and {} more", told - 10);
-        session_.event("drifted", fmt::format("{} sends members that its spec does not declare: {}; the raw spool has them", plan_.resource.name, names), Json{{"members", unknown}});
+        session_.event(
+            "drifted",
+            fmt::format("{} sends members that its spec does not declare: {}; the raw spool has them", plan_.resource.name, names),
+            Json{{"members", unknown}});
     }
 
     void judge_rejects() {
@@ -163,13 +175,17 @@ private:
         for (const SliceManifest& slice : slices_)
             for (const std::string& mistake : slice.mistakes)
                 if (++told <= 3) examples += fmt::format("{}{}, {}", examples.empty() ? "" : "; ", slice.label, mistake);
-        const bool beyond = policy.max.percent ? total >= policy.min_rows && static_cast<double>(manifest_.rejected) * 100 > static_cast<double>(total) * *policy.max.percent
+        const bool beyond = policy.max.percent ? total >= policy.min_rows && static_cast<double>(manifest_.rejected) * 100 >
+                                                                                 static_cast<double>(total) * *policy.max.percent
                                                : manifest_.rejected > policy.max.count.value_or(0);
-        const std::string summary = fmt::format("{} of {} records of {} break its contract: {}", manifest_.rejected, total, plan_.resource.name, examples);
+        const std::string summary =
+            fmt::format("{} of {} records of {} break its contract: {}", manifest_.rejected, total, plan_.resource.name, examples);
         if (policy.to == "fail" || beyond)
-            throw Error(ErrorClass::BadData, summary, "correct `columns` of the source's spec, or let the task reject them: `rejects: {max: ..., to: quarantine}`");
+            throw Error(ErrorClass::BadData, summary,
+                        "correct `columns` of the source's spec, or let the task reject them: `rejects: {max: ..., to: quarantine}`");
         if (policy.to == "quarantine") write_quarantine();
-        session_.event("quarantined", summary, Json{{"rejected", manifest_.rejected}, {"rows", total}, {"to", policy.to}, {"file", manifest_.quarantine}});
+        session_.event("quarantined", summary,
+                       Json{{"rejected", manifest_.rejected}, {"rows", total}, {"to", policy.to}, {"file", manifest_.quarantine}});
     }
 
     void write_quarantine() {
@@ -184,10 +200,14 @@ private:
             }
         }
         manifest_.quarantine = fmt::format("quarantine-{}-raw.parquet", order_.attempt);
-        const auto rows = db_.query(fmt::format("COPY (SELECT raw AS _raw, rule AS _why, position AS _position FROM read_json([{}], format = 'newline_delimited', "
-                                                "columns = {{rule: 'VARCHAR', position: 'VARCHAR', raw: 'VARCHAR'}}, maximum_object_size = {})) TO {} (FORMAT parquet, COMPRESSION zstd)",
-                                                files, largest, quote_literal(order_.staging + "/" + manifest_.quarantine)))
-                              .rows_changed();
+        const auto rows =
+            db_
+                .query(fmt::format(
+                    "COPY (SELECT raw AS _raw, rule AS _why, position AS _position FROM read_json([{}], format = 'newline_delimited', "
+                    "columns = {{rule: 'VARCHAR', position: 'VARCHAR', raw: 'VARCHAR'}}, maximum_object_size = {})) TO {} (FORMAT parquet, "
+                    "COMPRESSION zstd)",
+                    files, largest, quote_literal(order_.staging + "/" + manifest_.quarantine)))
+                .rows_changed();
         (void)finish_part(order_.staging, manifest_.quarantine, rows);
     }
 
@@ -196,9 +216,10 @@ private:
         for (const ManifestPart& part : manifest_.parts) bytes += part.bytes;
         if (bytes > small_parts_bytes) return;
         const std::string file = fmt::format("joined-{}.parquet", order_.attempt);
-        const auto rows = db_.query(fmt::format("COPY (SELECT * FROM {}) TO {} (FORMAT parquet, COMPRESSION snappy)", rows_of(order_.staging + "/manifest.json", manifest_),
-                                                quote_literal(order_.staging + "/" + file)))
-                              .rows_changed();
+        const auto rows =
+            db_.query(fmt::format("COPY (SELECT * FROM {}) TO {} (FORMAT parquet, COMPRESSION snappy)",
+                                  rows_of(order_.staging + "/manifest.json", manifest_), quote_literal(order_.staging + "/" + file)))
+                .rows_changed();
         manifest_.parts = {finish_part(order_.staging, file, rows)};
     }
 
@@ -212,8 +233,11 @@ private:
         // The contract takes what it names; the raw spool keeps everything.
         std::string names;
         for (const ColumnSpec& column : options_.contract.columns) names += (names.empty() ? "" : ", ") + quote_identifier(column.name);
-        WrittenDataset written = write_dataset(
-            db_, {"SELECT " + (names.empty() ? "*" : names) + " FROM " + rows_of(order_.staging + "/manifest.json", manifest_), &values, options_.contract, order_.staging, order_.attempt, known}, session_);
+        WrittenDataset written =
+            write_dataset(db_,
+                          {"SELECT " + (names.empty() ? "*" : names) + " FROM " + rows_of(order_.staging + "/manifest.json", manifest_),
+                           &values, options_.contract, order_.staging, order_.attempt, known},
+                          session_);
         return written;
     }
 
@@ -231,7 +255,8 @@ private:
 AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     const auto options = order.options.get<ExtractOptions>();
     if (options.resource.empty())
-        throw Error(ErrorClass::Permanent, "extracting from a database or from files is not available yet", "extract a resource of a declared source: CONNECTION.RESOURCE");
+        throw Error(ErrorClass::Permanent, "extracting from a database or from files is not available yet",
+                    "extract a resource of a declared source: CONNECTION.RESOURCE");
     const Scope run(order.context);
     const std::string connection = substitute_text(options.connection, run).get<std::string>();
 
@@ -259,10 +284,12 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
 
     AttemptDone done;
     ExtractionEvents events = events_of(order, session, done.progress);
-    session.log("info", fmt::format("{}.{}: {} slice{}", connection, plan.resource.name, plan.slices.size(), plan.slices.size() == 1 ? "" : "s"));
+    session.log("info",
+                fmt::format("{}.{}: {} slice{}", connection, plan.resource.name, plan.slices.size(), plan.slices.size() == 1 ? "" : "s"));
     std::vector<SliceManifest> slices = extract(plan, session.governors(), session.database(), std::move(events));
     const WrittenDataset written = Gathering(order, session, options, plan, std::move(slices)).gather();
-    session.log("info", fmt::format("{} records in {} pages, {} requests", written.manifest.rows, done.progress.pages, done.progress.requests));
+    session.log("info",
+                fmt::format("{} records in {} pages, {} requests", written.manifest.rows, done.progress.pages, done.progress.requests));
     done.outcome = "completed";
     done.manifest = written.path;
     done.dataset_hash = written.manifest.hash;

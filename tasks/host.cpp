@@ -125,7 +125,8 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
     HostSession session(order, running.cancellation, database_, governors_, [this](const std::string& line) { send(line); });
     AttemptDone done = run_verb(order, session);
     done.id = done.progress.id = order.id;
-    if (done.outcome != "completed" && (running.cancellation.cancelled() || (done.error && done.error->error_class == "cancelled"))) done.outcome = "cancelled";
+    if (done.outcome != "completed" && (running.cancellation.cancelled() || (done.error && done.error->error_class == "cancelled")))
+        done.outcome = "cancelled";
     if (done.error && done.outcome != "cancelled") {
         session.log("error", done.error->message);
         if (!done.error->remedy.empty()) session.log("error", done.error->remedy);
@@ -194,10 +195,14 @@ void Host::receive(const std::string& line) {
     if (!message.is_object()) return;
     try {
         const std::string type = message.value("type", "");
-        if (type == "attempt") start_attempt(message);
-        else if (type == "evaluate") start_evaluate(message);
-        else if (type == "infer") start_infer(message);
-        else if (type == "cancel") cancel(message.value("id", OrderId{0}));
+        if (type == "attempt")
+            start_attempt(message);
+        else if (type == "evaluate")
+            start_evaluate(message);
+        else if (type == "infer")
+            start_infer(message);
+        else if (type == "cancel")
+            cancel(message.value("id", OrderId{0}));
     } catch (const Json::exception& e) {
         refuse(message, e.what());
     }

@@ -63,7 +63,7 @@ private:
     int orders_ = 0;                            ///< waiting or under way
     std::deque<std::function<void()>> waiting_; ///< for a thread
     std::size_t idle_threads_ = 0;
-    bool closing_ = false;                      ///< no order comes any more
+    bool closing_ = false; ///< no order comes any more
     std::condition_variable work_came_;
 };
 

@@ -44,7 +44,9 @@ duckdb::Database& HostSession::database() {
 AttemptDone run_verb(const AttemptOrder& order, AttemptSession& session) {
     try {
         const VerbFunction verb = find_verb(order.verb);
-        if (verb == nullptr) throw Error(ErrorClass::Permanent, "this host knows no verb '" + order.verb + "'", "the daemon and its hosts must be of one version");
+        if (verb == nullptr)
+            throw Error(ErrorClass::Permanent, "this host knows no verb '" + order.verb + "'",
+                        "the daemon and its hosts must be of one version");
         if (!order.staging.empty()) std::filesystem::create_directories(order.staging);
         session.check_cancelled();
         return verb(order, session);

@@ -20,14 +20,17 @@ namespace millrace {
 /// folders of the attempt's run and inputs only.
 class HostSession : public AttemptSession {
 public:
-    HostSession(const AttemptOrder& order, Cancellation& cancellation, WarmDatabase& warm, Governors& governors, std::function<void(const std::string&)> send)
+    HostSession(const AttemptOrder& order, Cancellation& cancellation, WarmDatabase& warm, Governors& governors,
+                std::function<void(const std::string&)> send)
         : order_(order), cancellation_(cancellation), warm_(warm), governors_(governors), send_(std::move(send)), log_(order.log) {}
 
     void log(std::string_view level, std::string_view text) override { log_.write(level, text); }
     void progress(const AttemptProgress& totals) override;
     void event(std::string_view kind, std::string_view message, const Json& details) override;
     [[nodiscard]] bool cancelled() const override { return cancellation_.cancelled(); }
-    [[nodiscard]] std::shared_ptr<void> on_cancel(std::function<void()> action) override { return cancellation_.on_cancel(std::move(action)); }
+    [[nodiscard]] std::shared_ptr<void> on_cancel(std::function<void()> action) override {
+        return cancellation_.on_cancel(std::move(action));
+    }
     [[nodiscard]] duckdb::Database& database() override;
     [[nodiscard]] Governors& governors() override { return governors_; }
 

@@ -68,7 +68,9 @@ private:
 
     void add_expression(const InferTask& task, const std::string& label, const std::string& sql, InferResult& out) {
         const bool over_this = label.starts_with("column ");
-        Finding f = over_this ? find(task, sql, "SELECT (", "\n) FROM this", &out) : label == "when" ? find(task, sql, "SELECT (", "\n)") : find(task, sql, "", "", &out);
+        Finding f = over_this         ? find(task, sql, "SELECT (", "\n) FROM this", &out)
+                    : label == "when" ? find(task, sql, "SELECT (", "\n)")
+                                      : find(task, sql, "", "", &out);
         for (const std::string& name : f.reads)
             if (name != task.name && std::find(out.reads.begin(), out.reads.end(), name) == out.reads.end()) out.reads.push_back(name);
         const bool condition = over_this || label == "when";
@@ -86,7 +88,8 @@ private:
         return task.columns.empty() ? result.columns : task.columns;
     }
 
-    Finding find(const InferTask& task, const std::string& sql, const std::string& before, const std::string& after, const InferResult* self = nullptr) {
+    Finding find(const InferTask& task, const std::string& sql, const std::string& before, const std::string& after,
+                 const InferResult* self = nullptr) {
         Finding out;
         duckdb::Connection db = database_.connect();
         const std::string text = before + sql + after;
@@ -124,7 +127,8 @@ private:
     /// The sentence, and what to do on a line of its own.
     static std::string said(const Error& e) { return e.what() + (e.remedy.empty() ? "" : "\n" + e.remedy); }
 
-    bool create_empty(duckdb::Connection& db, const std::string& name, const InferTask& task, const std::vector<InferColumn>& columns, Finding& out) {
+    bool create_empty(duckdb::Connection& db, const std::string& name, const InferTask& task, const std::vector<InferColumn>& columns,
+                      Finding& out) {
         std::string sql;
         for (const InferColumn& c : columns) sql += (sql.empty() ? "" : ", ") + quote_identifier(c.name) + " " + c.type;
         try {
@@ -171,7 +175,8 @@ private:
                 std::vector<std::string> names;
                 for (const auto& [known, ignored] : order_.bindings) names.push_back(known);
                 const std::string near = nearest(name, names);
-                duckdb::QueryError e(ErrorClass::Permanent, "there is no parameter $" + name + (near.empty() ? "" : ": did you mean $" + near + "?"));
+                duckdb::QueryError e(ErrorClass::Permanent,
+                                     "there is no parameter $" + name + (near.empty() ? "" : ": did you mean $" + near + "?"));
                 e.offset = static_cast<int>(sql.find("$" + name));
                 throw e;
             }
@@ -180,7 +185,8 @@ private:
         return list;
     }
 
-    void report(const duckdb::QueryError& e, const InferTask& task, const std::string& text, std::size_t skipped, std::size_t length, Finding& out) const {
+    void report(const duckdb::QueryError& e, const InferTask& task, const std::string& text, std::size_t skipped, std::size_t length,
+                Finding& out) const {
         out.error = said(e);
         if (out.error.starts_with("memory exhausted at or near")) { // so says its parser
             out.error = "this SQL is nested too deeply";

@@ -14,7 +14,9 @@ namespace {
 constexpr std::size_t block_bytes = 4 << 20;
 constexpr std::size_t padding = 64; ///< that JsonIndex may read behind the text
 
-bool is_nested(const std::string& type) { return type == "JSON" || type.ends_with("]") || type.starts_with("STRUCT") || type.starts_with("MAP"); }
+bool is_nested(const std::string& type) {
+    return type == "JSON" || type.ends_with("]") || type.starts_with("STRUCT") || type.starts_with("MAP");
+}
 
 ResourceSpec spec_of(const std::vector<ColumnSpec>& contract) {
     ResourceSpec spec;
@@ -33,7 +35,8 @@ std::vector<duckdb::ColumnText> texts_of(const ResourceSpec& spec) {
 
 struct JsonRows::Reader {
     Reader(duckdb::Connection& db, const std::string& path, const std::vector<ColumnSpec>& contract)
-        : spec(spec_of(contract)), columns(duckdb::resolve_columns(db, texts_of(spec))), writer(spec, columns, RecordWriter::Scalars::AsText), in(path, std::ios::binary) {}
+        : spec(spec_of(contract)), columns(duckdb::resolve_columns(db, texts_of(spec))),
+          writer(spec, columns, RecordWriter::Scalars::AsText), in(path, std::ios::binary) {}
 
     /// Appends up to so many bytes of the file.
     void read(std::size_t bytes) {
@@ -96,13 +99,16 @@ struct JsonRows::Reader {
             std::uint64_t rows = 0;
             for (; rows < capacity && at < starts.size(); ++rows, ++at, ++number) {
                 writer.write(starts[at], out, rows);
-                if (writer.had_unknown_member()) throw RecordMistake("has the member '" + writer.take_unknown_members().begin()->first + "', which `columns` lacks");
+                if (writer.had_unknown_member())
+                    throw RecordMistake("has the member '" + writer.take_unknown_members().begin()->first + "', which `columns` lacks");
             }
             return rows;
         } catch (const RecordMistake& e) {
-            throw Error(ErrorClass::BadData, fmt::format("record {} of the command's output {}", number, e.what()), "write what `columns` declares, or declare what is written");
+            throw Error(ErrorClass::BadData, fmt::format("record {} of the command's output {}", number, e.what()),
+                        "write what `columns` declares, or declare what is written");
         } catch (const JsonMistake& e) {
-            throw Error(ErrorClass::BadData, fmt::format("the command's output is no JSON after record {}: {}", number - 1, e.what()), "write a list of objects, or one object a line");
+            throw Error(ErrorClass::BadData, fmt::format("the command's output is no JSON after record {}: {}", number - 1, e.what()),
+                        "write a list of objects, or one object a line");
         }
     }
 
@@ -110,8 +116,8 @@ struct JsonRows::Reader {
     std::vector<duckdb::Column> columns;
     RecordWriter writer;
     std::ifstream in;
-    std::string text;      ///< a block of the file
-    std::size_t used = 0;  ///< bytes of it that the records below stand in
+    std::string text;     ///< a block of the file
+    std::size_t used = 0; ///< bytes of it that the records below stand in
     JsonIndex index;
     std::vector<JsonCursor> starts; ///< of the records
     std::size_t at = 0;             ///< of the next one
@@ -120,7 +126,8 @@ struct JsonRows::Reader {
 
 JsonRows::JsonRows(duckdb::Connection& db, const std::string& path, const std::vector<ColumnSpec>& columns)
     : reader_(std::make_unique<Reader>(db, path, columns)),
-      source_(std::make_unique<duckdb::RowSource>(db, texts_of(reader_->spec), [this](auto& out, std::uint64_t capacity) { return reader_->fill(out, capacity); })) {}
+      source_(std::make_unique<duckdb::RowSource>(db, texts_of(reader_->spec),
+                                                  [this](auto& out, std::uint64_t capacity) { return reader_->fill(out, capacity); })) {}
 JsonRows::~JsonRows() = default;
 
 std::string JsonRows::sql() const { return source_->sql(); }

@@ -13,7 +13,8 @@ namespace {
 
 const Json& connection_of(const AttemptOrder& order, const std::string& name) {
     const auto found = order.connections.find(name);
-    if (found == order.connections.end()) throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
+    if (found == order.connections.end())
+        throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
     return found->second;
 }
 
@@ -24,7 +25,10 @@ void check_parts(const LoadRequest::Table& table) {
         std::error_code missing;
         const auto bytes = std::filesystem::file_size(folder / part.file, missing);
         if (missing || static_cast<std::int64_t>(bytes) != part.bytes)
-            throw Error(ErrorClass::Permanent, fmt::format("the dataset {} is damaged: {} has {} bytes where its manifest says {}", table.spec.task, part.file, missing ? "no" : std::to_string(bytes), part.bytes), "run its task again");
+            throw Error(ErrorClass::Permanent,
+                        fmt::format("the dataset {} is damaged: {} has {} bytes where its manifest says {}", table.spec.task, part.file,
+                                    missing ? "no" : std::to_string(bytes), part.bytes),
+                        "run its task again");
     }
 }
 
@@ -57,7 +61,8 @@ LoadRequest request_of(const AttemptOrder& order, duckdb::Bindings& values) {
 
 std::string sentence(const LoadCounts& c) {
     if (c.already_loaded) return c.table + ": this batch is already loaded";
-    return fmt::format("{}: {} inserted, {} updated, {} unchanged, {} deleted, {} rejected in {:.2f} s", c.table, c.inserted, c.updated, c.unchanged, c.deleted, c.rejected, c.seconds);
+    return fmt::format("{}: {} inserted, {} updated, {} unchanged, {} deleted, {} rejected in {:.2f} s", c.table, c.inserted, c.updated,
+                       c.unchanged, c.deleted, c.rejected, c.seconds);
 }
 
 } // namespace
@@ -73,7 +78,9 @@ AttemptDone run_load(const AttemptOrder& order, AttemptSession& session) {
         done.progress.records_total = total;
         session.progress(done.progress);
     };
-    monitor.event = [&](const std::string& kind, const std::string& message, const Json& details) { session.event(kind, message, details); };
+    monitor.event = [&](const std::string& kind, const std::string& message, const Json& details) {
+        session.event(kind, message, details);
+    };
     monitor.on_cancel = [&](std::function<void()> action) { return session.on_cancel(std::move(action)); };
     monitor.cancelled = [&] { return session.cancelled(); };
     const std::unique_ptr<Target> target = open_target(request.options.connection, connection_of(order, request.options.connection));

@@ -16,8 +16,10 @@ namespace {
 constexpr int channel = 3;
 
 int usage() {
-    std::fprintf(stderr, "millrace-host %s\nusage: millrace-host [--kind extract|sql|run]\n"
-                         "It is started by millrace, with a connected socket as descriptor %d.\n", millrace::version, channel);
+    std::fprintf(stderr,
+                 "millrace-host %s\nusage: millrace-host [--kind extract|sql|run]\n"
+                 "It is started by millrace, with a connected socket as descriptor %d.\n",
+                 millrace::version, channel);
     return 2;
 }
 
@@ -34,10 +36,14 @@ int main(int argc, char** argv) {
         const std::string arg = argv[i];
         if (arg == "--version") return std::printf("millrace-host %s\n", millrace::version) < 0 ? 1 : 0;
         const std::string value = arg == "--kind" && i + 1 < argc ? argv[++i] : arg.starts_with("--kind=") ? arg.substr(7) : "";
-        if (value == "extract") kind = millrace::HostKind::Extract;
-        else if (value == "sql") kind = millrace::HostKind::Sql;
-        else if (value == "run") kind = millrace::HostKind::Run;
-        else return usage();
+        if (value == "extract")
+            kind = millrace::HostKind::Extract;
+        else if (value == "sql")
+            kind = millrace::HostKind::Sql;
+        else if (value == "run")
+            kind = millrace::HostKind::Run;
+        else
+            return usage();
     }
     if (!is_socket(channel)) return usage();
     ::fcntl(channel, F_SETFD, FD_CLOEXEC);

@@ -19,7 +19,7 @@
 namespace millrace {
 namespace {
 
-constexpr int exit_retry = 75; // EX_TEMPFAIL of sysexits.h
+constexpr int exit_retry = 75;                    // EX_TEMPFAIL of sysexits.h
 constexpr std::size_t most_file_names = 32 << 10; ///< bytes; Linux takes 128 KB in one variable, and all of them share the stack's limit
 namespace fs = std::filesystem;
 
@@ -33,17 +33,21 @@ std::string output_path(const AttemptOrder& order, const RunOptions& options) {
 std::string files_of(const AttemptOrder& order, const std::string& task, const std::string& manifest_path, AttemptSession& session) {
     const Manifest manifest = read_manifest(manifest_path);
     std::string files;
-    for (const ManifestPart& part : manifest.parts) files += (files.empty() ? "" : "\n") + (fs::path(manifest_path).parent_path() / part.file).string();
+    for (const ManifestPart& part : manifest.parts)
+        files += (files.empty() ? "" : "\n") + (fs::path(manifest_path).parent_path() / part.file).string();
     if (files.size() < most_file_names) return files;
     const std::string joined = fmt::format("{}/input-{}-{}.parquet", order.staging, task, order.attempt);
     duckdb::Connection db = session.database().connect();
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
-    db.query("COPY (SELECT * FROM " + rows_of(manifest_path, manifest) + ") TO " + quote_literal(joined) + " (FORMAT parquet, COMPRESSION zstd)");
+    db.query("COPY (SELECT * FROM " + rows_of(manifest_path, manifest) + ") TO " + quote_literal(joined) +
+             " (FORMAT parquet, COMPRESSION zstd)");
     return joined;
 }
 
-std::map<std::string, std::string> environment(const AttemptOrder& order, const RunOptions& options, const Scope& scope, AttemptSession& session) {
-    std::map<std::string, std::string> env{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C.UTF-8"}, {"HOME", order.staging}};
+std::map<std::string, std::string> environment(const AttemptOrder& order, const RunOptions& options, const Scope& scope,
+                                               AttemptSession& session) {
+    std::map<std::string, std::string> env{
+        {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C.UTF-8"}, {"HOME", order.staging}};
     const RunContext& c = order.context;
     for (const auto& [name, value] : c.params.items())
         if (!value.is_null()) env[name] = plain(value);
@@ -67,7 +71,8 @@ ChildCommand command_of(const AttemptOrder& order, const RunOptions& options, At
     Scope scope(order.context);
     if (!order.item.is_null()) scope.set("item", order.item);
     ChildCommand command{{}, environment(order, options, scope, session), order.staging};
-    if (options.argv.empty()) command.argv = {"/bin/sh", "-c", options.command};
+    if (options.argv.empty())
+        command.argv = {"/bin/sh", "-c", options.command};
     else
         for (const std::string& arg : options.argv) command.argv.push_back(plain(substitute_text(arg, scope)));
     return command;
@@ -76,7 +81,8 @@ ChildCommand command_of(const AttemptOrder& order, const RunOptions& options, At
 std::string relation_of(const std::string& path, const RunOptions& options) {
     const std::string file = quote_literal(path);
     if (options.output == "parquet") return "read_parquet(" + file + ")";
-    if (options.output == "csv") return "read_csv(" + file + ", header = true, " + (options.contract.columns.empty() ? "sample_size = -1)" : "all_varchar = true)");
+    if (options.output == "csv")
+        return "read_csv(" + file + ", header = true, " + (options.contract.columns.empty() ? "sample_size = -1)" : "all_varchar = true)");
     return "read_json(" + file + ", sample_size = -1)"; // DuckDB guesses, and what has a fraction is a double
 }
 
@@ -86,7 +92,8 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     if (options.output == "none") return done;
     const std::string path = output_path(order, options);
     if (!fs::exists(path))
-        throw Error(ErrorClass::BadData, "the command ended with 0 but wrote no output", "write the " + options.output + " file that $MILLRACE_OUTPUT names, or set `output: none`");
+        throw Error(ErrorClass::BadData, "the command ended with 0 but wrote no output",
+                    "write the " + options.output + " file that $MILLRACE_OUTPUT names, or set `output: none`");
     duckdb::Connection db = session.database().connect();
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);
@@ -96,7 +103,8 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     const std::string relation = json ? json->sql() : relation_of(path, options);
     const WrittenDataset written = [&] {
         try {
-            return write_dataset(db, {"SELECT * FROM " + relation, &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
+            return write_dataset(
+                db, {"SELECT * FROM " + relation, &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
         } catch (...) {
             if (json) json->rethrow();
             throw;
@@ -160,7 +168,8 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
     });
     session.check_cancelled();
     if (end.signal != 0)
-        throw Error(ErrorClass::Crashed, fmt::format("the command was killed by signal {} ({}){}", end.signal, ::strsignal(end.signal), tail.text()),
+        throw Error(ErrorClass::Crashed,
+                    fmt::format("the command was killed by signal {} ({}){}", end.signal, ::strsignal(end.signal), tail.text()),
                     end.signal == 9 ? "signal 9 often means that memory ran out: raise `memory`" : "");
     if (end.exit_code == exit_retry) {
         AttemptDone done;
@@ -168,7 +177,9 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
         done.error = OrderError{"transient", "the command asked for a retry (exit code 75)" + tail.text(), "", 0};
         return done;
     }
-    if (end.exit_code != 0) throw Error(ErrorClass::Permanent, fmt::format("the command ended with exit code {}{}", end.exit_code, tail.text()), "its whole output is in the log");
+    if (end.exit_code != 0)
+        throw Error(ErrorClass::Permanent, fmt::format("the command ended with exit code {}{}", end.exit_code, tail.text()),
+                    "its whole output is in the log");
     return take_output(order, options, session);
 }
 

@@ -55,8 +55,11 @@ duckdb::Bindings bindings_of(const RunContext& context) {
         return t;
     };
     if (!context.run_at.empty()) instant("run_at", context.run_at);
-    if (context.interval_start) out.insert_or_assign("interval_start_date", Value::date(local_day(instant("interval_start", *context.interval_start), context.timezone)));
-    if (context.interval_end) out.insert_or_assign("interval_end_date", Value::date(local_day(instant("interval_end", *context.interval_end), context.timezone)));
+    if (context.interval_start)
+        out.insert_or_assign("interval_start_date",
+                             Value::date(local_day(instant("interval_start", *context.interval_start), context.timezone)));
+    if (context.interval_end)
+        out.insert_or_assign("interval_end_date", Value::date(local_day(instant("interval_end", *context.interval_end), context.timezone)));
     return out;
 }
 

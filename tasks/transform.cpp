@@ -7,12 +7,14 @@ namespace millrace {
 AttemptDone run_transform(const AttemptOrder& order, AttemptSession& session) {
     const auto options = order.options.get<TransformOptions>();
     if (!options.in.empty())
-        throw Error(ErrorClass::Permanent, "`in: " + options.in + "` is not available yet: a transform runs in the host's DuckDB", "leave out `in`");
+        throw Error(ErrorClass::Permanent, "`in: " + options.in + "` is not available yet: a transform runs in the host's DuckDB",
+                    "leave out `in`");
     duckdb::Connection db = session.database().connect();
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);
     const duckdb::Bindings values = bindings_of(order.context);
-    const WrittenDataset written = write_dataset(db, {options.sql, &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
+    const WrittenDataset written =
+        write_dataset(db, {options.sql, &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
     AttemptDone done;
     done.outcome = "completed";
     done.manifest = written.path;

@@ -33,8 +33,9 @@ std::shared_ptr<duckdb::Database> WarmDatabase::get(const DatabaseNeeds& needs) 
     const std::scoped_lock lock(mutex_);
     if (open_) {
         const duckdb::DatabaseOptions& have = open_->options();
-        const bool fits = have.memory_bytes == wanted.memory_bytes && have.threads == wanted.threads &&
-                          std::all_of(wanted.folders.begin(), wanted.folders.end(), [&](const std::string& f) { return covers(have.folders, f); });
+        const bool fits =
+            have.memory_bytes == wanted.memory_bytes && have.threads == wanted.threads &&
+            std::all_of(wanted.folders.begin(), wanted.folders.end(), [&](const std::string& f) { return covers(have.folders, f); });
         if (fits) return open_;
     }
     open_.reset();

@@ -19,8 +19,7 @@ namespace millrace::test {
 /// The value of an environment variable without which the test cannot run.
 [[nodiscard]] inline std::string require_environment(const char* name) {
     const char* value = std::getenv(name);
-    if (!value || !*value)
-        skip(std::string(name) + " is not set");
+    if (!value || !*value) skip(std::string(name) + " is not set");
     return value;
 }
 

@@ -81,8 +81,7 @@ void check_browser(const Request& request, const AccessRules& rules) {
                       "use localhost or 127.0.0.1; from another machine, an SSH tunnel: ssh -L 8686:127.0.0.1:8686 HOST");
     const std::string origin = lower(request.header("origin"));
     if (!origin.empty() && origin != "http://" + lower(host))
-        throw Problem(403, "a page of another origin (" + origin + ") may not use this daemon",
-                      "open the dashboard of this daemon");
+        throw Problem(403, "a page of another origin (" + origin + ") may not use this daemon", "open the dashboard of this daemon");
     if (lower(request.header("sec-fetch-site")) == "cross-site" && request.method != Method::Get && request.method != Method::Head)
         throw Problem(403, "a page of another site may not use this daemon", "open the dashboard of this daemon");
 }
@@ -92,8 +91,7 @@ void check_content_type(const Request& request, bool browsers_reach_us) {
     const bool changes = request.method != Method::Get && request.method != Method::Head;
     if (browsers_reach_us && changes)
         throw Problem(415, "without keys, a request that changes something must be application/json", std::string(json_hint));
-    if (!request.body.empty())
-        throw Problem(415, "the body must be application/json", std::string(json_hint));
+    if (!request.body.empty()) throw Problem(415, "the body must be application/json", std::string(json_hint));
 }
 
 } // namespace millrace

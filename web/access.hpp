@@ -30,8 +30,8 @@ public:
 /// The other end of a connection.
 struct Peer {
     enum class Kind { Tcp, Unix } kind = Kind::Tcp;
-    std::string address;     ///< "127.0.0.1", or "unix"
-    std::uint32_t uid = 0;   ///< of Kind::Unix
+    std::string address;   ///< "127.0.0.1", or "unix"
+    std::uint32_t uid = 0; ///< of Kind::Unix
 };
 
 struct AccessRules {

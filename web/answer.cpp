@@ -16,7 +16,9 @@ void split_target(Request& request) {
     if (!request.path.starts_with('/')) throw Problem(400, "the request's target is no path");
     if (question == std::string::npos) return;
     auto query = parse_query(std::string_view(request.target).substr(question + 1));
-    if (!query) throw Problem(400, "the query has an escape that is broken, or stands for a NUL or for what is no UTF-8", "write a percent sign as %25");
+    if (!query)
+        throw Problem(400, "the query has an escape that is broken, or stands for a NUL or for what is no UTF-8",
+                      "write a percent sign as %25");
     request.query = std::move(*query);
 }
 

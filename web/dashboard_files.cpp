@@ -16,8 +16,9 @@ The API is at <a href="/api/v1/openapi.json">/api/v1</a>.</p></html>
 )";
 
 /// Nothing from elsewhere, nothing inline, no frame around it.
-constexpr const char* content_security = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-                                         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+constexpr const char* content_security =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 std::string type_of(const std::filesystem::path& file) {
     const std::string extension = file.extension();

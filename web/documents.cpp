@@ -95,22 +95,14 @@ constexpr Member load[] = {
     {"already_loaded", "boolean", "the target had this batch before"},
 };
 constexpr Member task_run[] = {
-    {"task", "string", ""},
-    {"item", "any", "of a mapped task, else null"},
-    {"item_hash", "string?", ""},
-    {"verb", "string", ""},
-    {"state", "string", ""},
-    {"state_name", "string?", ""},
-    {"message", "string?", ""},
-    {"error", "TaskError?", ""},
-    {"attempts", "integer", ""},
-    {"started_at", "time?", ""},
-    {"finished_at", "time?", ""},
-    {"rows", "integer?", "of its dataset"},
-    {"rejected", "integer?", ""},
-    {"progress", "Progress?", ""},
-    {"loads", "Load[]", ""},
-    {"needs", "string[]", ""},
+    {"task", "string", ""},       {"item", "any", "of a mapped task, else null"},
+    {"item_hash", "string?", ""}, {"verb", "string", ""},
+    {"state", "string", ""},      {"state_name", "string?", ""},
+    {"message", "string?", ""},   {"error", "TaskError?", ""},
+    {"attempts", "integer", ""},  {"started_at", "time?", ""},
+    {"finished_at", "time?", ""}, {"rows", "integer?", "of its dataset"},
+    {"rejected", "integer?", ""}, {"progress", "Progress?", ""},
+    {"loads", "Load[]", ""},      {"needs", "string[]", ""},
 };
 constexpr Member task_error[] = {
     {"class", "string", "transient, rate_limited, auth, bad_data, not_yet_visible, permanent, crashed, timeout, resource or cancelled"},
@@ -134,22 +126,13 @@ constexpr Member log_lines[] = {
     {"end", "boolean", "nothing will follow"},
 };
 constexpr Member log_line[] = {
-    {"task", "string", ""},
-    {"item", "any", ""},
-    {"attempt", "integer", ""},
-    {"line", "integer", ""},
-    {"at", "time", ""},
-    {"level", "string", "debug, info, warning or error"},
+    {"task", "string", ""},  {"item", "any", ""}, {"attempt", "integer", ""},
+    {"line", "integer", ""}, {"at", "time", ""},  {"level", "string", "debug, info, warning or error"},
     {"text", "string", ""},
 };
 constexpr Member run_event[] = {
-    {"id", "integer", ""},
-    {"at", "time", ""},
-    {"run_id", "integer", ""},
-    {"task", "string?", ""},
-    {"kind", "string", ""},
-    {"message", "string", ""},
-    {"details", "object", "by kind"},
+    {"id", "integer", ""},  {"at", "time", ""},        {"run_id", "integer", ""},        {"task", "string?", ""},
+    {"kind", "string", ""}, {"message", "string", ""}, {"details", "object", "by kind"},
 };
 constexpr Member graph[] = {
     {"nodes", "GraphNode[]", ""},
@@ -170,14 +153,10 @@ constexpr Member node[] = {
     {"runs", "integer", "live runs that it holds"},
 };
 constexpr Member doctor[] = {
-    {"version", "string", ""},
-    {"node", "object", ""},
-    {"store", "object", ""},
-    {"hosts", "any", ""},
-    {"journal", "object", ""},
-    {"figures", "object", "as /metrics shows them"},
-    {"flows", "integer", "deployed"},
-    {"schedules", "integer", ""},
+    {"version", "string", ""},        {"node", "object", ""},
+    {"store", "object", ""},          {"hosts", "any", ""},
+    {"journal", "object", ""},        {"figures", "object", "as /metrics shows them"},
+    {"flows", "integer", "deployed"}, {"schedules", "integer", ""},
 };
 constexpr Member dataset[] = {
     {"columns", "Column[]", ""},
@@ -206,12 +185,9 @@ constexpr Member limit[] = {
     {"held", "any", "[{run_id, task, item, since}]; task null: the run as a whole"},
 };
 constexpr Member diagnostic[] = {
-    {"file", "string", ""},
-    {"line", "integer", "from 1; 0: the whole file"},
-    {"column", "integer", "from 1"},
-    {"severity", "string", "error or warning"},
-    {"message", "string", ""},
-    {"hint", "string?", ""},
+    {"file", "string", ""},          {"line", "integer", "from 1; 0: the whole file"},
+    {"column", "integer", "from 1"}, {"severity", "string", "error or warning"},
+    {"message", "string", ""},       {"hint", "string?", ""},
 };
 constexpr Member deployment[] = {
     {"changes", "DeployedFlow[]", ""},

@@ -21,8 +21,9 @@ std::vector<std::string_view> parts_of(std::string_view path) {
 bool is_param(std::string_view part) { return part.starts_with('{'); }
 
 bool matches(std::span<const std::string_view> pattern, std::span<const std::string_view> path) {
-    return std::equal(pattern.begin(), pattern.end(), path.begin(), path.end(),
-                      [](std::string_view expected, std::string_view part) { return is_param(expected) ? !part.empty() : expected == part; });
+    return std::equal(pattern.begin(), pattern.end(), path.begin(), path.end(), [](std::string_view expected, std::string_view part) {
+        return is_param(expected) ? !part.empty() : expected == part;
+    });
 }
 
 std::string_view name_of(Method method) {
@@ -40,7 +41,9 @@ void take_params(Request& request, std::span<const std::string_view> pattern, st
     for (std::size_t i = 0; i < pattern.size(); ++i) {
         if (!is_param(pattern[i])) continue;
         auto value = percent_decoded(path[i]);
-        if (!value) throw Problem(400, "in the path, '" + std::string(path[i]) + "' has an escape that is broken, or stands for a NUL or for what is no UTF-8");
+        if (!value)
+            throw Problem(400, "in the path, '" + std::string(path[i]) +
+                                   "' has an escape that is broken, or stands for a NUL or for what is no UTF-8");
         request.params.emplace_back(pattern[i].substr(1, pattern[i].size() - 2), std::move(*value));
     }
 }

@@ -29,8 +29,8 @@ struct Caller {
 
 struct Request {
     Method method = Method::Get;
-    std::string target; ///< as sent: path and query
-    std::string path;   ///< still percent-encoded
+    std::string target;                                       ///< as sent: path and query
+    std::string path;                                         ///< still percent-encoded
     std::vector<std::pair<std::string, std::string>> query;   ///< decoded, in order
     std::vector<std::pair<std::string, std::string>> params;  ///< of the route's pattern, decoded
     std::vector<std::pair<std::string, std::string>> headers; ///< names in lower case

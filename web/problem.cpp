@@ -74,7 +74,8 @@ std::string_view reason_phrase(int status) {
 }
 
 Response problem_response(const Problem& problem, std::string_view instance) {
-    Json document = {{"type", "about:blank"}, {"title", reason_phrase(problem.status)}, {"status", problem.status}, {"detail", problem.what()}};
+    Json document = {
+        {"type", "about:blank"}, {"title", reason_phrase(problem.status)}, {"status", problem.status}, {"detail", problem.what()}};
     if (!problem.remedy.empty()) document["remedy"] = problem.remedy;
     if (!instance.empty()) document["instance"] = instance;
     Response response = json_response(document, problem.status);

@@ -17,8 +17,8 @@ public:
         : std::runtime_error(detail), status(http_status), remedy(std::move(what_to_do)) {}
 
     int status;
-    std::string remedy;                                         ///< empty: none
-    std::vector<std::pair<std::string, std::string>> headers;   ///< more headers for the answer, such as Allow
+    std::string remedy;                                       ///< empty: none
+    std::vector<std::pair<std::string, std::string>> headers; ///< more headers for the answer, such as Allow
 };
 
 [[nodiscard]] Response problem_response(const Problem& problem, std::string_view instance);

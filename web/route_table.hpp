@@ -20,8 +20,8 @@ struct Route {
     Scope scope;
     Handler handler;
     std::string_view summary;
-    std::string_view answer;  ///< a document of documents.cpp; "Run[]" is a list `{items, next}` of them; empty: no JSON
-    std::string_view body;    ///< a document, or empty
+    std::string_view answer; ///< a document of documents.cpp; "Run[]" is a list `{items, next}` of them; empty: no JSON
+    std::string_view body;   ///< a document, or empty
     std::span<const QueryMember> query;
 };
 

@@ -105,8 +105,9 @@ struct WebServer::Parts {
     Parts(asio::io_context& i, WebConfig c, WebBackend b)
         : io(i), config(std::move(c)), keys(b.keys), events(b.service),
           dashboard(config.dashboard.empty() ? Dashboard::default_folder() : config.dashboard),
-          api{b.service, b.read_models, b.validator, events, dashboard, io.get_executor()},
-          context{config, b.keys, AccessRules{config.hosts}, api}, tcp_acceptor(io), local_acceptor(io), changed(io) {}
+          api{b.service, b.read_models, b.validator, events, dashboard, io.get_executor()}, context{config, b.keys,
+                                                                                                    AccessRules{config.hosts}, api},
+          tcp_acceptor(io), local_acceptor(io), changed(io) {}
 
     void listen_tcp();
     void listen_local();
@@ -206,7 +207,8 @@ void check_addresses(const WebConfig& config, const KeyRing& keys) {
         throw Error(ErrorClass::Permanent, "listen: " + config.listen + " can be reached from other machines, and no key exists",
                     "listen on 127.0.0.1, and come from elsewhere through an SSH tunnel or a proxy that authenticates");
     if (config.socket.size() >= sizeof(sockaddr_un::sun_path))
-        throw Error(ErrorClass::Permanent, fmt::format("the socket's path {} is longer than {} bytes", config.socket, sizeof(sockaddr_un::sun_path) - 1),
+        throw Error(ErrorClass::Permanent,
+                    fmt::format("the socket's path {} is longer than {} bytes", config.socket, sizeof(sockaddr_un::sun_path) - 1),
                     "choose a state folder with a shorter path");
 }
 

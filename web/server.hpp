@@ -20,13 +20,13 @@
 namespace millrace {
 
 struct WebConfig {
-    std::string listen = "127.0.0.1:8686";  ///< address:port, "[::1]:8686", ":0" for any port of loopback; empty: no TCP
-    std::string socket;                     ///< path of the Unix socket; empty: none
-    std::filesystem::path dashboard;        ///< folder; empty: Dashboard::default_folder()
-    std::vector<std::string> hosts;         ///< more names under which a browser may reach a daemon without keys
-    std::size_t header_limit = 16 << 10;    ///< bytes
-    std::size_t body_limit = 12 << 20;      ///< bytes
-    std::size_t connections = 512;          ///< at once, of TCP and of the socket each; more are told 503
+    std::string listen = "127.0.0.1:8686";           ///< address:port, "[::1]:8686", ":0" for any port of loopback; empty: no TCP
+    std::string socket;                              ///< path of the Unix socket; empty: none
+    std::filesystem::path dashboard;                 ///< folder; empty: Dashboard::default_folder()
+    std::vector<std::string> hosts;                  ///< more names under which a browser may reach a daemon without keys
+    std::size_t header_limit = 16 << 10;             ///< bytes
+    std::size_t body_limit = 12 << 20;               ///< bytes
+    std::size_t connections = 512;                   ///< at once, of TCP and of the socket each; more are told 503
     std::chrono::milliseconds idle_timeout{75000};   ///< between the requests of a connection
     std::chrono::milliseconds header_timeout{10000}; ///< from a request's first byte to the end of its header
     std::chrono::milliseconds body_timeout{60000};   ///< for the body, and for writing an answer

@@ -65,7 +65,8 @@ http::response<http::string_body> message_of(const Response& response, unsigned 
     message.set("X-Content-Type-Options", "nosniff");
     message.set("Referrer-Policy", "no-referrer");
     if (!response.content_type.empty()) message.set(http::field::content_type, response.content_type);
-    const bool cached = std::any_of(response.headers.begin(), response.headers.end(), [](const auto& h) { return h.first == "Cache-Control"; });
+    const bool cached =
+        std::any_of(response.headers.begin(), response.headers.end(), [](const auto& h) { return h.first == "Cache-Control"; });
     if (!cached) message.set(http::field::cache_control, "no-store");
     for (const auto& [name, value] : response.headers) message.set(name, value);
     return message;

@@ -19,8 +19,8 @@ public:
     [[nodiscard]] static Value integer(std::int64_t v);
     [[nodiscard]] static Value real(double v);
     [[nodiscard]] static Value text(std::string_view v);
-    [[nodiscard]] static Value instant(std::int64_t micros);   ///< TIMESTAMPTZ
-    [[nodiscard]] static Value date(std::int32_t days);        ///< days since 1970-01-01
+    [[nodiscard]] static Value instant(std::int64_t micros); ///< TIMESTAMPTZ
+    [[nodiscard]] static Value date(std::int32_t days);      ///< days since 1970-01-01
     /// "-12.340" -> DECIMAL. Throws std::invalid_argument for text that is no decimal of up to 38 digits.
     [[nodiscard]] static Value decimal(std::string_view digits);
     [[nodiscard]] static Value text_list(const std::vector<std::string>& v);
@@ -43,8 +43,11 @@ using Bindings = std::map<std::string, Value>; ///< `$name` -> value
 /// One prepared statement. Must not outlive its connection.
 class Statement {
 public:
-    Statement(void* connection, void* handle, const std::atomic<bool>& interrupted) : connection_(connection), handle_(handle), interrupted_(&interrupted) {}
-    Statement(Statement&& other) noexcept : connection_(other.connection_), handle_(other.handle_), interrupted_(other.interrupted_) { other.handle_ = nullptr; }
+    Statement(void* connection, void* handle, const std::atomic<bool>& interrupted)
+        : connection_(connection), handle_(handle), interrupted_(&interrupted) {}
+    Statement(Statement&& other) noexcept : connection_(other.connection_), handle_(other.handle_), interrupted_(other.interrupted_) {
+        other.handle_ = nullptr;
+    }
     Statement& operator=(Statement&&) = delete;
     ~Statement();
 
@@ -74,7 +77,9 @@ private:
 class Connection {
 public:
     explicit Connection(void* database);
-    Connection(Connection&& other) noexcept : handle_(other.handle_), interrupted_(std::move(other.interrupted_)) { other.handle_ = nullptr; }
+    Connection(Connection&& other) noexcept : handle_(other.handle_), interrupted_(std::move(other.interrupted_)) {
+        other.handle_ = nullptr;
+    }
     Connection& operator=(Connection&&) = delete;
     ~Connection();
 
@@ -89,7 +94,8 @@ public:
 
 private:
     void* handle_;
-    std::unique_ptr<std::atomic<bool>> interrupted_ = std::make_unique<std::atomic<bool>>(false); ///< DuckDB forgets an interrupt when a statement begins
+    std::unique_ptr<std::atomic<bool>> interrupted_ =
+        std::make_unique<std::atomic<bool>>(false); ///< DuckDB forgets an interrupt when a statement begins
 };
 
 } // namespace millrace::duckdb

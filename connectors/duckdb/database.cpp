@@ -12,8 +12,11 @@ namespace millrace::duckdb {
 namespace {
 
 /// Settings that must be there from the first moment.
-constexpr std::pair<const char*, const char*> first_settings[] = {{"threads", "1"}, {"autoinstall_known_extensions", "false"}, {"autoload_known_extensions", "false"},
-                                                                  {"allow_community_extensions", "false"}, {"allow_persistent_secrets", "false"}};
+constexpr std::pair<const char*, const char*> first_settings[] = {{"threads", "1"},
+                                                                  {"autoinstall_known_extensions", "false"},
+                                                                  {"autoload_known_extensions", "false"},
+                                                                  {"allow_community_extensions", "false"},
+                                                                  {"allow_persistent_secrets", "false"}};
 
 c::Config make_config() {
     const c::Api& db = c::api();
@@ -22,16 +25,19 @@ c::Config make_config() {
     for (const auto& [name, value] : first_settings) {
         if (db.set_config(config, name, value) == c::Success) continue;
         db.destroy_config(&config);
-        throw Error(ErrorClass::Permanent, "DuckDB " + library_version() + " refuses " + name + " = " + value, "use DuckDB 1.5: deploy/fetch-duckdb fetches it");
+        throw Error(ErrorClass::Permanent, "DuckDB " + library_version() + " refuses " + name + " = " + value,
+                    "use DuckDB 1.5: deploy/fetch-duckdb fetches it");
     }
     return config;
 }
 
 /// What this database may use; the cage is closed last, in this order: the allowed folders first, the lock at the end.
 std::string settings(const DatabaseOptions& o, const std::string& spill) {
-    std::string sql = "SET GLOBAL threads = " + std::to_string(o.threads < 1 ? 1 : o.threads) + "; SET GLOBAL memory_limit = '" + std::to_string(o.memory_bytes) +
-                      "B'; SET GLOBAL preserve_insertion_order = " + (o.keep_order ? "true" : "false") + "; SET GLOBAL allocator_flush_threshold = '16MB'; SET GLOBAL TimeZone = 'UTC'; SET temp_directory = " +
-                      quote_literal(spill) + "; SET allowed_directories = [";
+    std::string sql =
+        "SET GLOBAL threads = " + std::to_string(o.threads < 1 ? 1 : o.threads) + "; SET GLOBAL memory_limit = '" +
+        std::to_string(o.memory_bytes) + "B'; SET GLOBAL preserve_insertion_order = " + (o.keep_order ? "true" : "false") +
+        "; SET GLOBAL allocator_flush_threshold = '16MB'; SET GLOBAL TimeZone = 'UTC'; SET temp_directory = " + quote_literal(spill) +
+        "; SET allowed_directories = [";
     for (std::size_t i = 0; i < o.folders.size(); ++i) {
         const std::string& folder = o.folders[i];
         sql += (i == 0 ? "" : ", ") + quote_literal(folder.ends_with('/') ? folder : folder + "/");
@@ -71,7 +77,8 @@ EmptyDatabase::~EmptyDatabase() {
     if (db != nullptr) c::api().close(&db);
 }
 
-Database::Database(const DatabaseOptions& options, EmptyDatabase empty) : spill_{make_spill_folder(options.temp_folder)}, database_(std::move(empty)), options_(options) {
+Database::Database(const DatabaseOptions& options, EmptyDatabase empty)
+    : spill_{make_spill_folder(options.temp_folder)}, database_(std::move(empty)), options_(options) {
     connect().query(settings(options, spill_.path));
 }
 

@@ -11,11 +11,11 @@
 namespace millrace::duckdb {
 
 struct DatabaseOptions {
-    std::vector<std::string> folders{};       ///< absolute; SQL may read and write below them
-    std::string temp_folder{};                ///< below it is a folder of its own for what it spills; empty: it does not
-    std::int64_t memory_bytes = 256LL << 20;  ///< of DuckDB's buffers; the process needs more (about 100 MB)
+    std::vector<std::string> folders{};      ///< absolute; SQL may read and write below them
+    std::string temp_folder{};               ///< below it is a folder of its own for what it spills; empty: it does not
+    std::int64_t memory_bytes = 256LL << 20; ///< of DuckDB's buffers; the process needs more (about 100 MB)
     int threads = 1;
-    bool keep_order = true;                   ///< false: rows may come in any order, with less memory
+    bool keep_order = true; ///< false: rows may come in any order, with less memory
 
     friend bool operator==(const DatabaseOptions&, const DatabaseOptions&) = default;
 };

@@ -54,15 +54,18 @@ std::string timestamp_text(std::int64_t micros) {
 
 std::string uuid_text(const c::Hugeint& h) {
     const auto upper = static_cast<std::uint64_t>(h.upper) ^ (std::uint64_t{1} << 63); // DuckDB flips the sign so that it sorts
-    return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", upper >> 32, upper >> 16 & 0xffff, upper & 0xffff, h.lower >> 48, h.lower & 0xffffffffffff);
+    return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", upper >> 32, upper >> 16 & 0xffff, upper & 0xffff, h.lower >> 48,
+                       h.lower & 0xffffffffffff);
 }
 
 std::string blob_text(std::string_view bytes) {
     std::string out;
     for (const char ch : bytes) {
         const auto byte = static_cast<unsigned char>(ch);
-        if (byte < 32 || byte > 126 || ch == '\\') out += fmt::format("\\x{:02X}", byte);
-        else out += ch;
+        if (byte < 32 || byte > 126 || ch == '\\')
+            out += fmt::format("\\x{:02X}", byte);
+        else
+            out += ch;
     }
     return out;
 }
@@ -109,8 +112,9 @@ std::string VectorView::display(std::uint64_t row) const {
         return fmt::format("{} months {} days {}", i.months, i.days, time_text(i.micros));
     }
     case TypeId::Enum: {
-        const std::uint64_t label = type_->physical == TypeId::UTinyInt ? data<std::uint8_t>()[row]
-                                    : type_->physical == TypeId::USmallInt ? data<std::uint16_t>()[row] : data<std::uint32_t>()[row];
+        const std::uint64_t label = type_->physical == TypeId::UTinyInt    ? data<std::uint8_t>()[row]
+                                    : type_->physical == TypeId::USmallInt ? data<std::uint16_t>()[row]
+                                                                           : data<std::uint32_t>()[row];
         return type_->labels.at(label);
     }
     case TypeId::Bit:

@@ -33,10 +33,12 @@ std::string VectorView::json_text(std::uint64_t row) const {
     case TypeId::Struct: {
         std::string out = "{";
         for (const std::size_t i : by_name(type_->labels))
-            out += (out.size() == 1 ? "" : ",") + dumped(type_->labels[i]) + ":" + VectorView(db.struct_vector_get_child(v, i), type_->children[i]).json_text(row);
+            out += (out.size() == 1 ? "" : ",") + dumped(type_->labels[i]) + ":" +
+                   VectorView(db.struct_vector_get_child(v, i), type_->children[i]).json_text(row);
         return out + "}";
     }
-    case TypeId::Array: return elements(VectorView(db.array_vector_get_child(v), type_->children[0]), row * type_->array_size, type_->array_size);
+    case TypeId::Array:
+        return elements(VectorView(db.array_vector_get_child(v), type_->children[0]), row * type_->array_size, type_->array_size);
     case TypeId::List: {
         const c::ListEntry entry = data<c::ListEntry>()[row];
         return elements(VectorView(db.list_vector_get_child(v), type_->children[0]), entry.offset, entry.length);
@@ -44,11 +46,13 @@ std::string VectorView::json_text(std::uint64_t row) const {
     case TypeId::Map: {
         const c::ListEntry entry = data<c::ListEntry>()[row];
         const c::Vector items = db.list_vector_get_child(v);
-        const VectorView keys(db.struct_vector_get_child(items, 0), type_->children[0]), values(db.struct_vector_get_child(items, 1), type_->children[1]);
+        const VectorView keys(db.struct_vector_get_child(items, 0), type_->children[0]),
+            values(db.struct_vector_get_child(items, 1), type_->children[1]);
         std::vector<std::string> labels;
         for (std::uint64_t i = entry.offset; i < entry.offset + entry.length; ++i) labels.push_back(keys.display(i));
         std::string out = "{";
-        for (const std::size_t i : by_name(labels)) out += (out.size() == 1 ? "" : ",") + dumped(labels[i]) + ":" + values.json_text(entry.offset + i);
+        for (const std::size_t i : by_name(labels))
+            out += (out.size() == 1 ? "" : ",") + dumped(labels[i]) + ":" + values.json_text(entry.offset + i);
         return out + "}";
     }
     case TypeId::Varchar: return type_->is_json ? std::string(text(row)) : dumped(text(row));

@@ -15,9 +15,11 @@ struct Classified {
 Classified classify(const std::string& kind, const std::string& text) {
     const auto says = [&text](const char* words) { return text.find(words) != std::string::npos; };
     if (kind == "IO" && (says("No space left") || says("Disk quota"))) return {ErrorClass::Resource, "free space in the staging folder"};
-    if (kind == "Out of Memory") return {ErrorClass::Resource, "raise `memory` of the task, or let the SQL work on fewer columns or rows at once"};
+    if (kind == "Out of Memory")
+        return {ErrorClass::Resource, "raise `memory` of the task, or let the SQL work on fewer columns or rows at once"};
     if (kind == "INTERRUPT" || kind == "Interrupt") return {ErrorClass::Cancelled, ""};
-    if (kind == "Conversion" || kind == "Out of Range") return {ErrorClass::BadData, "leave the cast to `columns`, which names the rows that do not fit, or use try_cast"};
+    if (kind == "Conversion" || kind == "Out of Range")
+        return {ErrorClass::BadData, "leave the cast to `columns`, which names the rows that do not fit, or use try_cast"};
     if (kind == "IO") return {ErrorClass::Transient, "check the disk of the staging folder"};
     return {ErrorClass::Permanent, ""};
 }
@@ -52,7 +54,8 @@ QueryError make_query_error(const std::string& text) {
     const std::string position = member(j, "position");
     std::from_chars(position.data(), position.data() + position.size(), error.offset);
     const std::string type = member(j, "type");
-    if (member(j, "error_subtype") == "MISSING_ENTRY" && (type == "Table" || type == "View" || type.empty())) error.missing_table = member(j, "name");
+    if (member(j, "error_subtype") == "MISSING_ENTRY" && (type == "Table" || type == "View" || type.empty()))
+        error.missing_table = member(j, "name");
     return error;
 }
 

@@ -87,7 +87,9 @@ Chunk::Chunk(void* handle, const std::vector<Column>& columns) : handle_(handle)
     for (std::size_t i = 0; i < columns.size(); ++i) vectors_.emplace_back(c::api().data_chunk_get_vector(chunk, i), columns[i].type);
 }
 
-Chunk::Chunk(Chunk&& other) noexcept : handle_(other.handle_), rows_(other.rows_), vectors_(std::move(other.vectors_)) { other.handle_ = nullptr; }
+Chunk::Chunk(Chunk&& other) noexcept : handle_(other.handle_), rows_(other.rows_), vectors_(std::move(other.vectors_)) {
+    other.handle_ = nullptr;
+}
 
 Chunk::~Chunk() {
     auto chunk = static_cast<c::Chunk>(handle_);
@@ -125,7 +127,8 @@ std::vector<Json> Result::rows(std::int64_t max_rows) {
     while (const std::optional<Chunk> chunk = next()) {
         for (std::uint64_t row = 0; row < chunk->rows(); ++row) {
             if (static_cast<std::int64_t>(out.size()) == max_rows)
-                throw Error(ErrorClass::Permanent, "the query gives more than " + std::to_string(max_rows) + " rows", "aggregate or filter in the SQL");
+                throw Error(ErrorClass::Permanent, "the query gives more than " + std::to_string(max_rows) + " rows",
+                            "aggregate or filter in the SQL");
             Json object = Json::object();
             for (std::size_t i = 0; i < columns_->size(); ++i) object[(*columns_)[i].name] = (*chunk)[i].json(row);
             out.push_back(std::move(object));

@@ -17,9 +17,7 @@ public:
     VectorView(void* vector, const Type& type);
 
     [[nodiscard]] const Type& type() const { return *type_; }
-    [[nodiscard]] bool is_null(std::uint64_t row) const {
-        return validity_ != nullptr && (validity_[row / 64] >> (row % 64) & 1) == 0;
-    }
+    [[nodiscard]] bool is_null(std::uint64_t row) const { return validity_ != nullptr && (validity_[row / 64] >> (row % 64) & 1) == 0; }
     template <class T>
     [[nodiscard]] const T* data() const {
         return static_cast<const T*>(data_);

@@ -25,13 +25,16 @@ Value Value::decimal(std::string_view text) {
     bool negative = false, fraction = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char ch = text[i];
-        if (i == 0 && (ch == '-' || ch == '+')) negative = ch == '-';
-        else if (ch == '.' && !fraction) fraction = true;
+        if (i == 0 && (ch == '-' || ch == '+'))
+            negative = ch == '-';
+        else if (ch == '.' && !fraction)
+            fraction = true;
         else if (ch >= '0' && ch <= '9' && width < 38) {
             digits = digits * 10 + (ch - '0');
             width += digits == 0 && !fraction ? 0 : 1;
             scale += fraction ? 1 : 0;
-        } else throw std::invalid_argument("'" + shown + "' is no decimal of up to 38 digits");
+        } else
+            throw std::invalid_argument("'" + shown + "' is no decimal of up to 38 digits");
     }
     if (negative) digits = -digits;
     const c::Hugeint value{static_cast<std::uint64_t>(digits), static_cast<std::int64_t>(digits >> 64)};

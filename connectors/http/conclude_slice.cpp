@@ -27,7 +27,8 @@ std::int64_t repeated_keys(SliceRun& run) {
 
 /// Every walk gave the same records, some of them twice: the source has them twice, nothing moved and nothing is missing.
 bool repeats_itself(const SliceRun& run) {
-    return run.walk.drift().empty() && run.prints.size() > 1 && std::adjacent_find(run.prints.begin(), run.prints.end(), std::not_equal_to<>()) == run.prints.end();
+    return run.walk.drift().empty() && run.prints.size() > 1 &&
+           std::adjacent_find(run.prints.begin(), run.prints.end(), std::not_equal_to<>()) == run.prints.end();
 }
 
 std::string joined(const std::vector<std::string>& items) {
@@ -50,11 +51,13 @@ ManifestPart merged(const SliceRun& run, const ExtractionShare& share, duckdb::C
     connection.query(fmt::format("CREATE OR REPLACE TEMP TABLE millrace_kept AS SELECT filename, file_row_number FROM {} "
                                  "QUALIFY row_number() OVER (PARTITION BY {} ORDER BY filename DESC, file_row_number DESC) = 1",
                                  all, joined(keys)));
-    const auto rows = connection
-                          .query(fmt::format("COPY (SELECT p.* EXCLUDE (filename, file_row_number) FROM {} p SEMI JOIN millrace_kept k "
-                                             "ON p.filename = k.filename AND p.file_row_number = k.file_row_number) TO {} (FORMAT parquet, COMPRESSION snappy)",
-                                             all, quote_literal(folder + "/" + file)))
-                          .rows_changed();
+    const auto rows =
+        connection
+            .query(fmt::format(
+                "COPY (SELECT p.* EXCLUDE (filename, file_row_number) FROM {} p SEMI JOIN millrace_kept k "
+                "ON p.filename = k.filename AND p.file_row_number = k.file_row_number) TO {} (FORMAT parquet, COMPRESSION snappy)",
+                all, quote_literal(folder + "/" + file)))
+            .rows_changed();
     connection.query("DROP TABLE millrace_kept");
     return finish_part(folder, file, rows);
 }
@@ -92,7 +95,8 @@ void give_up(SliceRun& run, ExtractionShare& share) {
         std::rethrow_exception(run.failure);
     } catch (const Error& e) {
         // Not a matter of this slice: the others would fail as it did.
-        const bool hopeless = e.error_class == ErrorClass::Auth || e.error_class == ErrorClass::RateLimited || e.error_class == ErrorClass::Cancelled || e.error_class == ErrorClass::Resource;
+        const bool hopeless = e.error_class == ErrorClass::Auth || e.error_class == ErrorClass::RateLimited ||
+                              e.error_class == ErrorClass::Cancelled || e.error_class == ErrorClass::Resource;
         if (!share.plan.allow_failed || hopeless) throw;
         why = e.what();
     }
@@ -103,7 +107,8 @@ void give_up(SliceRun& run, ExtractionShare& share) {
     run.manifest.failed = why;
     run.manifest.complete = false;
     run.manifest.extracted_at = run.extracted_at;
-    share.events.event("warning", fmt::format("slice {} failed and is left out: {}", run.slice.label, why), Json{{"slice", run.slice.label}});
+    share.events.event("warning", fmt::format("slice {} failed and is left out: {}", run.slice.label, why),
+                       Json{{"slice", run.slice.label}});
 }
 
 /// The pages of the walk do not fit together: once more, or make the best of all walks.
@@ -120,7 +125,8 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
         return false;
     }
     if (run.walk.has_hole())
-        throw Error(ErrorClass::BadData, fmt::format("{}, and more did, in each of {} walks", told, run.walk_number), "the service left out a page: run again later");
+        throw Error(ErrorClass::BadData, fmt::format("{}, and more did, in each of {} walks", told, run.walk_number),
+                    "the service left out a page: run again later");
     if (run.walk.short_of_total())
         throw Error(ErrorClass::BadData, fmt::format("{}, in each of {} walks", told, run.walk_number),
                     "the source limits or miscounts its results: ask for shorter windows, or take `total` out of its spec");
@@ -128,11 +134,14 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
     const bool stable = repeats_itself(run);
     run.limited = !stable; // what is missing in a snapshot that moved was not necessarily deleted
     const std::string what = stable ? "the same ones in each of {} walks; {}" : "the pages fitted together in none of {} walks; {}";
-    const char* taken = !by_key ? "the last one was taken" : stable ? "each was taken once" : "the records of all of them were taken, each key once";
+    const char* taken = !by_key  ? "the last one was taken"
+                        : stable ? "each was taken once"
+                                 : "the records of all of them were taken, each key once";
     share.events.event(stable ? "warning" : "drifted", told + "; " + fmt::format(fmt::runtime(what), run.walk_number, taken),
                        Json{{"slice", run.slice.label}, {"walks", run.walk_number}, {"reason", why}});
     const auto has_part = [](const Piece& piece) { return piece.part.has_value(); };
-    const bool any = std::any_of(run.earlier.begin(), run.earlier.end(), has_part) || std::any_of(run.pieces.begin(), run.pieces.end(), has_part);
+    const bool any =
+        std::any_of(run.earlier.begin(), run.earlier.end(), has_part) || std::any_of(run.pieces.begin(), run.pieces.end(), has_part);
     if (by_key && any) {
         const ManifestPart part = merged(run, share, connection);
         for (auto* pieces : {&run.earlier, &run.pieces})

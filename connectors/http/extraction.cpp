@@ -18,7 +18,8 @@ constexpr int most_workers = 32;
 
 /// The same slice has the same id in every attempt; a spec that changed has other slices.
 std::string slice_id(const ExtractionPlan& plan, const Slice& slice, const RequestBuilder& request) {
-    std::string text = plan.resource.name + "\n" + request.identity() + "\n" + Json(slice.values).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    std::string text = plan.resource.name + "\n" + request.identity() + "\n" +
+                       Json(slice.values).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     if (slice.window) text += to_rfc3339(slice.window->start) + " " + to_rfc3339(slice.window->end) + "\n";
     if (slice.item) text += slice.item_hash + "\n";
     for (const SourceColumn& c : plan.resource.columns) text += c.name + " " + c.type + (c.nullable ? " null" : "") + "\n";
@@ -67,7 +68,8 @@ std::string credential_of(const ExtractionPlan& plan) {
 }
 
 std::unique_ptr<const RequestBuilder> open(const ExtractionPlan& plan, const Slice& slice) {
-    return std::make_unique<const RequestBuilder>(plan.source, plan.resource, plan.connection, slice_scope(slice, plan.connection, plan.zone));
+    return std::make_unique<const RequestBuilder>(plan.source, plan.resource, plan.connection,
+                                                  slice_scope(slice, plan.connection, plan.zone));
 }
 
 std::deque<SliceRun> make_runs(const ExtractionPlan& plan) {
@@ -104,7 +106,8 @@ void check_failures(const ExtractionPlan& plan, const std::deque<SliceRun>& runs
     const bool too_many = plan.allow_failed->count ? failed > *plan.allow_failed->count
                                                    : static_cast<double>(failed) * 100 > plan.allow_failed->percent.value_or(0) * total;
     if (too_many)
-        throw Error(ErrorClass::Transient, fmt::format("{} of {} slices failed, more than allow_failed; the first: {}", failed, runs.size(), first));
+        throw Error(ErrorClass::Transient,
+                    fmt::format("{} of {} slices failed, more than allow_failed; the first: {}", failed, runs.size(), first));
 }
 
 } // namespace

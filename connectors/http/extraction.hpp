@@ -26,20 +26,20 @@ namespace millrace {
 struct ExtractionPlan {
     SourceSpec source;
     ResourceSpec resource;
-    Json connection;                ///< complete (complete_connection)
+    Json connection; ///< complete (complete_connection)
     std::string zone = "UTC";
     std::vector<Slice> slices;
-    std::string items_table;        ///< DuckDB table (ordinal, item) behind Slice::item; empty: no `_item`
-    std::string item_type;          ///< of `_item`, DuckDB's spelling
-    std::string folder;             ///< staging folder of the task run
-    int concurrency = 0;            ///< 0: rate.concurrency of the source
+    std::string items_table; ///< DuckDB table (ordinal, item) behind Slice::item; empty: no `_item`
+    std::string item_type;   ///< of `_item`, DuckDB's spelling
+    std::string folder;      ///< staging folder of the task run
+    int concurrency = 0;     ///< 0: rate.concurrency of the source
     std::string on_drift = "evolve";
-    bool keep_rejects = false;      ///< write records that break the contract to a quarantine file
+    bool keep_rejects = false; ///< write records that break the contract to a quarantine file
     std::optional<Share> allow_failed;
     std::optional<std::int64_t> limit_rows;
     HttpLimits limits;
     RetryRules retries;
-    int repeats = 2;                ///< of a drifted walk
+    int repeats = 2; ///< of a drifted walk
 };
 
 struct ExtractionProgress {
@@ -52,7 +52,8 @@ struct ExtractionEvents {
     std::function<bool()> cancelled = [] { return false; };
     std::function<void(const ExtractionProgress&)> progress = [](const auto&) {};
     std::function<void(std::string_view level, const std::string& text)> log = [](auto, const auto&) {};
-    std::function<void(const std::string& kind, const std::string& text, const Json& details)> event = [](const auto&, const auto&, const auto&) {};
+    std::function<void(const std::string& kind, const std::string& text, const Json& details)> event = [](const auto&, const auto&,
+                                                                                                          const auto&) {};
 };
 
 [[nodiscard]] std::vector<duckdb::ColumnText> resource_columns(const ResourceSpec& resource);
@@ -61,6 +62,7 @@ struct ExtractionEvents {
 
 /// Manifests of all slices, in the plan's order; those that failed within `allow_failed` have no records.
 /// Throws Error for what the source or the disk refuses; finished slices stay.
-[[nodiscard]] std::vector<SliceManifest> extract(const ExtractionPlan& plan, Governors& governors, duckdb::Database& database, ExtractionEvents events);
+[[nodiscard]] std::vector<SliceManifest> extract(const ExtractionPlan& plan, Governors& governors, duckdb::Database& database,
+                                                 ExtractionEvents events);
 
 } // namespace millrace

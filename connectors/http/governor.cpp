@@ -28,7 +28,8 @@ Governor::Permit Governor::acquire(double patience, const std::function<bool()>&
         }
         if (cancelled && cancelled()) throw Error(ErrorClass::Cancelled, "the request was cancelled");
         const double pause = std::chrono::duration<double>(paused_until_ - now).count();
-        if (pause > patience) throw Error(ErrorClass::RateLimited, "the service has asked for a pause", "run the flow again when it is over", pause);
+        if (pause > patience)
+            throw Error(ErrorClass::RateLimited, "the service has asked for a pause", "run the flow again when it is over", pause);
         if (!told && waiting && earliest - now > worth_telling) {
             told = true;
             lock.unlock(); // whoever listens may take his time

@@ -57,7 +57,7 @@ private:
     std::condition_variable changed_;
     GovernorRate rate_;
     int under_way_ = 0;
-    Clock::time_point next_{};         ///< no permit before
+    Clock::time_point next_{}; ///< no permit before
     Clock::time_point paused_until_{};
 };
 

@@ -36,7 +36,7 @@ struct Exchange {
     const HttpLimits* limits = nullptr;
     const std::function<bool()>* cancelled = nullptr;
     bool too_large = false;
-    const char* stalled = nullptr;       ///< why it is given up; null: it is not
+    const char* stalled = nullptr;          ///< why it is given up; null: it is not
     Clock::time_point since = Clock::now(); ///< the beginning, then that of the latest stretch of the body
     curl_off_t bytes_then = 0;
 
@@ -90,14 +90,17 @@ int on_progress(void* user, curl_off_t, curl_off_t downloaded, curl_off_t, curl_
 
 struct HeaderList {
     curl_slist* list = nullptr;
-    void add(const std::string& name, const std::string& value) { list = curl_slist_append(list, (value.empty() ? name + ";" : name + ": " + value).c_str()); }
+    void add(const std::string& name, const std::string& value) {
+        list = curl_slist_append(list, (value.empty() ? name + ";" : name + ": " + value).c_str());
+    }
     HeaderList() = default;
     HeaderList(const HeaderList&) = delete;
     ~HeaderList() { curl_slist_free_all(list); }
 };
 
 [[noreturn]] void refuse_header(const std::string& name) {
-    throw Error(ErrorClass::Permanent, "the header '" + name + "' holds a line break", "check the connection's fields for stray characters");
+    throw Error(ErrorClass::Permanent, "the header '" + name + "' holds a line break",
+                "check the connection's fields for stray characters");
 }
 
 } // namespace
@@ -118,7 +121,8 @@ struct HttpClient::Session {
     char reason[CURL_ERROR_SIZE] = {};
     ~Session() { curl_easy_cleanup(easy); }
 
-    void once(const HttpRequest& request, const std::string& url, bool trusted, HttpResponse& response, const std::function<bool()>& cancelled);
+    void once(const HttpRequest& request, const std::string& url, bool trusted, HttpResponse& response,
+              const std::function<bool()>& cancelled);
     [[noreturn]] void fail(CURLcode code, const Exchange& exchange) const;
 };
 
@@ -135,16 +139,22 @@ void HttpClient::Session::fail(CURLcode code, const Exchange& exchange) const {
     const std::string detail = reason[0] != '\0' ? reason : curl_easy_strerror(code);
     const char* away = "check that the connection's url names the right host and port; if it does, run again when the service is back";
     if (exchange.too_large)
-        throw Error(ErrorClass::Permanent, fmt::format("the answer is larger than {} MB", limits.body_bytes >> 20), "ask for smaller pages or windows, or raise `memory` of the task");
+        throw Error(ErrorClass::Permanent, fmt::format("the answer is larger than {} MB", limits.body_bytes >> 20),
+                    "ask for smaller pages or windows, or raise `memory` of the task");
     if (exchange.stalled != nullptr)
-        throw Error(ErrorClass::Timeout, std::string("no whole answer in time: ") + exchange.stalled, "ask for smaller pages or windows, or run again when the service is faster");
+        throw Error(ErrorClass::Timeout, std::string("no whole answer in time: ") + exchange.stalled,
+                    "ask for smaller pages or windows, or run again when the service is faster");
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK: throw Error(ErrorClass::Cancelled, "the request was cancelled");
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: throw Error(ErrorClass::Permanent, "the URL is not one: " + detail, "check the connection's url: it begins with https://");
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        throw Error(ErrorClass::Permanent, "the URL is not one: " + detail, "check the connection's url: it begins with https://");
     case CURLE_PEER_FAILED_VERIFICATION:
-        throw Error(ErrorClass::Permanent, "the server's certificate is not trusted: " + detail, "check the host name, or install the CA of your proxy");
-    case CURLE_OPERATION_TIMEDOUT: throw Error(ErrorClass::Timeout, "no whole answer in time: " + detail, "ask for smaller pages or windows, or run again when the service is faster");
+        throw Error(ErrorClass::Permanent, "the server's certificate is not trusted: " + detail,
+                    "check the host name, or install the CA of your proxy");
+    case CURLE_OPERATION_TIMEDOUT:
+        throw Error(ErrorClass::Timeout, "no whole answer in time: " + detail,
+                    "ask for smaller pages or windows, or run again when the service is faster");
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING: throw Error(ErrorClass::Transient, "the connection broke in the middle of the answer: " + detail, away);
@@ -210,10 +220,12 @@ void HttpClient::perform(const HttpRequest& request, HttpResponse& response, con
         const bool trusted = !origin.empty() && origin_of(url) == origin;
         session_->once(*now, url, trusted, response, cancelled);
         response.stranger = trusted ? "" : origin_of(url);
-        const bool redirect = response.status == 301 || response.status == 302 || response.status == 303 || response.status == 307 || response.status == 308;
+        const bool redirect =
+            response.status == 301 || response.status == 302 || response.status == 303 || response.status == 307 || response.status == 308;
         const std::string location = response.header("location");
         if (!redirect || location.empty()) return;
-        if (hop == most_redirects) throw Error(ErrorClass::Transient, fmt::format("more than {} redirects", most_redirects), "check the connection's url");
+        if (hop == most_redirects)
+            throw Error(ErrorClass::Transient, fmt::format("more than {} redirects", most_redirects), "check the connection's url");
         url = resolve_location(url, location);
         if (now->has_body && origin_of(url) != origin)
             throw Error(ErrorClass::Permanent, "a " + request.method + " was redirected to another host: " + origin_of(url),

@@ -19,9 +19,9 @@ namespace millrace {
 
 struct HttpLimits {
     double connect_seconds = 10;
-    double total_seconds = 600;            ///< of one exchange
-    double thinking_seconds = 120;         ///< until the first byte of the answer's body, which a large report takes its time for
-    double stalled_seconds = 30;           ///< an answer that is slower than `stalled_bytes_per_second` for so long is given up
+    double total_seconds = 600;    ///< of one exchange
+    double thinking_seconds = 120; ///< until the first byte of the answer's body, which a large report takes its time for
+    double stalled_seconds = 30;   ///< an answer that is slower than `stalled_bytes_per_second` for so long is given up
     std::int64_t stalled_bytes_per_second = 200;
     std::int64_t body_bytes = 256LL << 20; ///< of the answer after decompression
 };

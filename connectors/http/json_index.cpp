@@ -62,7 +62,8 @@ void JsonIndex::read(std::string_view text) {
             throw JsonMistake("no memory to read it");
         parser_->capacity = wanted;
     }
-    const auto error = parser_->pass->stage1(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), simdjson::stage1_mode::regular);
+    const auto error =
+        parser_->pass->stage1(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), simdjson::stage1_mode::regular);
     switch (error) {
     case simdjson::SUCCESS: break;
     case simdjson::EMPTY: throw JsonMistake("it is empty");
@@ -137,7 +138,8 @@ std::string_view JsonCursor::check(int depth) {
     }
     if (first == '\0' || first == '}' || first == ']' || first == ',' || first == ':') refuse("expected a value");
     const std::string_view raw = scalar();
-    if (raw != "true" && raw != "false" && raw != "null" && !is_number(raw)) refuse_at(raw.data(), "'" + std::string(raw.substr(0, 20)) + "' is no value");
+    if (raw != "true" && raw != "false" && raw != "null" && !is_number(raw))
+        refuse_at(raw.data(), "'" + std::string(raw.substr(0, 20)) + "' is no value");
     return raw;
 }
 

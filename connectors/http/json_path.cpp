@@ -6,7 +6,9 @@ namespace millrace {
 
 JsonPath parse_json_path(const std::string& text) {
     JsonPath path;
-    const auto refuse = [&] { throw Error(ErrorClass::Permanent, "'" + text + "' is no path", "write names and indices, like data.items[0].count"); };
+    const auto refuse = [&] {
+        throw Error(ErrorClass::Permanent, "'" + text + "' is no path", "write names and indices, like data.items[0].count");
+    };
     std::size_t i = 0;
     while (i < text.size()) {
         if (text[i] == '[') {

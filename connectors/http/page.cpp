@@ -32,7 +32,9 @@ void Page::read(std::string_view text) {
     if (!cursor.at_end()) cursor.refuse("something follows the answer");
     if (found_ && !twice_) return;
     std::string where;
-    for (const auto& step : records_) where += std::holds_alternative<std::string>(step) ? "." + std::get<std::string>(step) : "[" + std::to_string(std::get<std::size_t>(step)) + "]";
+    for (const auto& step : records_)
+        where += std::holds_alternative<std::string>(step) ? "." + std::get<std::string>(step)
+                                                           : "[" + std::to_string(std::get<std::size_t>(step)) + "]";
     if (twice_) throw RecordMistake("it has two lists '" + where.substr(1) + "'");
     throw RecordMistake((records_.empty() ? "it is no list of records" : "it has no list '" + where.substr(1) + "'") + beginning());
 }

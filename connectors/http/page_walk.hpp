@@ -67,7 +67,7 @@ private:
 
     std::int64_t start_; ///< number of the first page
     bool paged_;
-    std::int64_t asked_ = 0;     ///< pages that were asked for
+    std::int64_t asked_ = 0; ///< pages that were asked for
     std::int64_t under_way_ = 0;
     std::int64_t pages_ = 0, records_ = 0; ///< that arrived
     std::int64_t first_page_records_ = 0;

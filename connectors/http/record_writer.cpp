@@ -108,7 +108,8 @@ void set_integer(std::string_view raw, ColumnWriter& column, std::uint64_t row, 
     const auto [end, status] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
     if (status != std::errc() || end != raw.data() + raw.size()) {
         Int128 exact = 0; // to JSON, 3600.0 and 3.6e3 are the integer 3600
-        if (!parse_decimal(raw, std::numeric_limits<std::uint64_t>::digits10 + 1, 0, exact) || exact < std::numeric_limits<T>::min() || exact > std::numeric_limits<T>::max())
+        if (!parse_decimal(raw, std::numeric_limits<std::uint64_t>::digits10 + 1, 0, exact) || exact < std::numeric_limits<T>::min() ||
+            exact > std::numeric_limits<T>::max())
             refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
         value = static_cast<T>(exact);
     }
@@ -120,7 +121,8 @@ void set_real(std::string_view raw, ColumnWriter& column, std::uint64_t row, con
     double value = 0;
     const auto [end, status] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
     const bool fits = std::abs(value) <= static_cast<double>(std::numeric_limits<T>::max());
-    if (status != std::errc() || end != raw.data() + raw.size() || !fits) refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
+    if (status != std::errc() || end != raw.data() + raw.size() || !fits)
+        refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
     column.set<T>(row, static_cast<T>(value));
 }
 
@@ -144,7 +146,9 @@ void set_time(std::string_view text, ColumnWriter& column, std::uint64_t row, co
     const auto instant = parse_rfc3339(whole);
     if (!instant)
         refuse(at, "is '" + shown(text) + "', which is no " +
-                       (id == TypeId::Date ? "date (YYYY-MM-DD)" : id == TypeId::Timestamp ? "local time without offset" : "instant with Z or an offset"));
+                       (id == TypeId::Date        ? "date (YYYY-MM-DD)"
+                        : id == TypeId::Timestamp ? "local time without offset"
+                                                  : "instant with Z or an offset"));
     if (id == TypeId::Date)
         column.set(row, static_cast<std::int32_t>(to_micros(*instant) / 86'400'000'000));
     else
@@ -298,13 +302,15 @@ void RecordWriter::Walk::value(JsonCursor& cursor, Node& node, ColumnWriter& col
     }
 }
 
-RecordWriter::RecordWriter(const ResourceSpec& resource, std::span<const duckdb::Column> types, Scalars scalars) : walk_(std::make_unique<Walk>()) {
+RecordWriter::RecordWriter(const ResourceSpec& resource, std::span<const duckdb::Column> types, Scalars scalars)
+    : walk_(std::make_unique<Walk>()) {
     walk_->scalars = scalars;
     std::vector<std::string> names;
     for (std::size_t i = 0; i < resource.columns.size(); ++i) {
         walk_->root.children.emplace_back(types[i].type, resource.columns[i].name);
         names.push_back(resource.columns[i].name);
-        const bool rounded = std::find(resource.rounded.begin(), resource.rounded.end(), resource.columns[i].name) != resource.rounded.end();
+        const bool rounded =
+            std::find(resource.rounded.begin(), resource.rounded.end(), resource.columns[i].name) != resource.rounded.end();
         walk_->fine_digits.push_back(rounded ? FineDigits::Round : FineDigits::Refuse);
         walk_->required.push_back(resource.columns[i].nullable ? 0 : 1);
     }
@@ -313,7 +319,8 @@ RecordWriter::RecordWriter(const ResourceSpec& resource, std::span<const duckdb:
     for (const std::string& key : resource.key) {
         const auto found = walk_->root.by_name.find(key);
         if (found == walk_->root.by_name.end())
-            throw Error(ErrorClass::Permanent, "the key '" + key + "' of resource '" + resource.name + "' is no column of it", "declare it under `columns`");
+            throw Error(ErrorClass::Permanent, "the key '" + key + "' of resource '" + resource.name + "' is no column of it",
+                        "declare it under `columns`");
         walk_->is_key[found->second] = 1;
     }
 }
@@ -352,7 +359,8 @@ void RecordWriter::write(JsonCursor cursor, std::vector<ColumnWriter>& columns, 
             walk.fine = walk.fine_digits[k];
             walk.value(cursor, root.children[k], columns[k], row, at);
             if (last != from)
-                walk.hash ^= (std::hash<std::string_view>{}({from, static_cast<std::size_t>(last - from)}) + 0x9e3779b97f4a7c15ULL * (k + 1));
+                walk.hash ^=
+                    (std::hash<std::string_view>{}({from, static_cast<std::size_t>(last - from)}) + 0x9e3779b97f4a7c15ULL * (k + 1));
         } while (cursor.accept(','));
         cursor.expect('}');
     }

@@ -1,9 +1,9 @@
 /// From a JSON record to one row of typed columns, exactly or not at all.
 ///
-/// Integers and decimals come from their digits, never through a double; 3600.0 is an integer. A decimal may also be a string of digits, as many
-/// APIs send money. A number with more digits after its point than its column holds (unless the resource says `rounded`), a retyped value, a missing member that
-/// may not be null: the record breaks its contract, and the message says where. Instants need their offset; they are kept in
-/// microseconds, finer digits are cut.
+/// Integers and decimals come from their digits, never through a double; 3600.0 is an integer. A decimal may also be a string of digits, as
+/// many APIs send money. A number with more digits after its point than its column holds (unless the resource says `rounded`), a retyped
+/// value, a missing member that may not be null: the record breaks its contract, and the message says where. Instants need their offset;
+/// they are kept in microseconds, finer digits are cut.
 #pragma once
 
 #include "connectors/duckdb/column_writer.hpp"

@@ -1,6 +1,6 @@
-#include "connectors/one_line.hpp"
 #include "connectors/http/requester.hpp"
 #include "connectors/http/retry_after.hpp"
+#include "connectors/one_line.hpp"
 
 #include <algorithm>
 
@@ -42,13 +42,15 @@ Error refusal_of(const SourceSpec& source, long status, std::string_view body, s
     ErrorClass error_class = class_of(status);
     std::string remedy = remedy_of(error_class, status);
     for (const ErrorRule& rule : source.errors) {
-        const bool status_fits = rule.status.empty() || std::find(rule.status.begin(), rule.status.end(), static_cast<int>(status)) != rule.status.end();
+        const bool status_fits =
+            rule.status.empty() || std::find(rule.status.begin(), rule.status.end(), static_cast<int>(status)) != rule.status.end();
         if (!status_fits || (rule.code && rule.code != code)) continue;
         error_class = error_class_from(rule.error_class);
         if (!rule.remedy.empty()) remedy = rule.remedy;
         break;
     }
-    const std::string message = std::to_string(status) + (reason.empty() ? "" : " " + reason) + (code ? " (code " + std::to_string(*code) + ")" : "");
+    const std::string message =
+        std::to_string(status) + (reason.empty() ? "" : " " + reason) + (code ? " (code " + std::to_string(*code) + ")" : "");
     const bool later = error_class == ErrorClass::RateLimited || error_class == ErrorClass::Transient;
     return Error(error_class, message, remedy, later ? retry_after_seconds(retry_after, now).value_or(0) : 0);
 }

@@ -9,7 +9,8 @@ namespace {
 
 std::string base64(const std::string& bytes) {
     std::string out(4 * ((bytes.size() + 2) / 3), '\0');
-    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    static_cast<int>(bytes.size()));
     return out;
 }
 
@@ -55,7 +56,8 @@ void add_query(std::vector<std::pair<std::string, std::string>>& query, const st
 
 std::string base_url(const ResourceSpec& resource, const Json& connection) {
     if (!connection.contains(resource.base) || !connection[resource.base].is_string())
-        throw Error(ErrorClass::Permanent, "the connection has no field '" + resource.base + "', which resource '" + resource.name + "' asks");
+        throw Error(ErrorClass::Permanent,
+                    "the connection has no field '" + resource.base + "', which resource '" + resource.name + "' asks");
     std::string url = connection[resource.base].get<std::string>();
     while (url.ends_with('/')) url.pop_back();
     return url;
@@ -78,7 +80,8 @@ RequestBuilder::RequestBuilder(const SourceSpec& source, const ResourceSpec& res
     }
     const AuthSpec& auth = source.auth;
     if (auth.kind == "api_key" && !auth.header.empty()) request_.credentials[auth.header] = substituted(auth.value, scope);
-    if (auth.kind == "api_key" && !auth.query.empty()) secret_query_ = percent_encoded(auth.query) + "=" + percent_encoded(substituted(auth.value, scope));
+    if (auth.kind == "api_key" && !auth.query.empty())
+        secret_query_ = percent_encoded(auth.query) + "=" + percent_encoded(substituted(auth.value, scope));
     if (auth.kind == "bearer") request_.credentials["Authorization"] = "Bearer " + substituted(auth.value, scope);
     if (auth.kind == "basic")
         request_.credentials["Authorization"] = "Basic " + base64(substituted(auth.user, scope) + ":" + substituted(auth.password, scope));

@@ -38,10 +38,13 @@ void Requester::exchange(const HttpRequest& request, HttpResponse& response) {
 
 void Requester::judge(const HttpResponse& response) const {
     if ((response.status == 401 || response.status == 403) && !response.stranger.empty())
-        throw Error(ErrorClass::Auth, std::to_string(response.status) + " from " + response.stranger + ", where the service redirects to; credentials are not sent there",
+        throw Error(ErrorClass::Auth,
+                    std::to_string(response.status) + " from " + response.stranger +
+                        ", where the service redirects to; credentials are not sent there",
                     "set the connection's url to that host if you trust it");
     if (response.status < 200 || response.status > 299)
-        throw refusal_of(source_, response.status, mask_(std::string(response.body.text())), response.header("retry-after"), now()); // masked before it is cut
+        throw refusal_of(source_, response.status, mask_(std::string(response.body.text())), response.header("retry-after"),
+                         now()); // masked before it is cut
     if (is_html(response))
         throw Error(ErrorClass::Transient, std::to_string(response.status) + " with HTML instead of JSON",
                     "a proxy or a login page answers in the API's place: check the connection's url and the network");
@@ -56,11 +59,13 @@ void Requester::wait(double seconds) const {
     const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
     while (std::chrono::steady_clock::now() < until) {
         if (events_.cancelled()) throw Error(ErrorClass::Cancelled, "the request was cancelled");
-        std::this_thread::sleep_for(std::min(std::chrono::duration<double>(0.1), std::chrono::duration<double>(until - std::chrono::steady_clock::now())));
+        std::this_thread::sleep_for(
+            std::min(std::chrono::duration<double>(0.1), std::chrono::duration<double>(until - std::chrono::steady_clock::now())));
     }
 }
 
-void Requester::send(const HttpRequest& request, const std::string& what, HttpResponse& response, const std::function<void(HttpResponse&)>& accept) {
+void Requester::send(const HttpRequest& request, const std::string& what, HttpResponse& response,
+                     const std::function<void(HttpResponse&)>& accept) {
     for (int tries = 1;; ++tries) {
         try {
             exchange(request, response);
@@ -74,12 +79,13 @@ void Requester::send(const HttpRequest& request, const std::string& what, HttpRe
             const int most = e.error_class == ErrorClass::Timeout ? std::min(rules_.tries, rules_.slow_tries) : rules_.tries;
             if (tries >= most || !is_worth_another_try(e.error_class) || paused_too_long) {
                 const std::string count = tries > 1 ? fmt::format(", after {} tries", tries) : "";
-                throw Error(e.error_class, mask_(fmt::format("{} {} ({}): {}{}", request.method, request.url, what, e.what(), count)), e.remedy, e.retry_after);
+                throw Error(e.error_class, mask_(fmt::format("{} {} ({}): {}{}", request.method, request.url, what, e.what(), count)),
+                            e.remedy, e.retry_after);
             }
             const double delay = e.retry_after > 0 ? 0 : backoff(tries);
             if (e.error_class == ErrorClass::RateLimited && e.retry_after <= 0) governor_->pause(delay);
-            events_.retrying(mask_(fmt::format("{} {} ({}): {}; try {} of {} in {:.1f} s", request.method, request.url, what, e.what(), tries + 1, most,
-                                               e.retry_after > 0 ? e.retry_after : delay)));
+            events_.retrying(mask_(fmt::format("{} {} ({}): {}; try {} of {} in {:.1f} s", request.method, request.url, what, e.what(),
+                                               tries + 1, most, e.retry_after > 0 ? e.retry_after : delay)));
             wait(delay);
         }
     }

@@ -22,10 +22,10 @@ namespace millrace {
 
 struct RetryRules {
     int tries = 5;
-    int slow_tries = 3;          ///< of a request that timed out: each of them may have cost minutes
-    double first_delay = 0.5;    ///< seconds; doubles, with jitter
+    int slow_tries = 3;       ///< of a request that timed out: each of them may have cost minutes
+    double first_delay = 0.5; ///< seconds; doubles, with jitter
     double longest_delay = 20;
-    double longest_pause = 90;   ///< that a server may ask for and get inside the attempt
+    double longest_pause = 90; ///< that a server may ask for and get inside the attempt
 };
 
 /// What goes on, for logs and progress. Called from any worker's thread.
@@ -39,13 +39,14 @@ struct RequestEvents {
 
 class Requester {
 public:
-    Requester(const SourceSpec& source, const Json& connection, std::shared_ptr<Governor> governor, const HttpLimits& limits, const RetryRules& rules,
-              RequestEvents& events);
+    Requester(const SourceSpec& source, const Json& connection, std::shared_ptr<Governor> governor, const HttpLimits& limits,
+              const RetryRules& rules, RequestEvents& events);
 
     /// Sends until `accept` takes the answer. `accept` sees answers with status 2xx only; it throws Error to refuse one, and an
     /// Error{Transient} is retried. `what` names the request in messages ("page 3 of 2026-11-01").
     /// Throws Error whose message names the request, its address without secrets, and the reason.
-    void send(const HttpRequest& request, const std::string& what, HttpResponse& response, const std::function<void(HttpResponse&)>& accept);
+    void send(const HttpRequest& request, const std::string& what, HttpResponse& response,
+              const std::function<void(HttpResponse&)>& accept);
 
 private:
     void exchange(const HttpRequest& request, HttpResponse& response);

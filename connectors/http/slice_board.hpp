@@ -21,7 +21,7 @@ struct Piece {
     std::vector<std::uint64_t> keys;  ///< hashes, for duplicates
     std::vector<std::string> mistakes;
     std::int64_t rejected = 0;
-    std::string quarantine;           ///< rejected records, JSON lines
+    std::string quarantine; ///< rejected records, JSON lines
     std::map<std::string, std::string> unknown;
 };
 
@@ -39,15 +39,15 @@ struct SliceRun {
     int workers = 0;
     int pieces_begun = 0;
     bool started = false, done = false;
-    bool limited = false;               ///< no complete snapshot: cut short by a row limit, or put together from drifted walks
-    std::vector<Piece> pieces;          ///< of this walk
-    std::vector<Piece> earlier;         ///< of walks that drifted
-    std::vector<std::uint64_t> prints;  ///< of each walk's keys: equal for walks that gave the same records
-    std::int64_t bytes = 0;             ///< of answers
-    std::string extracted_at;           ///< first request
+    bool limited = false;              ///< no complete snapshot: cut short by a row limit, or put together from drifted walks
+    std::vector<Piece> pieces;         ///< of this walk
+    std::vector<Piece> earlier;        ///< of walks that drifted
+    std::vector<std::uint64_t> prints; ///< of each walk's keys: equal for walks that gave the same records
+    std::int64_t bytes = 0;            ///< of answers
+    std::string extracted_at;          ///< first request
     std::exception_ptr failure;
     std::optional<std::int64_t> counted; ///< the announced total as the board's sum has it
-    SliceManifest manifest;             ///< when done
+    SliceManifest manifest;              ///< when done
 };
 
 class SliceBoard {

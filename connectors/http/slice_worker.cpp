@@ -27,7 +27,9 @@ std::optional<bool> last_page(const PagingSpec& paging, const HttpResponse& resp
     return {};
 }
 
-std::string timestamp_now() { return to_rfc3339(std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now())); }
+std::string timestamp_now() {
+    return to_rfc3339(std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()));
+}
 
 } // namespace
 
@@ -83,8 +85,9 @@ Piece SliceWorker::read(SliceRun& run) {
 
     std::int64_t rows = 0;
     {
-        duckdb::RowSource source(connection_, resource_columns(share_.plan.resource),
-                                 [&](std::vector<duckdb::ColumnWriter>& columns, std::uint64_t capacity) { return fill(run, piece, columns, capacity); });
+        duckdb::RowSource source(
+            connection_, resource_columns(share_.plan.resource),
+            [&](std::vector<duckdb::ColumnWriter>& columns, std::uint64_t capacity) { return fill(run, piece, columns, capacity); });
         try {
             rows = connection_.query(copy_sql(run, source.sql(), share_.plan.folder + "/" + file)).rows_changed();
         } catch (...) {
@@ -126,7 +129,8 @@ bool SliceWorker::load_page(SliceRun& run) {
 void SliceWorker::accept(SliceRun& run, HttpResponse& response, int& repeats) {
     try {
         page_.read(response.body.text());
-        if (page_.stands_alone() && share_.plan.resource.paging.kind != "none") throw RecordMistake("it is an object, where pages of a list were asked for" + page_.beginning());
+        if (page_.stands_alone() && share_.plan.resource.paging.kind != "none")
+            throw RecordMistake("it is an object, where pages of a list were asked for" + page_.beginning());
     } catch (const JsonMistake& e) {
         throw Error(ErrorClass::Transient, fmt::format("{} with an answer that is no whole JSON: {}", response.status, e.what()),
                     "the answer was cut short, or is no JSON at all; run again later");
@@ -138,7 +142,8 @@ void SliceWorker::accept(SliceRun& run, HttpResponse& response, int& repeats) {
     if (!run.walk.is_repeat(page_.fingerprint())) return;
     if (repeats++ < most_repeats) throw Error(ErrorClass::Transient, "the page repeats an earlier one");
     if (run.walk.announced() == page_.announced())
-        throw Error(ErrorClass::BadData, "the page repeats an earlier one", "the service ignores the page number: check `paging` of the source's spec");
+        throw Error(ErrorClass::BadData, "the page repeats an earlier one",
+                    "the service ignores the page number: check `paging` of the source's spec");
     run.walk.mark_drifted("a page came twice while the announced total changed");
 }
 
@@ -151,7 +156,8 @@ void SliceWorker::keep(SliceRun& run, const HttpResponse& response) {
     share_.records += static_cast<std::int64_t>(page_.size());
     const std::lock_guard lock(share_.board.mutex());
     run.bytes += static_cast<std::int64_t>(response.body.text().size());
-    run.walk.arrived({static_cast<std::int64_t>(page_.size()), page_.announced(), last_page(share_.plan.resource.paging, response), page_.fingerprint()});
+    run.walk.arrived({static_cast<std::int64_t>(page_.size()), page_.announced(), last_page(share_.plan.resource.paging, response),
+                      page_.fingerprint()});
     share_.board.count(run);
     if (run.walk.can_share()) share_.board.wake();
 }
@@ -189,7 +195,8 @@ bool SliceWorker::write_record(Piece& piece, std::vector<duckdb::ColumnWriter>& 
         const auto unknown = writer_.take_unknown_members();
         const std::string why = "has the undeclared member '" + unknown.begin()->first + "' (" + unknown.begin()->second + ")";
         if (share_.plan.on_drift == "freeze")
-            throw Error(ErrorClass::BadData, fmt::format("{}, page {}, record {}: {}", share_.plan.resource.name, page_number_, position_ + 1, why),
+            throw Error(ErrorClass::BadData,
+                        fmt::format("{}, page {}, record {}: {}", share_.plan.resource.name, page_number_, position_ + 1, why),
                         "declare it under `columns` of the source's spec, or set on_drift: evolve");
         reject(piece, why);
         return false;
@@ -216,13 +223,16 @@ void SliceWorker::reject(Piece& piece, const std::string& why) {
 std::string SliceWorker::copy_sql(const SliceRun& run, const std::string& from, const std::string& file) const {
     std::string select = "*";
     if (run.slice.item)
-        select += fmt::format(", (SELECT item FROM {} WHERE ordinal = {}) AS _item", quote_identifier(share_.plan.items_table), *run.slice.item);
+        select +=
+            fmt::format(", (SELECT item FROM {} WHERE ordinal = {}) AS _item", quote_identifier(share_.plan.items_table), *run.slice.item);
     if (run.slice.window) {
         const Interval& w = *run.slice.window;
         const std::string date = to_text(to_local(w.start, find_zone(share_.plan.zone))).substr(0, 10);
-        select += fmt::format(", {{'start': TIMESTAMPTZ '{}', 'end': TIMESTAMPTZ '{}', 'date': DATE '{}'}} AS _window", to_rfc3339(w.start), to_rfc3339(w.end), date);
+        select += fmt::format(", {{'start': TIMESTAMPTZ '{}', 'end': TIMESTAMPTZ '{}', 'date': DATE '{}'}} AS _window", to_rfc3339(w.start),
+                              to_rfc3339(w.end), date);
     }
-    return fmt::format("COPY (SELECT {} FROM {}) TO {} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {})", select, from, quote_literal(file), row_group);
+    return fmt::format("COPY (SELECT {} FROM {}) TO {} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {})", select, from,
+                       quote_literal(file), row_group);
 }
 
 } // namespace millrace

@@ -11,7 +11,8 @@ namespace millrace {
 
 /// What all workers of an extraction share.
 struct ExtractionShare {
-    ExtractionShare(const ExtractionPlan& p, ExtractionEvents& e, std::deque<SliceRun>& runs, SliceBoard::Open open) : plan(p), events(e), board(runs, std::move(open)) {}
+    ExtractionShare(const ExtractionPlan& p, ExtractionEvents& e, std::deque<SliceRun>& runs, SliceBoard::Open open)
+        : plan(p), events(e), board(runs, std::move(open)) {}
 
     const ExtractionPlan& plan;
     ExtractionEvents& events;
@@ -48,8 +49,8 @@ private:
     HttpResponse response_;
     Page page_;
     std::int64_t page_number_ = 0;
-    std::size_t position_ = 0;           ///< of the next record of the page
-    std::optional<RawWriter> raw_;       ///< of the piece
+    std::size_t position_ = 0;     ///< of the next record of the page
+    std::optional<RawWriter> raw_; ///< of the piece
     std::optional<std::ofstream> rejects_;
 };
 

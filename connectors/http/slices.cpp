@@ -29,7 +29,8 @@ std::vector<std::optional<Interval>> windows_of(const ResourceSpec& resource, co
     if (!resource.window) return {std::nullopt};
     const Interval whole{instant_parameter(resource, values, "from", zone), instant_parameter(resource, values, "to", zone)};
     if (whole.end <= whole.start)
-        throw Error(ErrorClass::Permanent, fmt::format("`with` of {}: to ({}) is not after from ({})", resource.name, to_rfc3339(whole.end), to_rfc3339(whole.start)));
+        throw Error(ErrorClass::Permanent, fmt::format("`with` of {}: to ({}) is not after from ({})", resource.name, to_rfc3339(whole.end),
+                                                       to_rfc3339(whole.start)));
     std::vector<std::optional<Interval>> windows;
     for (const Interval& part : chunks(whole, resource.window->step, zone)) windows.emplace_back(part);
     return windows;
@@ -67,26 +68,31 @@ Json resource_parameters(const ResourceSpec& resource, const Json& with) {
         if (std::find(names.begin(), names.end(), name) != names.end()) continue;
         const std::string near = nearest(name, names);
         throw Error(ErrorClass::Permanent, fmt::format("resource '{}' takes no parameter '{}'", resource.name, name),
-                    near.empty() ? (names.empty() ? "it takes none" : "it takes " + fmt::format("{}", fmt::join(names, ", "))) : "did you mean '" + near + "'?");
+                    near.empty() ? (names.empty() ? "it takes none" : "it takes " + fmt::format("{}", fmt::join(names, ", ")))
+                                 : "did you mean '" + near + "'?");
     }
     Json values = Json::object();
     for (const ResourceParam& param : resource.params) {
         const auto given = with.find(param.name);
         const Json value = given != with.end() && !given->is_null() ? *given : param.default_value;
         if (param.required && value.is_null())
-            throw Error(ErrorClass::Permanent, fmt::format("resource '{}' needs the parameter '{}'", resource.name, param.name), "set it under `with`");
+            throw Error(ErrorClass::Permanent, fmt::format("resource '{}' needs the parameter '{}'", resource.name, param.name),
+                        "set it under `with`");
         if (!fits(param.type, value))
-            throw Error(ErrorClass::Permanent, fmt::format("`with: {}` of '{}' is {}, which is no {}", param.name, resource.name, value.dump(), param.type));
+            throw Error(ErrorClass::Permanent,
+                        fmt::format("`with: {}` of '{}' is {}, which is no {}", param.name, resource.name, value.dump(), param.type));
         values[param.name] = value;
     }
     return values;
 }
 
 bool is_narrowed(const ResourceSpec& resource, const Json& values) {
-    return std::any_of(resource.params.begin(), resource.params.end(), [&](const ResourceParam& p) { return p.narrows && !values.at(p.name).is_null(); });
+    return std::any_of(resource.params.begin(), resource.params.end(),
+                       [&](const ResourceParam& p) { return p.narrows && !values.at(p.name).is_null(); });
 }
 
-std::vector<Slice> make_slices(const ResourceSpec& resource, const Json& with, const Scope& run, const std::vector<Json>& items, bool mapped) {
+std::vector<Slice> make_slices(const ResourceSpec& resource, const Json& with, const Scope& run, const std::vector<Json>& items,
+                               bool mapped) {
     std::vector<Slice> slices;
     std::set<std::string> known;
     for (std::size_t i = 0; i < (mapped ? items.size() : 1); ++i) {
@@ -100,7 +106,8 @@ std::vector<Slice> make_slices(const ResourceSpec& resource, const Json& with, c
         const Json values = resource_parameters(resource, substitute(with, scope));
         for (const auto& window : windows_of(resource, values, run.timezone())) {
             if (slices.size() == most_slices)
-                throw Error(ErrorClass::Permanent, fmt::format("more than {} slices of '{}'", most_slices, resource.name), "use longer windows or fewer items");
+                throw Error(ErrorClass::Permanent, fmt::format("more than {} slices of '{}'", most_slices, resource.name),
+                            "use longer windows or fewer items");
             Slice slice{"", window, mapped ? std::optional(i) : std::nullopt, hash, values};
             slice.label = label_of(window, slice.item, run.timezone());
             slices.push_back(std::move(slice));

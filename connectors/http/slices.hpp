@@ -12,11 +12,11 @@
 namespace millrace {
 
 struct Slice {
-    std::string label;             ///< for people: "2026-11-01", "2026-11-01 .. 2026-11-08, item 3"
+    std::string label; ///< for people: "2026-11-01", "2026-11-01 .. 2026-11-08, item 3"
     std::optional<Interval> window;
     std::optional<std::size_t> item; ///< number of the row of for_each
-    std::string item_hash;         ///< of the row's values: what identifies it
-    Json values;                   ///< the resource's parameters, all of them: null where not given
+    std::string item_hash;           ///< of the row's values: what identifies it
+    Json values;                     ///< the resource's parameters, all of them: null where not given
 };
 
 /// `with` after substitution, checked against what the resource takes: unknown names, missing ones, wrong kinds of values.
@@ -28,7 +28,8 @@ struct Slice {
 
 /// One slice per window and item; rows with the same values are one item. `items` empty with `mapped`: no slices. Windows are
 /// cut by the calendar of the run's zone.
-[[nodiscard]] std::vector<Slice> make_slices(const ResourceSpec& resource, const Json& with, const Scope& run, const std::vector<Json>& items, bool mapped);
+[[nodiscard]] std::vector<Slice> make_slices(const ResourceSpec& resource, const Json& with, const Scope& run,
+                                             const std::vector<Json>& items, bool mapped);
 
 /// What the resource's templates see in this slice.
 [[nodiscard]] Scope slice_scope(const Slice& slice, const Json& connection, const std::string& zone);

@@ -23,17 +23,21 @@ public:
 private:
     [[noreturn]] void refuse() const {
         throw Error(ErrorClass::Permanent, "scope: '" + text_.substr(at_, 40) + "' is not understood",
-                    "a scope is column op value [and ...]: op is = <> < <= > >= in (..), is null or is not null; a value is a literal or a $parameter");
+                    "a scope is column op value [and ...]: op is = <> < <= > >= in (..), is null or is not null; a value is a literal or a "
+                    "$parameter");
     }
     void skip() {
         while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
     }
-    static bool in_word(char ch) { return std::isalnum(static_cast<unsigned char>(ch)) != 0 || ch == '_' || static_cast<unsigned char>(ch) >= 0x80; }
+    static bool in_word(char ch) {
+        return std::isalnum(static_cast<unsigned char>(ch)) != 0 || ch == '_' || static_cast<unsigned char>(ch) >= 0x80;
+    }
 
     bool word(const std::string& expected) {
         skip();
         std::size_t i = 0;
-        while (i < expected.size() && at_ + i < text_.size() && std::tolower(static_cast<unsigned char>(text_[at_ + i])) == expected[i]) ++i;
+        while (i < expected.size() && at_ + i < text_.size() && std::tolower(static_cast<unsigned char>(text_[at_ + i])) == expected[i])
+            ++i;
         if (i != expected.size() || (at_ + i < text_.size() && in_word(text_[at_ + i]))) return false;
         at_ += i;
         return true;
@@ -47,8 +51,10 @@ private:
     std::string quoted(char mark) {
         std::string out;
         for (++at_; at_ < text_.size(); ++at_) {
-            if (text_[at_] != mark) out += text_[at_];
-            else if (at_ + 1 < text_.size() && text_[at_ + 1] == mark) out += text_[at_++];
+            if (text_[at_] != mark)
+                out += text_[at_];
+            else if (at_ + 1 < text_.size() && text_[at_ + 1] == mark)
+                out += text_[at_++];
             else {
                 ++at_;
                 return out;
@@ -83,7 +89,9 @@ private:
                 refuse();
             }
         std::string number;
-        while (at_ < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '.' || (number.empty() && text_[at_] == '-'))) number += text_[at_++];
+        while (at_ < text_.size() &&
+               (std::isdigit(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '.' || (number.empty() && text_[at_] == '-')))
+            number += text_[at_++];
         if (number.empty() || number == "-" || number == ".") refuse();
         return {number, "decimal", ""};
     }
@@ -118,6 +126,8 @@ private:
 
 } // namespace
 
-std::vector<ScopeTerm> parse_scope(const std::string& text, const std::function<ScopeValue(const std::string& name)>& lookup) { return Parser(text, lookup).parse(); }
+std::vector<ScopeTerm> parse_scope(const std::string& text, const std::function<ScopeValue(const std::string& name)>& lookup) {
+    return Parser(text, lookup).parse();
+}
 
 } // namespace millrace

@@ -20,21 +20,21 @@ struct LoadRequest {
         std::string manifest_path;
         Manifest manifest;
     };
-    LoadOptions options;          ///< substituted: no `${}` is left
-    std::vector<Table> tables;    ///< in this order
-    RunContext context;           ///< for stamps and for `$name` in scope
-    duckdb::Bindings* values;     ///< the same values for DuckDB's SQL (`delete: {when: ..}`)
+    LoadOptions options;       ///< substituted: no `${}` is left
+    std::vector<Table> tables; ///< in this order
+    RunContext context;        ///< for stamps and for `$name` in scope
+    duckdb::Bindings* values;  ///< the same values for DuckDB's SQL (`delete: {when: ..}`)
     std::string task;
     std::string interval_key;
     std::string batch_id;
-    std::string content_hash;     ///< over all tables, their modes and keys
+    std::string content_hash; ///< over all tables, their modes and keys
 };
 
 /// How a load tells what it does, and learns that it should stop. Empty members are not called.
 struct LoadMonitor {
     std::function<void(const std::string& step, std::int64_t rows, std::int64_t total)> progress;
     std::function<void(const std::string& kind, const std::string& message, const Json& details)> event; ///< see AttemptSession::event
-    std::function<std::shared_ptr<void>(std::function<void()>)> on_cancel; ///< see AttemptSession::on_cancel
+    std::function<std::shared_ptr<void>(std::function<void()>)> on_cancel;                               ///< see AttemptSession::on_cancel
     std::function<bool()> cancelled;
 };
 
@@ -50,7 +50,8 @@ public:
     virtual ~Target() = default;
     /// Effectively once: the same batch with the same content is loaded a single time, whatever dies in between.
     /// Throws Error; then nothing was loaded, or (Transient, a connection lost in the commit) a retry finds out.
-    [[nodiscard]] virtual std::vector<LoadCounts> load(const LoadRequest& request, const duckdb::Database& database, const LoadMonitor& monitor) = 0;
+    [[nodiscard]] virtual std::vector<LoadCounts> load(const LoadRequest& request, const duckdb::Database& database,
+                                                       const LoadMonitor& monitor) = 0;
     /// Never throws for what a user can mend: that is a result.
     [[nodiscard]] virtual std::vector<CheckResult> check() = 0;
 };

@@ -17,7 +17,8 @@ std::unique_ptr<Target> open_target(const std::string& name, const Json& connect
         if (known == type) return open(name, connection);
     std::string all;
     for (const auto& [known, open] : kinds) all += (all.empty() ? "" : ", ") + std::string(known);
-    throw Error(ErrorClass::Permanent, "connection " + name + " is of type '" + type + "', which cannot be loaded into yet", "targets here: " + all);
+    throw Error(ErrorClass::Permanent, "connection " + name + " is of type '" + type + "', which cannot be loaded into yet",
+                "targets here: " + all);
 }
 
 } // namespace millrace

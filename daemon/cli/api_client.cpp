@@ -52,7 +52,8 @@ Url parse_url(const std::string& text) {
     return url;
 }
 
-template <class Stream> Response exchange(Stream& stream, const Request& request) {
+template <class Stream>
+Response exchange(Stream& stream, const Request& request) {
     http::write(stream, request);
     boost::beast::flat_buffer buffer;
     http::response_parser<http::string_body> parser;
@@ -93,9 +94,8 @@ Response over_tcp(const Url& url, const std::string& shown, const Request& reque
 [[noreturn]] void refuse(int status, const Json& problem, const std::string& method, const std::string& target) {
     auto detail = problem.is_object() ? problem.value("detail", problem.value("title", "")) : "";
     if (detail.empty()) detail = fmt::format("{} {} was answered with status {}", method, target, status);
-    const auto remedy = problem.is_object() && problem.contains("remedy") && problem["remedy"].is_string()
-                            ? problem["remedy"].get<std::string>()
-                            : "";
+    const auto remedy =
+        problem.is_object() && problem.contains("remedy") && problem["remedy"].is_string() ? problem["remedy"].get<std::string>() : "";
     throw ApiError(status, detail, remedy);
 }
 

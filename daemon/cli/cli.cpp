@@ -35,8 +35,7 @@ int perform(Cli& cli) {
     } catch (const UsageError& error) {
         return failed(cli, error.what(), error.remedy, exit_usage);
     } catch (const Unreachable& error) {
-        return failed(cli, error.what(),
-                      "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL",
+        return failed(cli, error.what(), "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL",
                       exit_unreachable);
     } catch (const ApiError& error) {
         return failed(cli, error.what(), error.remedy, code_of(error));
@@ -101,7 +100,8 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
         return fmt::format("millrace: {}\n  {}see: {} --help\n", error.what(), near.empty() ? "" : "did you mean '" + near + "'? ", path);
     }
     const auto near = nearest(word, known);
-    return fmt::format("millrace: there is no command '{} {}'\n  {}see: {} --help\n", path, word, near.empty() ? "" : "did you mean '" + near + "'? ", path);
+    return fmt::format("millrace: there is no command '{} {}'\n  {}see: {} --help\n", path, word,
+                       near.empty() ? "" : "did you mean '" + near + "'? ", path);
 }
 
 } // namespace
@@ -122,21 +122,17 @@ ApiClient Cli::api() {
     return ApiClient({socket, "", ""});
 }
 
-void Cli::print(const Json& document) {
-    std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-}
+void Cli::print(const Json& document) { std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n'; }
 
 int run_cli(int argc, char** argv) {
     Cli cli;
     cli.out = terminal_of(STDOUT_FILENO);
     cli.err = terminal_of(STDERR_FILENO);
 
-    CLI::App app("Millrace runs flows: from SaaS APIs, databases and files, through SQL, into databases and warehouses.",
-                 "millrace");
+    CLI::App app("Millrace runs flows: from SaaS APIs, databases and files, through SQL, into databases and warehouses.", "millrace");
     app.set_version_flag("--version", std::string("millrace ") + version);
     app.add_flag("--json", cli.json, "print JSON");
-    app.add_option("--config", cli.config_file, "millrace.yaml of the project (default: of this folder or a parent)")
-        ->type_name("FILE");
+    app.add_option("--config", cli.config_file, "millrace.yaml of the project (default: of this folder or a parent)")->type_name("FILE");
     app.fallthrough();
     app.require_subcommand(1);
     app.failure_message(usage_message);

@@ -16,7 +16,8 @@ struct CommandFamily {
 [[nodiscard]] std::span<const CommandFamily> command_families();
 
 /// What a command does, unless one of its own subcommands was named. It is performed after the whole line was understood.
-template <class Action> void on_call(CLI::App* command, Cli& cli, Action action) {
+template <class Action>
+void on_call(CLI::App* command, Cli& cli, Action action) {
     command->callback([command, &cli, action] {
         if (command->get_subcommands().empty()) cli.action = action;
     });

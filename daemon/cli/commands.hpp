@@ -5,7 +5,7 @@
 
 namespace millrace {
 
-void add_serve_commands(CLI::App& app, Cli& cli);      ///< up, serve
+void add_serve_commands(CLI::App& app, Cli& cli); ///< up, serve
 void add_init_command(CLI::App& app, Cli& cli);
 void add_flows_commands(CLI::App& app, Cli& cli);
 void add_deploy_command(CLI::App& app, Cli& cli);
@@ -15,8 +15,8 @@ void add_runs_commands(CLI::App& app, Cli& cli);
 void add_data_commands(CLI::App& app, Cli& cli);
 void add_sources_commands(CLI::App& app, Cli& cli);
 void add_connections_commands(CLI::App& app, Cli& cli);
-void add_state_commands(CLI::App& app, Cli& cli);      ///< limits, nodes
+void add_state_commands(CLI::App& app, Cli& cli); ///< limits, nodes
 void add_doctor_command(CLI::App& app, Cli& cli);
-void add_program_commands(CLI::App& app, Cli& cli);    ///< psql, sandbox
+void add_program_commands(CLI::App& app, Cli& cli); ///< psql, sandbox
 
 } // namespace millrace

@@ -31,7 +31,8 @@ int list_connections(Cli& cli) {
         for (const auto& [name, value] : item.at("fields").items())
             fields += fmt::format("{}{}={}", fields.empty() ? "" : " ", name, value.is_string() ? value.get<std::string>() : value.dump());
         for (const auto& variable : item.at("missing"))
-            if (!item.value("implied", false)) fields += fmt::format("{}{} is not set", fields.empty() ? "" : ", ", variable.get<std::string>());
+            if (!item.value("implied", false))
+                fields += fmt::format("{}{} is not set", fields.empty() ? "" : ", ", variable.get<std::string>());
         const bool implied = item.value("implied", false);
         table.add({text_of(item, "name"), text_of(item, "type"), implied ? "environment" : "millrace.yaml", fields});
     }
@@ -45,14 +46,16 @@ int check(Cli& cli, const std::string& name) {
         std::vector<std::string> names;
         for (const auto& [known, spec] : all) names.push_back(known);
         const auto near = nearest(name, names);
-        throw UsageError(fmt::format("there is no connection '{}'", name), near.empty() ? "declare it under `connections:` in millrace.yaml" : fmt::format("did you mean '{}'?", near));
+        throw UsageError(fmt::format("there is no connection '{}'", name),
+                         near.empty() ? "declare it under `connections:` in millrace.yaml" : fmt::format("did you mean '{}'?", near));
     }
     const auto connection = connections_of(configuration).resolve(name);
     const auto result = check_connection(configuration, name, connection);
     if (cli.json)
         Cli::print({{"name", name}, {"ok", result.ok}, {"message", result.message}, {"remedy", result.remedy}});
     else {
-        std::cout << cli.out.painted(result.ok ? "ok" : "failed", result.ok ? Paint::Green : Paint::Red) << "  " << name << "  " << printable(result.message) << '\n';
+        std::cout << cli.out.painted(result.ok ? "ok" : "failed", result.ok ? Paint::Green : Paint::Red) << "  " << name << "  "
+                  << printable(result.message) << '\n';
         if (!result.remedy.empty()) std::cout << "  " << printable(result.remedy) << '\n';
     }
     return result.ok ? exit_done : exit_failed;
@@ -64,7 +67,8 @@ void add_connections_commands(CLI::App& app, Cli& cli) {
     auto* connections = app.add_subcommand("connections", "The systems that flows read from and load into");
     connections->fallthrough();
     on_call(connections, cli, [&cli] { return list_connections(cli); });
-    on_call(connections->add_subcommand("list", "Connections of this project and of the environment, without secrets"), cli, [&cli] { return list_connections(cli); });
+    on_call(connections->add_subcommand("list", "Connections of this project and of the environment, without secrets"), cli,
+            [&cli] { return list_connections(cli); });
     auto name = std::make_shared<std::string>();
     auto* command = connections->add_subcommand("check", "Does it answer, and does it take our credentials?");
     command->add_option("NAME", *name, "a connection, as `millrace connections list` shows it")->required()->type_name("");

@@ -40,7 +40,8 @@ int head(Cli& cli, const std::string& name, int rows) {
     }
     const auto columns = list_of(dataset, "columns");
     std::vector<Table::Column> titles;
-    for (const auto& column : columns) titles.push_back({text_of(column, "name"), is_number(text_of(column, "type")) ? Table::Align::Right : Table::Align::Left});
+    for (const auto& column : columns)
+        titles.push_back({text_of(column, "name"), is_number(text_of(column, "type")) ? Table::Align::Right : Table::Align::Left});
     if (titles.empty()) titles.push_back({"(no columns)"});
     Table table(std::move(titles));
     for (const auto& row : list_of(dataset, "rows")) {

@@ -28,21 +28,26 @@ Finding check_configuration(Cli& cli) {
     const auto& configuration = cli.configuration();
     for (const auto& folder : configuration.flows)
         if (!fs::is_directory(folder))
-            return {"configuration", false, fmt::format("the flow folder {} is not there", folder.string()), "make it, or change `flows:` in millrace.yaml"};
-    return {"configuration", true, configuration.file.empty() ? "no millrace.yaml: connections come from the environment" : configuration.file.string(), ""};
+            return {"configuration", false, fmt::format("the flow folder {} is not there", folder.string()),
+                    "make it, or change `flows:` in millrace.yaml"};
+    return {"configuration", true,
+            configuration.file.empty() ? "no millrace.yaml: connections come from the environment" : configuration.file.string(), ""};
 }
 
 Finding check_state(Cli& cli) {
     const auto& state = cli.configuration().state;
     std::error_code failure;
     auto existing = state;
-    while (!fs::exists(existing, failure) && existing.has_parent_path() && existing != existing.parent_path()) existing = existing.parent_path();
+    while (!fs::exists(existing, failure) && existing.has_parent_path() && existing != existing.parent_path())
+        existing = existing.parent_path();
     if (access(existing.c_str(), W_OK) != 0 && access(existing.c_str(), X_OK) != 0)
-        return {"state", false, fmt::format("{} cannot be used by this user", state.string()), "choose another with `state:` in millrace.yaml or MILLRACE_STATE"};
+        return {"state", false, fmt::format("{} cannot be used by this user", state.string()),
+                "choose another with `state:` in millrace.yaml or MILLRACE_STATE"};
     const auto space = fs::space(existing, failure);
     constexpr std::uintmax_t least = 1ULL << 30;
     const auto free = fmt::format("{:.1f} GB free", static_cast<double>(space.available) / 1e9);
-    if (!failure && space.available < least) return {"state", false, fmt::format("{}: {}", state.string(), free), "free some space: runs wait when the disk is nearly full"};
+    if (!failure && space.available < least)
+        return {"state", false, fmt::format("{}: {}", state.string(), free), "free some space: runs wait when the disk is nearly full"};
     return {"state", true, fmt::format("{}, {}", state.string(), free), ""};
 }
 
@@ -56,7 +61,8 @@ Finding check_host(Cli& cli) {
         InferenceHost host(program);
         const auto reply = host.infer(order);
         if (reply.tasks.size() == 1 && reply.tasks.front().error.empty()) return {"host", true, program.string() + " prepares SQL", ""};
-        return {"host", false, reply.tasks.empty() ? "no answer" : reply.tasks.front().error, "run deploy/fetch-duckdb, or name a libduckdb.so in MILLRACE_DUCKDB"};
+        return {"host", false, reply.tasks.empty() ? "no answer" : reply.tasks.front().error,
+                "run deploy/fetch-duckdb, or name a libduckdb.so in MILLRACE_DUCKDB"};
     } catch (const Error& error) {
         return {"host", false, error.what(), error.remedy};
     }
@@ -80,7 +86,9 @@ Finding check_store(Cli& cli) {
     }
     std::string why = PQerrorMessage(connection.get());
     why = why.substr(0, why.find('\n')); // what follows asks whether the server runs
-    if (is_private) return {"store", false, "the private PostgreSQL does not answer: " + why, "it starts with the daemon: millrace up, or systemctl start millrace"};
+    if (is_private)
+        return {"store", false, "the private PostgreSQL does not answer: " + why,
+                "it starts with the daemon: millrace up, or systemctl start millrace"};
     return {"store", false, why, "check `database:` in millrace.yaml or MILLRACE_DATABASE"};
 }
 
@@ -92,7 +100,8 @@ Finding check_daemon(Cli& cli, Json& facts) {
         facts = api.get("/api/v1/doctor");
         if (running != version)
             return {"daemon", false, fmt::format("the daemon is {}, this program {}", running, version), "restart the daemon"};
-        return {"daemon", true, fmt::format("{} answers at {}", running, api.address().socket.empty() ? api.address().url : api.address().socket), ""};
+        return {"daemon", true,
+                fmt::format("{} answers at {}", running, api.address().socket.empty() ? api.address().url : api.address().socket), ""};
     } catch (const Unreachable& error) {
         return {"daemon", false, error.what(), "start one with `millrace up` or `systemctl start millrace`"};
     } catch (const ApiError& error) {
@@ -102,7 +111,8 @@ Finding check_daemon(Cli& cli, Json& facts) {
 
 int doctor(Cli& cli) {
     Json facts;
-    const std::vector<Finding> findings{check_configuration(cli), check_state(cli), check_host(cli), check_store(cli), check_daemon(cli, facts)};
+    const std::vector<Finding> findings{check_configuration(cli), check_state(cli), check_host(cli), check_store(cli),
+                                        check_daemon(cli, facts)};
     bool ok = true;
     Json checks = Json::array();
     for (const auto& finding : findings) {
@@ -120,7 +130,8 @@ int doctor(Cli& cli) {
 } // namespace
 
 void add_doctor_command(CLI::App& app, Cli& cli) {
-    on_call(app.add_subcommand("doctor", "What is needed, whether it is there, and what to do where it is not"), cli, [&cli] { return doctor(cli); });
+    on_call(app.add_subcommand("doctor", "What is needed, whether it is there, and what to do where it is not"), cli,
+            [&cli] { return doctor(cli); });
 }
 
 } // namespace millrace

@@ -42,9 +42,12 @@ int list_flows(Cli& cli) {
     for (const auto& flow : flows) {
         const auto runs = list_of(flow, "last_runs");
         const auto state = runs.empty() ? std::string("-") : text_of(runs.front(), "state");
-        table.add({text_of(flow, "name"), {flow.value("archived", false) ? "archived" : state, paint_of(state)},
-                   runs.empty() ? "-" : local_time_text(text_of(runs.front(), "finished_at")), schedule_text(list_of(flow, "schedules")),
-                   next_text(flow), text_of(flow, "description")});
+        table.add({text_of(flow, "name"),
+                   {flow.value("archived", false) ? "archived" : state, paint_of(state)},
+                   runs.empty() ? "-" : local_time_text(text_of(runs.front(), "finished_at")),
+                   schedule_text(list_of(flow, "schedules")),
+                   next_text(flow),
+                   text_of(flow, "description")});
     }
     if (table.is_empty())
         std::cout << "No flow is deployed. Write one (millrace init makes an example) and deploy it: millrace deploy\n";
@@ -71,7 +74,8 @@ int show_flow(Cli& cli, const std::string& name) {
         return exit_done;
     }
     std::cout << cli.out.painted(text_of(flow, "name"), Paint::Bold) << "  " << printable(text_of(flow, "description")) << '\n';
-    if (flow.value("archived", false)) std::cout << cli.out.painted("archived: its file is gone, and it runs no more", Paint::Yellow) << '\n';
+    if (flow.value("archived", false))
+        std::cout << cli.out.painted("archived: its file is gone, and it runs no more", Paint::Yellow) << '\n';
     std::cout << fmt::format("deployed {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), text_of(flow, "hash").substr(0, 12));
     std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_text(flow));
     if (flow.value("interval", false)) {
@@ -83,8 +87,8 @@ int show_flow(Cli& cli, const std::string& name) {
     }
     Table params({{"parameter"}, {"type"}, {"default"}, {"values"}});
     for (const auto& param : list_of(flow, "params")) {
-        params.add({text_of(param, "name"), text_of(param, "type"), param.value("required", false) ? "(required)" : text_of(param, "default_value"),
-                    values_text(param)});
+        params.add({text_of(param, "name"), text_of(param, "type"),
+                    param.value("required", false) ? "(required)" : text_of(param, "default_value"), values_text(param)});
     }
     if (!params.is_empty()) {
         std::cout << '\n';
@@ -100,7 +104,9 @@ int show_flow(Cli& cli, const std::string& name) {
     tasks.write(std::cout, cli.out);
     Table runs({{"run", Table::Align::Right}, {"state"}, {"created"}, {"finished"}});
     for (const auto& run : list_of(flow, "last_runs"))
-        runs.add({text_of(run, "id"), {text_of(run, "state"), paint_of(text_of(run, "state"))}, local_time_text(text_of(run, "created_at")),
+        runs.add({text_of(run, "id"),
+                  {text_of(run, "state"), paint_of(text_of(run, "state"))},
+                  local_time_text(text_of(run, "created_at")),
                   local_time_text(text_of(run, "finished_at"))});
     if (!runs.is_empty()) {
         std::cout << '\n';

@@ -40,7 +40,8 @@ public:
     [[nodiscard]] static bool is_seen() { return signal_seen != 0; }
 
 private:
-    struct sigaction interrupt_ {}, terminate_ {};
+    struct sigaction interrupt_ {
+    }, terminate_{};
 };
 
 void cancel_all(const ApiClient& api, const std::vector<RunDocument>& runs, const std::vector<std::string>& ids) {

@@ -36,8 +36,7 @@ std::string duration_text(double seconds) {
 std::string count_text(std::int64_t count) {
     auto digits = std::to_string(count);
     const int first = count < 0 ? 1 : 0;
-    for (int place = static_cast<int>(digits.size()) - 3; place > first; place -= 3)
-        digits.insert(static_cast<std::size_t>(place), ",");
+    for (int place = static_cast<int>(digits.size()) - 3; place > first; place -= 3) digits.insert(static_cast<std::size_t>(place), ",");
     return digits;
 }
 
@@ -47,8 +46,8 @@ std::string local_time_text(const std::string& rfc3339) {
     const std::time_t seconds = to_micros(*instant) / 1'000'000;
     std::tm local{};
     localtime_r(&seconds, &local);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", local.tm_year + 1900, local.tm_mon + 1, local.tm_mday,
-                       local.tm_hour, local.tm_min, local.tm_sec);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", local.tm_year + 1900, local.tm_mon + 1, local.tm_mday, local.tm_hour,
+                       local.tm_min, local.tm_sec);
 }
 
 std::string elapsed_text(const Json& run_or_task, Instant at) {
@@ -90,8 +89,13 @@ Table load_table(const Json& loads) {
         sum.seconds += load.value("seconds", 0.0);
     }
     using enum Table::Align;
-    Table table({{"table", Left}, {"inserted", Right}, {"updated", Right}, {"unchanged", Right}, {"deleted", Right},
-                 {"rejected", Right}, {"seconds", Right}});
+    Table table({{"table", Left},
+                 {"inserted", Right},
+                 {"updated", Right},
+                 {"unchanged", Right},
+                 {"deleted", Right},
+                 {"rejected", Right},
+                 {"seconds", Right}});
     for (const auto& name : order) {
         std::vector<Table::Cell> cells{name};
         for (int i = 0; i < 5; ++i) {

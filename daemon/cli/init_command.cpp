@@ -79,7 +79,8 @@ int init(Cli& cli, const std::string& folder) {
     }
     for (const auto& path : written) std::cout << "wrote " << path.get<std::string>() << '\n';
     std::cout << "\nNext:\n";
-    if (!folder.empty() && folder != ".") std::cout << "  cd " << (folder.find(' ') == std::string::npos ? folder : "'" + folder + "'") << '\n';
+    if (!folder.empty() && folder != ".")
+        std::cout << "  cd " << (folder.find(' ') == std::string::npos ? folder : "'" + folder + "'") << '\n';
     std::cout << "  millrace up --demo          # leave it running, go on in another terminal\n"
                  "  millrace deploy             # after every change of a flow\n"
                  "  millrace run tags --wait\n"

@@ -48,7 +48,8 @@ void add_program_commands(CLI::App& app, Cli& cli) {
     on_call(psql, cli, [&cli, store, psql]() -> int {
         const auto& configuration = cli.configuration();
         const auto url = database_url(configuration, *store);
-        if (url == ManagedPostgres::url_of(configuration.state, *store ? "millrace" : "warehouse") && PQping(url.c_str()) == PQPING_NO_RESPONSE)
+        if (url == ManagedPostgres::url_of(configuration.state, *store ? "millrace" : "warehouse") &&
+            PQping(url.c_str()) == PQPING_NO_RESPONSE)
             throw Error(ErrorClass::Transient, "the private PostgreSQL of " + configuration.state.string() + " does not answer",
                         "it starts with the daemon: millrace up, or systemctl start millrace");
         set_connection(url);

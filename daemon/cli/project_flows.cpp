@@ -57,8 +57,9 @@ std::string file_ahead_of(const Configuration& configuration, const Json& flow) 
             if (text.find(name) == std::string::npos) continue; // compiling costs more than a look
             // a file with mistakes has no plan; then its name says whose it is
             const auto result = compile_texts(configuration, {{path.string(), text}});
-            const bool is_it = result.flows.empty() ? path.stem() == name
-                                                    : result.flows.front().plan.name == name && result.flows.front().hash != text_of(flow, "hash");
+            const bool is_it = result.flows.empty()
+                                   ? path.stem() == name
+                                   : result.flows.front().plan.name == name && result.flows.front().hash != text_of(flow, "hash");
             if (is_it) return path.string();
         }
     return "";
@@ -67,7 +68,9 @@ std::string file_ahead_of(const Configuration& configuration, const Json& flow) 
 void note_file_ahead(Cli& cli, const Json& flow) {
     try {
         if (const auto file = file_ahead_of(cli.configuration(), flow); !file.empty())
-            std::cerr << cli.err.painted(fmt::format("note: {} was changed after its deploy, this runs what is deployed; see: millrace deploy", file), Paint::Yellow)
+            std::cerr << cli.err.painted(
+                             fmt::format("note: {} was changed after its deploy, this runs what is deployed; see: millrace deploy", file),
+                             Paint::Yellow)
                       << std::endl;
     } catch (const std::exception&) {
         // no project here, or no host to read its SQL: there is nothing to compare
@@ -103,8 +106,8 @@ void write_diagnostic(std::ostream& out, const Terminal& terminal, const Diagnos
 
 void write_diagnostics(std::ostream& out, const Terminal& terminal, const std::vector<Diagnostic>& diagnostics) {
     for (const auto& diagnostic : diagnostics) write_diagnostic(out, terminal, diagnostic);
-    const auto errors = std::count_if(diagnostics.begin(), diagnostics.end(),
-                                      [](const Diagnostic& d) { return d.severity == Severity::Error; });
+    const auto errors =
+        std::count_if(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& d) { return d.severity == Severity::Error; });
     if (errors > 0) out << fmt::format("{} {}\n", errors, errors == 1 ? "mistake" : "mistakes");
 }
 

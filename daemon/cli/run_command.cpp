@@ -51,7 +51,8 @@ std::vector<Json> flows_named(const ApiClient& api, const std::vector<std::strin
             const bool is_file = is_flow_file(name);
             const auto near = nearest(is_file ? std::filesystem::path(name).stem().string() : name, known);
             throw UsageError("there is no flow " + name,
-                             fmt::format("{}{} a new file needs `millrace deploy`", is_file ? "a run takes the name of a deployed flow; " : "",
+                             fmt::format("{}{} a new file needs `millrace deploy`",
+                                         is_file ? "a run takes the name of a deployed flow; " : "",
                                          near.empty() ? "`millrace flows` lists them;" : "did you mean " + near + "?"));
         }
         flows.push_back(found->second);
@@ -74,7 +75,9 @@ Json params_of(const Json& flow, const std::vector<std::string>& assignments) {
             for (const auto& [known, of] : types) names.push_back(known);
             const auto near = nearest(name, names);
             throw UsageError(fmt::format("flow {} has no parameter {}", text_of(flow, "name"), name),
-                             !near.empty() ? fmt::format("did you mean {}?", near) : names.empty() ? "it takes none" : fmt::format("its parameters are {}", fmt::join(names, ", ")));
+                             !near.empty()   ? fmt::format("did you mean {}?", near)
+                             : names.empty() ? "it takes none"
+                                             : fmt::format("its parameters are {}", fmt::join(names, ", ")));
         }
         params[name] = typed_value(assignment.substr(equals + 1), type->second);
     }
@@ -134,7 +137,9 @@ void add_run_command(CLI::App& app, Cli& cli) {
     run->add_option("-p,--param", arguments->params, "a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
     run->add_option("--from", arguments->from, "start of the interval, inclusive: a date or RFC 3339")->type_name("TIME");
     run->add_option("--to", arguments->to, "end of the interval, exclusive")->type_name("TIME");
-    run->add_option("--limit-rows", arguments->limit_rows, "load at most so many rows, into a scratch schema")->type_name("N")->check(whole_number);
+    run->add_option("--limit-rows", arguments->limit_rows, "load at most so many rows, into a scratch schema")
+        ->type_name("N")
+        ->check(whole_number);
     run->add_flag("--full-refresh", arguments->full_refresh, "forget cursors and read everything");
     run->add_option("--idempotency-key", arguments->key, "the same key never makes a second run")->type_name("TEXT");
     run->add_flag("--wait", arguments->wait, "show progress and end with the run: 0 completed, 1 failed, 4 cancelled; Ctrl-C cancels it");

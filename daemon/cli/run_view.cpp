@@ -20,8 +20,7 @@ const char* mark_of(std::string_view state) {
 }
 
 bool is_over(std::string_view state) {
-    return state == "completed" || state == "failed" || state == "crashed" || state == "cancelled" ||
-           state == "skipped";
+    return state == "completed" || state == "failed" || state == "crashed" || state == "cancelled" || state == "skipped";
 }
 
 std::string joined(const std::vector<std::string>& parts) {
@@ -40,8 +39,7 @@ std::string progress_text(const Json& progress) {
     const auto total = number_of(progress, "records_total"), records = number_of(progress, "records");
     const auto slices = number_of(progress, "slices_total");
     return joined({text_of(progress, "step"), counted(number_of(progress, "requests"), "request"),
-                   total > 0 ? fmt::format("{} of {} records", count_text(records), count_text(total))
-                             : counted(records, "record"),
+                   total > 0 ? fmt::format("{} of {} records", count_text(records), count_text(total)) : counted(records, "record"),
                    slices > 1 ? fmt::format("slice {} of {}", number_of(progress, "slices_done"), slices) : ""});
 }
 
@@ -152,7 +150,8 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
         out << "  " << task_name(*task) << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
         if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << "  remedy: " << printable(remedy) << '\n';
     }
-    if (state != "cancelled") out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
+    if (state != "cancelled")
+        out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
 }
 
 Json all_loads(const Json& run) {
@@ -182,7 +181,8 @@ std::string task_detail(const Json& run, const Json& task_run) {
     if (state == "running" && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
     const auto message = message_text(task_run);
     if (text_of(task_run, "state_name") != "AwaitingApproval") return message;
-    return fmt::format("{}millrace runs approve {} {}, or reject", message.empty() ? "" : message + "   ", text_of(run, "id"), text_of(task_run, "task"));
+    return fmt::format("{}millrace runs approve {} {}, or reject", message.empty() ? "" : message + "   ", text_of(run, "id"),
+                       text_of(task_run, "task"));
 }
 
 void RunView::show(const std::vector<RunDocument>& runs, Instant at) {
@@ -214,10 +214,10 @@ void RunView::draw(const std::vector<RunDocument>& runs, Instant at) {
         const auto padding = std::string(static_cast<std::size_t>(std::max(names - display_width(name), 0)), ' ');
         const int room = terminal_.width - names - 18;
         const auto paint = paint_of(line.state);
-        block += fmt::format("\r\x1b[2K{} {}{}  {:>11}  {}\n", terminal_.painted(mark_of(line.state), paint),
-                             line.indent.empty() ? terminal_.painted(name, Paint::Bold) : name, padding, line.time,
-                             terminal_.painted(shortened(printable(line.about), std::max(room, 10)),
-                                               paint == Paint::Red ? Paint::Red : Paint::None));
+        block += fmt::format(
+            "\r\x1b[2K{} {}{}  {:>11}  {}\n", terminal_.painted(mark_of(line.state), paint),
+            line.indent.empty() ? terminal_.painted(name, Paint::Bold) : name, padding, line.time,
+            terminal_.painted(shortened(printable(line.about), std::max(room, 10)), paint == Paint::Red ? Paint::Red : Paint::None));
     }
     block += "\x1b[J";
     out_ << block;
@@ -230,7 +230,8 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
     if (!is_over(text_of(run, "state"))) tell_run(); // it begins before its tasks, and ends after them
     for (const auto& task : list_of(run, "tasks")) {
         // of a fan-out a line per task run would be noise: it is told by the run's counts
-        if (text_of(task, "item").empty()) tell(id + "." + text_of(task, "task"), flow + "." + task_name(task), task, task_detail(run, task), at);
+        if (text_of(task, "item").empty())
+            tell(id + "." + text_of(task, "task"), flow + "." + task_name(task), task, task_detail(run, task), at);
     }
     for (const auto& chunk : list_of(run, "chunks")) {
         const auto chunk_id = text_of(chunk, "id"), part = flow + " " + chunk_text(chunk);

@@ -28,7 +28,8 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
     if (!arguments.state.empty()) target += "&state=" + url_encoded(arguments.state);
     const auto api = cli.api();
     const auto runs = api.get(target).at("items");
-    if (runs.empty() && !arguments.flow.empty()) std::ignore = api.get("/api/v1/flows/" + url_encoded(arguments.flow)); // throws where there is none
+    if (runs.empty() && !arguments.flow.empty())
+        std::ignore = api.get("/api/v1/flows/" + url_encoded(arguments.flow)); // throws where there is none
     if (cli.json) {
         Cli::print(runs);
         return exit_done;
@@ -36,8 +37,13 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
     using enum Table::Align;
     Table table({{"run", Right}, {"flow"}, {"state"}, {"by"}, {"created"}, {"took", Right}, {"message"}});
     for (const auto& run : runs)
-        table.add({text_of(run, "id"), text_of(run, "flow"), {state_text(run), paint_of(text_of(run, "state"))}, text_of(run, "trigger"),
-                   local_time_text(text_of(run, "created_at")), elapsed_text(run, now()), message_text(run)});
+        table.add({text_of(run, "id"),
+                   text_of(run, "flow"),
+                   {state_text(run), paint_of(text_of(run, "state"))},
+                   text_of(run, "trigger"),
+                   local_time_text(text_of(run, "created_at")),
+                   elapsed_text(run, now()),
+                   message_text(run)});
     if (table.is_empty())
         std::cout << "There is no such run.\n";
     else
@@ -55,7 +61,8 @@ int show_run(Cli& cli, const std::string& id) {
     std::cout << fmt::format("{} run {}  {}  by {}, created {}{}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold), text_of(run, "id"),
                              cli.out.painted(state_text(run), paint_of(text_of(run, "state"))), text_of(run, "trigger"),
                              local_time_text(text_of(run, "created_at")), took.empty() ? "" : ", took " + took);
-    if (const auto message = message_text(run); !message.empty() && !is_final(state_from(text_of(run, "state")))) std::cout << printable(message) << '\n';
+    if (const auto message = message_text(run); !message.empty() && !is_final(state_from(text_of(run, "state"))))
+        std::cout << printable(message) << '\n';
     if (const auto interval = run.find("interval"); interval != run.end() && interval->is_object())
         std::cout << fmt::format("interval {} to {}\n", text_of(*interval, "start"), text_of(*interval, "end"));
     if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
@@ -74,8 +81,12 @@ int show_run(Cli& cli, const std::string& id) {
     const auto add_tasks = [&](const std::string& part, const Json& of) {
         for (const auto& task : list_of(of, "tasks")) {
             const auto item = text_of(task, "item");
-            add(part, {text_of(task, "task") + (item.empty() ? "" : "[" + item + "]"), text_of(task, "verb"),
-                       {state_text(task), paint_of(text_of(task, "state"))}, text_of(task, "attempts"), elapsed_text(task, now()), task_detail(of, task)});
+            add(part, {text_of(task, "task") + (item.empty() ? "" : "[" + item + "]"),
+                       text_of(task, "verb"),
+                       {state_text(task), paint_of(text_of(task, "state"))},
+                       text_of(task, "attempts"),
+                       elapsed_text(task, now()),
+                       task_detail(of, task)});
         }
     };
     add_tasks("", run);
@@ -219,9 +230,8 @@ void add_acting(CLI::App& runs, Cli& cli) {
         auto id = std::make_shared<std::string>();
         auto* command = runs.add_subcommand(name, help);
         command->add_option("RUN", *id, run_number)->required()->type_name("");
-        on_call(command, cli, [&cli, id, verb = std::string(name)] {
-            return act(cli, "/api/v1/runs/" + url_encoded(*id) + "/" + verb, Json::object());
-        });
+        on_call(command, cli,
+                [&cli, id, verb = std::string(name)] { return act(cli, "/api/v1/runs/" + url_encoded(*id) + "/" + verb, Json::object()); });
     }
     for (const char* decision : {"approve", "reject"}) {
         struct Arguments {

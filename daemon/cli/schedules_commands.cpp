@@ -25,7 +25,9 @@ int list_schedules(Cli& cli) {
         const auto cron = text_of(schedule, "cron");
         const bool paused = schedule.value("paused", false);
         const auto next = local_time_text(text_of(schedule, "next"));
-        table.add({text_of(schedule, "flow"), cron.empty() ? "every " + text_of(schedule, "every") : cron, text_of(schedule, "timezone"),
+        table.add({text_of(schedule, "flow"),
+                   cron.empty() ? "every " + text_of(schedule, "every") : cron,
+                   text_of(schedule, "timezone"),
                    {paused ? "paused" : next, paused ? Paint::Yellow : Paint::None}});
     }
     if (table.is_empty())
@@ -101,7 +103,8 @@ void add_schedules_commands(CLI::App& app, Cli& cli) {
     auto* schedules = app.add_subcommand("schedules", "When flows run");
     schedules->fallthrough();
     on_call(schedules, cli, [&cli] { return list_schedules(cli); });
-    on_call(schedules->add_subcommand("list", "Schedules of the deployed flows and their next start"), cli, [&cli] { return list_schedules(cli); });
+    on_call(schedules->add_subcommand("list", "Schedules of the deployed flows and their next start"), cli,
+            [&cli] { return list_schedules(cli); });
 
     struct Arguments {
         std::string name, from;
@@ -116,7 +119,8 @@ void add_schedules_commands(CLI::App& app, Cli& cli) {
 
     for (const bool paused : {true, false}) {
         auto flow = std::make_shared<std::string>();
-        auto* change = schedules->add_subcommand(paused ? "pause" : "resume", paused ? "Hold the schedules of a flow" : "Let them start runs again");
+        auto* change =
+            schedules->add_subcommand(paused ? "pause" : "resume", paused ? "Hold the schedules of a flow" : "Let them start runs again");
         change->add_option("FLOW", *flow, "a deployed flow")->required()->type_name("");
         on_call(change, cli, [&cli, flow, paused] { return hold(cli, *flow, paused); });
     }

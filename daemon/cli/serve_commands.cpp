@@ -25,7 +25,8 @@ void check_is_free(const std::string& listen) {
     if (colon == std::string::npos) return;
     boost::system::error_code failure;
     boost::asio::io_context io;
-    const auto found = ip::tcp::resolver(io).resolve(listen.substr(0, colon), listen.substr(colon + 1), ip::tcp::resolver::passive, failure);
+    const auto found =
+        ip::tcp::resolver(io).resolve(listen.substr(0, colon), listen.substr(colon + 1), ip::tcp::resolver::passive, failure);
     if (failure || found.empty()) return;
     ip::tcp::acceptor acceptor(io);
     acceptor.open(found.begin()->endpoint().protocol(), failure);
@@ -48,9 +49,14 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     auto* local = app.add_subcommand("up", "Quick local start: private PostgreSQL, daemon and dashboard, until Ctrl-C");
     local->add_flag("--demo", options->demo, "with a sandbox that plays the outside services, and the shipped flows");
     local->add_option("--sandbox", options->sandbox_arguments, "more options for millrace-sandbox, such as --scale=2")
-        ->type_name("OPTION")->allow_extra_args(false);
-    local->add_option("--listen", *listen, "address of API and dashboard (default: `listen:`, else 127.0.0.1:8686)")->type_name("HOST:PORT");
-    local->add_option("--log", *log_level, "trace, debug, info, warning or error")->check(levels)->capture_default_str()->type_name("LEVEL");
+        ->type_name("OPTION")
+        ->allow_extra_args(false);
+    local->add_option("--listen", *listen, "address of API and dashboard (default: `listen:`, else 127.0.0.1:8686)")
+        ->type_name("HOST:PORT");
+    local->add_option("--log", *log_level, "trace, debug, info, warning or error")
+        ->check(levels)
+        ->capture_default_str()
+        ->type_name("LEVEL");
     on_call(local, cli, [&cli, options, log_level, listen] {
         set_up_logging(*log_level);
         auto configuration = listening(cli.configuration(), *listen);
@@ -59,8 +65,12 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     });
 
     auto* daemon = app.add_subcommand("serve", "The daemon (systemd runs this)");
-    daemon->add_option("--listen", *listen, "address of API and dashboard (default: `listen:`, else 127.0.0.1:8686)")->type_name("HOST:PORT");
-    daemon->add_option("--log", *log_level, "trace, debug, info, warning or error")->check(levels)->capture_default_str()->type_name("LEVEL");
+    daemon->add_option("--listen", *listen, "address of API and dashboard (default: `listen:`, else 127.0.0.1:8686)")
+        ->type_name("HOST:PORT");
+    daemon->add_option("--log", *log_level, "trace, debug, info, warning or error")
+        ->check(levels)
+        ->capture_default_str()
+        ->type_name("LEVEL");
     on_call(daemon, cli, [&cli, log_level, listen] {
         set_up_logging(*log_level);
         return serve(listening(cli.configuration(), *listen));

@@ -36,14 +36,16 @@ void write_source(const Cli& cli, const SourceSpec& spec) {
     std::cout << cli.out.painted(spec.source, Paint::Bold) << "  " << spec.description << "\n\n";
     Table fields({{"connection field"}, {"default"}, {"description"}});
     for (const auto& field : spec.connection)
-        fields.add({field.name + (field.secret ? " (secret)" : ""), field.default_value.value_or(field.required ? "(required)" : ""), field.description});
+        fields.add({field.name + (field.secret ? " (secret)" : ""), field.default_value.value_or(field.required ? "(required)" : ""),
+                    field.description});
     fields.write(std::cout, cli.out);
     for (const auto& resource : spec.resources) {
         std::cout << '\n' << cli.out.painted(spec.source + "." + resource.name, Paint::Bold) << "  " << resource.description << '\n';
         if (!resource.params.empty()) {
             std::string params;
             for (const auto& param : resource.params)
-                params += fmt::format("{}{}: {}{}", params.empty() ? "" : ", ", param.name, param.type, param.required ? " (required)" : "");
+                params +=
+                    fmt::format("{}{}: {}{}", params.empty() ? "" : ", ", param.name, param.type, param.required ? " (required)" : "");
             std::cout << "  with: {" << params << "}\n";
         }
         Table columns({{"  column"}, {"type"}});
@@ -61,7 +63,8 @@ int show_source(Cli& cli, const std::string& name) {
         std::vector<std::string> names;
         for (const auto& [known, spec] : sources) names.push_back(known);
         const auto near = nearest(name, names);
-        throw UsageError(fmt::format("there is no source '{}'", name), near.empty() ? "millrace sources list shows them" : fmt::format("did you mean '{}'?", near));
+        throw UsageError(fmt::format("there is no source '{}'", name),
+                         near.empty() ? "millrace sources list shows them" : fmt::format("did you mean '{}'?", near));
     }
     if (cli.json)
         Cli::print(Json(found->second));

@@ -22,8 +22,7 @@ void Table::write(std::ostream& out, const Terminal& terminal) const {
     std::vector<int> widths;
     for (const auto& column : columns_) widths.push_back(display_width(column.title));
     for (const auto& row : rows_)
-        for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], display_width(shown_text(row[i].text)));
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(shown_text(row[i].text)));
 
     const auto last = columns_.size() - 1;
     if (terminal.width > 0) {

@@ -65,7 +65,8 @@ private:
         std::set<std::string> seen;
         for (const auto& column : *task.sql_columns)
             if (!seen.insert(lower_case(column.name)).second)
-                scope_.diagnostics.error(task.object_mark, fmt::format("the SQL gives two columns called '{}'", column.name), "give one of them another name with `as`, or leave it out");
+                scope_.diagnostics.error(task.object_mark, fmt::format("the SQL gives two columns called '{}'", column.name),
+                                         "give one of them another name with `as`, or leave it out");
     }
 
     /// What the SQL gives against what the contract says.
@@ -74,21 +75,29 @@ private:
         for (const auto& column : *task.sql_columns) given.push_back(column.name);
         for (const auto& column : task.contract.columns) wanted.push_back(column.name);
         for (const auto& name : wanted)
-            if (!contains(given, name)) scope_.diagnostics.error(task.column_marks.at(name), fmt::format("the SQL gives no column '{}'", name), near_missing(name, given, wanted));
+            if (!contains(given, name))
+                scope_.diagnostics.error(task.column_marks.at(name), fmt::format("the SQL gives no column '{}'", name),
+                                         near_missing(name, given, wanted));
         for (const auto& column : task.contract.columns)
             for (const auto& source : *task.sql_columns)
                 if (lower_case(source.name) == lower_case(column.name)) {
                     warn_of_rounding(task, source, column);
                     if (const auto mistake = mixes_times(source.type, column.type))
-                        scope_.diagnostics.error(task.column_marks.at(column.name), fmt::format("the SQL gives '{}' as {}: {}", column.name, source.type, mistake->what), mistake->hint);
+                        scope_.diagnostics.error(task.column_marks.at(column.name),
+                                                 fmt::format("the SQL gives '{}' as {}: {}", column.name, source.type, mistake->what),
+                                                 mistake->hint);
                 }
         std::erase_if(given, [&](const std::string& name) { return contains(wanted, name); });
-        if (given.size() == 1) scope_.diagnostics.error(task.columns_mark, fmt::format("the SQL gives the column '{}', which `columns` lacks", given[0]), "add it there with its type, or leave it out of the select");
+        if (given.size() == 1)
+            scope_.diagnostics.error(task.columns_mark, fmt::format("the SQL gives the column '{}', which `columns` lacks", given[0]),
+                                     "add it there with its type, or leave it out of the select");
         if (given.size() < 2) return;
         constexpr std::size_t most_named = 6; // of a `select *`
         const auto count = given.size();
         given.resize(std::min(count, most_named));
-        scope_.diagnostics.error(task.columns_mark, fmt::format("the SQL gives {} columns that `columns` lacks: {}{}", count, fmt::join(given, ", "), count > most_named ? ", ..." : ""),
+        scope_.diagnostics.error(task.columns_mark,
+                                 fmt::format("the SQL gives {} columns that `columns` lacks: {}{}", count, fmt::join(given, ", "),
+                                             count > most_named ? ", ..." : ""),
                                  "add them there with their types, or select only what is wanted");
     }
 
@@ -96,15 +105,21 @@ private:
     void warn_of_rounding(const DraftTask& task, const InferColumn& source, const ColumnSpec& column) {
         if ((source.type != "DOUBLE" && source.type != "FLOAT") || !column.type.starts_with("DECIMAL")) return;
         const auto tokens = scan_sql(task.piece("")->sql);
-        if (std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Word && (t.text == "round" || t.text == "trunc" || t.text == "floor" || t.text == "ceil"); })) return;
+        if (std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) {
+                return t.kind == SqlToken::Kind::Word && (t.text == "round" || t.text == "trunc" || t.text == "floor" || t.text == "ceil");
+            }))
+            return;
         const auto comma = column.type.find(',');
         const auto scale = comma == std::string::npos ? "0" : column.type.substr(comma + 1, column.type.find(')') - comma - 1);
-        scope_.diagnostics.warning(task.column_marks.at(column.name), fmt::format("the SQL gives '{}' as {}, and a value with more digits than {} holds is rejected", column.name, source.type, lower_case(column.type)),
+        scope_.diagnostics.warning(task.column_marks.at(column.name),
+                                   fmt::format("the SQL gives '{}' as {}, and a value with more digits than {} holds is rejected",
+                                               column.name, source.type, lower_case(column.type)),
                                    fmt::format("write round(..., {}) as {} in the SQL", scale, column.name));
     }
 
     /// The nearest name that has no place in the contract yet; else all of those.
-    static std::string near_missing(const std::string& name, const std::vector<std::string>& given, const std::vector<std::string>& wanted) {
+    static std::string near_missing(const std::string& name, const std::vector<std::string>& given,
+                                    const std::vector<std::string>& wanted) {
         std::vector<std::string> spare;
         for (const auto& g : given)
             if (!contains(wanted, g)) spare.push_back(g);
@@ -115,8 +130,10 @@ private:
     void check_named(const ColumnReference& reference) {
         const auto columns = columns_of(reference.task);
         if (!columns || contains(*columns, reference.column)) return check_nullable(reference);
-        scope_.diagnostics.error(reference.mark, fmt::format("`{}` names the column '{}', which '{}' does not have", reference.key, reference.column, reference.task),
-                                 did_you_mean(reference.column, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
+        scope_.diagnostics.error(
+            reference.mark,
+            fmt::format("`{}` names the column '{}', which '{}' does not have", reference.key, reference.column, reference.task),
+            did_you_mean(reference.column, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
     }
 
     void check_nullable(const ColumnReference& reference) {
@@ -124,7 +141,11 @@ private:
         if (reference.key != "key" || task == nullptr) return;
         for (const auto& column : task->contract.columns)
             if (lower_case(column.name) == lower_case(reference.column) && column.nullable)
-                scope_.diagnostics.warning(reference.mark, fmt::format("the key column '{}' may be NULL: NULL counts as one value, and a new table gets a unique index for its key instead of a primary key", column.name), "make it a value: coalesce(..., '')");
+                scope_.diagnostics.warning(reference.mark,
+                                           fmt::format("the key column '{}' may be NULL: NULL counts as one value, and a new table gets a "
+                                                       "unique index for its key instead of a primary key",
+                                                       column.name),
+                                           "make it a value: coalesce(..., '')");
     }
 
     /// `${item.x}` against the columns of the task that gives the items.
@@ -145,8 +166,10 @@ private:
                 if (!r.name.starts_with("item.")) continue;
                 const auto column = r.name.substr(5, r.name.find('.', 5) - 5);
                 if (contains(*columns, column)) continue;
-                scope_.diagnostics.error(mark_inside(*text.node, r.offset, r.length, scope_.diagnostics.source()), fmt::format("{} has no column '{}'", by_query ? "the query of `for_each`" : "'" + task.for_each->task + "'", column),
-                                         did_you_mean(column, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
+                scope_.diagnostics.error(
+                    mark_inside(*text.node, r.offset, r.length, scope_.diagnostics.source()),
+                    fmt::format("{} has no column '{}'", by_query ? "the query of `for_each`" : "'" + task.for_each->task + "'", column),
+                    did_you_mean(column, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
             }
         }
     }
@@ -158,26 +181,35 @@ private:
         const auto tokens = scan_sql(piece->sql);
         const auto refuse = [&](std::size_t at, const std::string& message, const std::string& hint) {
             const bool end = at >= tokens.size();
-            scope_.diagnostics.error(scope_.mark_in(*piece, end ? piece->sql.size() : tokens[at].offset, end ? 1 : tokens[at].length), message, hint);
+            scope_.diagnostics.error(scope_.mark_in(*piece, end ? piece->sql.size() : tokens[at].offset, end ? 1 : tokens[at].length),
+                                     message, hint);
         };
         constexpr const char* form = "a scope is comparisons joined with `and`: date >= $interval_start_date and date < $interval_end_date";
         using enum SqlToken::Kind;
-        const auto sees = [&](std::size_t at, std::string_view text) { return at < tokens.size() && tokens[at].kind != Quoted && tokens[at].kind != String && tokens[at].text == text; };
-        const auto is_operator = [&](std::size_t at) { return std::any_of(operators.begin(), operators.end(), [&](std::string_view o) { return sees(at, o); }); };
+        const auto sees = [&](std::size_t at, std::string_view text) {
+            return at < tokens.size() && tokens[at].kind != Quoted && tokens[at].kind != String && tokens[at].text == text;
+        };
+        const auto is_operator = [&](std::size_t at) {
+            return std::any_of(operators.begin(), operators.end(), [&](std::string_view o) { return sees(at, o); });
+        };
         // The token after the value that begins at `at`; the same place when there is none.
         const auto after_value = [&](std::size_t at) {
             if (at >= tokens.size()) return at;
             if ((sees(at, "date") || sees(at, "timestamptz")) && at + 1 < tokens.size() && tokens[at + 1].kind == String) return at + 2;
             if (sees(at, "-") && at + 1 < tokens.size() && tokens[at + 1].kind == Number) return at + 2;
             const auto kind = tokens[at].kind;
-            return at + (kind == String || kind == Number || kind == Parameter || kind == Reference || sees(at, "true") || sees(at, "false") ? 1 : 0);
+            return at + (kind == String || kind == Number || kind == Parameter || kind == Reference || sees(at, "true") || sees(at, "false")
+                             ? 1
+                             : 0);
         };
         for (std::size_t i = 0;; ++i) {
-            if (i >= tokens.size() || (tokens[i].kind != Word && tokens[i].kind != Quoted)) return refuse(i, "a column of the target belongs here", form);
+            if (i >= tokens.size() || (tokens[i].kind != Word && tokens[i].kind != Quoted))
+                return refuse(i, "a column of the target belongs here", form);
             if (sees(i + 1, "(")) return refuse(i, "a scope has no functions", form);
             for (const auto& table : load.tables)
                 if (const auto columns = columns_of(table.task); columns && !contains(*columns, tokens[i].text))
-                    refuse(i, fmt::format("`scope` names the column '{}', which '{}' does not have", tokens[i].text, table.task), did_you_mean(tokens[i].text, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
+                    refuse(i, fmt::format("`scope` names the column '{}', which '{}' does not have", tokens[i].text, table.task),
+                           did_you_mean(tokens[i].text, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
             const bool listed = sees(i + 1, "in");
             if (sees(i + 1, "is")) {
                 i += sees(i + 2, "not") ? 3 : 2;
@@ -208,7 +240,9 @@ private:
         if (sql == nullptr || !linted_.insert(name).second) return;
         for (const auto& read : task->reads) check_float_sums(read);
         const auto tokens = scan_sql(sql->sql);
-        const auto sum = std::find_if(tokens.begin(), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Word && (t.text == "sum" || t.text == "avg"); });
+        const auto sum = std::find_if(tokens.begin(), tokens.end(), [](const SqlToken& t) {
+            return t.kind == SqlToken::Kind::Word && (t.text == "sum" || t.text == "avg");
+        });
         if (sum == tokens.end()) return;
         const auto floating = [](const std::string& type) { return type == "DOUBLE" || type == "FLOAT"; };
         std::string column;
@@ -218,8 +252,12 @@ private:
             for (const auto& c : *task->sql_columns)
                 if (floating(c.type)) column = c.name;
         if (!column.empty())
-            scope_.diagnostics.warning(scope_.mark_in(*sql, sum->offset, sum->length), fmt::format("'{}' is a floating-point number beside a {}: its last digits vary from run to run, and so would the loaded rows", column, sum->text),
-                                       "cast to decimal before adding up, and give the column a decimal type");
+            scope_.diagnostics.warning(
+                scope_.mark_in(*sql, sum->offset, sum->length),
+                fmt::format(
+                    "'{}' is a floating-point number beside a {}: its last digits vary from run to run, and so would the loaded rows",
+                    column, sum->text),
+                "cast to decimal before adding up, and give the column a decimal type");
     }
 
     Draft& draft_;

@@ -45,7 +45,9 @@ private:
         if (param.default_value.is_string()) named.push_back(param.default_value);
         for (const auto& name : named)
             if (!scope_.project.connections.contains(name))
-                scope_.diagnostics.error(mark, fmt::format("no connection is called '{}'", name), did_you_mean(name, keys(scope_.project.connections), "declare it under `connections:` in millrace.yaml"));
+                scope_.diagnostics.error(
+                    mark, fmt::format("no connection is called '{}'", name),
+                    did_you_mean(name, keys(scope_.project.connections), "declare it under `connections:` in millrace.yaml"));
     }
 
     void check_extract(DraftTask& task, const ExtractOptions& options) {
@@ -55,14 +57,17 @@ private:
         for (const auto& type : connection->types) {
             const auto spec = scope_.sources.find(type);
             if (spec == scope_.sources.end()) {
-                scope_.diagnostics.error(task.object_mark, fmt::format("extracting from a {} connection is not available yet", type), fmt::format("the declared sources are {}", fmt::join(keys(scope_.sources), ", ")));
+                scope_.diagnostics.error(task.object_mark, fmt::format("extracting from a {} connection is not available yet", type),
+                                         fmt::format("the declared sources are {}", fmt::join(keys(scope_.sources), ", ")));
                 continue;
             }
             const auto* resource = find_resource(spec->second, options.resource);
             if (resource == nullptr) {
                 std::vector<std::string> names;
                 for (const auto& r : spec->second.resources) names.push_back(r.name);
-                scope_.diagnostics.error(task.object_mark, fmt::format("{} has no resource '{}'", type, options.resource), did_you_mean(options.resource, names, fmt::format("its resources are {}", fmt::join(names, ", "))));
+                scope_.diagnostics.error(
+                    task.object_mark, fmt::format("{} has no resource '{}'", type, options.resource),
+                    did_you_mean(options.resource, names, fmt::format("its resources are {}", fmt::join(names, ", "))));
                 continue;
             }
             check_with(task, options, type, *resource);
@@ -85,7 +90,8 @@ private:
         if (const auto* with = task.node->find("with"))
             for (const auto& entry : with->value.entries)
                 if (std::find(names.begin(), names.end(), entry.key) == names.end())
-                    scope_.diagnostics.error(entry.mark, fmt::format("{}.{} has no parameter '{}'", type, resource.name, entry.key), names.empty() ? "it takes none" : did_you_mean(entry.key, names));
+                    scope_.diagnostics.error(entry.mark, fmt::format("{}.{} has no parameter '{}'", type, resource.name, entry.key),
+                                             names.empty() ? "it takes none" : did_you_mean(entry.key, names));
         if (const auto* with = task.node->find("with"))
             for (const auto& entry : with->value.entries)
                 for (const auto& param : resource.params)
@@ -93,7 +99,9 @@ private:
         for (const auto& param : resource.params)
             if (param.required && param.default_value.is_null() && !options.with.contains(param.name))
                 scope_.diagnostics.error(task.object_mark, fmt::format("{}.{} needs the parameter `{}`", type, resource.name, param.name),
-                                         param.name == "from" || param.name == "to" ? "with: {from: \"${interval.start}\", to: \"${interval.end}\"}" : fmt::format("with: {{{}: ...}}", param.name));
+                                         param.name == "from" || param.name == "to"
+                                             ? "with: {from: \"${interval.start}\", to: \"${interval.end}\"}"
+                                             : fmt::format("with: {{{}: ...}}", param.name));
     }
 
     /// A contract takes what it names of the record, and of the columns that say where the record comes from.
@@ -102,10 +110,14 @@ private:
         for (const auto& column : resource.columns) names.push_back(column.name);
         if (resource.window) names.emplace_back("_window");
         if (task.for_each) names.emplace_back("_item");
-        const auto has = [&](const std::string& name) { return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return lower_case(n) == lower_case(name); }); };
+        const auto has = [&](const std::string& name) {
+            return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return lower_case(n) == lower_case(name); });
+        };
         for (const auto& column : task.contract.columns)
             if (!has(column.name))
-                scope_.diagnostics.error(task.column_marks.at(column.name), fmt::format("{}.{} has no column '{}'", type, resource.name, column.name), did_you_mean(column.name, names, fmt::format("its columns are {}", fmt::join(names, ", "))));
+                scope_.diagnostics.error(task.column_marks.at(column.name),
+                                         fmt::format("{}.{} has no column '{}'", type, resource.name, column.name),
+                                         did_you_mean(column.name, names, fmt::format("its columns are {}", fmt::join(names, ", "))));
     }
 
     /// Texts with `${}` are known when the extract runs, lists and mappings are the source's own affair.
@@ -129,7 +141,8 @@ private:
         const auto connection = resolve_connection(options.connection, mark, draft_, scope_);
         if (!connection) return;
         if (task.node->find("load")->value.is_scalar() && split_object(into->value.text).rest.empty())
-            return scope_.diagnostics.error(mark, "`into` names no table", fmt::format("write {0}.TABLE or {0}.SCHEMA.TABLE", options.connection));
+            return scope_.diagnostics.error(mark, "`into` names no table",
+                                            fmt::format("write {0}.TABLE or {0}.SCHEMA.TABLE", options.connection));
         for (const auto& type : connection->types) check_target(task, options, type, into->value.mark);
         check_deletes(task, options);
     }
@@ -140,19 +153,27 @@ private:
         const auto& text = into.text;
         if (text.starts_with("${") || connections.contains(options.connection) || !connections.contains("warehouse")) return false;
         if (!nearest(options.connection, keys(connections)).empty() || std::count(text.begin(), text.end(), '.') > 1) return false;
-        scope_.diagnostics.error(into.mark, fmt::format("no connection is called '{}'", options.connection), fmt::format("a table of the warehouse is written warehouse.{}; another connection is declared in millrace.yaml", text));
+        scope_.diagnostics.error(
+            into.mark, fmt::format("no connection is called '{}'", options.connection),
+            fmt::format("a table of the warehouse is written warehouse.{}; another connection is declared in millrace.yaml", text));
         return true;
     }
 
     void check_target(const DraftTask& task, const LoadOptions& options, const std::string& type, Mark mark) {
         const auto* guarantee = guarantee_of(type);
         const auto* known = find_connection_type(type);
-        if (guarantee == nullptr || known == nullptr) return scope_.diagnostics.error(mark, fmt::format("'{}' is a {} connection, and that is a source, not a target", options.connection, type), "load into warehouse, for example");
+        if (guarantee == nullptr || known == nullptr)
+            return scope_.diagnostics.error(
+                mark, fmt::format("'{}' is a {} connection, and that is a source, not a target", options.connection, type),
+                "load into warehouse, for example");
         for (const auto& table : options.tables)
             if (!table.mode.empty() && promise(*guarantee, table.mode).empty())
-                return scope_.diagnostics.error(task.node->find("mode")->value.mark, fmt::format("a {} target cannot do mode {}", type, table.mode), fmt::format("it can do {}", modes_of(*guarantee)));
+                return scope_.diagnostics.error(task.node->find("mode")->value.mark,
+                                                fmt::format("a {} target cannot do mode {}", type, table.mode),
+                                                fmt::format("it can do {}", modes_of(*guarantee)));
         if (options.delete_rule == "missing" && promise(*guarantee, "delete: missing").empty())
-            return scope_.diagnostics.error(task.node->find("delete")->value.mark, fmt::format("a {} target cannot delete missing rows", type));
+            return scope_.diagnostics.error(task.node->find("delete")->value.mark,
+                                            fmt::format("a {} target cannot delete missing rows", type));
         if (known->loads_later) scope_.diagnostics.error(mark, fmt::format("loading into {} is not available yet", type), "postgres is");
     }
 
@@ -173,7 +194,9 @@ private:
         std::set<std::string> seen;
         for (const auto& table : options.tables)
             if (const auto why = narrowed(table.task, seen); !why.empty())
-                return scope_.diagnostics.error(rule->value.mark, fmt::format("`delete: missing` needs a `scope`: {}", why), "say which rows the dataset speaks for: scope: date >= $interval_start_date and date < $interval_end_date");
+                return scope_.diagnostics.error(
+                    rule->value.mark, fmt::format("`delete: missing` needs a `scope`: {}", why),
+                    "say which rows the dataset speaks for: scope: date >= $interval_start_date and date < $interval_end_date");
     }
 
     void check_delete_param(const LoadOptions& options, const YamlNode& node) {
@@ -188,8 +211,10 @@ private:
         const auto* param = draft_.param(found[0].name);
         const auto good = [](const std::string& v) { return v == "none" || v == "missing"; };
         if (param == nullptr) return;
-        if (found.size() != 1 || found[0].length != options.delete_rule.size() || param->enumeration.empty() || !std::all_of(param->enumeration.begin(), param->enumeration.end(), good))
-            scope_.diagnostics.error(node.mark, "`delete` may be one parameter whose `enum` holds only none and missing", fmt::format("params: {{{}: {{enum: [none, missing], default: none}}}}", found[0].name));
+        if (found.size() != 1 || found[0].length != options.delete_rule.size() || param->enumeration.empty() ||
+            !std::all_of(param->enumeration.begin(), param->enumeration.end(), good))
+            scope_.diagnostics.error(node.mark, "`delete` may be one parameter whose `enum` holds only none and missing",
+                                     fmt::format("params: {{{}: {{enum: [none, missing], default: none}}}}", found[0].name));
     }
 
     /// Why the dataset of a task is not all that there is, empty when it is.
@@ -212,7 +237,8 @@ private:
         if (found->second->window) return fmt::format("'{}' reads only the days of the interval", task.plan.name);
         if (!found->second->complete) return fmt::format("'{}' never reads everything", task.plan.name);
         for (const auto& param : found->second->params)
-            if (param.narrows && options.with.contains(param.name)) return fmt::format("`{}` narrows what '{}' reads", param.name, task.plan.name);
+            if (param.narrows && options.with.contains(param.name))
+                return fmt::format("`{}` narrows what '{}' reads", param.name, task.plan.name);
         return {};
     }
 
@@ -221,11 +247,16 @@ private:
             const auto& [demand, mark] = draft_.limit_marks[i];
             const auto known = scope_.project.limits.find(demand.key);
             if (known == scope_.project.limits.end())
-                scope_.diagnostics.error(mark, fmt::format("no limit is called '{}'", demand.key), did_you_mean(demand.key, keys(scope_.project.limits), fmt::format("declare it in millrace.yaml: limits: {{{}: 2}}", demand.key)));
+                scope_.diagnostics.error(mark, fmt::format("no limit is called '{}'", demand.key),
+                                         did_you_mean(demand.key, keys(scope_.project.limits),
+                                                      fmt::format("declare it in millrace.yaml: limits: {{{}: 2}}", demand.key)));
             else if (demand.slots > known->second)
-                scope_.diagnostics.error(mark, fmt::format("{} slots of '{}' can never be had: the limit is {}", demand.slots, demand.key, known->second), "ask for fewer, or raise the limit in millrace.yaml");
+                scope_.diagnostics.error(
+                    mark, fmt::format("{} slots of '{}' can never be had: the limit is {}", demand.slots, demand.key, known->second),
+                    "ask for fewer, or raise the limit in millrace.yaml");
             else if (demand.slots == 0)
-                scope_.diagnostics.error(mark, fmt::format("no slots of '{}' is no limit at all", demand.key), "give it 1 or more, or remove it");
+                scope_.diagnostics.error(mark, fmt::format("no slots of '{}' is no limit at all", demand.key),
+                                         "give it 1 or more, or remove it");
             else if (i >= draft_.plan.limits.size()) // of a task: the flow's come first
                 check_beside_the_run(demand, mark, known->second);
         }
@@ -235,8 +266,10 @@ private:
     void check_beside_the_run(const SlotDemand& demand, Mark mark, int slots) {
         for (const auto& held : draft_.plan.limits)
             if (held.key == demand.key && held.slots + demand.slots > slots)
-                scope_.diagnostics.error(mark, fmt::format("the task can never start: the run itself holds {} of the {} slots of '{}'", held.slots, slots, demand.key),
-                                         "leave it to the flow or to the task, or raise the limit in millrace.yaml");
+                scope_.diagnostics.error(
+                    mark,
+                    fmt::format("the task can never start: the run itself holds {} of the {} slots of '{}'", held.slots, slots, demand.key),
+                    "leave it to the flow or to the task, or raise the limit in millrace.yaml");
     }
 
     Draft& draft_;
@@ -251,14 +284,17 @@ std::optional<ResolvedConnection> resolve_connection(const std::string& connecti
     if (!connection.starts_with("${")) {
         const auto found = connections.find(connection);
         if (found != connections.end()) return ResolvedConnection{{found->second.type}, false};
-        scope.diagnostics.error(mark, fmt::format("no connection is called '{}'", connection), did_you_mean(connection, keys(connections), "declare it under `connections:` in millrace.yaml"));
+        scope.diagnostics.error(mark, fmt::format("no connection is called '{}'", connection),
+                                did_you_mean(connection, keys(connections), "declare it under `connections:` in millrace.yaml"));
         return std::nullopt;
     }
     const auto name = connection.substr(2, connection.size() - 3);
     const auto* param = draft.param(name);
     if (param == nullptr) return std::nullopt; // reported with the templates
     if (param->type != "connection") {
-        scope.diagnostics.error(mark, fmt::format("the parameter '{}' is of type {}; only one of type connection may stand here", name, param->type), fmt::format("params: {{{}: {{type: connection}}}}", name));
+        scope.diagnostics.error(
+            mark, fmt::format("the parameter '{}' is of type {}; only one of type connection may stand here", name, param->type),
+            fmt::format("params: {{{}: {{type: connection}}}}", name));
         return std::nullopt;
     }
     ResolvedConnection resolved;
@@ -284,7 +320,8 @@ void describe_extracts(Draft& draft, const CompileScope& scope) {
         if (resource == nullptr) continue;
         std::vector<InferColumn> columns;
         for (const auto& column : resource->columns) columns.push_back({column.name, column.type});
-        if (resource->window) columns.push_back({"_window", "STRUCT(\"start\" TIMESTAMP WITH TIME ZONE, \"end\" TIMESTAMP WITH TIME ZONE, date DATE)"});
+        if (resource->window)
+            columns.push_back({"_window", "STRUCT(\"start\" TIMESTAMP WITH TIME ZONE, \"end\" TIMESTAMP WITH TIME ZONE, date DATE)"});
         task.dataset = std::move(columns);
     }
 }

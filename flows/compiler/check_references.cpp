@@ -45,7 +45,8 @@ public:
         if (draft.plan.interval && !draft.plan.interval->chunk.is_zero()) names_.emplace_back("chunk.number");
         for (const auto& param : draft.plan.params) bindings_.push_back(param.name);
         bindings_.emplace_back("run_at");
-        if (draft.plan.interval) bindings_.insert(bindings_.end(), {"interval_start", "interval_end", "interval_start_date", "interval_end_date"});
+        if (draft.plan.interval)
+            bindings_.insert(bindings_.end(), {"interval_start", "interval_end", "interval_start_date", "interval_end_date"});
     }
 
     void check() {
@@ -66,20 +67,26 @@ public:
     }
 
 private:
-    [[nodiscard]] Mark inside(const TemplateText& text, const Reference& r) const { return mark_inside(*text.node, r.offset, r.length, scope_.diagnostics.source()); }
+    [[nodiscard]] Mark inside(const TemplateText& text, const Reference& r) const {
+        return mark_inside(*text.node, r.offset, r.length, scope_.diagnostics.source());
+    }
 
     /// A default may use the parameters above its own; what a schedule gives is known before any of them.
     void check_order_of_params(const TemplateText& text, std::size_t usable) {
         for (const auto& r : references_of(text))
             for (std::size_t i = usable; i < draft_.plan.params.size(); ++i)
                 if (draft_.plan.params[i].name == r.name)
-                    scope_.diagnostics.error(inside(text, r), fmt::format("'{}' has no value here yet", r.name), usable == 0 ? "a value for it may use ${run.at} or ${interval.start}" : "a default may use the parameters above its own");
+                    scope_.diagnostics.error(inside(text, r), fmt::format("'{}' has no value here yet", r.name),
+                                             usable == 0 ? "a value for it may use ${run.at} or ${interval.start}"
+                                                         : "a default may use the parameters above its own");
     }
 
     /// Variables are filled in for what a host does; parameters and questions are recorded with the run.
     void refuse_environment(const TemplateText& text) {
         for (const auto& r : references_of(text))
-            if (r.name.starts_with("env.")) scope_.diagnostics.error(inside(text, r), "an environment variable has no place here", "use it in `with` of an extract, or in `env` or the arguments of a command");
+            if (r.name.starts_with("env."))
+                scope_.diagnostics.error(inside(text, r), "an environment variable has no place here",
+                                         "use it in `with` of an extract, or in `env` or the arguments of a command");
     }
 
     static std::vector<Reference> references_of(const TemplateText& text) {
@@ -138,10 +145,13 @@ private:
 
     void check_format(const TemplateText& text, const Reference& r, bool item) {
         const auto* param = draft_.param(r.name);
-        const bool time = item || r.name.starts_with("interval.") || r.name == "run.at" || (param != nullptr && (param->type == "date" || param->type == "timestamptz" || param->type == "text"));
+        const bool time = item || r.name.starts_with("interval.") || r.name == "run.at" ||
+                          (param != nullptr && (param->type == "date" || param->type == "timestamptz" || param->type == "text"));
         if (!time || r.name.starts_with("env."))
-            return scope_.diagnostics.error(inside(text, r), fmt::format("'{}' is no time, and only a time can have a format", r.name), fmt::format("write ${{{}}}", r.name));
-        if (r.format.find('%') == std::string::npos) return scope_.diagnostics.error(inside(text, r), fmt::format("'{}' is no time format", r.format), "%Y-%m-%d is one");
+            return scope_.diagnostics.error(inside(text, r), fmt::format("'{}' is no time, and only a time can have a format", r.name),
+                                            fmt::format("write ${{{}}}", r.name));
+        if (r.format.find('%') == std::string::npos)
+            return scope_.diagnostics.error(inside(text, r), fmt::format("'{}' is no time format", r.format), "%Y-%m-%d is one");
         try {
             (void)format_time(Instant{}, r.format, find_zone("UTC"));
         } catch (const std::invalid_argument& e) {
@@ -155,11 +165,13 @@ private:
             const auto& token = tokens[i];
             if (token.kind == SqlToken::Kind::Reference) {
                 const auto& around = i > 0 ? tokens[i - 1] : token; // a string or quoted name comes before the references in it
-                scope_.diagnostics.error(scope_.mark_in(piece, token.offset, token.length), "${} is not substituted in SQL", bound_hint(token.text, around.offset + around.length > token.offset && i > 0));
+                scope_.diagnostics.error(scope_.mark_in(piece, token.offset, token.length), "${} is not substituted in SQL",
+                                         bound_hint(token.text, around.offset + around.length > token.offset && i > 0));
             } else if (token.kind == SqlToken::Kind::Parameter) {
                 check_binding(piece, token);
             } else if (token.kind == SqlToken::Kind::Symbol && token.text == "?") {
-                scope_.diagnostics.error(scope_.mark_in(piece, token.offset, 1), "values are bound by name, not by place", fmt::format("write ${}, for example", bindings_.front()));
+                scope_.diagnostics.error(scope_.mark_in(piece, token.offset, 1), "values are bound by name, not by place",
+                                         fmt::format("write ${}, for example", bindings_.front()));
             } else if (token.kind == SqlToken::Kind::Word) {
                 lint(piece, tokens, i);
             }
@@ -180,18 +192,25 @@ private:
     void check_binding(const SqlPiece& piece, const SqlToken& token) {
         if (std::find(bindings_.begin(), bindings_.end(), token.text) != bindings_.end()) return;
         const auto mark = scope_.mark_in(piece, token.offset, token.length);
-        if (token.text.starts_with("interval_")) return scope_.diagnostics.error(mark, fmt::format("${} without an interval", token.text), "add interval: {every: 1d} to the flow");
+        if (token.text.starts_with("interval_"))
+            return scope_.diagnostics.error(mark, fmt::format("${} without an interval", token.text),
+                                            "add interval: {every: 1d} to the flow");
         const auto near = nearest(token.text, bindings_);
-        scope_.diagnostics.error(mark, fmt::format("there is no parameter ${}", token.text), near.empty() ? "declare it under `params:`" : "did you mean $" + near + "?");
+        scope_.diagnostics.error(mark, fmt::format("there is no parameter ${}", token.text),
+                                 near.empty() ? "declare it under `params:`" : "did you mean $" + near + "?");
     }
 
     void lint(const SqlPiece& piece, const std::vector<SqlToken>& tokens, std::size_t i) {
-        const auto symbol = [&](std::size_t at, const char* text) { return at < tokens.size() && tokens[at].kind == SqlToken::Kind::Symbol && tokens[at].text == text; };
+        const auto symbol = [&](std::size_t at, const char* text) {
+            return at < tokens.size() && tokens[at].kind == SqlToken::Kind::Symbol && tokens[at].text == text;
+        };
         const bool called = symbol(i + 1, "(");
         if (i > 0 && symbol(i - 1, ".")) return; // a column of that name
         for (const auto& row : impure)
             if (tokens[i].text == row.name && (called || !row.is_function))
-                scope_.diagnostics.warning(scope_.mark_in(piece, tokens[i].offset, tokens[i].length), fmt::format("{}{} gives another result each time", row.name, called ? "()" : ""), std::string(row.hint));
+                scope_.diagnostics.warning(scope_.mark_in(piece, tokens[i].offset, tokens[i].length),
+                                           fmt::format("{}{} gives another result each time", row.name, called ? "()" : ""),
+                                           std::string(row.hint));
     }
 
     /// `${}` in a shell command is the shell's: warn where it looks like ours.
@@ -207,7 +226,8 @@ private:
         }
         for (const auto& r : found)
             if (r.name.find('.') != std::string::npos || std::find(names_.begin(), names_.end(), r.name) != names_.end())
-                scope_.diagnostics.error(mark_inside(object->value, r.offset, r.length, scope_.diagnostics.source()), "in a shell command nothing is substituted: text from an API could be a command",
+                scope_.diagnostics.error(mark_inside(object->value, r.offset, r.length, scope_.diagnostics.source()),
+                                         "in a shell command nothing is substituted: text from an API could be a command",
                                          "pass it in `env:` and write $NAME, or write the command as a list");
     }
 

@@ -15,10 +15,10 @@ namespace millrace {
 
 /// One text of SQL. `label` tells it from the others of its task, in the words of InferTask::expressions.
 struct SqlPiece {
-    std::string label;      ///< "" the transform itself; when, for_each, scope, delete, "check NAME", "column NAME"
+    std::string label; ///< "" the transform itself; when, for_each, scope, delete, "check NAME", "column NAME"
     std::string sql;
-    const YamlNode* node;   ///< the scalar that holds it
-    std::size_t at = 0;     ///< the byte of the scalar's text where it begins
+    const YamlNode* node; ///< the scalar that holds it
+    std::size_t at = 0;   ///< the byte of the scalar's text where it begins
 };
 
 /// A task that another one names.
@@ -77,10 +77,10 @@ struct Draft {
     Mark name_mark;
     std::map<std::string, Mark> param_marks;
     std::vector<SlotDemand> limits;
-    std::vector<std::pair<SlotDemand, Mark>> limit_marks; ///< of the flow, then of all tasks
+    std::vector<std::pair<SlotDemand, Mark>> limit_marks;             ///< of the flow, then of all tasks
     std::vector<std::pair<TemplateText, std::size_t>> param_defaults; ///< with the number of the parameters that they may use
-    std::vector<DraftTask> tasks;             ///< in the order of the file
-    std::map<std::string, std::size_t> index; ///< name -> place in `tasks`
+    std::vector<DraftTask> tasks;                                     ///< in the order of the file
+    std::map<std::string, std::size_t> index;                         ///< name -> place in `tasks`
 
     [[nodiscard]] DraftTask* find(const std::string& name) {
         const auto found = index.find(name);
@@ -137,6 +137,7 @@ struct ConnectionObject {
 };
 [[nodiscard]] ConnectionObject split_object(const std::string& text);
 /// Nothing, after an error, when it names none.
-[[nodiscard]] std::optional<ResolvedConnection> resolve_connection(const std::string& connection, Mark mark, const Draft& draft, CompileScope& scope);
+[[nodiscard]] std::optional<ResolvedConnection> resolve_connection(const std::string& connection, Mark mark, const Draft& draft,
+                                                                   CompileScope& scope);
 
 } // namespace millrace

@@ -67,7 +67,8 @@ private:
                 order.bindings[std::string(name) + "_date"] = "DATE";
             }
         for (const auto& task : draft_.tasks) {
-            if (task.makes_dataset || task.piece("when") != nullptr || task.piece("for_each") != nullptr) order.tasks.push_back(infer_task(task));
+            if (task.makes_dataset || task.piece("when") != nullptr || task.piece("for_each") != nullptr)
+                order.tasks.push_back(infer_task(task));
             if (const auto* items = task.piece("for_each")) order.tasks.push_back({items_name(task.plan.name), items->sql, {}, true, {}});
         }
         add_deletes(order);
@@ -78,7 +79,8 @@ private:
         InferTask infer{task.plan.name, "", {}, true, {}};
         if (const auto* sql = task.piece("")) infer.sql = sql->sql;
         for (const auto& piece : task.sql)
-            if (piece.label == "when" || piece.label.starts_with("check ") || piece.label.starts_with("column ")) infer.expressions[piece.label] = piece.sql;
+            if (piece.label == "when" || piece.label.starts_with("check ") || piece.label.starts_with("column "))
+                infer.expressions[piece.label] = piece.sql;
         for (const auto& column : task.contract.columns) infer.columns.push_back({column.name, column.type});
         if (!infer.columns.empty() || !infer.sql.empty()) return infer;
         const auto item = items_.find(task.plan.name);
@@ -95,7 +97,8 @@ private:
             const auto* piece = task.piece("delete");
             if (load == nullptr || piece == nullptr) continue;
             for (auto& other : order.tasks)
-                if (std::any_of(load->tables.begin(), load->tables.end(), [&](const LoadTable& t) { return t.task == other.name; })) other.expressions["column delete of " + task.plan.name] = piece->sql;
+                if (std::any_of(load->tables.begin(), load->tables.end(), [&](const LoadTable& t) { return t.task == other.name; }))
+                    other.expressions["column delete of " + task.plan.name] = piece->sql;
         }
     }
 
@@ -132,7 +135,9 @@ private:
             for (const auto& read : result.reads)
                 if (draft_.find(read) != nullptr && read != task.plan.name) task.reads.insert(read);
             if (items && std::find(result.reads.begin(), result.reads.end(), task.plan.name) != result.reads.end())
-                scope_.diagnostics.error(task.piece("for_each")->node->mark, fmt::format("the items of '{}' come from '{}' itself", task.plan.name, task.plan.name), "name another task");
+                scope_.diagnostics.error(task.piece("for_each")->node->mark,
+                                         fmt::format("the items of '{}' come from '{}' itself", task.plan.name, task.plan.name),
+                                         "name another task");
             if (!result.error.empty()) report(task, result, items);
             const bool prepared = result.error.empty() || !result.expression.empty();
             if (!result.schema_known || !prepared) continue;
@@ -162,7 +167,8 @@ private:
         auto [message, hint] = split_hint(result.error);
         if (hint.empty()) hint = syntax_hint(message);
         if (message.find("\"_item\" not found") != std::string::npos) hint = "records carry `_item` where their extract has `for_each`";
-        if (message.find("\"_window\" not found") != std::string::npos) hint = "records carry `_window` where their resource is read by days: see `millrace sources show`";
+        if (message.find("\"_window\" not found") != std::string::npos)
+            hint = "records carry `_window` where their resource is read by days: see `millrace sources show`";
         if (const auto* other = task_without_dataset(message)) {
             message = fmt::format("'{}' is a {} task and makes no dataset", other->plan.name, to_string(other->plan.verb));
             hint = other->plan.verb == Verb::Run ? "add `output: parquet` to it" : "extract, transform and run (with output) make datasets";
@@ -184,8 +190,10 @@ private:
         constexpr std::string_view near = "syntax error at or near \"";
         if (!message.starts_with(near) || !message.ends_with('"')) return {};
         const auto word = message.substr(near.size(), message.size() - near.size() - 1);
-        if (word == "{" || word == ":" || word == "%") return "SQL has no templates: a parameter is written $name, a task's table by its name";
-        if (draft_.find(lower_case(word)) != nullptr) return fmt::format("'{}' is also a word of SQL: as a task it stands in double quotes", word);
+        if (word == "{" || word == ":" || word == "%")
+            return "SQL has no templates: a parameter is written $name, a task's table by its name";
+        if (draft_.find(lower_case(word)) != nullptr)
+            return fmt::format("'{}' is also a word of SQL: as a task it stands in double quotes", word);
         return {};
     }
 
@@ -208,7 +216,8 @@ private:
             if (hint.starts_with(candidates)) hint = among(message, hint.substr(candidates.size()));
         if (hint.find("Candidate functions:") != std::string::npos) hint.clear(); // the list itself is on further lines
         if (hint.starts_with("Did you mean")) hint = "did you mean" + hint.substr(12);
-        if (message.ends_with("file system operations are disabled by configuration")) return {"SQL reads no files", "it reads the datasets of other tasks; a `run` task with `output` can make one of a file"};
+        if (message.ends_with("file system operations are disabled by configuration"))
+            return {"SQL reads no files", "it reads the datasets of other tasks; a `run` task with `output` can make one of a file"};
         return {message, hint};
     }
 

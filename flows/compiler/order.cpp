@@ -10,7 +10,8 @@ namespace {
 
 class Ordering {
 public:
-    Ordering(Draft& draft, CompileScope& scope) : draft_(draft), scope_(scope), index_(draft.index), parents_(draft.tasks.size()), children_(draft.tasks.size()) {}
+    Ordering(Draft& draft, CompileScope& scope)
+        : draft_(draft), scope_(scope), index_(draft.index), parents_(draft.tasks.size()), children_(draft.tasks.size()) {}
 
     void run() {
         for (std::size_t i = 0; i < draft_.tasks.size(); ++i) connect(i);
@@ -30,14 +31,19 @@ private:
             if (found == index_.end()) {
                 std::vector<std::string> names;
                 for (const auto& other : draft_.tasks)
-                    if (names.size() < most_suggested && other.plan.name != task.plan.name && (other.makes_dataset || !reference.needs_dataset)) names.push_back(other.plan.name);
-                scope_.diagnostics.error(reference.mark, fmt::format("no task is called '{}'", reference.task), did_you_mean(reference.task, names));
+                    if (names.size() < most_suggested && other.plan.name != task.plan.name &&
+                        (other.makes_dataset || !reference.needs_dataset))
+                        names.push_back(other.plan.name);
+                scope_.diagnostics.error(reference.mark, fmt::format("no task is called '{}'", reference.task),
+                                         did_you_mean(reference.task, names));
                 continue;
             }
             const auto& other = draft_.tasks[found->second];
             if (reference.needs_dataset && !other.makes_dataset)
-                scope_.diagnostics.error(reference.mark, fmt::format("'{}' is a {} task and makes no dataset", reference.task, to_string(other.plan.verb)),
-                                         other.plan.verb == Verb::Run ? "add `output: parquet` to it" : "extract, transform and run (with output) make datasets");
+                scope_.diagnostics.error(reference.mark,
+                                         fmt::format("'{}' is a {} task and makes no dataset", reference.task, to_string(other.plan.verb)),
+                                         other.plan.verb == Verb::Run ? "add `output: parquet` to it"
+                                                                      : "extract, transform and run (with output) make datasets");
             else if (found->second == i)
                 scope_.diagnostics.error(reference.mark, fmt::format("the task '{}' refers to itself", reference.task), "remove it");
             else
@@ -109,9 +115,11 @@ private:
         for (std::size_t n = 0; n < path.size(); ++n) {
             const bool left_out = path.size() > most_named && n >= most_named / 2 && n + most_named / 2 < path.size();
             if (left_out && n > most_named / 2) continue;
-            text += (text.empty() ? "" : " needs ") + (left_out ? fmt::format("({} more)", path.size() - most_named) : draft_.tasks[path[n]].plan.name);
+            text += (text.empty() ? "" : " needs ") +
+                    (left_out ? fmt::format("({} more)", path.size() - most_named) : draft_.tasks[path[n]].plan.name);
         }
-        scope_.diagnostics.error(draft_.tasks[path.front()].mark, "these tasks wait for each other: " + text, "one of them must not read what comes after it");
+        scope_.diagnostics.error(draft_.tasks[path.front()].mark, "these tasks wait for each other: " + text,
+                                 "one of them must not read what comes after it");
     }
 
     void finish(const std::vector<std::size_t>& order) {

@@ -17,7 +17,8 @@ namespace {
 
 class FlowParser {
 public:
-    FlowParser(const YamlNode& root, Diagnostics& diagnostics) : form_(root, {&flow_table}, "the flow", diagnostics), diagnostics_(diagnostics) {}
+    FlowParser(const YamlNode& root, Diagnostics& diagnostics)
+        : form_(root, {&flow_table}, "the flow", diagnostics), diagnostics_(diagnostics) {}
 
     Draft parse() {
         auto& plan = draft_.plan;
@@ -63,12 +64,16 @@ private:
         param.enumeration = form.texts("enum");
         param.min = bound(form, "min", param.type);
         param.max = bound(form, "max", param.type);
-        if (param.min && param.max && *param.min > *param.max) diagnostics_.error(form.get("max")->mark, "`max` is less than `min`, so no value is good");
+        if (param.min && param.max && *param.min > *param.max)
+            diagnostics_.error(form.get("max")->mark, "`max` is less than `min`, so no value is good");
         param.required = form.flag("required", false);
         check_enumeration(form, param);
         if (const auto* value = form.get("default"); value != nullptr && !value->is_null()) {
             param.default_value = param_value(param, *value);
-            if (param.required) diagnostics_.warning(form.key_mark("required"), fmt::format("'{}' has a default, so nobody is ever asked for it", entry.key), "remove `required` or `default`");
+            if (param.required)
+                diagnostics_.warning(form.key_mark("required"),
+                                     fmt::format("'{}' has a default, so nobody is ever asked for it", entry.key),
+                                     "remove `required` or `default`");
         }
         return param;
     }
@@ -76,7 +81,8 @@ private:
     void check_enumeration(const Form& form, const ParamSpec& param) {
         const auto* values = form.get("enum");
         if (values == nullptr) return;
-        if (param.enumeration.empty()) diagnostics_.error(values->mark, "`enum` allows no value at all", "list the values, or leave it out");
+        if (param.enumeration.empty())
+            diagnostics_.error(values->mark, "`enum` allows no value at all", "list the values, or leave it out");
         if (param.type == "list") return;
         auto any = param;
         any.enumeration.clear();
@@ -92,7 +98,9 @@ private:
         if (value == nullptr) return std::nullopt;
         const auto json = to_json_value(*value);
         if ((type == "int" || type == "decimal") && json.is_number()) return json.get<double>();
-        diagnostics_.error(value->mark, type == "int" || type == "decimal" ? fmt::format("`{}` takes a number", key) : fmt::format("`{}` is for numbers, and this parameter is of type {}", key, type));
+        diagnostics_.error(value->mark, type == "int" || type == "decimal"
+                                            ? fmt::format("`{}` takes a number", key)
+                                            : fmt::format("`{}` is for numbers, and this parameter is of type {}", key, type));
         return std::nullopt;
     }
 
@@ -104,7 +112,9 @@ private:
         }
         std::string why;
         const auto json = typed_param(param, value, why);
-        if (!why.empty()) diagnostics_.error(value.mark, why, param.enumeration.empty() || !value.is_scalar() ? "" : did_you_mean(value.text, param.enumeration));
+        if (!why.empty())
+            diagnostics_.error(value.mark, why,
+                               param.enumeration.empty() || !value.is_scalar() ? "" : did_you_mean(value.text, param.enumeration));
         return json;
     }
 
@@ -117,7 +127,9 @@ private:
         draft_.plan.timezone = draft_.plan.schedules.front().timezone;
         for (std::size_t i = 1; i < draft_.plan.schedules.size(); ++i)
             if (draft_.plan.schedules[i].timezone != draft_.plan.timezone && form_.get("interval") != nullptr)
-                diagnostics_.warning(node->items[i].mark, fmt::format("the days of the flow are those of its first schedule's zone, {}", draft_.plan.timezone), "give all its schedules one `timezone`");
+                diagnostics_.warning(node->items[i].mark,
+                                     fmt::format("the days of the flow are those of its first schedule's zone, {}", draft_.plan.timezone),
+                                     "give all its schedules one `timezone`");
     }
 
     ScheduleSpec parse_schedule(const YamlNode& node) {
@@ -128,16 +140,20 @@ private:
         schedule.jitter_seconds = form.seconds("jitter").value_or(0);
         schedule.missed = form.text("missed", "last");
         schedule.paused = form.flag("paused", false);
-        if (const auto* zone = form.get("timezone")) schedule.timezone = checked([&] { (void)find_zone(zone->text); }, zone->mark) ? zone->text : "UTC";
-        if (const auto* cron = form.get("cron"); cron != nullptr && checked([&] { (void)CronExpression::parse(cron->text); }, cron->mark) && !ever_fires(cron->text))
+        if (const auto* zone = form.get("timezone"))
+            schedule.timezone = checked([&] { (void)find_zone(zone->text); }, zone->mark) ? zone->text : "UTC";
+        if (const auto* cron = form.get("cron");
+            cron != nullptr && checked([&] { (void)CronExpression::parse(cron->text); }, cron->mark) && !ever_fires(cron->text))
             diagnostics_.error(cron->mark, fmt::format("'{}' never fires: no month has such a day", cron->text));
         if (node.is_map() && (node.find("cron") == nullptr) == (node.find("every") == nullptr))
             diagnostics_.error(node.mark, "a schedule has either `cron` or `every`", "{cron: \"0 6 * * *\"} or {every: 15m}");
-        if (const auto* every = form.get("every"); every != nullptr && schedule.every.is_zero()) diagnostics_.error(every->mark, "a schedule cannot recur after no time at all");
+        if (const auto* every = form.get("every"); every != nullptr && schedule.every.is_zero())
+            diagnostics_.error(every->mark, "a schedule cannot recur after no time at all");
         if (const auto* start = form.get("start")) schedule.start = to_rfc3339(parse_date_or_instant(start->text, schedule.timezone));
         if (const auto* end = form.get("end")) {
             schedule.end = to_rfc3339(parse_date_or_instant(end->text, schedule.timezone));
-            if (!schedule.start.empty() && *parse_rfc3339(schedule.end) <= *parse_rfc3339(schedule.start)) diagnostics_.error(end->mark, "the schedule ends before it starts");
+            if (!schedule.start.empty() && *parse_rfc3339(schedule.end) <= *parse_rfc3339(schedule.start))
+                diagnostics_.error(end->mark, "the schedule ends before it starts");
         }
         if (const auto* dst = form.get("dst")) {
             const Form policy(*dst, {&dst_table}, "`dst`", diagnostics_);
@@ -161,11 +177,13 @@ private:
                 if (const auto* param = draft_.param(entry.key))
                     schedule.params[entry.key] = param_value(*param, entry.value, true);
                 else
-                    diagnostics_.error(entry.mark, fmt::format("the flow has no parameter '{}'", entry.key), did_you_mean(entry.key, names, "declare it under `params:`"));
+                    diagnostics_.error(entry.mark, fmt::format("the flow has no parameter '{}'", entry.key),
+                                       did_you_mean(entry.key, names, "declare it under `params:`"));
             }
         for (const auto& param : draft_.plan.params)
             if (param.required && param.default_value.is_null() && !schedule.params.contains(param.name))
-                diagnostics_.error(form.node().mark, fmt::format("the schedule does not give the required parameter '{}'", param.name), fmt::format("params: {{{}: ...}}", param.name));
+                diagnostics_.error(form.node().mark, fmt::format("the schedule does not give the required parameter '{}'", param.name),
+                                   fmt::format("params: {{{}: ...}}", param.name));
     }
 
     void parse_interval() {
@@ -174,15 +192,20 @@ private:
         const Form form(*node, {&interval_table}, "the interval", diagnostics_);
         IntervalSpec interval{form.span("every"), form.span("lookback"), form.span("chunk"), form.text("from")};
         if (interval.from == "schedule") interval.from.clear();
-        if (form.get("every") != nullptr && interval.every.is_zero()) diagnostics_.error(form.get("every")->mark, "an interval of no length holds nothing");
-        if (form.get("chunk") != nullptr && interval.chunk.is_zero()) diagnostics_.error(form.get("chunk")->mark, "chunks of no length never reach the end of the interval");
+        if (form.get("every") != nullptr && interval.every.is_zero())
+            diagnostics_.error(form.get("every")->mark, "an interval of no length holds nothing");
+        if (form.get("chunk") != nullptr && interval.chunk.is_zero())
+            diagnostics_.error(form.get("chunk")->mark, "chunks of no length never reach the end of the interval");
         for (const auto& [key, span] : {std::pair{"lookback", interval.lookback}, {"chunk", interval.chunk}})
             if (interval.every.seconds == 0 && span.seconds > 0 && form.get(key)->text.ends_with("m"))
-                diagnostics_.warning(form.get(key)->mark, fmt::format("'{}' is minutes, of an interval of days", form.get(key)->text), fmt::format("a month is written {}o", form.get(key)->text));
+                diagnostics_.warning(form.get(key)->mark, fmt::format("'{}' is minutes, of an interval of days", form.get(key)->text),
+                                     fmt::format("a month is written {}o", form.get(key)->text));
         const Instant base = anchor_of(Span{0, 1, 0}, "UTC");
         const auto length = [&](const Span& span) { return add(base, span, 1, "UTC") - base; };
-        if (const auto* chunk = form.get("chunk"); chunk != nullptr && !interval.every.is_zero() && interval.from.empty() && length(interval.chunk) > length(interval.every) + length(interval.lookback))
-            diagnostics_.warning(chunk->mark, "the chunk is longer than the whole interval, so a scheduled run is never cut", "the interval is `lookback` + `every`");
+        if (const auto* chunk = form.get("chunk"); chunk != nullptr && !interval.every.is_zero() && interval.from.empty() &&
+                                                   length(interval.chunk) > length(interval.every) + length(interval.lookback))
+            diagnostics_.warning(chunk->mark, "the chunk is longer than the whole interval, so a scheduled run is never cut",
+                                 "the interval is `lookback` + `every`");
         draft_.plan.interval = interval;
     }
 

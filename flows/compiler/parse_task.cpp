@@ -23,8 +23,8 @@ struct Defaults {
 class TaskParser {
 public:
     TaskParser(const YamlEntry& entry, const VerbRow& verb, const Defaults& defaults, Draft& draft, Diagnostics& diagnostics)
-        : form_(entry.value, tables(verb), fmt::format("the {} task '{}'", to_string(verb.verb), entry.key), diagnostics), verb_(verb), defaults_(defaults),
-          draft_(draft), diagnostics_(diagnostics) {
+        : form_(entry.value, tables(verb), fmt::format("the {} task '{}'", to_string(verb.verb), entry.key), diagnostics), verb_(verb),
+          defaults_(defaults), draft_(draft), diagnostics_(diagnostics) {
         task_.plan.name = entry.key;
         task_.plan.verb = verb.verb;
         task_.mark = entry.mark;
@@ -103,7 +103,8 @@ private:
 
     int concurrency() {
         const auto number = form_.whole("concurrency");
-        if (number && *number < 1) diagnostics_.error(form_.get("concurrency")->mark, "a concurrency of 0 lets nothing run", "give it 1 or more, or leave it out");
+        if (number && *number < 1)
+            diagnostics_.error(form_.get("concurrency")->mark, "a concurrency of 0 lets nothing run", "give it 1 or more, or leave it out");
         return static_cast<int>(std::min<std::int64_t>(number.value_or(0), 10'000));
     }
 
@@ -114,14 +115,18 @@ private:
             const auto [connection, resource] = split_object(object->text);
             options.connection = connection;
             options.resource = resource;
-            if (resource.empty()) diagnostics_.error(object->mark, fmt::format("`extract: {}` names no resource", object->text), "write CONNECTION.RESOURCE, clockify.projects for example");
+            if (resource.empty())
+                diagnostics_.error(object->mark, fmt::format("`extract: {}` names no resource", object->text),
+                                   "write CONNECTION.RESOURCE, clockify.projects for example");
         }
         add_templates(form_.get("with"), has_items());
         if (const auto* with = form_.get("with")) options.with = to_json_value(*with);
         options.for_each = for_each();
         options.concurrency = concurrency();
         options.allow_failed = form_.share("allow_failed");
-        if (options.allow_failed && !options.for_each) diagnostics_.error(form_.key_mark("allow_failed"), "`allow_failed` counts items, and there is no `for_each`", "add `for_each`, or use `on_failure: continue`");
+        if (options.allow_failed && !options.for_each)
+            diagnostics_.error(form_.key_mark("allow_failed"), "`allow_failed` counts items, and there is no `for_each`",
+                               "add `for_each`, or use `on_failure: continue`");
         options.on_drift = form_.text("on_drift", "evolve");
         return options;
     }
@@ -153,10 +158,15 @@ private:
     /// Options that mean nothing where no row is looked for.
     void check_keyed_options(const LoadOptions& options) {
         if (!options.scope.empty() && options.delete_rule != "missing" && options.delete_rule.find("${") == std::string::npos)
-            diagnostics_.warning(form_.key_mark("scope"), "`scope` bounds what `delete: missing` deletes, and nothing is deleted here", "add `delete: missing`, or remove `scope`");
-        const bool keyless = !options.tables.empty() && std::all_of(options.tables.begin(), options.tables.end(), [](const LoadTable& t) { return t.mode == "append" || t.mode == "replace"; });
+            diagnostics_.warning(form_.key_mark("scope"), "`scope` bounds what `delete: missing` deletes, and nothing is deleted here",
+                                 "add `delete: missing`, or remove `scope`");
+        const bool keyless = !options.tables.empty() && std::all_of(options.tables.begin(), options.tables.end(), [](const LoadTable& t) {
+            return t.mode == "append" || t.mode == "replace";
+        });
         if (keyless && !options.newest_by.empty())
-            diagnostics_.error(form_.key_mark("newest_by"), fmt::format("mode {} compares no versions of a row", options.tables.front().mode), "remove `newest_by`, or use mode upsert or insert_new");
+            diagnostics_.error(form_.key_mark("newest_by"),
+                               fmt::format("mode {} compares no versions of a row", options.tables.front().mode),
+                               "remove `newest_by`, or use mode upsert or insert_new");
     }
 
     /// Columns named by a key are to be found in every dataset of the load.
@@ -165,7 +175,8 @@ private:
         if (node == nullptr || !(node->is_scalar() || node->is_list())) return;
         for (const auto* element : elements(*node)) {
             if (key == "stamp" && (element->text == "run_id" || element->text == "batch_id" || element->text == "loaded_at")) continue;
-            for (const auto& table : options.tables) task_.columns_named.push_back({element->text, table.task, element->mark, std::string(key)});
+            for (const auto& table : options.tables)
+                task_.columns_named.push_back({element->text, table.task, element->mark, std::string(key)});
         }
     }
 
@@ -177,12 +188,16 @@ private:
         if (object->is_scalar()) {
             for (const char* key : {"mode", "key"})
                 if (const auto* node = form_.get(key); node != nullptr && node->is_map())
-                    diagnostics_.error(node->mark, fmt::format("`{}` by table goes with `load` by table", key), fmt::format("{}: {}", key, key == std::string_view("mode") ? "upsert" : "id"));
+                    diagnostics_.error(node->mark, fmt::format("`{}` by table goes with `load` by table", key),
+                                       fmt::format("{}: {}", key, key == std::string_view("mode") ? "upsert" : "id"));
             add_table(options, into.rest, object->text, object->mark);
             return;
         }
-        if (object->entries.empty()) diagnostics_.error(object->mark, "no table is loaded", "load: {hours: hours, projects: projects}, for example: each table with its task");
-        for (const auto& entry : object->entries) add_table(options, into.rest.empty() ? entry.key : into.rest + "." + entry.key, entry.value.text, entry.value.mark, entry.key);
+        if (object->entries.empty())
+            diagnostics_.error(object->mark, "no table is loaded",
+                               "load: {hours: hours, projects: projects}, for example: each table with its task");
+        for (const auto& entry : object->entries)
+            add_table(options, into.rest.empty() ? entry.key : into.rest + "." + entry.key, entry.value.text, entry.value.mark, entry.key);
         check_by_table("mode", *object);
         check_by_table("key", *object);
     }
@@ -190,10 +205,15 @@ private:
     void add_table(LoadOptions& options, const std::string& table, const std::string& task, Mark mark, const std::string& short_name = {}) {
         task_.references.push_back({task, mark, true});
         const Mark place = form_.get("into") != nullptr ? form_.get("into")->mark : mark;
-        if (std::count(table.begin(), table.end(), '.') > 1) diagnostics_.error(place, fmt::format("'{}' has more parts than schema and table", table), "write CONNECTION.SCHEMA.TABLE");
-        else if (table.find("${") != std::string::npos) diagnostics_.error(place, "only the connection may be a parameter, not the schema or table", "write the table's name out");
-        else if (table.find_first_of(" \t'\";()") != std::string::npos) diagnostics_.error(place, fmt::format("'{}' is no name of a table", table), "write it without quotes and spaces");
-        else if (table.starts_with('.') || table.ends_with('.')) diagnostics_.error(place, fmt::format("'{}' lacks a name beside the point", table), "write CONNECTION.TABLE or CONNECTION.SCHEMA.TABLE");
+        if (std::count(table.begin(), table.end(), '.') > 1)
+            diagnostics_.error(place, fmt::format("'{}' has more parts than schema and table", table), "write CONNECTION.SCHEMA.TABLE");
+        else if (table.find("${") != std::string::npos)
+            diagnostics_.error(place, "only the connection may be a parameter, not the schema or table", "write the table's name out");
+        else if (table.find_first_of(" \t'\";()") != std::string::npos)
+            diagnostics_.error(place, fmt::format("'{}' is no name of a table", table), "write it without quotes and spaces");
+        else if (table.starts_with('.') || table.ends_with('.'))
+            diagnostics_.error(place, fmt::format("'{}' lacks a name beside the point", table),
+                               "write CONNECTION.TABLE or CONNECTION.SCHEMA.TABLE");
         LoadTable made{table, task, mode_of(short_name), key_of(short_name, task)};
         check_key(made, short_name);
         options.tables.push_back(std::move(made));
@@ -204,11 +224,17 @@ private:
         const auto* node = form_.get("key");
         const bool by_table = node != nullptr && node->is_map();
         if (mode != "insert_new" && mode != "upsert") {
-            if (!mode.empty() && !table.key.empty() && !by_table) diagnostics_.error(form_.key_mark("key"), fmt::format("mode {} compares no keys", mode), "remove `key`, or use mode upsert or insert_new");
+            if (!mode.empty() && !table.key.empty() && !by_table)
+                diagnostics_.error(form_.key_mark("key"), fmt::format("mode {} compares no keys", mode),
+                                   "remove `key`, or use mode upsert or insert_new");
         } else if (form_.node().find("key") == nullptr) {
-            if (!form_.lacks_by_spelling("key")) diagnostics_.error(form_.key_mark("mode"), fmt::format("mode {} needs `key`", mode), "the columns that identify a row: key: id");
+            if (!form_.lacks_by_spelling("key"))
+                diagnostics_.error(form_.key_mark("mode"), fmt::format("mode {} needs `key`", mode),
+                                   "the columns that identify a row: key: id");
         } else if (node != nullptr && table.key.empty()) {
-            diagnostics_.error(node->mark, by_table ? fmt::format("mode {} needs a key for the table '{}'", mode, short_name) : fmt::format("mode {} needs a column in `key`", mode),
+            diagnostics_.error(node->mark,
+                               by_table ? fmt::format("mode {} needs a key for the table '{}'", mode, short_name)
+                                        : fmt::format("mode {} needs a column in `key`", mode),
                                "the columns that identify a row");
         }
     }
@@ -236,7 +262,9 @@ private:
         const auto* node = of_table("key", short_name);
         if (node == nullptr) return columns;
         for (const auto* element : elements(*node)) {
-            if (std::any_of(columns.begin(), columns.end(), [&](const std::string& c) { return lower_case(c) == lower_case(element->text); })) diagnostics_.error(element->mark, fmt::format("the key has '{}' twice", element->text));
+            if (std::any_of(columns.begin(), columns.end(),
+                            [&](const std::string& c) { return lower_case(c) == lower_case(element->text); }))
+                diagnostics_.error(element->mark, fmt::format("the key has '{}' twice", element->text));
             columns.push_back(element->text);
             task_.columns_named.push_back({element->text, task, element->mark, "key"});
         }
@@ -249,10 +277,14 @@ private:
         std::vector<std::string> names;
         for (const auto& entry : tables.entries) names.push_back(entry.key);
         for (const auto& entry : node->entries)
-            if (tables.find(entry.key) == nullptr) diagnostics_.error(entry.mark, fmt::format("`{}` names the table '{}', which is not loaded here", key, entry.key), did_you_mean(entry.key, names));
+            if (tables.find(entry.key) == nullptr)
+                diagnostics_.error(entry.mark, fmt::format("`{}` names the table '{}', which is not loaded here", key, entry.key),
+                                   did_you_mean(entry.key, names));
         if (key == "mode")
             for (const auto& name : names)
-                if (node->find(name) == nullptr) diagnostics_.error(node->mark, fmt::format("`mode` says nothing about the table '{}'", name), fmt::format("add {}: upsert, for example", name));
+                if (node->find(name) == nullptr)
+                    diagnostics_.error(node->mark, fmt::format("`mode` says nothing about the table '{}'", name),
+                                       fmt::format("add {}: upsert, for example", name));
     }
 
     void parse_delete(LoadOptions& options) {
@@ -268,11 +300,13 @@ private:
             if (node->text.find("${") != std::string::npos)
                 task_.templates.push_back({node, false});
             else if (node->text != "none" && node->text != "missing")
-                diagnostics_.error(node->mark, fmt::format("`delete` takes none, missing or a condition; '{}' is none of them", node->text), did_you_mean(node->text, {"none", "missing"}, "a condition is written {when: \"...\"}"));
+                diagnostics_.error(node->mark, fmt::format("`delete` takes none, missing or a condition; '{}' is none of them", node->text),
+                                   did_you_mean(node->text, {"none", "missing"}, "a condition is written {when: \"...\"}"));
         }
         for (const auto& table : options.tables)
             if (!table.mode.empty() && table.mode != "upsert" && options.delete_rule != "none")
-                return diagnostics_.error(form_.key_mark("delete"), fmt::format("`delete` goes with mode upsert, not {}", table.mode), "rows are found by their key");
+                return diagnostics_.error(form_.key_mark("delete"), fmt::format("`delete` goes with mode upsert, not {}", table.mode),
+                                          "rows are found by their key");
     }
 
     RunOptions run() {
@@ -283,12 +317,14 @@ private:
             else
                 options.argv = form_.texts("run");
             if (object->is_list()) add_templates(object, has_items());
-            if (object->is_list() && object->items.empty()) diagnostics_.error(object->mark, "the command is empty", "run: [program, argument, ...]");
+            if (object->is_list() && object->items.empty())
+                diagnostics_.error(object->mark, "the command is empty", "run: [program, argument, ...]");
         }
         add_templates(form_.get("env"), has_items());
         if (const auto* env = form_.get("env"))
             for (const auto& entry : env->entries) {
-                if (entry.key.empty() || entry.key.find('=') != std::string::npos) diagnostics_.error(entry.mark, fmt::format("'{}' is no name of an environment variable", entry.key));
+                if (entry.key.empty() || entry.key.find('=') != std::string::npos)
+                    diagnostics_.error(entry.mark, fmt::format("'{}' is no name of an environment variable", entry.key));
                 options.env[entry.key] = entry.value.text;
             }
         options.inputs = form_.texts("inputs");
@@ -297,7 +333,9 @@ private:
         options.output = form_.text("output", "none");
         task_.makes_dataset = options.output != "none";
         for (const char* key : {"columns", "checks", "rejects"})
-            if (!task_.makes_dataset && form_.get(key) != nullptr) diagnostics_.error(form_.key_mark(key), fmt::format("`{}` is about a dataset, and this command makes none", key), "add `output: parquet`, csv or json");
+            if (!task_.makes_dataset && form_.get(key) != nullptr)
+                diagnostics_.error(form_.key_mark(key), fmt::format("`{}` is about a dataset, and this command makes none", key),
+                                   "add `output: parquet`, csv or json");
         options.for_each = for_each();
         options.concurrency = concurrency();
         task_.plan.map_over = options.for_each;

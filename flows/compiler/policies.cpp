@@ -24,7 +24,9 @@ std::string range_mistake(const ParamSpec& param, const Json& value, const std::
 bool is_decimal(const std::string& text) {
     const auto start = text.starts_with('-') ? 1u : 0u;
     const auto point = std::min(text.find('.'), text.size());
-    const auto digits = [](std::string_view part) { return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos; };
+    const auto digits = [](std::string_view part) {
+        return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+    };
     const std::string_view view(text);
     return digits(view.substr(start, point - start)) && (point == text.size() || digits(view.substr(point + 1)));
 }
@@ -51,7 +53,8 @@ RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolic
         retry.attempts = static_cast<int>(std::min<std::int64_t>(policy.whole("attempts").value_or(3), 1000));
         retry.delay = policy.seconds("delay").value_or(retry.delay);
         if (policy.get("delay") != nullptr && policy.seconds("max_delay").value_or(retry.delay) < retry.delay)
-            diagnostics.error(policy.get("max_delay")->mark, "`max_delay` is shorter than `delay`", "the first delay is `delay`; doubled, it grows to `max_delay`");
+            diagnostics.error(policy.get("max_delay")->mark, "`max_delay` is shorter than `delay`",
+                              "the first delay is `delay`; doubled, it grows to `max_delay`");
         retry.max_delay = std::max(policy.seconds("max_delay").value_or(retry.max_delay), retry.delay);
         retry.exponential = policy.text("backoff", "exponential") == "exponential";
         retry.jitter_percent = policy.percent("jitter").value_or(retry.jitter_percent);
@@ -63,7 +66,8 @@ RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolic
 
 double parse_timeout(const Form& form, double fallback, Diagnostics& diagnostics) {
     const auto seconds = form.seconds("timeout");
-    if (seconds && *seconds == 0) diagnostics.error(form.get("timeout")->mark, "a timeout of no time lets nothing run", "leave it out where there is none");
+    if (seconds && *seconds == 0)
+        diagnostics.error(form.get("timeout")->mark, "a timeout of no time lets nothing run", "leave it out where there is none");
     return seconds.value_or(fallback);
 }
 
@@ -93,7 +97,8 @@ Json typed_param(const ParamSpec& param, const YamlNode& value, std::string& why
     if (param.type == "int" && !json.is_number_integer()) return refuse("a whole number");
     if (param.type == "bool" && !json.is_boolean()) return refuse("true or false");
     if (param.type == "decimal" && !is_decimal(value.text)) return refuse("a number such as 12.50");
-    if (param.type == "date" && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z"))) return refuse("a date such as 2026-11-20");
+    if (param.type == "date" && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z")))
+        return refuse("a date such as 2026-11-20");
     if (param.type == "timestamptz" && !parse_rfc3339(value.text) && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z")))
         return refuse("a date or an instant such as 2026-11-20T06:00:00Z");
     why = range_mistake(param, json, value.text);

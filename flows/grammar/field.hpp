@@ -44,19 +44,19 @@ struct Table;
 struct Field {
     std::string_view key;
     Shape shape = Shape::Text;
-    std::string_view doc;          ///< one sentence for the editor and the reference
-    std::string_view choices{};    ///< "queue|skip|allow"
-    std::string_view fallback{};   ///< what holds without it, as written in YAML
-    std::string_view example{};    ///< a value, as written in YAML
-    const Table* table = nullptr;  ///< of Mapping, Mappings, Named
+    std::string_view doc;         ///< one sentence for the editor and the reference
+    std::string_view choices{};   ///< "queue|skip|allow"
+    std::string_view fallback{};  ///< what holds without it, as written in YAML
+    std::string_view example{};   ///< a value, as written in YAML
+    const Table* table = nullptr; ///< of Mapping, Mappings, Named
     bool required = false;
-    bool later = false;            ///< known, but not available yet
+    bool later = false;               ///< known, but not available yet
     std::string_view later_choices{}; ///< so are these words, where `choices` are available
 };
 
 struct Table {
-    std::string_view name;         ///< of the definition in the schema and of the section in the reference: "schedule"
-    std::string_view what;         ///< in a sentence: "a schedule"
+    std::string_view name; ///< of the definition in the schema and of the section in the reference: "schedule"
+    std::string_view what; ///< in a sentence: "a schedule"
     std::string_view doc;
     std::span<const Field> fields;
 };

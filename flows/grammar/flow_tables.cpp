@@ -16,27 +16,78 @@ const std::array flow_fields{
     Field{.key = "owner", .shape = Text, .doc = "Who answers for it: a team or a person."},
     Field{.key = "tags", .shape = Texts, .doc = "Words to find it by.", .example = "[clockify, finance]"},
     Field{.key = "version", .shape = Choice, .doc = "The version of this grammar.", .choices = "1", .fallback = "1"},
-    Field{.key = "schedule", .shape = Mapping | Mappings, .doc = "When it runs by itself; a list for several schedules.", .example = "{cron: \"0 6 * * 1-5\", timezone: America/Sao_Paulo}", .table = &schedule_table},
-    Field{.key = "triggers", .shape = Mappings, .doc = "What else starts it: webhooks, Pub/Sub, other flows, files. Events arrive as the table `events`.", .table = &trigger_table, .later = true},
-    Field{.key = "interval", .shape = Mapping, .doc = "The span of data time that a run is about: `${interval.start}` inclusive, `${interval.end}` exclusive.", .example = "{every: 1d, lookback: 7d}", .table = &interval_table},
-    Field{.key = "params", .shape = Named, .doc = "What may differ from run to run, with types.", .example = "{day: {type: date}}", .table = &param_table},
-    Field{.key = "overlap", .shape = Choice, .doc = "What a new run does while another one is under way.", .choices = "queue|skip|cancel_previous|allow", .fallback = "queue"},
+    Field{.key = "schedule",
+          .shape = Mapping | Mappings,
+          .doc = "When it runs by itself; a list for several schedules.",
+          .example = "{cron: \"0 6 * * 1-5\", timezone: America/Sao_Paulo}",
+          .table = &schedule_table},
+    Field{.key = "triggers",
+          .shape = Mappings,
+          .doc = "What else starts it: webhooks, Pub/Sub, other flows, files. Events arrive as the table `events`.",
+          .table = &trigger_table,
+          .later = true},
+    Field{.key = "interval",
+          .shape = Mapping,
+          .doc = "The span of data time that a run is about: `${interval.start}` inclusive, `${interval.end}` exclusive.",
+          .example = "{every: 1d, lookback: 7d}",
+          .table = &interval_table},
+    Field{.key = "params",
+          .shape = Named,
+          .doc = "What may differ from run to run, with types.",
+          .example = "{day: {type: date}}",
+          .table = &param_table},
+    Field{.key = "overlap",
+          .shape = Choice,
+          .doc = "What a new run does while another one is under way.",
+          .choices = "queue|skip|cancel_previous|allow",
+          .fallback = "queue"},
     Field{.key = "timeout", .shape = Duration, .doc = "A run that takes longer is stopped.", .example = "2h"},
-    Field{.key = "retry", .shape = Whole | Mapping, .doc = "Attempts of the whole flow: a number, or how and for what.", .table = &retry_table, .later = true},
-    Field{.key = "priority", .shape = Choice, .doc = "Which runs go first when slots are short.", .choices = "low|normal|high", .fallback = "normal"},
-    Field{.key = "limits", .shape = Slots, .doc = "Slots that a run of this flow holds, by the name of a limit in millrace.yaml.", .example = "{warehouse_writers: 1}"},
-    Field{.key = "expect", .shape = Mapping, .doc = "When someone should be told that a run is late.", .table = &expect_table, .later = true},
+    Field{.key = "retry",
+          .shape = Whole | Mapping,
+          .doc = "Attempts of the whole flow: a number, or how and for what.",
+          .table = &retry_table,
+          .later = true},
+    Field{.key = "priority",
+          .shape = Choice,
+          .doc = "Which runs go first when slots are short.",
+          .choices = "low|normal|high",
+          .fallback = "normal"},
+    Field{.key = "limits",
+          .shape = Slots,
+          .doc = "Slots that a run of this flow holds, by the name of a limit in millrace.yaml.",
+          .example = "{warehouse_writers: 1}"},
+    Field{
+        .key = "expect", .shape = Mapping, .doc = "When someone should be told that a run is late.", .table = &expect_table, .later = true},
     Field{.key = "notify", .shape = Mapping, .doc = "Which channel hears of what.", .table = &notify_table, .later = true},
     Field{.key = "defaults", .shape = Mapping, .doc = "Options that every task has unless it says otherwise.", .table = &defaults_table},
-    Field{.key = "tasks", .shape = Named, .doc = "The tasks by name. Each is one verb with its object; everything else is an option.", .example = "{clients: {extract: clockify.clients}}", .table = &task_table, .required = true},
+    Field{.key = "tasks",
+          .shape = Named,
+          .doc = "The tasks by name. Each is one verb with its object; everything else is an option.",
+          .example = "{clients: {extract: clockify.clients}}",
+          .table = &task_table,
+          .required = true},
 };
 
 const std::array schedule_fields{
-    Field{.key = "cron", .shape = Text, .doc = "Five fields (minute hour day-of-month month day-of-week), or six with seconds in front.", .example = "\"0 6 * * 1-5\""},
-    Field{.key = "every", .shape = Span, .doc = "Instead of cron: at equal distances, from `start` or from Monday 1970-01-05.", .example = "15m"},
-    Field{.key = "timezone", .shape = Text, .doc = "The zone of the times and of the flow's days.", .fallback = "UTC", .example = "America/Sao_Paulo"},
+    Field{.key = "cron",
+          .shape = Text,
+          .doc = "Five fields (minute hour day-of-month month day-of-week), or six with seconds in front.",
+          .example = "\"0 6 * * 1-5\""},
+    Field{.key = "every",
+          .shape = Span,
+          .doc = "Instead of cron: at equal distances, from `start` or from Monday 1970-01-05.",
+          .example = "15m"},
+    Field{.key = "timezone",
+          .shape = Text,
+          .doc = "The zone of the times and of the flow's days.",
+          .fallback = "UTC",
+          .example = "America/Sao_Paulo"},
     Field{.key = "jitter", .shape = Duration, .doc = "A random delay of up to this long.", .fallback = "0s"},
-    Field{.key = "missed", .shape = Choice, .doc = "What happens to times that passed while the daemon was down.", .choices = "last|all|none", .fallback = "last"},
+    Field{.key = "missed",
+          .shape = Choice,
+          .doc = "What happens to times that passed while the daemon was down.",
+          .choices = "last|all|none",
+          .fallback = "last"},
     Field{.key = "start", .shape = Moment, .doc = "Not before this date or instant.", .example = "2026-01-01"},
     Field{.key = "end", .shape = Moment, .doc = "Before this date or instant only.", .example = "2027-01-01"},
     Field{.key = "paused", .shape = Bool, .doc = "Deployed, but does not fire.", .fallback = "false"},
@@ -45,8 +96,16 @@ const std::array schedule_fields{
 };
 
 const std::array dst_fields{
-    Field{.key = "gap", .shape = Choice, .doc = "A time that does not exist: run after the gap, or not at all.", .choices = "after|skip", .fallback = "after"},
-    Field{.key = "overlap", .shape = Choice, .doc = "A time that comes twice: run the first time, the second, or both.", .choices = "first|second|both", .fallback = "first"},
+    Field{.key = "gap",
+          .shape = Choice,
+          .doc = "A time that does not exist: run after the gap, or not at all.",
+          .choices = "after|skip",
+          .fallback = "after"},
+    Field{.key = "overlap",
+          .shape = Choice,
+          .doc = "A time that comes twice: run the first time, the second, or both.",
+          .choices = "first|second|both",
+          .fallback = "first"},
 };
 
 const std::array trigger_fields{
@@ -63,10 +122,24 @@ const std::array trigger_fields{
 };
 
 const std::array interval_fields{
-    Field{.key = "every", .shape = Span, .doc = "The grain; a run is about the last whole one. Days and longer begin at midnight of the zone, `7d` on a Monday.", .example = "1d", .required = true},
-    Field{.key = "lookback", .shape = Span, .doc = "How much before it is read again, for late changes.", .fallback = "0d", .example = "7d"},
-    Field{.key = "chunk", .shape = Span, .doc = "Cut the interval into child runs of this length; each extracts, checks and loads on its own.", .example = "28d"},
-    Field{.key = "from", .shape = Moment | Choice, .doc = "Where it begins: a date for \"everything since\".", .choices = "schedule", .fallback = "schedule", .example = "2019-01-01", .later_choices = "cursor"},
+    Field{.key = "every",
+          .shape = Span,
+          .doc = "The grain; a run is about the last whole one. Days and longer begin at midnight of the zone, `7d` on a Monday.",
+          .example = "1d",
+          .required = true},
+    Field{
+        .key = "lookback", .shape = Span, .doc = "How much before it is read again, for late changes.", .fallback = "0d", .example = "7d"},
+    Field{.key = "chunk",
+          .shape = Span,
+          .doc = "Cut the interval into child runs of this length; each extracts, checks and loads on its own.",
+          .example = "28d"},
+    Field{.key = "from",
+          .shape = Moment | Choice,
+          .doc = "Where it begins: a date for \"everything since\".",
+          .choices = "schedule",
+          .fallback = "schedule",
+          .example = "2019-01-01",
+          .later_choices = "cursor"},
 };
 
 const std::array param_fields{
@@ -82,9 +155,17 @@ const std::array retry_fields{
     Field{.key = "attempts", .shape = Whole, .doc = "How often at most, the first one included.", .fallback = "3"},
     Field{.key = "delay", .shape = Duration, .doc = "Before the second attempt.", .fallback = "10s"},
     Field{.key = "max_delay", .shape = Duration, .doc = "Between attempts at most.", .fallback = "10m"},
-    Field{.key = "backoff", .shape = Choice, .doc = "The same delay each time, or doubled.", .choices = "fixed|exponential", .fallback = "exponential"},
+    Field{.key = "backoff",
+          .shape = Choice,
+          .doc = "The same delay each time, or doubled.",
+          .choices = "fixed|exponential",
+          .fallback = "exponential"},
     Field{.key = "jitter", .shape = Percent, .doc = "Random part of the delay.", .fallback = "20%"},
-    Field{.key = "for", .shape = Choices, .doc = "Which errors are worth another attempt.", .choices = retry_classes, .fallback = "[transient, rate_limited, not_yet_visible, timeout, crashed]"},
+    Field{.key = "for",
+          .shape = Choices,
+          .doc = "Which errors are worth another attempt.",
+          .choices = retry_classes,
+          .fallback = "[transient, rate_limited, not_yet_visible, timeout, crashed]"},
 };
 
 const std::array expect_fields{
@@ -108,32 +189,64 @@ const std::array defaults_fields{
 };
 
 const std::array task_fields{
-    Field{.key = "needs", .shape = Tasks, .doc = "Tasks that must be done first, where the SQL and the references do not say so already.", .example = "[projects]"},
-    Field{.key = "when", .shape = Sql, .doc = "Runs only if this SQL condition is true; it may use `$params` and scalar sub-queries over upstream tables.", .example = "(select count(*) from entries) > 0"},
-    Field{.key = "retry", .shape = Whole | Mapping, .doc = "Attempts: a number, or how and for what. Without it `extract` and `load` have three when the other side is away (transient, rate_limited; after 5 s and 10 s), other verbs one.", .example = "3", .table = &retry_table},
+    Field{.key = "needs",
+          .shape = Tasks,
+          .doc = "Tasks that must be done first, where the SQL and the references do not say so already.",
+          .example = "[projects]"},
+    Field{.key = "when",
+          .shape = Sql,
+          .doc = "Runs only if this SQL condition is true; it may use `$params` and scalar sub-queries over upstream tables.",
+          .example = "(select count(*) from entries) > 0"},
+    Field{.key = "retry",
+          .shape = Whole | Mapping,
+          .doc = "Attempts: a number, or how and for what. Without it `extract` and `load` have three when the other side is away "
+                 "(transient, rate_limited; after 5 s and 10 s), other verbs one.",
+          .example = "3",
+          .table = &retry_table},
     Field{.key = "timeout", .shape = Duration, .doc = "An attempt that takes longer is killed.", .example = "30m"},
     Field{.key = "memory", .shape = Memory, .doc = "The most that an attempt may use.", .example = "512MB"},
-    Field{.key = "limits", .shape = Slots, .doc = "Slots that it holds while it runs, by the name of a limit in millrace.yaml.", .example = "{warehouse_writers: 1}"},
+    Field{.key = "limits",
+          .shape = Slots,
+          .doc = "Slots that it holds while it runs, by the name of a limit in millrace.yaml.",
+          .example = "{warehouse_writers: 1}"},
     Field{.key = "tags", .shape = Texts, .doc = "Words to find it by."},
     Field{.key = "on_failure", .shape = Choice, .doc = "Whether the flow fails with it.", .choices = "fail|continue", .fallback = "fail"},
 };
 
 const std::array dataset_fields{
-    Field{.key = "columns", .shape = Strings, .doc = "Projection and contract at once: `name: type [null] [unique] [check (..)] [references task(column)]`.", .example = "{id: text unique, hours: decimal(9,4) check (hours >= 0)}"},
-    Field{.key = "checks", .shape = Mappings, .doc = "SQL that returns the rows that break a rule; `this` is the dataset.", .table = &check_table},
-    Field{.key = "rejects", .shape = Mapping, .doc = "What happens to rows that break the contract.", .example = "{max: 1%, to: quarantine}", .table = &rejects_table},
+    Field{.key = "columns",
+          .shape = Strings,
+          .doc = "Projection and contract at once: `name: type [null] [unique] [check (..)] [references task(column)]`.",
+          .example = "{id: text unique, hours: decimal(9,4) check (hours >= 0)}"},
+    Field{.key = "checks",
+          .shape = Mappings,
+          .doc = "SQL that returns the rows that break a rule; `this` is the dataset.",
+          .table = &check_table},
+    Field{.key = "rejects",
+          .shape = Mapping,
+          .doc = "What happens to rows that break the contract.",
+          .example = "{max: 1%, to: quarantine}",
+          .table = &rejects_table},
 };
 
 const std::array check_fields{
     Field{.key = "name", .shape = Name, .doc = "How messages call it.", .required = true},
-    Field{.key = "sql", .shape = Sql, .doc = "A query whose rows are the violations.", .example = "select * from this where hours > 24", .required = true},
+    Field{.key = "sql",
+          .shape = Sql,
+          .doc = "A query whose rows are the violations.",
+          .example = "select * from this where hours > 24",
+          .required = true},
     Field{.key = "severity", .shape = Choice, .doc = "Whether violations fail the task.", .choices = "error|warn", .fallback = "error"},
 };
 
 const std::array rejects_fields{
     Field{.key = "max", .shape = Whole | Percent, .doc = "More than this many rows, or this share, fails the task.", .fallback = "0"},
     Field{.key = "min_rows", .shape = Whole, .doc = "A share counts only from this many rows on.", .fallback = "0"},
-    Field{.key = "to", .shape = Choice, .doc = "Keep them for replay, forget them, or fail at the first.", .choices = "quarantine|drop|fail", .fallback = "fail"},
+    Field{.key = "to",
+          .shape = Choice,
+          .doc = "Keep them for replay, forget them, or fail at the first.",
+          .choices = "quarantine|drop|fail",
+          .fallback = "fail"},
 };
 
 const std::array raw_fields{
@@ -142,7 +255,11 @@ const std::array raw_fields{
 };
 
 const std::array for_each_fields{
-    Field{.key = "sql", .shape = Sql, .doc = "A query over upstream tables; each row is an item.", .example = "select id from projects where not archived", .required = true},
+    Field{.key = "sql",
+          .shape = Sql,
+          .doc = "A query over upstream tables; each row is an item.",
+          .example = "select id from projects where not archived",
+          .required = true},
 };
 
 const std::array delete_fields{
@@ -157,15 +274,27 @@ const std::array wait_fields{
 };
 
 const std::array extract_verb{
-    Field{.key = "extract", .shape = Template, .doc = "CONNECTION.RESOURCE: read a resource of a source.", .example = "clockify.projects", .required = true},
+    Field{.key = "extract",
+          .shape = Template,
+          .doc = "CONNECTION.RESOURCE: read a resource of a source.",
+          .example = "clockify.projects",
+          .required = true},
     Field{.key = "with", .shape = Values, .doc = "The resource's parameters.", .example = "{archived: false}"},
-    Field{.key = "for_each", .shape = Task | Mapping, .doc = "One series of requests per row of a task or a query; `${item.x}` is a column of the row. Stays one task run.", .example = "projects", .table = &for_each_table},
+    Field{.key = "for_each",
+          .shape = Task | Mapping,
+          .doc = "One series of requests per row of a task or a query; `${item.x}` is a column of the row. Stays one task run.",
+          .example = "projects",
+          .table = &for_each_table},
     Field{.key = "concurrency", .shape = Whole, .doc = "Slices under way at once.", .fallback = "as the source says"},
     Field{.key = "allow_failed", .shape = Whole | Percent, .doc = "So many items, or such a share, may fail.", .fallback = "0"},
     Field{.key = "incremental", .shape = Text | False, .doc = "The column whose highest value is remembered.", .later = true},
     Field{.key = "lookback", .shape = Span, .doc = "How far before the cursor it reads again.", .later = true},
     Field{.key = "raw", .shape = Mapping, .doc = "How long the raw pages are kept.", .table = &raw_table, .later = true},
-    Field{.key = "on_drift", .shape = Choice, .doc = "When the source sends another shape: take what fits, fail, or quarantine.", .choices = "evolve|freeze|quarantine", .fallback = "evolve"},
+    Field{.key = "on_drift",
+          .shape = Choice,
+          .doc = "When the source sends another shape: take what fits, fail, or quarantine.",
+          .choices = "evolve|freeze|quarantine",
+          .fallback = "evolve"},
     Field{.key = "query", .shape = Sql, .doc = "The query to read from a database.", .later = true},
     Field{.key = "table", .shape = Text, .doc = "The table to read from a database.", .later = true},
     Field{.key = "path", .shape = Template, .doc = "Which files to read.", .later = true},
@@ -173,31 +302,85 @@ const std::array extract_verb{
 };
 
 const std::array transform_verb{
-    Field{.key = "transform", .shape = Sql, .doc = "A DuckDB query over the tables of other tasks. Parameters are bound as `$name`, `$interval_start`, `$run_at`; there is no `${}` in SQL.", .example = "select id, name from clients where not archived", .required = true},
+    Field{.key = "transform",
+          .shape = Sql,
+          .doc = "A DuckDB query over the tables of other tasks. Parameters are bound as `$name`, `$interval_start`, `$run_at`; there is "
+                 "no `${}` in SQL.",
+          .example = "select id, name from clients where not archived",
+          .required = true},
     Field{.key = "in", .shape = Template, .doc = "Run it in this connection's database instead of here.", .later = true},
 };
 
 const std::array load_verb{
-    Field{.key = "load", .shape = Task | Strings, .doc = "The task whose dataset is loaded; or tables, each with its task, in one transaction.", .example = "hours", .required = true},
-    Field{.key = "into", .shape = Template, .doc = "CONNECTION.[SCHEMA.]TABLE; with several tables CONNECTION[.SCHEMA].", .example = "warehouse.clockify.hours", .required = true},
-    Field{.key = "mode", .shape = Choice | ByTable, .doc = "append every row, insert new keys, insert and update by key, or replace the table.", .choices = "append|insert_new|upsert|replace", .required = true},
-    Field{.key = "key", .shape = Texts | ByTable, .doc = "The columns that identify a row; for insert_new and upsert.", .example = "[user_id, date]"},
+    Field{.key = "load",
+          .shape = Task | Strings,
+          .doc = "The task whose dataset is loaded; or tables, each with its task, in one transaction.",
+          .example = "hours",
+          .required = true},
+    Field{.key = "into",
+          .shape = Template,
+          .doc = "CONNECTION.[SCHEMA.]TABLE; with several tables CONNECTION[.SCHEMA].",
+          .example = "warehouse.clockify.hours",
+          .required = true},
+    Field{.key = "mode",
+          .shape = Choice | ByTable,
+          .doc = "append every row, insert new keys, insert and update by key, or replace the table.",
+          .choices = "append|insert_new|upsert|replace",
+          .required = true},
+    Field{.key = "key",
+          .shape = Texts | ByTable,
+          .doc = "The columns that identify a row; for insert_new and upsert.",
+          .example = "[user_id, date]"},
     Field{.key = "newest_by", .shape = Text, .doc = "Of two versions of a row the one with the larger value of this column stays."},
-    Field{.key = "delete", .shape = Choice | Template | Mapping, .doc = "Delete rows whose key is missing from a complete dataset, or where a condition holds.", .choices = "none|missing", .fallback = "none", .table = &delete_table},
-    Field{.key = "scope", .shape = Sql, .doc = "Which rows of the target the dataset speaks for: comparisons joined with `and`. It bounds what is deleted; a row of the dataset outside of it is written like any other, with a warning.", .example = "date >= $interval_start_date and date < $interval_end_date"},
-    Field{.key = "max_deletes", .shape = Percent, .doc = "More than this share of the scope is not deleted without an approval; with `100%` an empty dataset may also replace a table.", .fallback = "10%"},
-    Field{.key = "create", .shape = Choice, .doc = "Create the table and add columns, or never.", .choices = "auto|never", .fallback = "auto"},
-    Field{.key = "stamp", .shape = Texts, .doc = "run_id, batch_id, loaded_at add technical columns; other names are columns of the dataset that are written but never compared.", .example = "[run_id, loaded_at]"},
+    Field{.key = "delete",
+          .shape = Choice | Template | Mapping,
+          .doc = "Delete rows whose key is missing from a complete dataset, or where a condition holds.",
+          .choices = "none|missing",
+          .fallback = "none",
+          .table = &delete_table},
+    Field{.key = "scope",
+          .shape = Sql,
+          .doc = "Which rows of the target the dataset speaks for: comparisons joined with `and`. It bounds what is deleted; a row of the "
+                 "dataset outside of it is written like any other, with a warning.",
+          .example = "date >= $interval_start_date and date < $interval_end_date"},
+    Field{
+        .key = "max_deletes",
+        .shape = Percent,
+        .doc =
+            "More than this share of the scope is not deleted without an approval; with `100%` an empty dataset may also replace a table.",
+        .fallback = "10%"},
+    Field{.key = "create",
+          .shape = Choice,
+          .doc = "Create the table and add columns, or never.",
+          .choices = "auto|never",
+          .fallback = "auto"},
+    Field{.key = "stamp",
+          .shape = Texts,
+          .doc = "run_id, batch_id, loaded_at add technical columns; other names are columns of the dataset that are written but never "
+                 "compared.",
+          .example = "[run_id, loaded_at]"},
     Field{.key = "via", .shape = Template, .doc = "Where a staging object is kept.", .later = true},
     Field{.key = "path", .shape = Template, .doc = "Of a file target.", .later = true},
     Field{.key = "format", .shape = Choice, .doc = "Of a file target.", .choices = "parquet|json|ndjson|csv", .later = true},
 };
 
 const std::array run_verb{
-    Field{.key = "run", .shape = Template | Texts, .doc = "A command for /bin/sh -c, or a list of arguments (without a shell; only there `${}` is substituted). Inputs are Parquet files named in MILLRACE_INPUT_<task>, the output goes to MILLRACE_OUTPUT.", .example = "[python3, score.py, \"${interval.start:%Y-%m-%d}\"]", .required = true},
-    Field{.key = "env", .shape = Strings, .doc = "Its environment; nothing else of the daemon's is passed on.", .example = "{DAY: \"${interval.start:%Y-%m-%d}\"}"},
+    Field{.key = "run",
+          .shape = Template | Texts,
+          .doc = "A command for /bin/sh -c, or a list of arguments (without a shell; only there `${}` is substituted). Inputs are Parquet "
+                 "files named in MILLRACE_INPUT_<task>, the output goes to MILLRACE_OUTPUT.",
+          .example = "[python3, score.py, \"${interval.start:%Y-%m-%d}\"]",
+          .required = true},
+    Field{.key = "env",
+          .shape = Strings,
+          .doc = "Its environment; nothing else of the daemon's is passed on.",
+          .example = "{DAY: \"${interval.start:%Y-%m-%d}\"}"},
     Field{.key = "inputs", .shape = Tasks, .doc = "Datasets that it reads."},
-    Field{.key = "output", .shape = Choice, .doc = "What it writes to MILLRACE_OUTPUT.", .choices = "parquet|csv|json|none", .fallback = "none"},
+    Field{.key = "output",
+          .shape = Choice,
+          .doc = "What it writes to MILLRACE_OUTPUT.",
+          .choices = "parquet|csv|json|none",
+          .fallback = "none"},
     Field{.key = "for_each", .shape = Task | Mapping, .doc = "One task run per row of a task or a query.", .table = &for_each_table},
     Field{.key = "concurrency", .shape = Whole, .doc = "Items under way at once."},
 };
@@ -212,14 +395,24 @@ const std::array flow_verb{
 };
 
 const std::array approve_verb{
-    Field{.key = "approve", .shape = Template, .doc = "Wait until a person agrees; the text says to what.", .example = "\"Publish the hours of ${interval.start:%Y-%m-%d}?\"", .required = true},
+    Field{.key = "approve",
+          .shape = Template,
+          .doc = "Wait until a person agrees; the text says to what.",
+          .example = "\"Publish the hours of ${interval.start:%Y-%m-%d}?\"",
+          .required = true},
     Field{.key = "by", .shape = Texts, .doc = "The names of the keys that may decide."},
     Field{.key = "timeout", .shape = Duration, .doc = "How long it waits.", .fallback = "7d"},
-    Field{.key = "on_timeout", .shape = Choice, .doc = "What holds when nobody answers.", .choices = "cancel|approve", .fallback = "cancel"},
+    Field{
+        .key = "on_timeout", .shape = Choice, .doc = "What holds when nobody answers.", .choices = "cancel|approve", .fallback = "cancel"},
 };
 
 const std::array wait_verb{
-    Field{.key = "wait", .shape = Duration | Mapping, .doc = "Wait this long, or until a moment. Holds no thread and no slot.", .example = "5m", .table = &wait_table, .required = true},
+    Field{.key = "wait",
+          .shape = Duration | Mapping,
+          .doc = "Wait this long, or until a moment. Holds no thread and no slot.",
+          .example = "5m",
+          .table = &wait_table,
+          .required = true},
     Field{.key = "for_each", .shape = Task | Mapping, .doc = "One task run per row.", .table = &for_each_table},
 };
 
@@ -238,10 +431,10 @@ const Table wait_verb_table{"wait", "a wait task", "Waits.", wait_verb};
 const Table notify_verb_table{"notify_task", "a notify task", "Tells a channel.", notify_verb};
 
 const std::array verbs{
-    VerbRow{Verb::Extract, &extract_table, true, false},   VerbRow{Verb::Transform, &transform_table, true, false},
-    VerbRow{Verb::Load, &load_table, false, false},        VerbRow{Verb::Run, &run_table, true, false},
-    VerbRow{Verb::Flow, &subflow_table, false, true},      VerbRow{Verb::Approve, &approve_table, false, false},
-    VerbRow{Verb::Wait, &wait_verb_table, false, false},   VerbRow{Verb::Notify, &notify_verb_table, false, true},
+    VerbRow{Verb::Extract, &extract_table, true, false}, VerbRow{Verb::Transform, &transform_table, true, false},
+    VerbRow{Verb::Load, &load_table, false, false},      VerbRow{Verb::Run, &run_table, true, false},
+    VerbRow{Verb::Flow, &subflow_table, false, true},    VerbRow{Verb::Approve, &approve_table, false, false},
+    VerbRow{Verb::Wait, &wait_verb_table, false, false}, VerbRow{Verb::Notify, &notify_verb_table, false, true},
 };
 
 } // namespace
@@ -257,7 +450,8 @@ const Table expect_table{"expect", "expect", "When a run counts as late.", expec
 const Table notify_table{"notify", "notify", "Which channel hears of what.", notify_fields};
 const Table defaults_table{"defaults", "defaults", "Options of every task.", defaults_fields};
 const Table task_table{"task", "a task", "What every task may have beside its verb.", task_fields};
-const Table dataset_table{"dataset", "a dataset", "What tasks that make a dataset may have (extract, transform, run with output).", dataset_fields};
+const Table dataset_table{"dataset", "a dataset", "What tasks that make a dataset may have (extract, transform, run with output).",
+                          dataset_fields};
 const Table check_table{"check", "a check", "A rule about a dataset.", check_fields};
 const Table rejects_table{"rejects", "rejects", "What happens to rows that break the contract.", rejects_fields};
 const Table raw_table{"raw", "raw", "The raw pages of an extract.", raw_fields};

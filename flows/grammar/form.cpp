@@ -31,7 +31,8 @@ std::vector<std::string> keys_of(const std::vector<const Table*>& tables) {
 /// The key that is meant. Of two that are equally near it is the one that must be there and is not.
 std::string nearest_key(const YamlNode& node, const std::string& key, const std::vector<const Table*>& tables) {
     auto names = keys_of(tables);
-    std::stable_partition(names.begin(), names.end(), [&](const std::string& name) { return find_in(tables, name)->required && node.find(name) == nullptr; });
+    std::stable_partition(names.begin(), names.end(),
+                          [&](const std::string& name) { return find_in(tables, name)->required && node.find(name) == nullptr; });
     const auto near = nearest(key, names);
     if (!near.empty()) return near;
     std::erase_if(names, [&](const std::string& name) { return node.find(name) != nullptr; });
@@ -61,7 +62,8 @@ std::string place_elsewhere(const std::vector<const Table*>& tables, const std::
     if (std::find(all.begin(), all.end(), tables.front()) == all.end()) return {}; // not of a flow
     std::string places;
     for (const Table* table : all)
-        if (const Field* field = find_field(*table, key); field != nullptr && !field->later) places += (places.empty() ? "" : ", or of ") + std::string(table->what);
+        if (const Field* field = find_field(*table, key); field != nullptr && !field->later)
+            places += (places.empty() ? "" : ", or of ") + std::string(table->what);
     return places.empty() ? "" : "`" + key + "` is a key of " + places;
 }
 
@@ -88,7 +90,7 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
         diagnostics.error(node_.mark, fmt::format("{} must be a mapping of keys and values", what), suggestion(keys_of(tables), ""));
         return;
     }
-    bool later = false; // then what is missing may be missing because of it
+    bool later = false;             // then what is missing may be missing because of it
     const Field* emptied = nullptr; // its entries stand at its own depth: told with the first of them
     for (std::size_t i = 0; i < node_.entries.size(); ++i) {
         const auto& entry = node_.entries[i];
@@ -96,19 +98,29 @@ void Form::check(const std::vector<const Table*>& tables, const std::string& wha
         if (diagnostics.full()) return;
         const auto* next = i + 1 < node_.entries.size() ? &node_.entries[i + 1] : nullptr;
         constexpr Shape maps = Shape::Mapping | Shape::Named | Shape::Values | Shape::Slots | Shape::Strings;
-        if (field != nullptr) emptied = !field->later && has(field->shape, maps) && entry.value.is_null() && next != nullptr && find_in(tables, next->key) == nullptr ? field : nullptr;
+        if (field != nullptr)
+            emptied = !field->later && has(field->shape, maps) && entry.value.is_null() && next != nullptr &&
+                              find_in(tables, next->key) == nullptr
+                          ? field
+                          : nullptr;
         if (emptied != nullptr && field == nullptr) {
-            if (find_in(tables, node_.entries[i - 1].key) == emptied) diagnostics.error(entry.mark, fmt::format("`{}` is empty, and '{}' is no key of {}", emptied->key, entry.key, what), fmt::format("indent '{}' below `{}`", entry.key, emptied->key));
+            if (find_in(tables, node_.entries[i - 1].key) == emptied)
+                diagnostics.error(entry.mark, fmt::format("`{}` is empty, and '{}' is no key of {}", emptied->key, entry.key, what),
+                                  fmt::format("indent '{}' below `{}`", entry.key, emptied->key));
         } else if (emptied != nullptr) {
             continue;
         } else if (field == nullptr) {
             misspelt_.push_back(nearest_key(node_, entry.key, tables));
             const auto elsewhere = misspelt_.back().empty() ? place_elsewhere(tables, entry.key) : "";
             const bool cut = entry.value.is_null() && entry.key.find(' ') != std::string::npos;
-            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key), cut ? cut_by_comma : !elsewhere.empty() ? elsewhere : suggestion(keys_of(tables), misspelt_.back()));
+            diagnostics.error(entry.mark, fmt::format("{} has no key '{}'", what, entry.key),
+                              cut                  ? cut_by_comma
+                              : !elsewhere.empty() ? elsewhere
+                                                   : suggestion(keys_of(tables), misspelt_.back()));
         } else if (field->later) {
             later = true;
-            diagnostics.error(entry.mark, fmt::format("`{}` is not available yet", entry.key), "leave it out: this version does not act on it");
+            diagnostics.error(entry.mark, fmt::format("`{}` is not available yet", entry.key),
+                              "leave it out: this version does not act on it");
         } else {
             const auto found = mismatches(entry.value, *field);
             for (const auto& [mark, message, hint] : found) diagnostics.error(mark, message, hint);

@@ -33,7 +33,9 @@ std::string rows(const Table& table) {
     return text + "\n";
 }
 
-std::string section(const Table& table, const char* level) { return fmt::format("{} {}\n\n{}\n\n{}", level, table.name, table.doc, rows(table)); }
+std::string section(const Table& table, const char* level) {
+    return fmt::format("{} {}\n\n{}\n\n{}", level, table.name, table.doc, rows(table));
+}
 
 /// The tables below a table, each once, in the order in which a reader meets them.
 void collect(const Table& table, std::vector<const Table*>& found) {
@@ -50,7 +52,8 @@ std::string promises() {
     for (const auto& g : guarantees()) {
         std::string targets;
         for (const auto& type : choices_of(g.targets)) targets += (targets.empty() ? "" : ", ") + type;
-        text += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", targets, said(g.append), said(g.insert_new), said(g.upsert), said(g.replace), said(g.delete_missing), g.how);
+        text += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", targets, said(g.append), said(g.insert_new), said(g.upsert),
+                            said(g.replace), said(g.delete_missing), g.how);
     }
     return text + "\nLoading into targets other than postgres is not available yet.\n";
 }
@@ -82,19 +85,21 @@ std::string flow_reference() {
     std::vector<const Table*> tables;
     collect(flow_table, tables);
     std::string text = opening + section(flow_table, "##");
-    for (const Table* table : tables)
-        text += section(*table, "##");
+    for (const Table* table : tables) text += section(*table, "##");
     text += section(task_table, "##") + section(dataset_table, "##");
     std::vector<const Table*> below;
     collect(dataset_table, below);
     for (const auto& row : verb_table) {
-        text += fmt::format("## {}\n\n{}{}\n\n{}", row.table->name, row.table->doc, row.later ? " *Not available yet.*" : "", rows(*row.table));
+        text +=
+            fmt::format("## {}\n\n{}{}\n\n{}", row.table->name, row.table->doc, row.later ? " *Not available yet.*" : "", rows(*row.table));
         collect(*row.table, below);
     }
     text += "# Mappings of tasks\n\n";
     for (const Table* table : below)
         if (std::find(tables.begin(), tables.end(), table) == tables.end()) text += section(*table, "##");
-    text += "# What a load promises\n\nBy target and mode. After any crash the target holds the same rows as after an undisturbed run over the same data.\n\n" + promises();
+    text += "# What a load promises\n\nBy target and mode. After any crash the target holds the same rows as after an undisturbed run over "
+            "the same data.\n\n" +
+            promises();
     return text;
 }
 

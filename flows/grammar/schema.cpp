@@ -69,7 +69,8 @@ private:
     /// Exactly one verb; which one decides on the other keys. The keys of all tasks stand outside too, so that an editor
     /// can complete a task that is still empty.
     Json task() {
-        Json schema{{"type", "object"}, {"description", "One verb with its object; everything else is an option."}, {"properties", Json::object()}};
+        Json schema{
+            {"type", "object"}, {"description", "One verb with its object; everything else is an option."}, {"properties", Json::object()}};
         for (const auto& field : task_table.fields) schema["properties"][std::string(field.key)] = property(field);
         for (const auto& row : verb_table) {
             if (row.later) continue;

@@ -57,7 +57,8 @@ constexpr Shape lists = Texts | Choices | Tasks | Mappings;
 constexpr Shape maps = Mapping | Named | Values | Slots | Strings | ByTable;
 
 bool same_letters(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 std::string joined(const std::vector<std::string>& parts, const char* last) {
@@ -101,7 +102,9 @@ std::string scalar_complaint(const YamlNode& value, Shape shape, const Field& fi
     switch (shape) {
     case Name: return name_mistake(text);
     case Whole: return is_number(value, number) ? "" : shown(value) + " is no whole number";
-    case Bool: return value.style == YamlNode::Style::Plain && (text == "true" || text == "false") ? "" : shown(value) + " is neither true nor false";
+    case Bool:
+        return value.style == YamlNode::Style::Plain && (text == "true" || text == "false") ? ""
+                                                                                            : shown(value) + " is neither true nor false";
     case False: return value.style == YamlNode::Style::Plain && text == "false" ? "" : shown(value) + " is not false";
     case Duration: return complaint(parse_duration, text);
     case Span: return complaint(parse_span, text);
@@ -110,7 +113,8 @@ std::string scalar_complaint(const YamlNode& value, Shape shape, const Field& fi
     case Moment: return moment_complaint(text);
     case Choice: {
         const auto allowed = choices_of(field.choices);
-        return std::find(allowed.begin(), allowed.end(), text) != allowed.end() ? "" : shown(value) + " is none of " + joined(allowed, " and ");
+        return std::find(allowed.begin(), allowed.end(), text) != allowed.end() ? ""
+                                                                                : shown(value) + " is none of " + joined(allowed, " and ");
     }
     default: return text.find_first_not_of(" \t\r\n") == std::string::npos ? "this text is empty" : "";
     }
@@ -131,7 +135,8 @@ std::string advice(const YamlNode& value, const Field& field, const std::string&
 
 std::vector<Mismatch> refuse(const YamlNode& value, const Field& field, const std::string& why) {
     auto hint = advice(value, field, why);
-    if (hint.empty() && has(field.shape, maps) && !field.example.empty()) hint = fmt::format("{}: {}, for example", field.key, field.example);
+    if (hint.empty() && has(field.shape, maps) && !field.example.empty())
+        hint = fmt::format("{}: {}, for example", field.key, field.example);
     return {{value.mark, fmt::format("`{}` takes {}, not {}", field.key, describe(field), shown(value)), hint}};
 }
 
@@ -147,7 +152,8 @@ std::vector<Mismatch> check_scalar(const YamlNode& value, const Field& field) {
     }
     const auto later = choices_of(field.later_choices);
     if (std::find(later.begin(), later.end(), value.text) != later.end())
-        return {{value.mark, fmt::format("`{}: {}` is not available yet", field.key, value.text), "leave it out: this version does not act on it"}};
+        return {{value.mark, fmt::format("`{}: {}` is not available yet", field.key, value.text),
+                 "leave it out: this version does not act on it"}};
     return refuse(value, field, tried == 1 ? why : "");
 }
 
@@ -156,7 +162,9 @@ std::vector<Mismatch> check_list(const YamlNode& value, const Field& field) {
     const Shape element = has(field.shape, Choices) ? Choice : has(field.shape, Mappings) ? Mapping : Text;
     for (const auto& item : value.items) {
         if (element == Mapping ? !item.is_map() : !item.is_scalar())
-            found.push_back({item.mark, fmt::format("an entry of `{}` is {}, not {}", field.key, element == Mapping ? "a mapping" : "text", shown(item)), ""});
+            found.push_back(
+                {item.mark,
+                 fmt::format("an entry of `{}` is {}, not {}", field.key, element == Mapping ? "a mapping" : "text", shown(item)), ""});
         else if (element != Mapping)
             if (const auto why = scalar_complaint(item, element, field); !why.empty()) {
                 const auto near = element == Choice ? nearest(item.text, choices_of(field.choices)) : "";
@@ -171,10 +179,13 @@ std::vector<Mismatch> check_map(const YamlNode& value, const Field& field) {
     std::int64_t number = 0;
     for (const auto& entry : value.entries) {
         if (has(field.shape, Slots) && !(entry.value.is_scalar() && is_number(entry.value, number)))
-            found.push_back({entry.value.mark, fmt::format("`{}: {}` takes a whole number, not {}", field.key, entry.key, shown(entry.value)), ""});
+            found.push_back(
+                {entry.value.mark, fmt::format("`{}: {}` takes a whole number, not {}", field.key, entry.key, shown(entry.value)), ""});
         if (has(field.shape, Strings) && !entry.value.is_scalar())
             found.push_back({entry.value.mark, fmt::format("`{}: {}` takes text, not {}", field.key, entry.key, shown(entry.value)),
-                             entry.value.is_null() && entry.key.find_first_of(" )") != std::string::npos ? "between { and } a comma ends a value: put text with a comma in it in quotes" : ""});
+                             entry.value.is_null() && entry.key.find_first_of(" )") != std::string::npos
+                                 ? "between { and } a comma ends a value: put text with a comma in it in quotes"
+                                 : ""});
     }
     return found;
 }
@@ -219,10 +230,12 @@ std::int64_t parse_memory(const std::string& text) {
         if (error == std::errc() && std::string_view(end) == unit && number > 0 && number < 1'000'000) return number * bytes;
     std::string unit(end, text.data() + text.size());
     std::erase(unit, ' ');
-    if (error == std::errc() && number > 0 && unit.empty()) throw std::invalid_argument("'" + text + "' has no unit: " + text + "MB or " + text + "MiB, for example");
+    if (error == std::errc() && number > 0 && unit.empty())
+        throw std::invalid_argument("'" + text + "' has no unit: " + text + "MB or " + text + "MiB, for example");
     for (const auto& [known, bytes] : units)
         for (const auto length : {known.size(), known.size() - 1, std::size_t{1}}) // 512mb, 2Gi, 2G
-            if (error == std::errc() && number > 0 && same_letters(unit, known.substr(0, length))) throw std::invalid_argument("'" + text + "' is written " + std::to_string(number) + std::string(known));
+            if (error == std::errc() && number > 0 && same_letters(unit, known.substr(0, length)))
+                throw std::invalid_argument("'" + text + "' is written " + std::to_string(number) + std::string(known));
     throw std::invalid_argument("'" + text + "' is no amount of memory; write 512MB or 2GiB, a whole number with its unit");
 }
 
@@ -230,7 +243,8 @@ Share parse_share(const std::string& text) {
     if (text.ends_with('%')) return {parse_percent(text), std::nullopt};
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() || number < 0) throw std::invalid_argument("'" + text + "' is neither a number nor a percentage");
+    if (error != std::errc() || end != text.data() + text.size() || number < 0)
+        throw std::invalid_argument("'" + text + "' is neither a number nor a percentage");
     return {std::nullopt, number};
 }
 

@@ -63,9 +63,9 @@ std::string timestamp_text(Instant t) {
     const std::chrono::hh_mm_ss time(t - day);
     char buffer[48];
     const int n = std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02u %02d:%02d:%02d.%06d+00", static_cast<int>(date.year()),
-                                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
-                                static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
-                                static_cast<int>(time.subseconds().count()));
+                                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                                static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                                static_cast<int>(time.seconds().count()), static_cast<int>(time.subseconds().count()));
     return {buffer, static_cast<std::size_t>(n)};
 }
 

@@ -44,10 +44,10 @@ private:
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::list<Entry> calls_;        ///< guarded by mutex_
+    std::list<Entry> calls_;         ///< guarded by mutex_
     std::chrono::milliseconds most_; ///< guarded by mutex_
-    bool over_ = false;             ///< guarded by mutex_
-    std::thread thread_;            ///< last: it uses all of the above
+    bool over_ = false;              ///< guarded by mutex_
+    std::thread thread_;             ///< last: it uses all of the above
 };
 
 } // namespace millrace

@@ -38,7 +38,8 @@ void migrate(const std::string& url) {
     const int stored = work.exec1("select coalesce(max(number), 0) from millrace.migration")[0].as<int>();
     if (stored > schema_version())
         throw Error(ErrorClass::Permanent,
-                    "the store has schema version " + std::to_string(stored) + ", this program knows only " + std::to_string(schema_version()),
+                    "the store has schema version " + std::to_string(stored) + ", this program knows only " +
+                        std::to_string(schema_version()),
                     "install the version of millrace that wrote it, or a newer one");
     for (int number = stored + 1; number <= schema_version(); ++number) {
         work.exec(steps[static_cast<std::size_t>(number - 1)]);

@@ -68,7 +68,8 @@ boost::asio::awaitable<std::vector<std::int64_t>> Store::adopt(std::string epoch
     });
 }
 
-static const std::string live_runs_sql = columns(run_columns, " from millrace.run where finished_at is null and epoch = $1::uuid order by id");
+static const std::string live_runs_sql =
+    columns(run_columns, " from millrace.run where finished_at is null and epoch = $1::uuid order by id");
 static const std::string task_runs_sql = columns(task_run_columns, " from millrace.task_run where run_id = $1 order by task, item");
 
 boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoch) {
@@ -156,8 +157,8 @@ boost::asio::awaitable<std::vector<DeployedFlow>> Store::flows() {
     return database_.run([](pqxx::work& w) {
         std::vector<DeployedFlow> out;
         for (const auto& row : w.exec_prepared("flows"))
-            out.push_back({row[0].c_str(), row[1].c_str(), row[2].c_str(), instant_from(row[3]).value(), row[4].as<bool>(), row[5].as<bool>(),
-                           std::make_shared<const FlowPlan>(Json::parse(row[6].c_str()).get<FlowPlan>())});
+            out.push_back({row[0].c_str(), row[1].c_str(), row[2].c_str(), instant_from(row[3]).value(), row[4].as<bool>(),
+                           row[5].as<bool>(), std::make_shared<const FlowPlan>(Json::parse(row[6].c_str()).get<FlowPlan>())});
         return out;
     });
 }
@@ -187,8 +188,13 @@ boost::asio::awaitable<std::vector<StoredSchedule>> Store::schedules() {
     return database_.run([](pqxx::work& w) {
         std::vector<StoredSchedule> out;
         for (const auto& row : w.exec_prepared("schedules")) {
-            StoredSchedule s{row[0].c_str(), row[1].as<int>(), Json::parse(row[2].c_str()).get<FlowPlan>().schedules.at(0), row[3].as<bool>(),
-                             instant_from(row[4]).value(), instant_from(row[5]), row[6].is_null() ? "" : row[6].c_str()};
+            StoredSchedule s{row[0].c_str(),
+                             row[1].as<int>(),
+                             Json::parse(row[2].c_str()).get<FlowPlan>().schedules.at(0),
+                             row[3].as<bool>(),
+                             instant_from(row[4]).value(),
+                             instant_from(row[5]),
+                             row[6].is_null() ? "" : row[6].c_str()};
             out.push_back(std::move(s));
         }
         return out;
@@ -221,8 +227,8 @@ boost::asio::awaitable<void> Store::deploy(std::vector<FlowChange> changes, Inst
             for (const auto& s : c.schedules) {
                 FlowPlan holder; // a schedule's JSON is defined as part of a plan
                 holder.schedules = {s.spec};
-                w.exec_prepared("insert_schedule", s.flow, s.number, Json({{"schedules", Json(holder).at("schedules")}}).dump(), at, when(s.next_at),
-                                s.next_local);
+                w.exec_prepared("insert_schedule", s.flow, s.number, Json({{"schedules", Json(holder).at("schedules")}}).dump(), at,
+                                when(s.next_at), s.next_local);
             }
         }
     });
@@ -274,14 +280,16 @@ constexpr const char* claim_slots = R"sql(
     update millrace.slot s set epoch = $3::uuid, run_id = $4, task = $5, item = $6, since = $7
      where key = $1 and number = any ($2::int[]) and not exists (select from millrace.node n where n.epoch = s.epoch))sql";
 
-boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, Instant now) {
+boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands,
+                                                Instant now) {
     std::sort(demands.begin(), demands.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return database_.run([=](pqxx::work& w) {
         pqxx::subtransaction all(w);
         for (const auto& d : demands) {
             ArrayText numbers;
             for (const auto& row : all.exec_prepared("lock_slots", d.key, d.slots)) numbers.add(row[0].as<std::int64_t>());
-            const auto got = all.exec_prepared("claim_slots", d.key, numbers.take(), epoch, run_id, key.task, key.item, timestamp_text(now));
+            const auto got =
+                all.exec_prepared("claim_slots", d.key, numbers.take(), epoch, run_id, key.task, key.item, timestamp_text(now));
             if (static_cast<int>(got.affected_rows()) < d.slots) return all.abort(), false;
         }
         all.commit();

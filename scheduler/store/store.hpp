@@ -38,9 +38,9 @@ struct StoredRun {
 /// What deploy does to one flow.
 struct FlowChange {
     std::string flow, folder, plan_hash;
-    std::string plan_json;               ///< canonical; empty: archive
+    std::string plan_json;                 ///< canonical; empty: archive
     std::vector<StoredSchedule> schedules; ///< with their next firings
-    bool keep_schedules = false;         ///< they did not change: their times stay
+    bool keep_schedules = false;           ///< they did not change: their times stay
 };
 
 class Store {
@@ -80,8 +80,8 @@ public:
     /// Makes `limits` the slots that exist; more than before are added, surplus ones go when they are free.
     [[nodiscard]] boost::asio::awaitable<void> set_limits(std::map<std::string, int> limits);
     /// All slots of `demands` or none. Slots whose epoch is no node's count as free.
-    [[nodiscard]] boost::asio::awaitable<bool> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands,
-                                                           Instant now);
+    [[nodiscard]] boost::asio::awaitable<bool> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key,
+                                                           std::vector<SlotDemand> demands, Instant now);
 
 private:
     Database& database_;
@@ -93,7 +93,8 @@ inline constexpr std::int64_t run_id_block = 64;
 
 /// The columns that run_from() reads, for `select` lists over millrace.run.
 inline constexpr const char* run_columns =
-    "id, flow, plan_hash, staging_id, run_key, idempotency_key, request_hash, trigger, state, state_name, message, params, options, summary,"
+    "id, flow, plan_hash, staging_id, run_key, idempotency_key, request_hash, trigger, state, state_name, message, params, options, "
+    "summary,"
     " extract(epoch from interval_start) * 1000000, extract(epoch from interval_end) * 1000000, extract(epoch from created_at) * 1000000,"
     " extract(epoch from scheduled_for) * 1000000, extract(epoch from started_at) * 1000000, extract(epoch from finished_at) * 1000000,"
     " rerun_of, parent_id, chunk_number, chunk_of";

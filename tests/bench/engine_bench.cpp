@@ -62,7 +62,8 @@ std::vector<FlowPlan> plans() {
     FlowPlan chain, host_chain, fan;
     chain.name = "chain40";
     chain.overlap = "allow";
-    for (int i = 0; i < 40; ++i) chain.tasks.push_back(wait_task("t" + std::to_string(i), i ? std::vector<int>{i - 1} : std::vector<int>{}));
+    for (int i = 0; i < 40; ++i)
+        chain.tasks.push_back(wait_task("t" + std::to_string(i), i ? std::vector<int>{i - 1} : std::vector<int>{}));
     host_chain = chain;
     host_chain.name = "host_chain40";
     for (auto& task : host_chain.tasks) task.verb = Verb::Run;
@@ -86,8 +87,9 @@ struct Bench {
         config.node = "bench";
         auto own = std::make_unique<InstantHosts>(io);
         hosts = own.get();
-        engine = std::make_unique<Engine>(io, clock, config, connections, folders, [](std::string why) { std::fprintf(stderr, "%s\n", why.c_str()), std::abort(); },
-                                          std::move(own));
+        engine = std::make_unique<Engine>(
+            io, clock, config, connections, folders, [](std::string why) { std::fprintf(stderr, "%s\n", why.c_str()), std::abort(); },
+            std::move(own));
     }
     ~Bench() { std::filesystem::remove_all(folder); }
 
@@ -141,7 +143,8 @@ struct Bench {
             figures = {{"p50_ms", took[took.size() / 2] * 1000}, {"p99_ms", took[took.size() * 99 / 100] * 1000}};
         } else { // throughput: many runs of 40 tasks at once
             for (int i = 0; i < n / 40; ++i) last = co_await start("chain40");
-            while (engine->read_models().figures().value("completed_task_runs_total", 0) < n / 40 * 40 || engine->read_models().figures().value("live_runs", 1) > 0)
+            while (engine->read_models().figures().value("completed_task_runs_total", 0) < n / 40 * 40 ||
+                   engine->read_models().figures().value("live_runs", 1) > 0)
                 co_await sleep_until(clock, clock.now() + std::chrono::milliseconds(1));
             figures = {{"wall_s", seconds_now() - begin}, {"task_runs_per_s", n / 40 * 40 / (seconds_now() - begin)}};
         }
@@ -166,7 +169,8 @@ struct Bench {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 3) return std::fprintf(stderr, "usage: engine_bench URL chain40|host_chain40|fan|trigger_latency|throughput|journal_ceiling [N]\n"), 2;
+    if (argc < 3)
+        return std::fprintf(stderr, "usage: engine_bench URL chain40|host_chain40|fan|trigger_latency|throughput|journal_ceiling [N]\n"), 2;
     const std::string url = argv[1], what = argv[2];
     const int n = argc > 3 ? std::atoi(argv[3]) : what == "chain40" || what == "host_chain40" || what == "trigger_latency" ? 50 : 100'000;
     if (what == "journal_ceiling") {

@@ -15,15 +15,23 @@ using namespace millrace;
 namespace {
 
 Json task(const std::string& name, const std::string& state, const Json& more = Json::object()) {
-    Json document = {{"task", name}, {"item", nullptr}, {"verb", "extract"}, {"state", state}, {"state_name", nullptr}, {"message", nullptr},
-                     {"error", nullptr}, {"attempts", 1}, {"loads", Json::array()}, {"progress", nullptr}};
+    Json document = {{"task", name},       {"item", nullptr},  {"verb", "extract"}, {"state", state},         {"state_name", nullptr},
+                     {"message", nullptr}, {"error", nullptr}, {"attempts", 1},     {"loads", Json::array()}, {"progress", nullptr}};
     document.update(more);
     return document;
 }
 
 Json run(const std::string& state, const std::vector<Json>& tasks) {
-    return {{"id", 7}, {"flow", "hours"}, {"state", state}, {"state_name", nullptr}, {"message", nullptr}, {"started_at", "2026-11-21T06:00:00Z"},
-            {"finished_at", nullptr}, {"loads", Json::array()}, {"tasks", tasks}, {"chunks", Json::array()}};
+    return {{"id", 7},
+            {"flow", "hours"},
+            {"state", state},
+            {"state_name", nullptr},
+            {"message", nullptr},
+            {"started_at", "2026-11-21T06:00:00Z"},
+            {"finished_at", nullptr},
+            {"loads", Json::array()},
+            {"tasks", tasks},
+            {"chunks", Json::array()}};
 }
 
 const Instant at = *parse_rfc3339("2026-11-21T06:00:04Z");
@@ -48,7 +56,9 @@ TEST_CASE("a table aligns its columns, and on a terminal cuts the last one to th
 
 TEST_CASE("text from outside cannot command the terminal") {
     CHECK(printable("a\x1b[31mb\nc\td") == "a [31mb c\td");
-    CHECK(printable("a\xC2\x9B" "31mb\x7F" "é") == "a 31mb é"); // U+009B is the eight-bit form of ESC [
+    CHECK(printable("a\xC2\x9B"
+                    "31mb\x7F"
+                    "é") == "a 31mb é"); // U+009B is the eight-bit form of ESC [
     CHECK(Terminal{}.painted("x", Paint::Red) == "x");
     CHECK(Terminal{true, true, 80}.painted("x", Paint::Red) == "\x1b[31mx\x1b[0m");
 }
@@ -148,14 +158,16 @@ TEST_CASE("a command line that is not understood names the nearest command and w
         return text.str();
     };
     CHECK(said({"millrace", "flow"}) == "millrace: there is no command 'millrace flow'\n  did you mean 'flows'? see: millrace --help\n");
-    CHECK(said({"millrace", "runs", "shwo", "7"}) == "millrace: there is no command 'millrace runs shwo'\n  did you mean 'show'? see: millrace runs --help\n");
+    CHECK(said({"millrace", "runs", "shwo", "7"}) ==
+          "millrace: there is no command 'millrace runs shwo'\n  did you mean 'show'? see: millrace runs --help\n");
     CHECK(said({"millrace", "runs", "show"}) == "millrace: RUN is required\n  see: millrace runs show --help\n");
     CHECK(said({"millrace", "run", "tags", "--limit-rows", "0"}) ==
           "millrace: --limit-rows: '0' is no whole number from 1 on\n  see: millrace run --help\n");
 }
 
 TEST_CASE("loads of several chunks into one table are one line") {
-    const Json part = {{"table", "dl.hours"}, {"inserted", 10}, {"updated", 1}, {"unchanged", 5}, {"deleted", 0}, {"rejected", 0}, {"seconds", 0.25}};
+    const Json part = {{"table", "dl.hours"}, {"inserted", 10}, {"updated", 1},   {"unchanged", 5},
+                       {"deleted", 0},        {"rejected", 0},  {"seconds", 0.25}};
     std::ostringstream out;
     load_table({part, part}).write(out, Terminal{});
     CHECK(out.str().find("dl.hours        20        2         10        0         0     0.50") != std::string::npos);

@@ -16,8 +16,7 @@ class Folder {
 public:
     Folder() {
         std::string name = (fs::temp_directory_path() / "millrace-test-XXXXXX").string();
-        if (!mkdtemp(name.data()))
-            throw std::runtime_error("mkdtemp");
+        if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp");
         path = name;
     }
     ~Folder() { fs::remove_all(path); }
@@ -98,7 +97,8 @@ TEST_CASE("a project's connections are filled in, and what is not set is told by
 TEST_CASE("a database's URL that is none is refused without being repeated") {
     CHECK_NOTHROW(check_database_url("postgresql://somebody:hidden@/store?host=/run/postgresql"));
     CHECK_NOTHROW(check_database_url("host=/run/postgresql dbname=store"));
-    for (const char* url : {"mysql://somebody:hidden@host/store", "hidden", "postgresql://somebody:hidden@host:port:port/store?nonsense=hidden"})
+    for (const char* url :
+         {"mysql://somebody:hidden@host/store", "hidden", "postgresql://somebody:hidden@host:port:port/store?nonsense=hidden"})
         try {
             check_database_url(url);
             FAIL(url << " was taken");

@@ -19,7 +19,8 @@ std::string diagnostics_of(const std::filesystem::path& file) {
     Project project = default_project();
     project.limits["warehouse_writers"] = 2;
     std::string text;
-    for (const auto& d : compile({{file.filename().string(), read_source_text(file).text()}}, project, sources).diagnostics) text += to_text(d);
+    for (const auto& d : compile({{file.filename().string(), read_source_text(file).text()}}, project, sources).diagnostics)
+        text += to_text(d);
     return text;
 }
 

@@ -23,7 +23,9 @@ Project project() {
     return p;
 }
 
-CompileResult compiled(const std::string& yaml, InferencePort* inference = nullptr) { return compile({{"f.yaml", yaml}}, project(), sources(), inference); }
+CompileResult compiled(const std::string& yaml, InferencePort* inference = nullptr) {
+    return compile({{"f.yaml", yaml}}, project(), sources(), inference);
+}
 
 /// The plan of a flow without mistakes.
 FlowPlan plan_of(const std::string& yaml, InferencePort* inference = nullptr) {
@@ -35,7 +37,8 @@ FlowPlan plan_of(const std::string& yaml, InferencePort* inference = nullptr) {
 
 std::string messages(const CompileResult& result) {
     std::string text;
-    for (const auto& d : result.diagnostics) text += std::to_string(d.line) + ":" + std::to_string(d.column) + " " + d.message + " = " + d.hint + "\n";
+    for (const auto& d : result.diagnostics)
+        text += std::to_string(d.line) + ":" + std::to_string(d.column) + " " + d.message + " = " + d.hint + "\n";
     return text;
 }
 
@@ -172,18 +175,20 @@ tasks:
 }
 
 TEST_CASE("compile: all mistakes at once, in the order of the file") {
-    const auto result = compiled("flow: Hours\noverlap: quue\ntasks:\n  a: {wait: soon}\n  b: {wait: 1s, needs: [c]}\n  d: {exract: clockify.clients}\n");
+    const auto result =
+        compiled("flow: Hours\noverlap: quue\ntasks:\n  a: {wait: soon}\n  b: {wait: 1s, needs: [c]}\n  d: {exract: clockify.clients}\n");
     CHECK(result.flows.empty());
-    CHECK(messages(result) ==
-          "1:7 `flow` takes a name, not 'Hours' = a name begins with a lower-case letter and has lower-case letters, digits and _, at most 63 of them\n"
-          "2:10 `overlap` takes queue, skip, cancel_previous or allow, not 'quue' = did you mean 'queue'?\n"
-          "4:13 `wait` takes a duration such as 90s, 5m, 2h or 7d, or a mapping, not 'soon' = wait: 5m, for example\n"
-          "5:25 no task is called 'c' = there are a, d\n"
-          "6:7 the task 'd' has no key 'exract' = did you mean 'extract'?\n");
+    CHECK(messages(result) == "1:7 `flow` takes a name, not 'Hours' = a name begins with a lower-case letter and has lower-case letters, "
+                              "digits and _, at most 63 of them\n"
+                              "2:10 `overlap` takes queue, skip, cancel_previous or allow, not 'quue' = did you mean 'queue'?\n"
+                              "4:13 `wait` takes a duration such as 90s, 5m, 2h or 7d, or a mapping, not 'soon' = wait: 5m, for example\n"
+                              "5:25 no task is called 'c' = there are a, d\n"
+                              "6:7 the task 'd' has no key 'exract' = did you mean 'extract'?\n");
 }
 
 TEST_CASE("compile: a host's inference gives edges, columns and places of mistakes") {
-    const std::string yaml = "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: |\n      select id,\n        nme as name from clients\n    columns: {id: text, name: text}\n";
+    const std::string yaml = "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: |\n      select id,\n       "
+                             " nme as name from clients\n    columns: {id: text, name: text}\n";
     FakeHost host;
     host.results["rows"].error = "there is no column 'nme': did you mean 'name'?";
     host.results["rows"].error_offset = 13;
@@ -206,7 +211,9 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     CHECK(messages(compiled(yaml, &host)).find("where their extract has `for_each`") != std::string::npos);
     host.results["rows"].error = "Referenced column \"Bob\" not found in FROM clause!\nCandidate bindings: \"id\"";
     host.results["rows"].error_offset = 35;
-    const auto text = compiled("flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows: {transform: 'select * from clients where name = \"Bob\"'}\n", &host);
+    const auto text = compiled(
+        "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows: {transform: 'select * from clients where name = \"Bob\"'}\n",
+        &host);
     CHECK(messages(text).find("double quotes are for names; a text stands in single ones: 'Bob'") != std::string::npos);
 
     FakeHost other;
@@ -214,8 +221,14 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     const auto found = messages(compiled(yaml, &other));
     CHECK(found.find("8:25 the SQL gives no column 'name' = did you mean 'nme'?") != std::string::npos);
     other.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"hours", "DOUBLE"}}, true, "", "", -1};
-    const auto hours = [&](const std::string& sql) { return messages(compiled("flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: " + sql + "\n    columns: {id: text, hours: \"decimal(9,2)\"}\n", &other)); };
-    CHECK(hours("select id, n / 3600 as hours from clients") == "6:25 the SQL gives 'hours' as DOUBLE, and a value with more digits than decimal(9,2) holds is rejected = write round(..., 2) as hours in the SQL\n");
+    const auto hours = [&](const std::string& sql) {
+        return messages(compiled("flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: " + sql +
+                                     "\n    columns: {id: text, hours: \"decimal(9,2)\"}\n",
+                                 &other));
+    };
+    CHECK(hours("select id, n / 3600 as hours from clients") ==
+          "6:25 the SQL gives 'hours' as DOUBLE, and a value with more digits than decimal(9,2) holds is rejected = write round(..., 2) as "
+          "hours in the SQL\n");
     CHECK(hours("select id, round(n / 3600, 2) as hours from clients").empty());
     CHECK(found.find("8:5 the SQL gives 2 columns that `columns` lacks: nme, more") != std::string::npos);
 }
@@ -228,23 +241,33 @@ TEST_CASE("compile: a parameter in a string of any kind is text") {
 TEST_CASE("compile: further mistakes of a host, names that come twice, columns of a query of items") {
     FakeHost host;
     host.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"ID", "VARCHAR"}}, true, "no column 'x'", "check one", 4};
-    const std::string rows = "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows: {transform: select id from clients, checks: [{name: one, sql: the x}]}\n";
-    CHECK(messages(compiled(rows, &host)) == "4:21 the SQL gives two columns called 'ID' = give one of them another name with `as`, or leave it out\n4:75 no column 'x' = \n");
+    const std::string rows = "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows: {transform: select id from clients, checks: "
+                             "[{name: one, sql: the x}]}\n";
+    CHECK(messages(compiled(rows, &host)) ==
+          "4:21 the SQL gives two columns called 'ID' = give one of them another name with `as`, or leave it out\n4:75 no column 'x' = \n");
 
     FakeHost items;
     items.results["projects items"] = {"projects items", {"projects"}, {{"client", "VARCHAR"}}, true, "", "", -1};
-    const auto found = messages(compiled("flow: f\ntasks:\n  projects: {extract: clockify.projects, for_each: {sql: select 1}, with: {name: \"${item.clint}\"}}\n", &items));
+    const auto found = messages(compiled(
+        "flow: f\ntasks:\n  projects: {extract: clockify.projects, for_each: {sql: select 1}, with: {name: \"${item.clint}\"}}\n", &items));
     CHECK(found.find("the query of `for_each` has no column 'clint' = did you mean 'client'?") != std::string::npos);
     CHECK(found.find("the items of 'projects' come from 'projects' itself") != std::string::npos);
 }
 
 TEST_CASE("compile: instants, local times and dates are three types") {
     FakeHost host;
-    host.results["rows"] = {"rows", {}, {{"a", "TIMESTAMP"}, {"b", "DATE"}, {"c", "TIMESTAMP WITH TIME ZONE"}, {"d", "DATE"}, {"e", "VARCHAR"}}, true, "", "", -1};
-    const auto found = messages(compiled("flow: f\ntasks:\n  rows:\n    transform: select 1\n    columns:\n      a: timestamptz\n      b: timestamptz\n      c: date\n      d: timestamp\n      e: timestamptz\n", &host));
-    CHECK(found == "6:7 the SQL gives 'a' as TIMESTAMP: a local time is no instant = say which zone it is of: timezone('America/Sao_Paulo', the_time)\n"
-                   "7:7 the SQL gives 'b' as DATE: a date is no instant = say which zone's midnight it is: timezone('America/Sao_Paulo', the_date::timestamp)\n"
-                   "8:7 the SQL gives 'c' as TIMESTAMP WITH TIME ZONE: an instant is no date = say which zone's calendar: timezone('America/Sao_Paulo', the_instant)::date\n");
+    host.results["rows"] = {
+        "rows", {}, {{"a", "TIMESTAMP"}, {"b", "DATE"}, {"c", "TIMESTAMP WITH TIME ZONE"}, {"d", "DATE"}, {"e", "VARCHAR"}}, true, "",
+        "",     -1};
+    const auto found = messages(compiled("flow: f\ntasks:\n  rows:\n    transform: select 1\n    columns:\n      a: timestamptz\n      b: "
+                                         "timestamptz\n      c: date\n      d: timestamp\n      e: timestamptz\n",
+                                         &host));
+    CHECK(found == "6:7 the SQL gives 'a' as TIMESTAMP: a local time is no instant = say which zone it is of: "
+                   "timezone('America/Sao_Paulo', the_time)\n"
+                   "7:7 the SQL gives 'b' as DATE: a date is no instant = say which zone's midnight it is: timezone('America/Sao_Paulo', "
+                   "the_date::timestamp)\n"
+                   "8:7 the SQL gives 'c' as TIMESTAMP WITH TIME ZONE: an instant is no date = say which zone's calendar: "
+                   "timezone('America/Sao_Paulo', the_instant)::date\n");
 }
 
 TEST_CASE("compile: the items of an extract become the type of its _item column") {
@@ -269,11 +292,13 @@ TEST_CASE("compile: a host that does not answer is one clear error") {
     struct Broken : InferencePort {
         InferReply infer(const InferOrder&) override { throw Error(ErrorClass::Crashed, "the host ended", "run `millrace doctor`"); }
     } broken;
-    CHECK(messages(compiled("flow: f\ntasks:\n  a: {wait: 1s}\n", &broken)) == "0:0 the SQL could not be checked: the host ended = run `millrace doctor`\n");
+    CHECK(messages(compiled("flow: f\ntasks:\n  a: {wait: 1s}\n", &broken)) ==
+          "0:0 the SQL could not be checked: the host ended = run `millrace doctor`\n");
 }
 
 TEST_CASE("compile: two flows of one name") {
-    const auto result = compile({{"a.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}, {"b.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}}, project(), sources());
+    const auto result =
+        compile({{"a.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}, {"b.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}}, project(), sources());
     CHECK(result.flows.size() == 1);
     CHECK(messages(result) == "1:7 a flow called 'f' is already in a.yaml = flows of one project have different names\n");
 }
@@ -312,7 +337,8 @@ tasks:
     into: warehouse.t
     mode: upsert
     key: id
-)").tasks;
+)")
+                           .tasks;
     CHECK(tasks[0].retry.attempts == 3);
     CHECK(tasks[0].retry.for_classes == std::vector<std::string>{"transient", "rate_limited"});
     CHECK(tasks[1].retry.attempts == 1);

@@ -25,26 +25,32 @@ using Times = std::vector<std::string>;
 
 TEST_CASE("cron: five fields, lists, ranges, steps and names") {
     CHECK(firings(cron("0 6 * * 1-5"), "2026-11-20T06:00:00Z", 2) == Times{"2026-11-23T06:00:00Z", "2026-11-24T06:00:00Z"});
-    CHECK(firings(cron("*/20 8,9 * * MON"), "2026-11-23T08:30:00Z", 3) == Times{"2026-11-23T08:40:00Z", "2026-11-23T09:00:00Z", "2026-11-23T09:20:00Z"});
+    CHECK(firings(cron("*/20 8,9 * * MON"), "2026-11-23T08:30:00Z", 3) ==
+          Times{"2026-11-23T08:40:00Z", "2026-11-23T09:00:00Z", "2026-11-23T09:20:00Z"});
     CHECK(firings(cron("0 0 1 jan,JUL *"), "2026-01-01T00:00:00Z", 2) == Times{"2026-07-01T00:00:00Z", "2027-01-01T00:00:00Z"});
-    CHECK(firings(cron("0 0 * * FRI-SUN"), "2026-11-19T00:00:00Z", 4) == Times{"2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z", "2026-11-27T00:00:00Z"});
+    CHECK(firings(cron("0 0 * * FRI-SUN"), "2026-11-19T00:00:00Z", 4) ==
+          Times{"2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z", "2026-11-27T00:00:00Z"});
     CHECK(firings(cron("0 0 * * 7"), "2026-11-20T00:00:00Z", 1) == Times{"2026-11-22T00:00:00Z"});
     CHECK(firings(cron("0 0 * * SUN-SUN"), "2026-11-20T00:00:00Z", 2) == Times{"2026-11-22T00:00:00Z", "2026-11-29T00:00:00Z"});
-    CHECK(firings(cron("0 0 * * 2/3"), "2026-11-20T00:00:00Z", 3) == Times{"2026-11-24T00:00:00Z", "2026-11-27T00:00:00Z", "2026-12-01T00:00:00Z"});
+    CHECK(firings(cron("0 0 * * 2/3"), "2026-11-20T00:00:00Z", 3) ==
+          Times{"2026-11-24T00:00:00Z", "2026-11-27T00:00:00Z", "2026-12-01T00:00:00Z"});
 }
 
 TEST_CASE("cron: six fields begin with seconds") {
-    CHECK(firings(cron("*/30 * * * * *"), "2026-11-20T06:00:00Z", 3) == Times{"2026-11-20T06:00:30Z", "2026-11-20T06:01:00Z", "2026-11-20T06:01:30Z"});
+    CHECK(firings(cron("*/30 * * * * *"), "2026-11-20T06:00:00Z", 3) ==
+          Times{"2026-11-20T06:00:30Z", "2026-11-20T06:01:00Z", "2026-11-20T06:01:30Z"});
 }
 
 TEST_CASE("cron: day of month and day of week, both restricted, match when either does") {
-    CHECK(firings(cron("0 0 13 * 5"), "2026-11-01T00:00:00Z", 3) == Times{"2026-11-06T00:00:00Z", "2026-11-13T00:00:00Z", "2026-11-20T00:00:00Z"});
+    CHECK(firings(cron("0 0 13 * 5"), "2026-11-01T00:00:00Z", 3) ==
+          Times{"2026-11-06T00:00:00Z", "2026-11-13T00:00:00Z", "2026-11-20T00:00:00Z"});
     CHECK(firings(cron("0 0 13 * 3"), "2026-11-11T00:00:00Z", 2) == Times{"2026-11-13T00:00:00Z", "2026-11-18T00:00:00Z"});
 }
 
 TEST_CASE("cron: the 29th of February and a day that never comes") {
     CHECK(firings(cron("0 0 29 2 *"), "2025-01-01T00:00:00Z", 1) == Times{"2028-02-29T00:00:00Z"});
-    CHECK(firings(cron("0 0 29 2 *"), "2090-01-01T00:00:00Z", 3) == Times{"2092-02-29T00:00:00Z", "2096-02-29T00:00:00Z", "2104-02-29T00:00:00Z"});
+    CHECK(firings(cron("0 0 29 2 *"), "2090-01-01T00:00:00Z", 3) ==
+          Times{"2092-02-29T00:00:00Z", "2096-02-29T00:00:00Z", "2104-02-29T00:00:00Z"});
     CHECK(firings(cron("0 0 30 2 *"), "2025-01-01T00:00:00Z", 1).empty());
 }
 
@@ -75,7 +81,8 @@ TEST_CASE("cron: a fixed hour that comes twice runs the first time, the second o
 }
 
 TEST_CASE("cron: without a fixed hour the schedule follows elapsed time") {
-    CHECK(firings(cron("30 * * * *", "Europe/Berlin"), "2026-10-24T23:30:00Z", 3) == Times{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"});
+    CHECK(firings(cron("30 * * * *", "Europe/Berlin"), "2026-10-24T23:30:00Z", 3) ==
+          Times{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"});
     CHECK(firings(cron("30 * * * *", "Europe/Berlin"), "2026-03-29T00:00:00Z", 2) == Times{"2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"});
 }
 

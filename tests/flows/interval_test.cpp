@@ -32,7 +32,8 @@ TEST_CASE("spans: every unit, and a sentence for what is none") {
     }
     CHECK_THROWS_WITH(parse_span("2x"), Catch::Contains("'x' is no unit") && Catch::Contains("mo"));
     CHECK_THROWS_WITH(parse_span("5"), Catch::Contains("has no unit"));
-    const std::vector<std::pair<const char*, const char*>> others{{"2w", "14d"}, {"1 month", "1mo"}, {"90min", "90m"}, {"1h30m", "90m"}, {"1h 60m", "2h"}, {"36H", "36h"}};
+    const std::vector<std::pair<const char*, const char*>> others{{"2w", "14d"},    {"1 month", "1mo"}, {"90min", "90m"},
+                                                                  {"1h30m", "90m"}, {"1h 60m", "2h"},   {"36H", "36h"}};
     for (const auto& [theirs, ours] : others) CHECK_THROWS_WITH(parse_span(theirs), Catch::EndsWith(std::string("is written ") + ours));
 }
 
@@ -52,7 +53,8 @@ TEST_CASE("adding days keeps the local time, adding hours the elapsed time") {
 TEST_CASE("the interval of a run is the last whole span before it, with lookback in front") {
     CHECK(text(interval_at(every("1d"), at("2026-11-20T06:00:00Z"), "UTC")) == "2026-11-19T00:00:00Z 2026-11-20T00:00:00Z");
     CHECK(text(interval_at(every("1d"), at("2026-11-20T00:00:00Z"), "UTC")) == "2026-11-19T00:00:00Z 2026-11-20T00:00:00Z");
-    CHECK(text(interval_at(every("1d", "83d"), at("2026-11-20T06:00:00Z"), "America/Sao_Paulo")) == "2026-08-28T03:00:00Z 2026-11-20T03:00:00Z");
+    CHECK(text(interval_at(every("1d", "83d"), at("2026-11-20T06:00:00Z"), "America/Sao_Paulo")) ==
+          "2026-08-28T03:00:00Z 2026-11-20T03:00:00Z");
     CHECK(text(interval_at(every("1mo"), at("2026-11-20T06:00:00Z"), "UTC")) == "2026-10-01T00:00:00Z 2026-11-01T00:00:00Z");
     CHECK(text(interval_at(every("7d"), at("2026-11-20T06:00:00Z"), "UTC")) == "2026-11-09T00:00:00Z 2026-11-16T00:00:00Z");
     CHECK(text(interval_at(every("15m", "1h"), at("2026-11-20T06:07:00Z"), "UTC")) == "2026-11-20T04:45:00Z 2026-11-20T06:00:00Z");

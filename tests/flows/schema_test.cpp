@@ -53,7 +53,9 @@ bool valid(const Json& schema, const Json& value, const Json& top) {
     const auto enumeration = all("enum");
     if (schema.contains("enum") && std::find(enumeration.begin(), enumeration.end(), value) == enumeration.end()) return false;
     if (schema.contains("const") && schema["const"] != value) return false;
-    if (schema.contains("pattern") && value.is_string() && !std::regex_search(value.get<std::string>(), std::regex(schema["pattern"].get<std::string>()))) return false;
+    if (schema.contains("pattern") && value.is_string() &&
+        !std::regex_search(value.get<std::string>(), std::regex(schema["pattern"].get<std::string>())))
+        return false;
     if (schema.contains("minimum") && value.is_number() && value < schema["minimum"]) return false;
     if (schema.contains("anyOf")) {
         const auto any = all("anyOf");
@@ -106,14 +108,16 @@ TEST_CASE("schema: an editor sees what validate would refuse") {
     CHECK_FALSE(valid_flow("flow: f\ntasks: {a: {load: b, into: w.t, mode: merge}}\n"));
     CHECK_FALSE(valid_flow("flow: f\nnotify: {failed: ops}\ntasks: {a: {wait: 1s}}\n"));
     CHECK(valid_flow("flow: f\ntasks: {a: {load: {x: b, y: c}, into: w.s, mode: {x: append, y: upsert}, key: {y: id}}}\n"));
-    CHECK(valid_flow("flow: f\ndefaults: {retry: 3}\nschedule: [{every: 5m}, {cron: '@daily', dst: {gap: skip}}]\ntasks: {a: {approve: ok, timeout: 1d}}\n"));
+    CHECK(valid_flow("flow: f\ndefaults: {retry: 3}\nschedule: [{every: 5m}, {cron: '@daily', dst: {gap: skip}}]\ntasks: {a: {approve: ok, "
+                     "timeout: 1d}}\n"));
 }
 
 TEST_CASE("schema: every reference in it exists") {
     for (const auto& schema : {flow_schema(), source_schema(), project_schema()}) {
         const auto text = schema.dump();
         const std::regex reference(R"(#/\$defs/([a-z_]+))");
-        for (auto it = std::sregex_iterator(text.begin(), text.end(), reference); it != std::sregex_iterator(); ++it) CHECK(schema["$defs"].contains((*it)[1].str()));
+        for (auto it = std::sregex_iterator(text.begin(), text.end(), reference); it != std::sregex_iterator(); ++it)
+            CHECK(schema["$defs"].contains((*it)[1].str()));
     }
 }
 

@@ -36,7 +36,8 @@ TEST_CASE("source: every shipped spec parses") {
     REQUIRE(diagnostics.empty());
     const auto& clockify = sources.at("clockify");
     CHECK(clockify.auth.header == "X-Api-Key");
-    const auto& clients = *std::find_if(clockify.resources.begin(), clockify.resources.end(), [](const ResourceSpec& r) { return r.name == "clients"; });
+    const auto& clients =
+        *std::find_if(clockify.resources.begin(), clockify.resources.end(), [](const ResourceSpec& r) { return r.name == "clients"; });
     CHECK(clients.paging.size == 50);
     CHECK(clients.key == std::vector<std::string>{"id"});
     CHECK(clients.columns.front().type == "VARCHAR");
@@ -45,21 +46,29 @@ TEST_CASE("source: every shipped spec parses") {
 
 TEST_CASE("source: mistakes have their place and a hint") {
     const std::string head = "source: s\nconnection: {key: {secret: true}}\n";
-    CHECK(first_mistake(head + "resources:\n  r: {path: /x, colums: {id: text}}\n") == "4 the resource 'r' has no key 'colums' = did you mean 'columns'?");
-    CHECK(first_mistake(head + "resources:\n  r: {path: \"/x/${connection.kee}\", columns: {id: text}}\n") == "4 there is no 'connection.kee' here = did you mean ${connection.key}?");
+    CHECK(first_mistake(head + "resources:\n  r: {path: /x, colums: {id: text}}\n") ==
+          "4 the resource 'r' has no key 'colums' = did you mean 'columns'?");
+    CHECK(first_mistake(head + "resources:\n  r: {path: \"/x/${connection.kee}\", columns: {id: text}}\n") ==
+          "4 there is no 'connection.kee' here = did you mean ${connection.key}?");
     CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: txt}}\n") == "4 `id`: 'txt' is no type = did you mean 'text'?");
-    CHECK(first_mistake(head + "auth: {kind: api_key, value: x}\nresources:\n  r: {path: /x, columns: {id: text}}\n").starts_with("3 an api_key goes in a header"));
-    CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text}, window: {}}\n").starts_with("4 a windowed resource needs"));
-    CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text, n: \"decimal(9,2)\"}, rounded: [id]}\n").starts_with("4 no column with decimals is called 'id'"));
+    CHECK(first_mistake(head + "auth: {kind: api_key, value: x}\nresources:\n  r: {path: /x, columns: {id: text}}\n")
+              .starts_with("3 an api_key goes in a header"));
+    CHECK(
+        first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text}, window: {}}\n").starts_with("4 a windowed resource needs"));
+    CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text, n: \"decimal(9,2)\"}, rounded: [id]}\n")
+              .starts_with("4 no column with decimals is called 'id'"));
     CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text, n: \"decimal(9,2)\"}, rounded: n}\n").empty());
     CHECK(first_mistake("- a\n").starts_with("1 the source must be a mapping"));
 }
 
 TEST_CASE("project: connections, channels and limits") {
-    CHECK(project_mistake("connections:\n  a: {type: clockify, api_key: \"${secret.K}\", workspace_id: 64ab}\nlimits: {writers: 2}\n").empty());
-    CHECK(project_mistake("connections:\n  a: {type: clokify, api_key: x}\n") == "2 no type of connection is called 'clokify' = did you mean 'clockify'?");
+    CHECK(project_mistake("connections:\n  a: {type: clockify, api_key: \"${secret.K}\", workspace_id: 64ab}\nlimits: {writers: 2}\n")
+              .empty());
+    CHECK(project_mistake("connections:\n  a: {type: clokify, api_key: x}\n") ==
+          "2 no type of connection is called 'clokify' = did you mean 'clockify'?");
     CHECK(project_mistake("connections:\n  a: {type: clockify, api_key: x}\n") == "2 the connection 'a' lacks `workspace_id` = ");
-    CHECK(project_mistake("connections:\n  a: {type: postgres, ulr: x}\n") == "2 a connection of type postgres has no field 'ulr' = did you mean 'url'?");
+    CHECK(project_mistake("connections:\n  a: {type: postgres, ulr: x}\n") ==
+          "2 a connection of type postgres has no field 'ulr' = did you mean 'url'?");
     CHECK(project_mistake("connections:\n  a: {type: postgres, url: \"${x}\"}\n").starts_with("2 there is no 'x' here"));
     CHECK(project_mistake("limits: {writers: 0}\n").starts_with("1 a limit of no slots"));
     CHECK(project_mistake("databse: x\n") == "1 millrace.yaml has no key 'databse' = did you mean 'database'?");

@@ -68,7 +68,8 @@ TEST_CASE("yaml: strict where YAML is lax") {
 }
 
 TEST_CASE("yaml: errors of the grammar are said in words") {
-    CHECK(Parsed("a: b: c\n").first() == "1:5 a ':' is not allowed here = text with ': ' in it needs quotes; a new key needs a line of its own");
+    CHECK(Parsed("a: b: c\n").first() ==
+          "1:5 a ':' is not allowed here = text with ': ' in it needs quotes; a new key needs a line of its own");
     CHECK(Parsed("a: [1, 2\n").first().starts_with("1:4 a '[' is not closed"));
     CHECK(Parsed("a: \"x\n").first().starts_with("1:4 a quoted text begins here and is not closed"));
     CHECK(Parsed("a:\n  b: 1\n c: 2\n").first().starts_with("3:2 this line does not fit"));
@@ -79,8 +80,12 @@ TEST_CASE("yaml: what is not text is refused at its place") {
     CHECK(Parsed("a: \xC3\x28\n").first() == "1:4 byte 0xC3 is not UTF-8 = save the file as UTF-8");
     CHECK(Parsed("a: \xED\xA0\x80\n").first().starts_with("1:4 byte 0xED"));
     CHECK(Parsed(std::string("a: 1\nb: x\0y\n", 12)).first().starts_with("2:5 a control character (0x00)"));
-    CHECK(Parsed("\xFF\xFE" "a").first() == "0:0 the file is UTF-16 = save it as UTF-8");
-    CHECK(Parsed("\xEF\xBB\xBF" "a: 1\n").root->find("a") != nullptr);
+    CHECK(Parsed("\xFF\xFE"
+                 "a")
+              .first() == "0:0 the file is UTF-16 = save it as UTF-8");
+    CHECK(Parsed("\xEF\xBB\xBF"
+                 "a: 1\n")
+              .root->find("a") != nullptr);
 }
 
 TEST_CASE("yaml: hostile files end in a clear error within a second") {
@@ -95,7 +100,8 @@ TEST_CASE("yaml: hostile files end in a clear error within a second") {
         for (int i = 0; i < n; ++i) all += text;
         return all;
     };
-    CHECK(timed(std::string(10'000'000, 'a')) == "0:0 the file has 10.0 MB; more than 1.0 MB is not read = split it; data belongs in a file of its own, not in YAML");
+    CHECK(timed(std::string(10'000'000, 'a')) ==
+          "0:0 the file has 10.0 MB; more than 1.0 MB is not read = split it; data belongs in a file of its own, not in YAML");
     CHECK(timed(repeat("[", 900'000)).find("brackets are nested too deeply") != std::string::npos);
     CHECK(timed(repeat("[", 1'000)).find("nested more than 60 levels") != std::string::npos);
     CHECK(timed(repeat("{a: ", 240'000)).find("brackets are nested too deeply") != std::string::npos);
@@ -120,5 +126,10 @@ TEST_CASE("diagnostics: the text shows the line and a caret, the JSON has the fi
                              "     2 |   é: {exract: a.b}\n"
                              "       |       ^~~~~~\n"
                              "       = did you mean 'extract'?\n");
-    CHECK(Json(all[0]) == Json{{"file", "f.yaml"}, {"line", 2}, {"column", 7}, {"severity", "error"}, {"message", "'exract' is no key of a task"}, {"hint", "did you mean 'extract'?"}});
+    CHECK(Json(all[0]) == Json{{"file", "f.yaml"},
+                               {"line", 2},
+                               {"column", 7},
+                               {"severity", "error"},
+                               {"message", "'exract' is no key of a task"},
+                               {"hint", "did you mean 'extract'?"}});
 }

@@ -18,7 +18,8 @@ int main() {
         schedule.dst = {question.at("gap"), question.at("overlap")};
         std::string answer;
         for (const Firing& f : next_firings(schedule, *parse_rfc3339(question.at("after").get<std::string>()), question.at("n").get<int>()))
-            answer += (answer.empty() ? "" : " ") + std::to_string(std::chrono::floor<std::chrono::seconds>(f.at).time_since_epoch().count());
+            answer +=
+                (answer.empty() ? "" : " ") + std::to_string(std::chrono::floor<std::chrono::seconds>(f.at).time_since_epoch().count());
         std::cout << answer << '\n';
     }
 }

@@ -33,8 +33,7 @@ Span span_of(const Request& request, const ClockifySettings& settings) {
         if (!day) throw std::invalid_argument(fmt::format("{}={}: expected a date like 2026-11-20", name, *text));
         return *day;
     };
-    return {Zone(request.parameter("zone").value_or("UTC")), day("from", settings.today - settings.days),
-            day("to", settings.today)};
+    return {Zone(request.parameter("zone").value_or("UTC")), day("from", settings.today - settings.days), day("to", settings.today)};
 }
 
 /// The key by which summaries are merged: user, project, client and tag by name, day.
@@ -64,8 +63,7 @@ Json summary_row(const Workspace& workspace, const SummaryKey& key, std::int64_t
     const Company& company = workspace.company;
     const Person& person = company.people[static_cast<std::size_t>(key.person)];
     const Project* project = key.project < 0 ? nullptr : &company.projects[static_cast<std::size_t>(key.project)];
-    const Client* client =
-        !project || project->client < 0 ? nullptr : &company.clients[static_cast<std::size_t>(project->client)];
+    const Client* client = !project || project->client < 0 ? nullptr : &company.clients[static_cast<std::size_t>(project->client)];
     const Tag* tag = key.tag < 0 ? nullptr : &company.tags[static_cast<std::size_t>(key.tag)];
     return {{"user_id", person.id},
             {"user", person.name},
@@ -152,8 +150,7 @@ Response Sandbox::expected(const Request& request) {
     if (table == "clients") {
         for (const Client& client : company.clients) rows.push_back(client_json(client, workspace));
     } else if (table == "projects") {
-        for (std::size_t at = 0; at < company.projects.size(); ++at)
-            rows.push_back(project_json(workspace, static_cast<int>(at), false));
+        for (std::size_t at = 0; at < company.projects.size(); ++at) rows.push_back(project_json(workspace, static_cast<int>(at), false));
     } else if (table == "users") {
         for (std::size_t at = 0; at < company.people.size(); ++at)
             rows.push_back(person_json(static_cast<int>(at), workspace, Memberships::Workspace));
@@ -168,12 +165,10 @@ Response Sandbox::expected(const Request& request) {
             rows.push_back(summary_row(workspace, key, sums.first, sums.second));
     } else if (table == "entries") {
         const Span span = span_of(request, clockify_->settings());
-        workspace.timesheet.each(span.from(), span.to(), [&](Place, const Entry& entry) {
-            rows.push_back(time_entry_json(entry, workspace, false));
-        });
+        workspace.timesheet.each(span.from(), span.to(),
+                                 [&](Place, const Entry& entry) { rows.push_back(time_entry_json(entry, workspace, false)); });
     } else {
-        throw std::invalid_argument(
-            fmt::format("table={}: expected clients, projects, users, tags, tasks, summary or entries", table));
+        throw std::invalid_argument(fmt::format("table={}: expected clients, projects, users, tags, tasks, summary or entries", table));
     }
     return as_json({{"table", table}, {"workspace", workspace.id}, {"rows", std::move(rows)}});
 }
@@ -200,16 +195,14 @@ Response Sandbox::change(const Request& request) {
                                                       {"delete", Change::Delete},
                                                       {"move", Change::Move}};
     for (const auto& [name, what] : changes) {
-        const double fraction =
-            what == Change::Edit && body.contains("fraction") ? share(body, "fraction") : share(body, name);
+        const double fraction = what == Change::Edit && body.contains("fraction") ? share(body, "fraction") : share(body, name);
         if (fraction <= 0) continue;
         const ChangeCounts counts = sheet.change(what, fraction, seed + static_cast<std::uint64_t>(what) * 1'000'003);
         done[name] = counts.edited + counts.retagged + counts.reassigned + counts.deleted + counts.moved;
     }
     const auto count = [&](const char* name) { return body.value(name, std::uint64_t{0}); };
     if (const auto clients = count("rename_clients")) done["rename_clients"] = workspace.rename_clients(clients, seed);
-    if (const auto projects = count("rename_projects"))
-        done["rename_projects"] = workspace.rename_projects(projects, seed);
+    if (const auto projects = count("rename_projects")) done["rename_projects"] = workspace.rename_projects(projects, seed);
     if (const auto tags = count("rename_tags")) done["rename_tags"] = workspace.rename_tags(tags, seed);
     const auto day = [&](const char* name, Instant otherwise) {
         const auto parsed = parse_date(body.value(name, ""));
@@ -240,10 +233,8 @@ Response Sandbox::settings(const Request& request) {
     const Json body = Json::parse(request.body);
     if (body.contains("rate")) settings_.rate = body["rate"].get<std::uint64_t>();
     if (body.contains("retry_after")) settings_.retry_after = body["retry_after"].get<std::string>();
-    if (body.contains("latency_ms"))
-        settings_.latency = std::chrono::milliseconds(body["latency_ms"].get<std::int64_t>());
-    return as_json(
-        {{"rate", settings_.rate}, {"retry_after", settings_.retry_after}, {"latency_ms", settings_.latency.count()}});
+    if (body.contains("latency_ms")) settings_.latency = std::chrono::milliseconds(body["latency_ms"].get<std::int64_t>());
+    return as_json({{"rate", settings_.rate}, {"retry_after", settings_.retry_after}, {"latency_ms", settings_.latency.count()}});
 }
 
 /// Back to how it began: entries, names, faults, an empty log.

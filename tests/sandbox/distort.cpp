@@ -45,8 +45,7 @@ void edit_records(const Fault& fault, Json& records) {
     if (fault.kind == "wrong_type" || fault.kind == "null_field") {
         const std::string field = fault.text("field", default_field(records[row], fault.kind == "null_field"));
         const auto [holder, name] = holder_of(records[row], field);
-        if (holder->is_object())
-            (*holder)[name] = fault.kind == "null_field" ? Json(nullptr) : Json(fault.text("value", "n/a"));
+        if (holder->is_object()) (*holder)[name] = fault.kind == "null_field" ? Json(nullptr) : Json(fault.text("value", "n/a"));
     } else if (fault.kind == "drop_field") {
         for (Json& record : records) {
             const auto [holder, name] = holder_of(record, fault.text("field", default_field(record, false)));
@@ -56,8 +55,7 @@ void edit_records(const Fault& fault, Json& records) {
         for (Json& record : records) record[fault.text("field", "colour")] = fault.text("value", "blue");
     } else if (fault.kind == "duplicate") {
         Json copy = records.front();
-        if (fault.number("differing", 0))
-            copy[copy.contains("description") ? "description" : "name"] = "duplicate of another kind";
+        if (fault.number("differing", 0)) copy[copy.contains("description") ? "description" : "name"] = "duplicate of another kind";
         records.push_back(std::move(copy));
     } else if (fault.kind == "empty") {
         records = Json::array();
@@ -89,14 +87,10 @@ std::string http_date(std::int64_t seconds_from_now) {
 
 std::string error_body(int status) {
     switch (status) {
-    case 401:
-        return R"({"message":"Api key does not exist","code":4003})";
-    case 403:
-        return R"({"message":"Access Denied","code":403})";
-    case 429:
-        return R"({"message":"Too many requests","code":429})";
-    case 500:
-        return R"({"message":"Internal Server Error","code":500})";
+    case 401: return R"({"message":"Api key does not exist","code":4003})";
+    case 403: return R"({"message":"Access Denied","code":403})";
+    case 429: return R"({"message":"Too many requests","code":429})";
+    case 500: return R"({"message":"Internal Server Error","code":500})";
     default:
         return fmt::format("<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</"
                            "body>\r\n</html>\r\n",

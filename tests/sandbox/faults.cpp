@@ -18,8 +18,7 @@ struct Kind {
 };
 
 constexpr std::array kinds{
-    Kind{"status", "code retry_after",
-         "this status with the service's error body; retry_after: seconds, `date` or `date+SECONDS`"},
+    Kind{"status", "code retry_after", "this status with the service's error body; retry_after: seconds, `date` or `date+SECONDS`"},
     Kind{"refuse", "", "the connection ends without an answer"},
     Kind{"reset", "after", "RST in the middle of the body; after: bytes (default half)"},
     Kind{"close", "after", "the connection ends in the middle of the body, as if it were complete"},
@@ -31,8 +30,7 @@ constexpr std::array kinds{
     Kind{"endless", "", "pages past the end repeat the last full one and say that more follow"},
     Kind{"arrive", "count", "so many new entries (1) at the front before this answer, so that pages shift"},
     Kind{"vanish", "count", "so many entries (1) are deleted at the front before this answer"},
-    Kind{"wrong_type", "field value row",
-         "a field of one record (dotted name, default timeInterval.duration) holds this text (n/a)"},
+    Kind{"wrong_type", "field value row", "a field of one record (dotted name, default timeInterval.duration) holds this text (n/a)"},
     Kind{"null_field", "field row", "a field of one record is null (default _id or id)"},
     Kind{"drop_field", "field", "a field is gone from every record"},
     Kind{"add_field", "field value", "every record has a field more"},
@@ -97,9 +95,8 @@ void set_option(Fault& fault, const Kind& kind, std::string_view name, std::stri
     else {
         const auto known = split(kind.settings, ' ');
         if (std::find(known.begin(), known.end(), name) == known.end()) {
-            throw std::invalid_argument(
-                fmt::format("{} is no setting of the fault {} (it has: {}; every fault has: {})", name, kind.name,
-                            kind.settings.empty() ? "none" : kind.settings, fmt::join(matchers, " ")));
+            throw std::invalid_argument(fmt::format("{} is no setting of the fault {} (it has: {}; every fault has: {})", name, kind.name,
+                                                    kind.settings.empty() ? "none" : kind.settings, fmt::join(matchers, " ")));
         }
         fault.settings.emplace(name, value);
     }
@@ -109,8 +106,7 @@ Fault parse_one(std::string_view text) {
     const std::size_t colon = text.find(':');
     const std::string_view name = trimmed(text.substr(0, colon));
     Fault fault;
-    const bool is_status =
-        name.size() == 3 && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool is_status = name.size() == 3 && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
     fault.kind = is_status ? "status" : name;
     if (is_status) fault.settings["code"] = name;
     const Kind* kind = kind_named(fault.kind);
@@ -126,9 +122,8 @@ Fault parse_one(std::string_view text) {
 }
 
 std::string make_help() {
-    std::string text =
-        "FAULTS is KIND[:name=value,...][;KIND...]; a three-digit KIND is a status (429, 503).\n"
-        "Which requests: path=PART body=PART method=M page=N nth=N from_nth=N every=N times=N p=PROBABILITY (seeded)\n";
+    std::string text = "FAULTS is KIND[:name=value,...][;KIND...]; a three-digit KIND is a status (429, 503).\n"
+                       "Which requests: path=PART body=PART method=M page=N nth=N from_nth=N every=N times=N p=PROBABILITY (seeded)\n";
     for (const Kind& kind : kinds) text += fmt::format("  {:<13} {:<17} {}\n", kind.name, kind.settings, kind.help);
     text += "Example: 429:path=/reports/,nth=3,retry_after=2;reset:page=2,times=1\n";
     return text;
@@ -162,8 +157,7 @@ std::vector<Fault> Faults::meeting(const Subject& subject) {
     std::vector<Fault> found;
     for (std::size_t at = 0; at < faults_.size(); ++at) {
         Fault& fault = faults_[at];
-        if (subject.request.path.find(fault.path) == std::string::npos ||
-            subject.request.body.find(fault.body) == std::string::npos)
+        if (subject.request.path.find(fault.path) == std::string::npos || subject.request.body.find(fault.body) == std::string::npos)
             continue;
         if (!fault.method.empty() && fault.method != subject.request.method) continue;
         if (fault.page && *fault.page != subject.page) continue;

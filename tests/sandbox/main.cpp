@@ -91,8 +91,7 @@ Options options_of(int count, char** arguments) {
                 clockify.days = static_cast<int>(whole(name, value, 36500));
             else if (name == "--today") {
                 const auto day = parse_date(value);
-                if (!day)
-                    throw std::invalid_argument(fmt::format("--today {}: expected a date like 2026-11-20", value));
+                if (!day) throw std::invalid_argument(fmt::format("--today {}: expected a date like 2026-11-20", value));
                 clockify.today = *day;
             } else if (name == "--zone")
                 clockify.zone = value;

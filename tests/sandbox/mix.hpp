@@ -15,9 +15,7 @@ constexpr std::uint64_t mix(std::uint64_t value) {
 
 constexpr std::uint64_t mix(std::uint64_t first, std::uint64_t second) { return mix(mix(first) ^ second); }
 
-constexpr std::uint64_t mix(std::uint64_t first, std::uint64_t second, std::uint64_t third) {
-    return mix(mix(first, second) ^ third);
-}
+constexpr std::uint64_t mix(std::uint64_t first, std::uint64_t second, std::uint64_t third) { return mix(mix(first, second) ^ third); }
 
 /// A number in [0, 1) of `hash`.
 constexpr double fraction_of(std::uint64_t hash) { return static_cast<double>(hash >> 11) * 0x1.0p-53; }

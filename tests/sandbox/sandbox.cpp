@@ -13,9 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-double now_seconds() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
+double now_seconds() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 std::uint64_t number_or(const std::string& text, std::uint64_t otherwise) {
     try {
@@ -44,11 +42,9 @@ Paging paging_of(const Request& request) {
     paging.from = text("dateRangeStart");
     paging.to = text("dateRangeEnd");
     paging.what = fmt::format("{}..{}", paging.from, paging.to);
-    if (body.contains("projects") && body["projects"].is_object())
-        paging.what += body["projects"].value("ids", Json::array()).dump();
+    if (body.contains("projects") && body["projects"].is_object()) paging.what += body["projects"].value("ids", Json::array()).dump();
     if (const auto filter = body.find("detailedFilter"); filter != body.end() && filter->is_object()) {
-        if (filter->contains("page") && (*filter)["page"].is_number_integer())
-            paging.page = (*filter)["page"].get<std::uint64_t>();
+        if (filter->contains("page") && (*filter)["page"].is_number_integer()) paging.page = (*filter)["page"].get<std::uint64_t>();
         if (filter->contains("pageSize") && (*filter)["pageSize"].is_number_integer())
             paging.size = (*filter)["pageSize"].get<std::uint64_t>();
     }
@@ -87,8 +83,7 @@ Response text_response(int status, const std::string& text) {
 } // namespace
 
 Sandbox::Sandbox(SandboxSettings settings)
-    : settings_(std::move(settings)), clockify_(std::make_unique<Clockify>(settings_.clockify)),
-      faults_(settings_.seed) {
+    : settings_(std::move(settings)), clockify_(std::make_unique<Clockify>(settings_.clockify)), faults_(settings_.seed) {
     faults_.set(settings_.faults);
 }
 
@@ -119,9 +114,7 @@ Sandbox::Answer Sandbox::handle(const Request& request) {
 
 Sandbox::Answer Sandbox::serve(const Request& request, LogLine& line) {
     if (!Clockify::owns(request.path))
-        return {text_response(
-                    404, "Nothing is simulated here. Clockify: /api/v1/... and /v1/...; figures: /_sandbox/figures\n"),
-                {}};
+        return {text_response(404, "Nothing is simulated here. Clockify: /api/v1/... and /v1/...; figures: /_sandbox/figures\n"), {}};
     const Paging paging = paging_of(request);
     line.page = paging.page;
     line.what = paging.what;
@@ -189,8 +182,7 @@ void Sandbox::move_entries(const Request& request, const std::vector<Fault>& fau
 
 bool Sandbox::over_rate(const std::string& key) {
     if (settings_.rate == 0) return false;
-    const auto second =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    const auto second = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
     Window& window = windows_[key];
     if (window.second != second) window = {second, 0};
     return ++window.requests > settings_.rate;

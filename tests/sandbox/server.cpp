@@ -32,10 +32,7 @@ std::string percent_decoded(std::string_view text) {
     for (std::size_t at = 0; at < text.size(); ++at) {
         const auto digit = [&](std::size_t where) {
             const char c = where < text.size() ? text[where] : ' ';
-            return c >= '0' && c <= '9'   ? c - '0'
-                   : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                   : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                          : -1;
+            return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
         };
         if (text[at] == '%' && digit(at + 1) >= 0 && digit(at + 2) >= 0) {
             out += static_cast<char>(digit(at + 1) * 16 + digit(at + 2));
@@ -53,8 +50,7 @@ Request understood(http::request<http::string_body>& message) {
     request.target = std::string(message.target());
     const std::size_t mark = request.target.find('?');
     request.path = percent_decoded(std::string_view(request.target).substr(0, mark));
-    std::string_view rest =
-        mark == std::string::npos ? std::string_view() : std::string_view(request.target).substr(mark + 1);
+    std::string_view rest = mark == std::string::npos ? std::string_view() : std::string_view(request.target).substr(mark + 1);
     while (!rest.empty()) {
         const std::string_view part = rest.substr(0, rest.find('&'));
         rest.remove_prefix(std::min(rest.size(), part.size() + 1));
@@ -73,9 +69,9 @@ Request understood(http::request<http::string_body>& message) {
 
 std::string head_of(const Response& response, bool keep_alive) {
     const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
-    std::string head = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {}\r\n",
-                                   response.status, std::string_view(reason.data(), reason.size()), response.type,
-                                   response.body.size(), keep_alive ? "keep-alive" : "close");
+    std::string head = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {}\r\n", response.status,
+                                   std::string_view(reason.data(), reason.size()), response.type, response.body.size(),
+                                   keep_alive ? "keep-alive" : "close");
     for (const auto& [name, value] : response.headers) head += fmt::format("{}: {}\r\n", name, value);
     return head + "\r\n";
 }
@@ -92,11 +88,9 @@ void end_with_reset(tcp::socket& socket) {
     socket.close(ignored);
 }
 
-awaitable<void> send_in_drops(tcp::socket& socket, const std::string& body, std::size_t drop,
-                              std::chrono::milliseconds pause) {
+awaitable<void> send_in_drops(tcp::socket& socket, const std::string& body, std::size_t drop, std::chrono::milliseconds pause) {
     for (std::size_t at = 0; at < body.size(); at += drop) {
-        co_await asio::async_write(socket, asio::buffer(body.data() + at, std::min(drop, body.size() - at)),
-                                   use_awaitable);
+        co_await asio::async_write(socket, asio::buffer(body.data() + at, std::min(drop, body.size() - at)), use_awaitable);
         co_await wait(pause);
     }
 }
@@ -154,8 +148,7 @@ awaitable<void> accept_all(tcp::acceptor& acceptor, Sandbox& sandbox) {
 
 } // namespace
 
-void serve(Sandbox& sandbox, const std::string& address, std::uint16_t port,
-           const std::function<void(std::uint16_t)>& ready) {
+void serve(Sandbox& sandbox, const std::string& address, std::uint16_t port, const std::function<void(std::uint16_t)>& ready) {
     asio::io_context context(1);
     tcp::acceptor acceptor(context, {asio::ip::make_address(address), port});
     asio::signal_set signals(context, SIGTERM, SIGINT);

@@ -37,8 +37,7 @@ Day day_of(CivilDay civil) {
 int weekday(Day day) { return ((day % 7) + 10) % 7; } // 1970-01-01 was a Thursday
 
 Day floor_day(std::int64_t seconds) {
-    return static_cast<Day>(seconds >= 0 ? seconds / seconds_per_day
-                                         : -((seconds_per_day - 1 - seconds) / seconds_per_day));
+    return static_cast<Day>(seconds >= 0 ? seconds / seconds_per_day : -((seconds_per_day - 1 - seconds) / seconds_per_day));
 }
 
 namespace {
@@ -116,8 +115,8 @@ unsigned number(std::string_view digits) {
 
 std::optional<Day> parse_date(std::string_view text) {
     if (!matches(text, "dddd-dd-dd")) return std::nullopt;
-    const date::year_month_day ymd{date::year{static_cast<int>(number(text.substr(0, 4)))},
-                                   date::month{number(text.substr(5, 2))}, date::day{number(text.substr(8, 2))}};
+    const date::year_month_day ymd{date::year{static_cast<int>(number(text.substr(0, 4)))}, date::month{number(text.substr(5, 2))},
+                                   date::day{number(text.substr(8, 2))}};
     if (!ymd.ok()) return std::nullopt;
     return static_cast<Day>(date::sys_days{ymd}.time_since_epoch().count());
 }
@@ -126,8 +125,7 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
     if (!text.empty() && text.back() == 'Z') text.remove_suffix(1);
     const auto day = parse_date(text.substr(0, 10));
     if (!day || text.size() < 19 || !matches(text.substr(10, 9), "Tdd:dd:dd")) return std::nullopt;
-    const unsigned hour = number(text.substr(11, 2)), minute = number(text.substr(14, 2)),
-                   second = number(text.substr(17, 2));
+    const unsigned hour = number(text.substr(11, 2)), minute = number(text.substr(14, 2)), second = number(text.substr(17, 2));
     if (hour > 24 || minute > 59 || second > 59) return std::nullopt;
     bool fraction = false;
     if (text.size() > 19) {

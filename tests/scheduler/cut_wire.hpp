@@ -80,7 +80,8 @@ private:
                 if (!both[i].revents) continue;
                 const auto n = read(both[i].fd, buffer, sizeof buffer);
                 if (n <= 0) return;
-                const bool commit = i == 0 && cut_ != Cut::Never && std::string_view(buffer, static_cast<std::size_t>(n)).find("COMMIT") != std::string_view::npos;
+                const bool commit = i == 0 && cut_ != Cut::Never &&
+                                    std::string_view(buffer, static_cast<std::size_t>(n)).find("COMMIT") != std::string_view::npos;
                 const Cut when = commit ? cut_.exchange(Cut::Never) : Cut::Never;
                 if (when != Cut::Never) ++cuts_;
                 if (when == Cut::BeforeCommit) return;

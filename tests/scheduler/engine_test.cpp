@@ -62,7 +62,8 @@ TEST_CASE("the same idempotency key gives the same run, other values are a confl
     CHECK(life.trigger("chain", "k1").at("id") == first);
     CHECK(life.outcome == TriggerResult::Outcome::Existing);
     CHECK_THROWS_AS(life.trigger("chain", "k1", {{"n", 4}}), Refusal);
-    CHECK_THROWS_WITH(life.trigger("chain", "", {{"n", "x"}, {"m", 1}}), Catch::Contains("no parameter m") && Catch::Contains("of type int"));
+    CHECK_THROWS_WITH(life.trigger("chain", "", {{"n", "x"}, {"m", 1}}),
+                      Catch::Contains("no parameter m") && Catch::Contains("of type int"));
     CHECK_THROWS_AS(life.trigger("nobody"), Refusal);
 }
 
@@ -94,16 +95,25 @@ TEST_CASE("a refusal names what was meant, or what to do") {
     CHECK_THAT(refusal([&] { life.trigger("nobody"); }), Catch::Contains("`millrace flows` lists them"));
     CHECK(refusal([&] { life.run(999); }) == "there is no run 999 - `millrace runs list` shows those that there are");
     CHECK(refusal([&] { life.cancel(999); }) == refusal([&] { life.run(999); }));
-    CHECK(refusal([&] { life.trigger("chain", "", {{"src", "clokify"}}); }) == "parameter src: there is no connection clokify - did you mean clockify?");
-    CHECK_THAT(refusal([&] { life.trigger("chain", "", {{"src", "nope"}}); }), Catch::Contains("no connection nope") && Catch::Contains("connections list"));
-    CHECK_THAT(refusal([&] { life.trigger("chain", "", {{"n", 18446744073709551615u}}); }), Catch::Contains("of type int, which 18446744073709551615 is not"));
+    CHECK(refusal([&] {
+              life.trigger("chain", "", {{"src", "clokify"}});
+          }) == "parameter src: there is no connection clokify - did you mean clockify?");
+    CHECK_THAT(refusal([&] {
+                   life.trigger("chain", "", {{"src", "nope"}});
+               }),
+               Catch::Contains("no connection nope") && Catch::Contains("connections list"));
+    CHECK_THAT(refusal([&] {
+                   life.trigger("chain", "", {{"n", 18446744073709551615u}});
+               }),
+               Catch::Contains("of type int, which 18446744073709551615 is not"));
     CHECK_THAT(refusal([&] { life.trigger("chain", "", {{"src", std::string("a\0b", 3)}}); }), Catch::Contains("holds a NUL character"));
     const auto id = life.trigger("chain", "", {{"src", "warehouse"}}).at("id").get<std::int64_t>();
     CHECK(life.ended(id).at("state") == "completed");
     RerunRequest again;
     again.run_id = id;
     again.from = RerunRequest::From::Failed;
-    CHECK_THAT(refusal([&] { (void)life.wait(life.engine->service().rerun(again)); }), Catch::StartsWith("run " + std::to_string(id) + " is completed: nothing in it failed"));
+    CHECK_THAT(refusal([&] { (void)life.wait(life.engine->service().rerun(again)); }),
+               Catch::StartsWith("run " + std::to_string(id) + " is completed: nothing in it failed"));
     again.from = RerunRequest::From::Start;
     CHECK(life.wait(life.engine->service().rerun(again)).at("rerun_of") == id);
 }
@@ -254,7 +264,8 @@ TEST_CASE("mapped tasks, slots and text that PostgreSQL refuses") {
     CHECK(failing.at("tasks")[1].at("error").at("class") == "permanent");
     CHECK(failing.at("tasks")[2].at("state_name") == "UpstreamFailed");
 
-    const auto again = life.wait(life.engine->service().rerun({failing.at("id"), RerunRequest::From::Failed, "", "rerun"})).at("id").get<std::int64_t>();
+    const auto again =
+        life.wait(life.engine->service().rerun({failing.at("id"), RerunRequest::From::Failed, "", "rerun"})).at("id").get<std::int64_t>();
     const Json rerun = life.ended(again);
     CHECK(rerun.at("rerun_of") == failing.at("id"));
     CHECK(rerun.at("tasks")[0].at("state_name") == "Reused");
@@ -290,7 +301,8 @@ TEST_CASE("the journal survives the loss of its connection") {
     Life life(database.url(), flows());
     pqxx::connection connection(database.url());
     for (int i = 0; i < 3; ++i) {
-        pqxx::nontransaction(connection).exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace' and pid <> pg_backend_pid()");
+        pqxx::nontransaction(connection)
+            .exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace' and pid <> pg_backend_pid()");
         CHECK(life.ended(life.trigger("chain").at("id")).at("state") == "completed");
     }
 }

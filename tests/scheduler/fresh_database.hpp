@@ -12,7 +12,8 @@ namespace millrace::test {
 
 class FreshDatabase {
 public:
-    FreshDatabase() : server_(require_database()), name_("test_" + std::to_string(std::random_device{}()) + std::to_string(std::random_device{}())) {
+    FreshDatabase()
+        : server_(require_database()), name_("test_" + std::to_string(std::random_device{}()) + std::to_string(std::random_device{}())) {
         pqxx::connection connection(server_);
         pqxx::nontransaction(connection).exec("create database " + name_);
         const auto slash = server_.find('/', server_.find("//") + 2), query = server_.find('?');

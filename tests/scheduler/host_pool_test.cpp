@@ -25,7 +25,9 @@ struct Listener final : AttemptListener {
 };
 
 struct Pool {
-    explicit Pool(std::string program = MILLRACE_SOURCE_DIR "/tests/scheduler/fake_host", std::chrono::milliseconds grace = std::chrono::milliseconds(200)) : clock(io) {
+    explicit Pool(std::string program = MILLRACE_SOURCE_DIR "/tests/scheduler/fake_host",
+                  std::chrono::milliseconds grace = std::chrono::milliseconds(200))
+        : clock(io) {
         HostPoolConfig config;
         config.program = std::move(program);
         config.environment = {{"PATH", std::getenv("PATH")}, {"HOME", "/nowhere"}};

@@ -27,7 +27,8 @@ struct Desk {
         work.exec("insert into millrace.plan values (repeat('a', 64), 'f', '{}', now())");
         NodeIdentity node;
         node.id = "n";
-        node.epoch = work.exec1("insert into millrace.node values ('n', gen_random_uuid(), now(), 0, now(), '', 1) returning epoch")[0].c_str();
+        node.epoch =
+            work.exec1("insert into millrace.node values ('n', gen_random_uuid(), now(), 0, now(), '', 1) returning epoch")[0].c_str();
         journal = std::make_unique<PgJournal>(io, wire.empty() ? database.url() : over(wire), node, [this] { ++fenced; });
     }
     [[nodiscard]] std::string over(const std::string& folder) const {
@@ -297,8 +298,10 @@ TEST_CASE("a commit that comes through while it is repeated is ours, not another
     Desk desk(wire.folder());
     pqxx::connection holder(desk.database.url());
     pqxx::nontransaction hold(holder);
-    hold.exec("create function wait_at_commit() returns trigger language plpgsql as 'begin perform pg_advisory_xact_lock_shared(7); return null; end';"
-              "create constraint trigger wait_at_commit after insert on millrace.run deferrable initially deferred for each row execute function wait_at_commit();"
+    hold.exec("create function wait_at_commit() returns trigger language plpgsql as 'begin perform pg_advisory_xact_lock_shared(7); return "
+              "null; end';"
+              "create constraint trigger wait_at_commit after insert on millrace.run deferrable initially deferred for each row execute "
+              "function wait_at_commit();"
               "select pg_advisory_lock(7)");
     wire.cut(CutWire::Cut::DuringCommit);
     desk.journal->submit(desk.new_run(1));
@@ -336,7 +339,8 @@ TEST_CASE("a journal that was taken while its connection was lost writes nothing
     desk.journal->submit(desk.new_run(1));
     desk.until_answered(1);
     (void)desk.asked("update millrace.node set epoch = gen_random_uuid(), journal_seq = 0 returning id");
-    (void)desk.asked("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
+    (void)desk.asked(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
     desk.journal->submit(desk.new_run(2));
     desk.until([&] { return desk.fenced > 0; });
     CHECK(desk.stored() == Ids{1});
@@ -349,7 +353,8 @@ TEST_CASE("history that went back fences the node: its sequence is not the store
         desk.until_answered(static_cast<std::size_t>(id));
     }
     (void)desk.asked("update millrace.node set journal_seq = 1 returning id"); // a fail-over to a standby that lagged
-    (void)desk.asked("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
+    (void)desk.asked(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
     desk.journal->submit(desk.new_run(4));
     desk.until([&] { return desk.fenced > 0; });
     CHECK(desk.stored() == Ids{1, 2, 3});
@@ -359,9 +364,10 @@ TEST_CASE("what the store cannot take now is no refusal: it is tried until it ca
     Desk desk;
     {
         pqxx::connection connection(desk.database.url());
-        pqxx::nontransaction(connection).exec("create function full() returns trigger language plpgsql as $$ begin"
-                                              " raise exception 'no space left on device' using errcode = '53100'; end $$;"
-                                              " create trigger full_disk before insert on millrace.run execute function full()");
+        pqxx::nontransaction(connection)
+            .exec("create function full() returns trigger language plpgsql as $$ begin"
+                  " raise exception 'no space left on device' using errcode = '53100'; end $$;"
+                  " create trigger full_disk before insert on millrace.run execute function full()");
     }
     desk.journal->submit(desk.new_run(1));
     desk.until([&] { return desk.journal->figures().reconnects >= 4; });

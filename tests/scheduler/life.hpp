@@ -140,7 +140,8 @@ struct Life {
         config.limits = {{"one", 1}, {"two", 2}};
         auto own = std::make_unique<InstantHosts>(io, started);
         hosts = own.get();
-        engine = std::make_unique<Engine>(io, clock, config, connections, folders, [this](std::string why) { fatal = std::move(why); }, std::move(own));
+        engine = std::make_unique<Engine>(
+            io, clock, config, connections, folders, [this](std::string why) { fatal = std::move(why); }, std::move(own));
         (void)wait(flag(engine->start()));
         deploy();
     }
@@ -159,8 +160,10 @@ struct Life {
         std::exception_ptr failed;
         asio::co_spawn(io, std::move(work), [&](std::exception_ptr e, T value) {
             failed = e;
-            if (!e) result = std::move(value);
-            else result.emplace();
+            if (!e)
+                result = std::move(value);
+            else
+                result.emplace();
         });
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
         while (!result && std::chrono::steady_clock::now() < deadline) {

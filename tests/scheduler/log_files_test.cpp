@@ -17,11 +17,15 @@ namespace {
 
 class Logs {
 public:
-    Logs() : folder_(std::filesystem::temp_directory_path() / ("millrace-logs-" + std::to_string(getpid()))) { std::filesystem::create_directories(folder_); }
+    Logs() : folder_(std::filesystem::temp_directory_path() / ("millrace-logs-" + std::to_string(getpid()))) {
+        std::filesystem::create_directories(folder_);
+    }
     ~Logs() { std::filesystem::remove_all(folder_); }
 
     void write(const std::string& task, std::int64_t micros, const std::string& text, bool end = false) {
-        line(task, Json({{"at", to_rfc3339(start + std::chrono::microseconds(micros))}, {"level", "out"}, {"text", text}, {"end", end}}).dump() + "\n");
+        line(task,
+             Json({{"at", to_rfc3339(start + std::chrono::microseconds(micros))}, {"level", "out"}, {"text", text}, {"end", end}}).dump() +
+                 "\n");
     }
     void line(const std::string& task, const std::string& text) {
         const auto path = folder_ / (task + ".1.ndjson");
@@ -33,7 +37,8 @@ public:
         std::vector<std::string> out;
         for (std::string after;;) {
             const Json page = read_logs(sources, after, limit, over);
-            for (const auto& item : page.at("items")) out.push_back(item.at("task").get<std::string>() + ":" + item.at("text").get<std::string>());
+            for (const auto& item : page.at("items"))
+                out.push_back(item.at("task").get<std::string>() + ":" + item.at("text").get<std::string>());
             after = page.at("next");
             if (page.at("end") == true) return out;
             REQUIRE(!page.at("items").empty());
@@ -86,7 +91,12 @@ TEST_CASE("a page of a long log costs what it holds") {
     std::string block;
     const Instant start = *parse_rfc3339("2026-11-20T06:00:00Z");
     for (int i = 0; i < 100000; ++i)
-        block += Json({{"at", to_rfc3339(start + std::chrono::microseconds(i * 3))}, {"level", "out"}, {"text", "line " + std::to_string(i)}, {"end", false}}).dump() + "\n";
+        block += Json({{"at", to_rfc3339(start + std::chrono::microseconds(i * 3))},
+                       {"level", "out"},
+                       {"text", "line " + std::to_string(i)},
+                       {"end", false}})
+                     .dump() +
+                 "\n";
     logs.line("a", block);
     const auto began = std::chrono::steady_clock::now();
     const auto all = logs.pages(1000);
@@ -98,5 +108,6 @@ TEST_CASE("a page of a long log costs what it holds") {
 
 TEST_CASE("an `after` that is none is refused") {
     Logs logs;
-    for (const char* after : {"x", "-1", "1.abc", "1.abc:5", "1.abc:5:", "1.abc:5:6x", "99999999999999999999"}) CHECK_THROWS_AS(read_logs(logs.sources, after, 10, true), Refusal);
+    for (const char* after : {"x", "-1", "1.abc", "1.abc:5", "1.abc:5:", "1.abc:5:6x", "99999999999999999999"})
+        CHECK_THROWS_AS(read_logs(logs.sources, after, 10, true), Refusal);
 }

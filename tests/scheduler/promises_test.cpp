@@ -133,10 +133,11 @@ TEST_CASE("the same idempotency key at the same moment is one run, and cancels n
     Life life(database.url(), {plan}, noon);
     std::vector<Json> answers;
     for (int i = 0; i < 2; ++i)
-        asio::co_spawn(life.io, life.engine->service().trigger(Life::request("f", "key")), [&](std::exception_ptr failed, TriggerResult result) {
-            CHECK(!failed);
-            answers.push_back(result.run);
-        });
+        asio::co_spawn(life.io, life.engine->service().trigger(Life::request("f", "key")),
+                       [&](std::exception_ptr failed, TriggerResult result) {
+                           CHECK(!failed);
+                           answers.push_back(result.run);
+                       });
     life.until([&] { return answers.size() == 2; });
     life.settle();
     CHECK(answers[0].at("id") == answers[1].at("id"));
@@ -244,8 +245,9 @@ TEST_CASE("a resumed run waits for its flow's slot when another one has it") {
         id = life.trigger_id("f");
         life.until([&] { return life.hosts->hanging().size() == 1; });
     }
-    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1);"
-                         " update millrace.slot set epoch = (select epoch from millrace.node where id = 'other'), run_id = 7 where key = 'one'");
+    told(database.url(),
+         "insert into millrace.node values ('other', gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1);"
+         " update millrace.slot set epoch = (select epoch from millrace.node where id = 'other'), run_id = 7 where key = 'one'");
     Life life(database.url(), {plan}, noon + 1min);
     for (int i = 0; i < 3; ++i) life.step(1s);
     CHECK(life.hosts->hanging().empty());

@@ -31,7 +31,8 @@ struct Drive {
         std::string out;
         while (const auto d = plan->next()) {
             static const char* const verbs[] = {"start ", "when ", "items ", "stop "};
-            out += (out.empty() ? "" : ", ") + std::string(verbs[static_cast<int>(d->kind)]) + plan->flow().tasks[static_cast<std::size_t>(d->key.task)].name;
+            out += (out.empty() ? "" : ", ") + std::string(verbs[static_cast<int>(d->kind)]) +
+                   plan->flow().tasks[static_cast<std::size_t>(d->key.task)].name;
             if (d->key.item >= 0) out += "[" + std::to_string(d->key.item) + "]";
         }
         return out;
@@ -318,12 +319,14 @@ TEST_CASE("an approval waits for a person, or for its time to end") {
 }
 
 TEST_CASE("a restored run goes on from its rows: lost attempts begin again, uncharged") {
-    const auto flow = std::make_shared<const FlowPlan>(plan_text("a: extract\n b: transform <- a\n c: load <- b\n r: extract retry=2\n w: wait seconds=60"));
+    const auto flow = std::make_shared<const FlowPlan>(
+        plan_text("a: extract\n b: transform <- a\n c: load <- b\n r: extract retry=2\n w: wait seconds=60"));
     std::vector<StoredTaskRun> rows(5);
     for (int i = 0; i < 5; ++i) rows[static_cast<std::size_t>(i)].key = {i, -1};
     rows[0].run.state = State::Completed, rows[0].run.attempts = 1;
     rows[1].run.state = State::Running, rows[1].run.attempts = 1;
-    rows[3].run.state = State::Retrying, rows[3].run.attempts = 1, rows[3].run.charged = 1, rows[3].run.due_at = start + std::chrono::seconds(5);
+    rows[3].run.state = State::Retrying, rows[3].run.attempts = 1, rows[3].run.charged = 1,
+    rows[3].run.due_at = start + std::chrono::seconds(5);
     rows[4].run.state = State::Running, rows[4].run.attempts = 1, rows[4].run.due_at = start + std::chrono::seconds(60);
     Drive d(*flow);
     std::vector<TaskKey> lost;
@@ -367,7 +370,8 @@ TEST_CASE("a wait that goes on after a restart still ends at its timeout") {
     const auto flow = std::make_shared<const FlowPlan>(plan_text("w: wait seconds=600 timeout=60"));
     std::vector<StoredTaskRun> rows(1);
     rows[0].key = {0, -1};
-    rows[0].run.state = State::Running, rows[0].run.attempts = 1, rows[0].run.started_at = start, rows[0].run.due_at = start + std::chrono::seconds(600);
+    rows[0].run.state = State::Running, rows[0].run.attempts = 1, rows[0].run.started_at = start,
+    rows[0].run.due_at = start + std::chrono::seconds(600);
     Drive d(*flow);
     std::vector<TaskKey> lost;
     d.plan->restore(std::move(rows), State::Running, start, start, lost);

@@ -49,13 +49,15 @@ TEST_CASE("the store itself keeps its invariants") {
         work.exec("insert into millrace.plan values (repeat('a', 64), 'f', '{}', now())");
         work.exec("insert into millrace.firing values ('f', 0, '2026-11-20 06:00Z', '', 1)");
     }
-    const std::string task = "insert into millrace.task_run (run_id, task, item, attempts, charged, state_name, state, finished_at) values (1, 0, -1, 0, 0, '', ";
+    const std::string task = "insert into millrace.task_run (run_id, task, item, attempts, charged, state_name, state, finished_at) values "
+                             "(1, 0, -1, 0, 0, '', ";
     refused(task + "'completed', null)");
     refused(task + "'running', now())");
     refused(task + "'done', now())");
     refused("insert into millrace.firing values ('f', 0, '2026-11-20 06:00Z', '', 2)");
-    const std::string run = "insert into millrace.run (id, flow, plan_hash, staging_id, run_key, trigger, state, state_name, params, options, created_at,"
-                            " finished_at, idempotency_key) values (";
+    const std::string run =
+        "insert into millrace.run (id, flow, plan_hash, staging_id, run_key, trigger, state, state_name, params, options, created_at,"
+        " finished_at, idempotency_key) values (";
     const std::string rest = ", 'f', repeat('a', 64), gen_random_uuid(), 'k', 'api', ";
     refused(run + "1" + rest + "'completed', '', '{}', '{}', now(), null, null)");
     {
@@ -81,8 +83,9 @@ T wait(boost::asio::io_context& io, boost::asio::awaitable<T> work) {
 }
 
 void make_nodes(pqxx::connection& connection) {
-    pqxx::nontransaction(connection).exec("insert into millrace.node select id, gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1"
-                                          " from unnest(array['n', 'm']) id");
+    pqxx::nontransaction(connection)
+        .exec("insert into millrace.node select id, gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1"
+              " from unnest(array['n', 'm']) id");
 }
 
 std::string epoch_of(pqxx::connection& connection, const std::string& node) {
@@ -105,10 +108,11 @@ TEST_CASE("claims of a slot at the same moment give it to one of them") {
         int granted = 0;
         for (int run = 1; run <= 8; ++run) {
             std::vector<SlotDemand> demands{{"k", 1}};
-            boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}), [&](std::exception_ptr failed, bool yes) {
-                CHECK(!failed);
-                granted += yes;
-            });
+            boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}),
+                                  [&](std::exception_ptr failed, bool yes) {
+                                      CHECK(!failed);
+                                      granted += yes;
+                                  });
         }
         io.restart();
         io.run();
@@ -125,10 +129,11 @@ TEST_CASE("a live run whose node died is adopted by one node only, even if two w
     pqxx::connection connection(database.url());
     make_nodes(connection);
     const auto first = epoch_of(connection, "n"), second = epoch_of(connection, "m");
-    pqxx::nontransaction(connection).exec("insert into millrace.plan values (repeat('a', 64), 'f', '{}', now());"
-                                          " insert into millrace.run (id, flow, plan_hash, staging_id, run_key, trigger, state, state_name, params, options,"
-                                          " created_at, epoch) values (1, 'f', repeat('a', 64), gen_random_uuid(), 'k', 'api', 'running', '', '{}', '{}', now(),"
-                                          " gen_random_uuid())");
+    pqxx::nontransaction(connection)
+        .exec("insert into millrace.plan values (repeat('a', 64), 'f', '{}', now());"
+              " insert into millrace.run (id, flow, plan_hash, staging_id, run_key, trigger, state, state_name, params, options,"
+              " created_at, epoch) values (1, 'f', repeat('a', 64), gen_random_uuid(), 'k', 'api', 'running', '', '{}', '{}', now(),"
+              " gen_random_uuid())");
     Database pool(database.url(), 1, store_statements());
     Store store(pool);
     boost::asio::io_context io;
@@ -141,7 +146,10 @@ TEST_CASE("a live run whose node died is adopted by one node only, even if two w
     });
     pqxx::connection observer(database.url());
     pqxx::nontransaction look(observer);
-    while (look.exec1("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")[0].as<int>() == 0) io.poll();
+    while (
+        look.exec1("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")[0].as<int>() ==
+        0)
+        io.poll();
     other->commit();
     other.reset();
     io.restart();

@@ -34,7 +34,9 @@ struct MemoryStore {
 [[noreturn]] inline void broken(const std::string& what) { throw std::logic_error("broken invariant: " + what); }
 
 inline void MemoryStore::apply(const RunChanges& c) {
-    const auto name = [&](TaskKey k) { return "run " + std::to_string(c.run_id) + " task " + std::to_string(k.task) + "[" + std::to_string(k.item) + "]"; };
+    const auto name = [&](TaskKey k) {
+        return "run " + std::to_string(c.run_id) + " task " + std::to_string(k.task) + "[" + std::to_string(k.item) + "]";
+    };
     if (c.new_run && !runs.emplace(c.run_id, *c.new_run).second) broken("run inserted twice");
     for (const auto& row : c.task_runs) {
         auto [at, fresh] = tasks.try_emplace({c.run_id, row.key});
@@ -45,7 +47,8 @@ inline void MemoryStore::apply(const RunChanges& c) {
         if (is_final(row.state) != row.finished_at.has_value()) broken(name(row.key) + ": final if and only if finished");
     }
     for (const auto& a : c.begun)
-        if (!attempts.emplace(std::tuple(c.run_id, a.key, a.number), State::Running).second) broken(name(a.key) + ": the same attempt twice");
+        if (!attempts.emplace(std::tuple(c.run_id, a.key, a.number), State::Running).second)
+            broken(name(a.key) + ": the same attempt twice");
     for (const auto& a : c.ended) {
         auto& state = attempts.at({c.run_id, a.key, a.number});
         if (state != State::Running) broken(name(a.key) + ": an attempt ended twice");
@@ -151,9 +154,10 @@ public:
     double chance() { return std::uniform_real_distribution<>(0, 1)(random); }
     /// `action` after `seconds`, unless the daemon dies before.
     void later(double seconds, std::function<void()> action) {
-        clock.call_at(clock.now() + std::chrono::microseconds(static_cast<std::int64_t>(seconds * 1e6)), [this, life = life, action = std::move(action)] {
-            if (life == this->life) action();
-        });
+        clock.call_at(clock.now() + std::chrono::microseconds(static_cast<std::int64_t>(seconds * 1e6)),
+                      [this, life = life, action = std::move(action)] {
+                          if (life == this->life) action();
+                      });
     }
     void trigger(std::shared_ptr<const FlowPlan> plan) {
         RunRow row;
@@ -177,7 +181,8 @@ public:
         return maybe_die(), true;
     }
     void run_to_the_end() {
-        while (step()) {}
+        while (step()) {
+        }
         for (const auto& [id, run] : store.runs)
             if (!is_final(run.state)) broken("run " + std::to_string(id) + " is " + run.state_name + " and nothing happens [stuck]");
         for (const auto& [key, task] : store.tasks)
@@ -277,7 +282,8 @@ inline void FakeHosts::start(AttemptOrder order) {
         if (tasks[i].name == order.task) key.task = static_cast<int>(i);
     if (!order.item.is_null()) key.item = order.item.get<int>();
     const auto at = world_.store.attempts.find({run_id, key, order.attempt});
-    if (at == world_.store.attempts.end() || at->second != State::Running) broken("task " + order.task + " started before its record was durable");
+    if (at == world_.store.attempts.end() || at->second != State::Running)
+        broken("task " + order.task + " started before its record was durable");
     if (world_.store.tasks.at({run_id, key}).row.state == State::Completed) broken("task " + order.task + " runs again after it completed");
     running_.emplace(id, std::move(order));
     const double dice = world_.chance(), seconds = 0.01 + 20 * world_.chance();

@@ -9,7 +9,8 @@ using namespace millrace::test;
 
 namespace {
 
-const char* const columns = R"j([{"_id":"VARCHAR","name":"VARCHAR","duration":"BIGINT","amount":"DECIMAL(38,18)","amounts":"JSON","children":[{
+const char* const columns =
+    R"j([{"_id":"VARCHAR","name":"VARCHAR","duration":"BIGINT","amount":"DECIMAL(38,18)","amounts":"JSON","children":[{
     "_id":"VARCHAR","name":"VARCHAR","clientId":"VARCHAR","clientName":"VARCHAR","duration":"BIGINT","amount":"DECIMAL(38,18)","amounts":"JSON","children":[{
     "_id":"VARCHAR","name":"VARCHAR","duration":"BIGINT","amount":"DECIMAL(38,18)","amounts":"JSON"}]}]}])j";
 
@@ -17,7 +18,10 @@ const char* const columns = R"j([{"_id":"VARCHAR","name":"VARCHAR","duration":"B
 std::string booked(const std::string& groups) {
     const TempFolder run;
     HostProcess host;
-    AttemptOrder report = order_for(run, "report", "transform", {{"sql", std::string("select {'date': date '2026-11-02'} as _window, g.* from (select unnest(from_json('") + groups + "', '" + columns + "')) as g)"}});
+    AttemptOrder report =
+        order_for(run, "report", "transform",
+                  {{"sql", std::string("select {'date': date '2026-11-02'} as _window, g.* from (select unnest(from_json('") + groups +
+                               "', '" + columns + "')) as g)"}});
     const AttemptDone reported = host.attempt(report);
     if (reported.error) FAIL(reported.error->message);
     const YAML::Node flow = YAML::LoadFile(MILLRACE_SOURCE_DIR "/flows/library/clockify_summary.yaml");
@@ -26,7 +30,9 @@ std::string booked(const std::string& groups) {
     const AttemptDone done = host.attempt(rows);
     if (done.error) FAIL(done.error->message);
     std::string out;
-    for (const Json& row : rows_of_dataset(host, done.manifest, "select concat_ws(' ', user_id, project_id, client, tags, cast(duration_decimal as decimal(18,4)), cast(amount_decimal as decimal(18,6))) as line from d order by line"))
+    for (const Json& row : rows_of_dataset(host, done.manifest,
+                                           "select concat_ws(' ', user_id, project_id, client, tags, cast(duration_decimal as "
+                                           "decimal(18,4)), cast(amount_decimal as decimal(18,6))) as line from d order by line"))
         out += row.at("line").get<std::string>() + "\n";
     return out;
 }
@@ -34,13 +40,19 @@ std::string booked(const std::string& groups) {
 } // namespace
 
 TEST_CASE("what a group's children do not account for is booked without a tag, or without a project") {
-    CHECK(booked(R"j([{"_id":"u","duration":7200,"amount":300,"children":[{"_id":"p","name":"P","clientName":"C","duration":5400,"amount":250,"children":[
-        {"_id":"t","name":"T","duration":3600,"amount":200}]}]}])j") == "u    0.5000 0.500000\nu p C  0.5000 0.500000\nu p C T 1.0000 2.000000\n");
+    CHECK(
+        booked(
+            R"j([{"_id":"u","duration":7200,"amount":300,"children":[{"_id":"p","name":"P","clientName":"C","duration":5400,"amount":250,"children":[
+        {"_id":"t","name":"T","duration":3600,"amount":200}]}]}])j") ==
+        "u    0.5000 0.500000\nu p C  0.5000 0.500000\nu p C T 1.0000 2.000000\n");
 }
 
 TEST_CASE("a group without an id, one without children and one that has none to have are the same hours") {
     const std::string want = "u p   1.0000 0.000000\n";
-    CHECK(booked(R"j([{"_id":"u","duration":3600,"children":[{"_id":"p","duration":3600,"children":[{"_id":"","name":"(Without Tag)","duration":3600}]}]}])j") == want);
+    CHECK(
+        booked(
+            R"j([{"_id":"u","duration":3600,"children":[{"_id":"p","duration":3600,"children":[{"_id":"","name":"(Without Tag)","duration":3600}]}]}])j") ==
+        want);
     CHECK(booked(R"j([{"_id":"u","duration":3600,"children":[{"_id":"p","duration":3600,"children":[]}]}])j") == want);
     CHECK(booked(R"j([{"_id":"u","duration":3600,"children":[{"_id":"p","duration":3600}]}])j") == want);
     CHECK(booked(R"j([{"_id":"u","duration":3600}])j") == "u    1.0000 0.000000\n");
@@ -48,10 +60,14 @@ TEST_CASE("a group without an id, one without children and one that has none to 
 }
 
 TEST_CASE("an entry with two tags counts for each, and two tags of one name are one row") {
-    CHECK(booked(R"j([{"_id":"u","duration":3600,"children":[{"_id":"p","duration":3600,"children":[{"_id":"a","name":"A","duration":3600},{"_id":"b","name":"B","duration":3600}]}]}])j") ==
-          "u p  A 1.0000 0.000000\nu p  B 1.0000 0.000000\n");
-    CHECK(booked(R"j([{"_id":"u","duration":3600,"children":[{"_id":"p","duration":3600,"children":[{"_id":"a","name":"A","duration":1801},{"_id":"b","name":"A","duration":1799}]}]}])j") ==
-          "u p  A 1.0000 0.000000\n");
+    CHECK(
+        booked(
+            R"j([{"_id":"u","duration":3600,"children":[{"_id":"p","duration":3600,"children":[{"_id":"a","name":"A","duration":3600},{"_id":"b","name":"B","duration":3600}]}]}])j") ==
+        "u p  A 1.0000 0.000000\nu p  B 1.0000 0.000000\n");
+    CHECK(
+        booked(
+            R"j([{"_id":"u","duration":3600,"children":[{"_id":"p","duration":3600,"children":[{"_id":"a","name":"A","duration":1801},{"_id":"b","name":"A","duration":1799}]}]}])j") ==
+        "u p  A 1.0000 0.000000\n");
 }
 
 TEST_CASE("an amount that is absent stands in amounts, under its type") {

@@ -16,8 +16,12 @@ SourceSpec clockify() {
 AttemptOrder extract_order(const TempFolder& run, const TestServer& server, const std::string& task, const Json& options) {
     AttemptOrder order = order_for(run, task, "extract", options);
     order.source = clockify();
-    order.connections["clockify"] = {{"type", "clockify"},           {"api_key", "secret-key"},           {"workspace_id", "w1"},
-                                     {"url", server.url() + "/api"}, {"reports_url", server.url() + "/reports"}, {"requests_per_second", 1000}};
+    order.connections["clockify"] = {{"type", "clockify"},
+                                     {"api_key", "secret-key"},
+                                     {"workspace_id", "w1"},
+                                     {"url", server.url() + "/api"},
+                                     {"reports_url", server.url() + "/reports"},
+                                     {"requests_per_second", 1000}};
     return order;
 }
 
@@ -38,7 +42,9 @@ TEST_CASE("extract: one request a day, records with their window, exact amounts;
     const TempFolder run;
     TestServer server(summary);
     HostProcess host("extract");
-    AttemptOrder order = extract_order(run, server, "report", {{"connection", "${workspace}"}, {"resource", "summary"}, {"with", {{"from", "${interval.start}"}, {"to", "${interval.end}"}}}});
+    AttemptOrder order = extract_order(
+        run, server, "report",
+        {{"connection", "${workspace}"}, {"resource", "summary"}, {"with", {{"from", "${interval.start}"}, {"to", "${interval.end}"}}}});
     order.context.params = {{"workspace", "clockify"}};
     order.context.interval_start = "2026-11-18T03:00:00Z";
     order.context.interval_end = "2026-11-20T03:00:00Z";
@@ -54,10 +60,12 @@ TEST_CASE("extract: one request a day, records with their window, exact amounts;
         CHECK(body.at("timeZone") == "America/Sao_Paulo");
         CHECK(body.at("dateRangeEnd").get<std::string>().substr(10) == "T23:59:59.999Z");
     }
-    const Json row = rows_of_dataset(host, done.manifest,
-                                     "select name, amount, _window.date as day, children[1].clientName as client, children[1].children[2].amount as nothing, "
-                                     "len(children[1].children) as tags from d")
-                         .at(0);
+    const Json row =
+        rows_of_dataset(
+            host, done.manifest,
+            "select name, amount, _window.date as day, children[1].clientName as client, children[1].children[2].amount as nothing, "
+            "len(children[1].children) as tags from d")
+            .at(0);
     CHECK(row["name"] == "Zoë \"Z\"");
     CHECK(row["amount"] == "40055.555555555555000000");
     CHECK(row["day"] == "2026-11-18");
@@ -80,19 +88,28 @@ TEST_CASE("extract: for_each asks once per item and each record carries its item
     const TempFolder run;
     TestServer server([](const TestRequest& r) {
         const std::string project = Json::parse(r.body).at("projects").at("ids").at(0);
-        return TestAnswer{200, R"({"totals":[{"entriesCount":1}],"timeentries":[{"_id":"e-)" + project + R"(","userId":"u","billable":true,"projectId":")" + project +
-                                   R"(","timeInterval":{"start":"2026-11-19T10:00:00-03:00","end":"2026-11-19T11:00:00-03:00","duration":3600}}]})"};
+        return TestAnswer{
+            200, R"({"totals":[{"entriesCount":1}],"timeentries":[{"_id":"e-)" + project +
+                     R"(","userId":"u","billable":true,"projectId":")" + project +
+                     R"(","timeInterval":{"start":"2026-11-19T10:00:00-03:00","end":"2026-11-19T11:00:00-03:00","duration":3600}}]})"};
     });
     HostProcess host("extract");
-    const AttemptDone projects = host.attempt(order_for(run, "projects", "transform", {{"sql", "select 'p' || i as id, i * 1.5 as factor from range(3) r(i)"}}));
+    const AttemptDone projects =
+        host.attempt(order_for(run, "projects", "transform", {{"sql", "select 'p' || i as id, i * 1.5 as factor from range(3) r(i)"}}));
     AttemptOrder order = extract_order(run, server, "entries",
-                                       {{"connection", "clockify"}, {"resource", "detailed_report"}, {"for_each", {{"task", "projects"}, {"sql", ""}}},
+                                       {{"connection", "clockify"},
+                                        {"resource", "detailed_report"},
+                                        {"for_each", {{"task", "projects"}, {"sql", ""}}},
                                         {"with", {{"project", "${item.id}"}, {"from", "${interval.start}"}, {"to", "${interval.end}"}}}});
     order.inputs = {{"projects", projects.manifest}};
     const AttemptDone done = host.attempt(order);
     if (done.error) FAIL(done.error->message);
     CHECK(done.rows == 3);
-    const Json row = rows_of_dataset(host, done.manifest, "select count(*) filter (_item.id = projectId) as same, sum(_item.factor) as factor, min(timeInterval.start) as at from d").at(0);
+    const Json row =
+        rows_of_dataset(
+            host, done.manifest,
+            "select count(*) filter (_item.id = projectId) as same, sum(_item.factor) as factor, min(timeInterval.start) as at from d")
+            .at(0);
     CHECK(row["same"] == 3);
     CHECK(row["factor"] == "4.5");
     CHECK(row["at"] == "2026-11-19T13:00:00Z");
@@ -102,16 +119,21 @@ TEST_CASE("extract: for_each asks once per item and each record carries its item
 TEST_CASE("extract: records that break the contract fail the task, or are set aside within the limit") {
     const TempFolder run;
     TestServer server([](const TestRequest&) {
-        return TestAnswer{200, R"([{"id":"1","name":"a","workspaceId":"w1","archived":false},{"id":"2","name":"b","workspaceId":"w1","archived":"no"}])",
-                          {{"Content-Type", "application/json"}, {"Last-Page", "true"}}};
+        return TestAnswer{
+            200,
+            R"([{"id":"1","name":"a","workspaceId":"w1","archived":false},{"id":"2","name":"b","workspaceId":"w1","archived":"no"}])",
+            {{"Content-Type", "application/json"}, {"Last-Page", "true"}}};
     });
     HostProcess host("extract");
     const AttemptDone failed = host.attempt(extract_order(run, server, "tags", {{"connection", "clockify"}, {"resource", "tags"}}));
     REQUIRE(failed.error);
     CHECK(failed.error->error_class == "bad_data");
-    CHECK(failed.error->message == "1 of 2 records of tags break its contract: all, page 1, record 2: 'archived' is a text, declared BOOLEAN");
+    CHECK(failed.error->message ==
+          "1 of 2 records of tags break its contract: all, page 1, record 2: 'archived' is a text, declared BOOLEAN");
 
-    AttemptOrder order = extract_order(run, server, "tags2", {{"connection", "clockify"}, {"resource", "tags"}, {"contract", {{"rejects", {{"max", {{"count", 5}}}, {"to", "quarantine"}}}}}});
+    AttemptOrder order = extract_order(
+        run, server, "tags2",
+        {{"connection", "clockify"}, {"resource", "tags"}, {"contract", {{"rejects", {{"max", {{"count", 5}}}, {"to", "quarantine"}}}}}});
     const AttemptDone done = host.attempt(order);
     if (done.error) FAIL(done.error->message);
     CHECK(done.rows == 1);
@@ -125,11 +147,14 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
 TEST_CASE("extract: a contract takes the columns that it names") {
     const TempFolder run;
     TestServer server([](const TestRequest&) {
-        return TestAnswer{200, R"([{"id":"1","name":"a","workspaceId":"w1","archived":false}])", {{"Content-Type", "application/json"}, {"Last-Page", "true"}}};
+        return TestAnswer{200,
+                          R"([{"id":"1","name":"a","workspaceId":"w1","archived":false}])",
+                          {{"Content-Type", "application/json"}, {"Last-Page", "true"}}};
     });
     HostProcess host("extract");
     const Json id{{"name", "id"}, {"type", "VARCHAR"}, {"unique", true}};
-    const AttemptDone done = host.attempt(extract_order(run, server, "tags", {{"connection", "clockify"}, {"resource", "tags"}, {"contract", {{"columns", {id}}}}}));
+    const AttemptDone done = host.attempt(
+        extract_order(run, server, "tags", {{"connection", "clockify"}, {"resource", "tags"}, {"contract", {{"columns", {id}}}}}));
     if (done.error) FAIL(done.error->message);
     CHECK(done.rows == 1);
     CHECK(read_manifest(done.manifest).columns.size() == 1);
@@ -143,7 +168,9 @@ TEST_CASE("extract: mistakes of a flow are told by name") {
         const AttemptDone done = host.attempt(extract_order(run, server, "x", options));
         return done.error ? done.error->message + " / " + done.error->remedy : "";
     };
-    CHECK(message({{"connection", "clockify"}, {"resource", "client"}}) == "the source clockify has no resource 'client' / did you mean 'clients'?");
-    CHECK(message({{"connection", "clockify"}, {"resource", "clients"}, {"with", {{"archivd", true}}}}) == "resource 'clients' takes no parameter 'archivd' / did you mean 'archived'?");
+    CHECK(message({{"connection", "clockify"}, {"resource", "client"}}) ==
+          "the source clockify has no resource 'client' / did you mean 'clients'?");
+    CHECK(message({{"connection", "clockify"}, {"resource", "clients"}, {"with", {{"archivd", true}}}}) ==
+          "resource 'clients' takes no parameter 'archivd' / did you mean 'archived'?");
     CHECK(message({{"connection", "other"}, {"resource", "clients"}}).starts_with("there is no connection 'other'"));
 }

@@ -34,11 +34,14 @@ public:
     explicit HostProcess(const std::string& kind = "sql", const std::vector<std::string>& environment = {}) {
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        const std::string program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "millrace-host", option = "--kind=" + kind;
+        const std::string program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "millrace-host",
+                          option = "--kind=" + kind;
         pid_ = ::fork();
         if (pid_ == 0) {
-            if (ends[1] == 3) ::fcntl(3, F_SETFD, 0);
-            else ::dup2(ends[1], 3);
+            if (ends[1] == 3)
+                ::fcntl(3, F_SETFD, 0);
+            else
+                ::dup2(ends[1], 3);
             for (const std::string& e : environment) ::putenv(const_cast<char*>(e.c_str()));
             ::execl(program.c_str(), "millrace-host", option.c_str(), nullptr);
             ::_exit(127);
@@ -52,7 +55,9 @@ public:
         if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
     }
 
-    void send(const std::string& line) const { REQUIRE(::send(channel_, line.data(), line.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(line.size())); }
+    void send(const std::string& line) const {
+        REQUIRE(::send(channel_, line.data(), line.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(line.size()));
+    }
 
     /// The next message of that type; null when the host ended or nothing came within the time.
     Json receive(const std::string& type, int seconds = 30) {

@@ -30,15 +30,18 @@ InferOrder order(std::vector<InferTask> tasks) {
     return o;
 }
 
-const InferTask entries = source("entries", {{"id", "VARCHAR"}, {"hours", "DECIMAL(9,4)"}, {"at", "TIMESTAMPTZ"}, {"p", "STRUCT(a INTEGER, b VARCHAR[])"}});
+const InferTask entries =
+    source("entries", {{"id", "VARCHAR"}, {"hours", "DECIMAL(9,4)"}, {"at", "TIMESTAMPTZ"}, {"p", "STRUCT(a INTEGER, b VARCHAR[])"}});
 const InferTask projects = source("projects", {{"id", "VARCHAR"}, {"name", "VARCHAR"}});
 
 } // namespace
 
 TEST_CASE("SQL is prepared over empty tables: what it reads and what it gives") {
-    const InferReply reply = infer(order({entries, projects, sql("a", "with projects2 as (select * from Projects) select e.id, e.p.b[1] as first, sum(hours) as h, $run_at as at "
-                                                                      "from entries as e join projects2 p on p.id = e.id where e.at >= $from_day group by all"),
-                                          sql("b", "select a.*, (select count(*) from entries) as n from a")}));
+    const InferReply reply =
+        infer(order({entries, projects,
+                     sql("a", "with projects2 as (select * from Projects) select e.id, e.p.b[1] as first, sum(hours) as h, $run_at as at "
+                              "from entries as e join projects2 p on p.id = e.id where e.at >= $from_day group by all"),
+                     sql("b", "select a.*, (select count(*) from entries) as n from a")}));
     REQUIRE(reply.tasks.size() == 4);
     const InferResult& a = reply.tasks[2];
     CHECK(a.error == "");
@@ -54,9 +57,10 @@ TEST_CASE("SQL is prepared over empty tables: what it reads and what it gives") 
 }
 
 TEST_CASE("mistakes name the nearest thing and their place") {
-    const InferReply reply = infer(order({projects, sql("a", "select nme from projects"), sql("b", "select 1 from project"), sql("c", "select $from_dy as d"),
-                                          sql("d", "select $run_at > from_day from projects"), sql("e", "select id frm projects where"), sql("f", "delete from projects"),
-                                          sql("g", "select * from a; select 2"), sql("self", "select * from self")}));
+    const InferReply reply =
+        infer(order({projects, sql("a", "select nme from projects"), sql("b", "select 1 from project"), sql("c", "select $from_dy as d"),
+                     sql("d", "select $run_at > from_day from projects"), sql("e", "select id frm projects where"),
+                     sql("f", "delete from projects"), sql("g", "select * from a; select 2"), sql("self", "select * from self")}));
     CHECK(reply.tasks[1].error_offset == 7);
     CHECK_THAT(reply.tasks[1].error, Catch::Contains("name"));
     CHECK(reply.tasks[2].error == "there is no task 'project' to read: did you mean 'projects'?");
@@ -69,7 +73,9 @@ TEST_CASE("mistakes name the nearest thing and their place") {
 }
 
 TEST_CASE("beyond a table without a schema only the edges are known") {
-    const InferReply reply = infer(order({source("raw", {}), projects, sql("a", "select x from raw join projects using (id) where y in (select z from projects)"), sql("b", "select * from a")}));
+    const InferReply reply = infer(
+        order({source("raw", {}), projects, sql("a", "select x from raw join projects using (id) where y in (select z from projects)"),
+               sql("b", "select * from a")}));
     CHECK(reply.tasks[2].error == "");
     CHECK_FALSE(reply.tasks[2].schema_known);
     CHECK(reply.tasks[2].reads == std::vector<std::string>{"raw", "projects"});
@@ -78,9 +84,13 @@ TEST_CASE("beyond a table without a schema only the edges are known") {
 }
 
 TEST_CASE("expressions: when, checks over `this`, column rules") {
-    const InferReply reply = infer(order({projects, sql("a", "select id, name from projects",
-                                                        {{"when", "(select count(*) from projects) > 0 and $run_at is not null"}, {"check few", "select * from this where length(name) > 3"}, {"column id", "length(id) > 3"}}),
-                                          sql("b", "select id from projects", {{"column id", "length(idd) > 3"}}), sql("c", "select 1 as x", {{"when", "(select max(n) from a) > 1"}})}));
+    const InferReply reply = infer(order({projects,
+                                          sql("a", "select id, name from projects",
+                                              {{"when", "(select count(*) from projects) > 0 and $run_at is not null"},
+                                               {"check few", "select * from this where length(name) > 3"},
+                                               {"column id", "length(id) > 3"}}),
+                                          sql("b", "select id from projects", {{"column id", "length(idd) > 3"}}),
+                                          sql("c", "select 1 as x", {{"when", "(select max(n) from a) > 1"}})}));
     CHECK(reply.tasks[1].error == "");
     CHECK(reply.tasks[2].expression == "column id");
     CHECK(reply.tasks[2].error_offset == 7);
@@ -90,8 +100,10 @@ TEST_CASE("expressions: when, checks over `this`, column rules") {
 }
 
 TEST_CASE("each text of SQL has its own mistake; further ones of a task come last") {
-    const InferReply reply = infer(order({projects, sql("a", "select idd from projects", {{"when", "(select nme from projects) = 'x'"}}),
-                                          sql("b", "select id from projects", {{"check one", "select * from this where i = 1"}, {"check two", "select * from this where j = 1"}})}));
+    const InferReply reply =
+        infer(order({projects, sql("a", "select idd from projects", {{"when", "(select nme from projects) = 'x'"}}),
+                     sql("b", "select id from projects",
+                         {{"check one", "select * from this where i = 1"}, {"check two", "select * from this where j = 1"}})}));
     REQUIRE(reply.tasks.size() == 5);
     CHECK(reply.tasks[1].expression == "");
     CHECK(reply.tasks[2].expression == "check one");
@@ -103,7 +115,8 @@ TEST_CASE("each text of SQL has its own mistake; further ones of a task come las
 }
 
 TEST_CASE("a condition is a boolean") {
-    const InferReply reply = infer(order({projects, sql("a", "select id from projects", {{"when", "(select count(*) from projects)"}}), sql("b", "select id from projects", {{"column id", "id"}}),
+    const InferReply reply = infer(order({projects, sql("a", "select id from projects", {{"when", "(select count(*) from projects)"}}),
+                                          sql("b", "select id from projects", {{"column id", "id"}}),
                                           sql("c", "select id from projects", {{"when", "$from_day < '2026-01-01'"}})}));
     CHECK_THAT(reply.tasks[1].error, Catch::Contains("of type BIGINT"));
     CHECK_THAT(reply.tasks[2].error, Catch::Contains("of type VARCHAR"));
@@ -111,7 +124,8 @@ TEST_CASE("a condition is a boolean") {
 }
 
 TEST_CASE("a statement with parameters is typed, not computed") {
-    const InferReply reply = infer(order({sql("endless", "with recursive t as (select 1 as a union all select a + 1 from t) select a, $from_day as d from t where $from_day is null; -- forever"),
+    const InferReply reply = infer(order({sql("endless", "with recursive t as (select 1 as a union all select a + 1 from t) select a, "
+                                                         "$from_day as d from t where $from_day is null; -- forever"),
                                           sql("self", "select * from self")}));
     CHECK(reply.tasks[0].error == "");
     REQUIRE(reply.tasks[0].columns.size() == 2);

@@ -13,7 +13,8 @@ namespace millrace::test {
 /// A database of its own for one test.
 class Warehouse {
 public:
-    explicit Warehouse(const std::string& server) : server_(server), name_("load_" + std::to_string(::getpid()) + "_" + std::to_string(++number)) {
+    explicit Warehouse(const std::string& server)
+        : server_(server), name_("load_" + std::to_string(::getpid()) + "_" + std::to_string(++number)) {
         postgres::Session(server_).run("CREATE DATABASE " + name_);
         url = server_;
         url.replace(url.find("/postgres?"), 10, "/" + name_ + "?");
@@ -23,13 +24,18 @@ public:
 
     std::string value(const std::string& sql) const { return postgres::Session(url).value(sql); }
     /// Every row as text, sorted.
-    std::string rows(const std::string& table, const std::string& columns = "*") const { return value("SELECT coalesce(string_agg(r, E'\\n' ORDER BY r), '') FROM (SELECT x::text AS r FROM (SELECT " + columns + " FROM " + table + ") x) y"); }
+    std::string rows(const std::string& table, const std::string& columns = "*") const {
+        return value("SELECT coalesce(string_agg(r, E'\\n' ORDER BY r), '') FROM (SELECT x::text AS r FROM (SELECT " + columns + " FROM " +
+                     table + ") x) y");
+    }
 
     /// Until that many sessions wait for another's lock; false after ten seconds.
     bool has_waiting(int sessions) const {
         postgres::Session session(url);
         for (int i = 0; i < 500; ++i, ::usleep(20000))
-            if (session.run("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").integer(0, 0) == sessions) return true;
+            if (session.run("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+                    .integer(0, 0) == sessions)
+                return true;
         return false;
     }
 
@@ -53,7 +59,11 @@ struct Bench {
 
     AttemptOrder order(const std::string& manifest, Json options) {
         options["connection"] = "warehouse";
-        if (!options.contains("tables")) options["tables"] = Json::array({{{"table", options.value("table", "out.t")}, {"task", "rows"}, {"mode", options.value("mode", "upsert")}, {"key", options.value("key", Json::array({"id"}))}}});
+        if (!options.contains("tables"))
+            options["tables"] = Json::array({{{"table", options.value("table", "out.t")},
+                                              {"task", "rows"},
+                                              {"mode", options.value("mode", "upsert")},
+                                              {"key", options.value("key", Json::array({"id"}))}}});
         AttemptOrder o = order_for(run, "load", "load", options);
         o.inputs = {{"rows", manifest}};
         o.connections = {{"warehouse", {{"type", "postgres"}, {"url", warehouse.url}}}};
@@ -81,7 +91,8 @@ inline std::string counts(const AttemptDone& done) {
     if (done.error) return done.error->error_class + ": " + done.error->message;
     std::string out;
     for (const LoadCounts& c : done.loads)
-        out += (out.empty() ? "" : "; ") + std::to_string(c.inserted) + " " + std::to_string(c.updated) + " " + std::to_string(c.unchanged) + " " + std::to_string(c.deleted) + (c.already_loaded ? " already" : "");
+        out += (out.empty() ? "" : "; ") + std::to_string(c.inserted) + " " + std::to_string(c.updated) + " " +
+               std::to_string(c.unchanged) + " " + std::to_string(c.deleted) + (c.already_loaded ? " already" : "");
     return out;
 }
 

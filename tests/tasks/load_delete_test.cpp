@@ -15,7 +15,10 @@ TEST_CASE("newest_by and delete when: the newest row of a key decides whether it
     Bench b(require_database());
     const std::string columns = "v(id, version, gone)";
     CHECK(counts(b.load("select * from (values (1, 9, false), (2, 9, false), (3, 12, false), (4, 9, false)) " + columns)) == "4 0 0 0");
-    CHECK(counts(b.load("select * from (values (1, 9, false), (1, 10, true), (2, 9, true), (2, 10, false), (3, 11, true), (5, 10, true), (5, 9, false)) " + columns, marked_newest)) == "0 1 0 1");
+    CHECK(counts(b.load("select * from (values (1, 9, false), (1, 10, true), (2, 9, true), (2, 10, false), (3, 11, true), (5, 10, true), "
+                        "(5, 9, false)) " +
+                            columns,
+                        marked_newest)) == "0 1 0 1");
     CHECK(b.warehouse.rows("out.t") == "(2,10,f)\n(3,12,f)\n(4,9,f)");
 }
 
@@ -50,7 +53,8 @@ TEST_CASE("replace keeps the rows that a doubtful or an empty dataset lacks") {
         };
         CHECK(load(b.dataset("select i as id from range(10) r(i) limit 0")) == "0 0 0 0");
         CHECK(load(b.dataset("select i as id from range(10) r(i)")) == "10 0 0 0");
-        CHECK_THAT(load(Bench::with(b.dataset("select 1::bigint as id"), {{"doubts", {"1 slice failed"}}})), Catch::Contains("1 slice failed"));
+        CHECK_THAT(load(Bench::with(b.dataset("select 1::bigint as id"), {{"doubts", {"1 slice failed"}}})),
+                   Catch::Contains("1 slice failed"));
         const std::string empty = b.dataset("select 1::bigint as id where false");
         CHECK_THAT(load(empty), Catch::Contains("all 10 rows"));
         CHECK_THAT(load(empty, {{"max_deletes", {{"percent", 99}}}}), Catch::Contains("all 10 rows"));
@@ -64,7 +68,8 @@ TEST_CASE("the share of deletes is one of the rows that the scope held, whatever
     Bench b(require_database());
     CHECK(counts(b.load("select i as id, 1 as day from range(10) r(i)")) == "10 0 0 0");
     const std::string moved_on = "select i as id, case when i < 10 then 1 else 2 end as day from range(1, 110) r(i)";
-    CHECK_THAT(counts(b.load(moved_on, {{"delete_rule", "missing"}, {"scope", "day = 1"}, {"max_deletes", {{"percent", 9}}}})), Catch::Contains("1 of 10 rows"));
+    CHECK_THAT(counts(b.load(moved_on, {{"delete_rule", "missing"}, {"scope", "day = 1"}, {"max_deletes", {{"percent", 9}}}})),
+               Catch::Contains("1 of 10 rows"));
     CHECK(counts(b.load(moved_on, {{"delete_rule", "missing"}, {"scope", "day = 1"}, {"max_deletes", {{"percent", 10}}}})) == "100 0 9 1");
 }
 
@@ -84,28 +89,36 @@ TEST_CASE("rows that lie outside the scope are written, and told: the dataset ma
 
 TEST_CASE("a scope is compared as it is written: nothing is cut, rounded or moved to another day") {
     Bench b(require_database());
-    Session(b.warehouse.url).run("CREATE SCHEMA out; CREATE TABLE out.t (id int PRIMARY KEY, code varchar(3), fixed char(3), amount numeric(9,2), day date, at timestamptz, local timestamp)");
-    const std::string rows = "select i::int as id, 'abc' as code, 'ab' as fixed, 1.00::decimal(9,2) as amount, date '2026-11-01' as day, timestamptz '2026-11-01 00:00:00+00' as at, timestamp '2026-11-01' as local from range(4) r(i)";
+    Session(b.warehouse.url)
+        .run("CREATE SCHEMA out; CREATE TABLE out.t (id int PRIMARY KEY, code varchar(3), fixed char(3), amount numeric(9,2), day date, at "
+             "timestamptz, local timestamp)");
+    const std::string rows = "select i::int as id, 'abc' as code, 'ab' as fixed, 1.00::decimal(9,2) as amount, date '2026-11-01' as day, "
+                             "timestamptz '2026-11-01 00:00:00+00' as at, timestamp '2026-11-01' as local from range(4) r(i)";
     REQUIRE(counts(b.load(rows)) == "4 0 0 0");
     const auto deleting = [&](const std::string& scope) {
-        AttemptOrder order = b.order(b.dataset(rows + " where i < 2"), {{"delete_rule", "missing"}, {"scope", scope}, {"max_deletes", all_may_go}});
+        AttemptOrder order =
+            b.order(b.dataset(rows + " where i < 2"), {{"delete_rule", "missing"}, {"scope", scope}, {"max_deletes", all_may_go}});
         order.context.timezone = "Asia/Tokyo";
         order.context.interval_start = "2026-10-31T15:00:00Z"; // the first of November there
         order.context.params = {{"names", {"abc", "x"}}, {"n", 1}, {"from", "2026-11-01"}};
         order.context.param_types = {{"names", "list"}, {"n", "int"}, {"from", "date"}};
         return counts(b.host.attempt(order));
     };
-    for (const char* empty : {"code = 'abcd'", "fixed = 'abc'", "amount = 1.004", "amount = 0.999", "day > $interval_start_date", "day < '2026-11-01'", "at > '2026-11-01 09:00:00+09:00'"}) {
+    for (const char* empty : {"code = 'abcd'", "fixed = 'abc'", "amount = 1.004", "amount = 0.999", "day > $interval_start_date",
+                              "day < '2026-11-01'", "at > '2026-11-01 09:00:00+09:00'"}) {
         INFO(empty);
         CHECK(deleting(empty) == "0 0 2 0");
     }
     CHECK_THAT(deleting("day >= $interval_start"), Catch::Contains("scope: day is of type date, and $interval_start is an instant"));
-    CHECK_THAT(deleting("local >= $interval_start"), Catch::Contains("local is of type timestamp without time zone, and $interval_start is an instant"));
-    CHECK_THAT(deleting("code <> $interval_start"), Catch::Contains("code is of type character varying(3), and $interval_start is an instant"));
+    CHECK_THAT(deleting("local >= $interval_start"),
+               Catch::Contains("local is of type timestamp without time zone, and $interval_start is an instant"));
+    CHECK_THAT(deleting("code <> $interval_start"),
+               Catch::Contains("code is of type character varying(3), and $interval_start is an instant"));
     CHECK_THAT(deleting("day >= '2026-10-31 15:00:00+00'"), Catch::Contains("'2026-10-31 15:00:00+00' is no date"));
     CHECK_THAT(deleting("day = 'today'"), Catch::Contains("'today' is no date"));
     CHECK_THAT(deleting("at >= $from"), Catch::Contains("at is of type timestamp with time zone, and $from is a date"));
     CHECK_THAT(deleting("at >= '2026-11-01'"), Catch::Contains("without an offset"));
     CHECK_THAT(deleting("code in ($names)"), Catch::Contains("$names is a list"));
-    CHECK(deleting("day = $interval_start_date and day = $from and at >= $interval_start and code in ('abc') and amount = 1 and fixed = 'ab' and id > $n and local = '2026-11-01'") == "0 0 2 2");
+    CHECK(deleting("day = $interval_start_date and day = $from and at >= $interval_start and code in ('abc') and amount = 1 and fixed = "
+                   "'ab' and id > $n and local = '2026-11-01'") == "0 0 2 2");
 }

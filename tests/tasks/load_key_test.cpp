@@ -10,12 +10,17 @@ namespace {
 /// A dataset with a contract of one key column.
 std::string contracted(Bench& b, const std::string& sql, bool nullable) {
     const Json column = {{"name", "id"}, {"type", "INTEGER"}, {"nullable", nullable}};
-    const AttemptDone done = b.host.attempt(order_for(b.run, "c" + std::to_string(++b.batches), "transform", {{"sql", sql}, {"contract", {{"columns", Json::array({column})}}}}));
+    const AttemptDone done = b.host.attempt(order_for(b.run, "c" + std::to_string(++b.batches), "transform",
+                                                      {{"sql", sql}, {"contract", {{"columns", Json::array({column})}}}}));
     if (done.error) FAIL(done.error->message);
     return done.manifest;
 }
 
-std::string key_of(const Bench& b, const std::string& table) { return b.warehouse.value("SELECT pg_get_indexdef(indexrelid) || CASE WHEN indisprimary THEN ' primary' ELSE '' END FROM pg_index WHERE indrelid = '" + table + "'::regclass"); }
+std::string key_of(const Bench& b, const std::string& table) {
+    return b.warehouse.value(
+        "SELECT pg_get_indexdef(indexrelid) || CASE WHEN indisprimary THEN ' primary' ELSE '' END FROM pg_index WHERE indrelid = '" +
+        table + "'::regclass");
+}
 
 } // namespace
 
@@ -26,13 +31,15 @@ TEST_CASE("the key of a new table is what the contract says, whatever the first 
     CHECK(counts(b.host.attempt(b.order(contracted(b, "select unnest([1, null]) as id", true), Json::object()))) == "1 0 1 0");
     CHECK(counts(b.host.attempt(b.order(contracted(b, "select 1 as id", false), {{"table", "out.strict"}}))) == "1 0 0 0");
     CHECK_THAT(key_of(b, "out.strict"), Catch::EndsWith("primary"));
-    CHECK_THAT(counts(b.load("select unnest([1, null]) as id", {{"table", "out.strict"}})), Catch::Contains("the key column 'id' of the dataset rows holds NULL"));
+    CHECK_THAT(counts(b.load("select unnest([1, null]) as id", {{"table", "out.strict"}})),
+               Catch::Contains("the key column 'id' of the dataset rows holds NULL"));
 }
 
 TEST_CASE("NULL is one key value in a table that was made by hand") {
     Bench b(require_database());
     Session(b.warehouse.url).run("CREATE SCHEMA out; CREATE TABLE out.t (id int UNIQUE, name text)");
-    CHECK_THAT(counts(b.load("select unnest([null, null]::int[]) as id, unnest(['a', 'b']) as name")), Catch::Contains("key (id) = (NULL) twice"));
+    CHECK_THAT(counts(b.load("select unnest([null, null]::int[]) as id, unnest(['a', 'b']) as name")),
+               Catch::Contains("key (id) = (NULL) twice"));
     CHECK(counts(b.load("select unnest([null, 1]) as id, 'a' as name")) == "2 0 0 0");
     CHECK(counts(b.load("select unnest([null, 1]) as id, unnest(['a', 'b']) as name")) == "0 1 1 0");
 }
@@ -45,7 +52,8 @@ TEST_CASE("a key that somebody else writes meanwhile is found by the next attemp
         Session stranger(b.warehouse.url);
         stranger.run("BEGIN; INSERT INTO out.t VALUES (" + std::to_string(b.batches + 100) + ", '" + where + "')");
         HostProcess host;
-        const AttemptOrder order = b.order(b.dataset("select " + std::to_string(b.batches + 100) + " as id, '" + where + "' as name"), Json::object());
+        const AttemptOrder order =
+            b.order(b.dataset("select " + std::to_string(b.batches + 100) + " as id, '" + where + "' as name"), Json::object());
         host.send(to_line("attempt", order));
         REQUIRE(b.warehouse.has_waiting(1));
         stranger.run("COMMIT");
@@ -65,7 +73,8 @@ TEST_CASE("a table that holds a key twice gets both rows updated, and no count i
 TEST_CASE("columns are told when they are added, and never added beside one of other letters") {
     Bench b(require_database());
     CHECK(counts(b.load("select 1 as id, 'a' as username")) == "1 0 0 0");
-    CHECK_THAT(counts(b.load("select 1 as id, 'a' as \"userName\"")), Catch::Contains("out.t has a column 'username', and the dataset has 'userName'"));
+    CHECK_THAT(counts(b.load("select 1 as id, 'a' as \"userName\"")),
+               Catch::Contains("out.t has a column 'username', and the dataset has 'userName'"));
     HostProcess host;
     host.send(to_line("attempt", b.order(b.dataset("select 1 as id, 'a' as username, 2 as age, 3 as size"), Json::object())));
     const Json event = host.receive("event");
@@ -77,8 +86,10 @@ TEST_CASE("columns are told when they are added, and never added beside one of o
 TEST_CASE("a value that PostgreSQL cannot hold is named by its column and row") {
     Bench b(require_database());
     const std::string rows = "select i::int as id, case when i = 17 then 'a' || chr(0) else 'a' end as name, ";
-    CHECK_THAT(counts(b.load(rows + "1 as x from range(30) r(i)")), Catch::Contains("column name of the row with the key (17): a text contains the character NUL"));
-    CHECK_THAT(counts(b.load(R"(select 5 as id, '{"k": ["a\u0000"]}'::json as doc)")), Catch::Contains("column doc of the row with the key (5): a JSON document contains \\u0000"));
+    CHECK_THAT(counts(b.load(rows + "1 as x from range(30) r(i)")),
+               Catch::Contains("column name of the row with the key (17): a text contains the character NUL"));
+    CHECK_THAT(counts(b.load(R"(select 5 as id, '{"k": ["a\u0000"]}'::json as doc)")),
+               Catch::Contains("column doc of the row with the key (5): a JSON document contains \\u0000"));
     CHECK(counts(b.load(R"(select 5 as id, '{"k": "\ud83d\ude00 \\u0000 \\\\ud83d \u0041"}'::json as doc)")) == "1 0 0 0");
     CHECK(b.warehouse.value("SELECT doc->>'k' FROM out.t") == "\xf0\x9f\x98\x80 \\u0000 \\\\ud83d A");
 }
@@ -87,7 +98,8 @@ TEST_CASE("a dataset whose parts are not those of its manifest is not loaded") {
     Bench b(require_database());
     const std::string sql = "select i::int as id from range(7000) r(i)";
     for (int i = 0; i < 2; ++i) { // into a new table, and by hashes
-        CHECK_THAT(counts(b.host.attempt(b.order(Bench::with(b.dataset(sql), {{"rows", 7001}}), Json::object()))), Catch::Contains("hold 7000 rows where its manifest says 7001"));
+        CHECK_THAT(counts(b.host.attempt(b.order(Bench::with(b.dataset(sql), {{"rows", 7001}}), Json::object()))),
+                   Catch::Contains("hold 7000 rows where its manifest says 7001"));
         CHECK_THAT(counts(b.load(sql)), Catch::EndsWith(i == 0 ? "7000 0 0 0" : "0 0 7000 0"));
     }
     const std::string manifest = b.dataset(sql);
@@ -107,9 +119,13 @@ TEST_CASE("a limited run gets a scratch table of its own each time") {
 
 TEST_CASE("a target that outgrows the memory for its hashes is merged all the same") {
     Bench b(require_database());
-    Session(b.warehouse.url).run("CREATE SCHEMA out; CREATE TABLE out.t WITH (autovacuum_enabled = false) AS SELECT i AS id, 1 AS n FROM generate_series(0, 599999) i; ALTER TABLE out.t ADD PRIMARY KEY (id); "
-                                 "UPDATE pg_class SET reltuples = 100000 WHERE oid = 'out.t'::regclass");
-    AttemptOrder order = b.order(b.dataset("select i::int as id, case when i = 7 then 2 else 1 end as n from range(599990, 660000) r(i) union all select 7, 2"), Json::object());
+    Session(b.warehouse.url)
+        .run("CREATE SCHEMA out; CREATE TABLE out.t WITH (autovacuum_enabled = false) AS SELECT i AS id, 1 AS n FROM generate_series(0, "
+             "599999) i; ALTER TABLE out.t ADD PRIMARY KEY (id); "
+             "UPDATE pg_class SET reltuples = 100000 WHERE oid = 'out.t'::regclass");
+    AttemptOrder order = b.order(
+        b.dataset("select i::int as id, case when i = 7 then 2 else 1 end as n from range(599990, 660000) r(i) union all select 7, 2"),
+        Json::object());
     order.memory_bytes = 40 << 20;
     CHECK(counts(b.host.attempt(order)) == "60000 1 10 0");
     order.batch_id += " again";

@@ -25,7 +25,8 @@ TEST_CASE("of two first loads of one table at once, the older one waits and is r
 
 TEST_CASE("an older batch is let in only where nothing that it lacks or holds can undo a newer one") {
     Bench b(require_database());
-    const std::string older = b.dataset("select 1 as id, 'old' as name, 1 as version"), newer = b.dataset("select unnest([1, 2]) as id, 'new' as name, 2 as version");
+    const std::string older = b.dataset("select 1 as id, 'old' as name, 1 as version"),
+                      newer = b.dataset("select unnest([1, 2]) as id, 'new' as name, 2 as version");
     const auto refused = [&](const std::string& table, Json options) {
         options["table"] = table;
         options["max_deletes"] = {{"percent", 100}};

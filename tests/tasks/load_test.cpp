@@ -7,9 +7,12 @@ using postgres::Session;
 
 namespace {
 
-const std::string every_type = "i as id, 'n' || i as name, (i * 1.25)::decimal(12,4) as amount, -i::bigint * 5000000000 as big, i % 3 = 0 as flag, i / 7.0::double as real,"
-                               " date '2026-01-01' + i::int as day, timestamptz '2026-01-01 00:00:00+00' + interval (i) minute as at, timestamp '1969-12-31 23:59:59.5' as local,"
-                               " case when i % 4 = 0 then null else i::smallint end as small, '00112233-4455-6677-8899-aabbccddeeff'::uuid as u, 'a\\x00b'::blob as b, time '10:11:12' as clock, i::float as f";
+const std::string every_type = "i as id, 'n' || i as name, (i * 1.25)::decimal(12,4) as amount, -i::bigint * 5000000000 as big, i % 3 = 0 "
+                               "as flag, i / 7.0::double as real,"
+                               " date '2026-01-01' + i::int as day, timestamptz '2026-01-01 00:00:00+00' + interval (i) minute as at, "
+                               "timestamp '1969-12-31 23:59:59.5' as local,"
+                               " case when i % 4 = 0 then null else i::smallint end as small, '00112233-4455-6677-8899-aabbccddeeff'::uuid "
+                               "as u, 'a\\x00b'::blob as b, time '10:11:12' as clock, i::float as f";
 
 } // namespace
 
@@ -22,8 +25,10 @@ TEST_CASE("upsert: first load, nothing changed, something changed, edited by han
         const std::string sql = "select " + every_type + " from range(" + rows + ") r(i)";
         CHECK(counts(b.load(sql, options)) == rows + " 0 0 0");
         CHECK(b.warehouse.value("SELECT indisprimary FROM pg_index WHERE indrelid = '" + table + "'::regclass") == "t");
-        CHECK(b.warehouse.value("SELECT row(name, amount, big, flag, day, at, local, small, u, b, clock, f, _loaded_at)::text FROM " + table + " WHERE id = 3") ==
-              "(n3,3.7500,-15000000000,t,2026-01-04,\"2026-01-01 00:03:00+00\",\"1969-12-31 23:59:59.5\",3,00112233-4455-6677-8899-aabbccddeeff,\"\\\\x610062\",10:11:12,3,\"2026-11-20 06:00:00+00\")");
+        CHECK(b.warehouse.value("SELECT row(name, amount, big, flag, day, at, local, small, u, b, clock, f, _loaded_at)::text FROM " +
+                                table + " WHERE id = 3") ==
+              "(n3,3.7500,-15000000000,t,2026-01-04,\"2026-01-01 00:03:00+00\",\"1969-12-31 "
+              "23:59:59.5\",3,00112233-4455-6677-8899-aabbccddeeff,\"\\\\x610062\",10:11:12,3,\"2026-11-20 06:00:00+00\")");
         CHECK(b.warehouse.value("SELECT count(*) FROM " + table + " WHERE small IS NULL") == std::to_string(std::stoi(rows) / 4));
 
         b.warehouse.value("SELECT pg_stat_force_next_flush() IS NULL");
@@ -31,18 +36,24 @@ TEST_CASE("upsert: first load, nothing changed, something changed, edited by han
         CHECK(counts(b.load(sql, options)) == "0 0 " + rows + " 0");
         CHECK(b.warehouse.value("SELECT max(xmin::text) || max(ctid::text) FROM " + table) == before);
 
-        b.warehouse.value("WITH x AS (UPDATE " + table + " SET name = 'edited', amount = -amount WHERE id = 7 RETURNING 1), y AS (DELETE FROM " + table + " WHERE id = 8 RETURNING 1) SELECT count(*) FROM x, y");
+        b.warehouse.value("WITH x AS (UPDATE " + table +
+                          " SET name = 'edited', amount = -amount WHERE id = 7 RETURNING 1), y AS (DELETE FROM " + table +
+                          " WHERE id = 8 RETURNING 1) SELECT count(*) FROM x, y");
         CHECK(counts(b.load(sql, options)) == "1 1 " + std::to_string(std::stoi(rows) - 2) + " 0");
         CHECK(b.warehouse.value("SELECT name FROM " + table + " WHERE id = 7") == "n7");
 
-        const std::string changed = "select * replace (case when i % 100 = 5 then 'new' else name end as name) from (select i, " + every_type + " from range(" + rows + ") r(i))";
-        CHECK(counts(b.load("select * exclude (i) from (" + changed + ")", options)) == "0 " + std::to_string(std::stoi(rows) / 100) + " " + std::to_string(std::stoi(rows) / 100 * 99) + " 0");
+        const std::string changed = "select * replace (case when i % 100 = 5 then 'new' else name end as name) from (select i, " +
+                                    every_type + " from range(" + rows + ") r(i))";
+        CHECK(counts(b.load("select * exclude (i) from (" + changed + ")", options)) ==
+              "0 " + std::to_string(std::stoi(rows) / 100) + " " + std::to_string(std::stoi(rows) / 100 * 99) + " 0");
     }
 }
 
 TEST_CASE("every kind of value is recognised as unchanged by its hash") {
     Bench b(require_database());
-    const std::string sql = "select " + every_type + ", (i * 12345678901)::decimal(38,9) as wide, -(i % 10)::decimal(5,1) as short, 0.0::decimal(9,4) as zero, repeat('x', (i % 40)::int) as t from range(6000) r(i)";
+    const std::string sql = "select " + every_type +
+                            ", (i * 12345678901)::decimal(38,9) as wide, -(i % 10)::decimal(5,1) as short, 0.0::decimal(9,4) as zero, "
+                            "repeat('x', (i % 40)::int) as t from range(6000) r(i)";
     CHECK(counts(b.load(sql)) == "6000 0 0 0");
     b.warehouse.value("SELECT 1");
     CHECK(counts(b.load(sql)) == "0 0 6000 0");
@@ -67,14 +78,20 @@ TEST_CASE("a batch is loaded once; the same batch with other content is refused;
 
 TEST_CASE("a key that the dataset holds twice is named, in every way of loading") {
     Bench b(require_database());
-    CHECK_THAT(counts(b.load("select * from (values (1, 'a'), (17, 'b'), (17, 'c')) v(id, name)")), Catch::Contains("key (id) = (17) twice"));
+    CHECK_THAT(counts(b.load("select * from (values (1, 'a'), (17, 'b'), (17, 'c')) v(id, name)")),
+               Catch::Contains("key (id) = (17) twice"));
     CHECK(b.warehouse.value("SELECT to_regclass('out.t') IS NULL") == "t");
     CHECK(counts(b.load("select 1 as id, 'a' as name")) == "1 0 0 0");
-    CHECK_THAT(counts(b.load("select * from (values (1, 'a'), (17, 'b'), (17, 'c')) v(id, name)")), Catch::Contains("key (id) = (17) twice"));
+    CHECK_THAT(counts(b.load("select * from (values (1, 'a'), (17, 'b'), (17, 'c')) v(id, name)")),
+               Catch::Contains("key (id) = (17) twice"));
     CHECK(counts(b.load("select i::int as id, 'a' as name from range(6000) r(i)")) == "5999 0 1 0");
-    CHECK_THAT(counts(b.load("select i::int as id, 'a' as name from range(6000) r(i) union all select 42, 'a'")), Catch::Contains("key (id) = (42) twice"));
-    CHECK_THAT(counts(b.load("select i::int as id, 'a' as name from range(6000) r(i) union all select 9999, 'a' union all select 9999, 'b'")), Catch::Contains("key (id) = (9999) twice"));
-    CHECK(counts(b.load("select * from (values (1, 'old', 1), (1, 'new', 2)) v(id, name, version)", {{"newest_by", "version"}})) == "0 1 0 0");
+    CHECK_THAT(counts(b.load("select i::int as id, 'a' as name from range(6000) r(i) union all select 42, 'a'")),
+               Catch::Contains("key (id) = (42) twice"));
+    CHECK_THAT(
+        counts(b.load("select i::int as id, 'a' as name from range(6000) r(i) union all select 9999, 'a' union all select 9999, 'b'")),
+        Catch::Contains("key (id) = (9999) twice"));
+    CHECK(counts(b.load("select * from (values (1, 'old', 1), (1, 'new', 2)) v(id, name, version)", {{"newest_by", "version"}})) ==
+          "0 1 0 0");
     CHECK(counts(b.load("select 1 as id, 'older' as name, 1 as version", {{"newest_by", "version"}})) == "0 0 1 0");
     CHECK(b.warehouse.value("SELECT name FROM out.t WHERE id = 1") == "new");
 }
@@ -84,7 +101,8 @@ TEST_CASE("insert_new leaves what is there") {
     const Json options = {{"mode", "insert_new"}};
     for (const std::string n : {"10", "7000"}) {
         b.load("select i::int as id, 'first' as name from range(5) r(i)", {{"mode", "replace"}});
-        CHECK(counts(b.load("select i::int as id, 'second' as name from range(" + n + ") r(i)", options)) == std::to_string(std::stoi(n) - 5) + " 0 5 0");
+        CHECK(counts(b.load("select i::int as id, 'second' as name from range(" + n + ") r(i)", options)) ==
+              std::to_string(std::stoi(n) - 5) + " 0 5 0");
         CHECK(b.warehouse.value("SELECT name FROM out.t WHERE id = 3") == "first");
         CHECK(counts(b.load("select i::int as id, 'third' as name from range(" + n + ") r(i)", options)) == "0 0 " + n + " 0");
     }
@@ -104,7 +122,8 @@ TEST_CASE("append replaces the earlier batch of the same interval, and only that
 TEST_CASE("replace: with a key by difference, without one as a whole, and not at all when nothing changed") {
     Bench b(require_database());
     CHECK(counts(b.load("select i as id, 'a' as name from range(10) r(i)", {{"mode", "replace"}})) == "10 0 0 0");
-    CHECK(counts(b.load("select i as id, case when i = 2 then 'b' else 'a' end as name from range(1, 5) r(i)", {{"mode", "replace"}})) == "0 1 3 6");
+    CHECK(counts(b.load("select i as id, case when i = 2 then 'b' else 'a' end as name from range(1, 5) r(i)", {{"mode", "replace"}})) ==
+          "0 1 3 6");
     const Json keyless = {{"mode", "replace"}, {"key", Json::array()}, {"table", "out.k"}};
     CHECK(counts(b.load("select unnest([1, 1, 2]) as x", keyless)) == "3 0 0 0");
     CHECK(counts(b.load("select unnest([2, 1, 1]) as x", keyless)) == "0 0 3 0");
@@ -115,7 +134,9 @@ TEST_CASE("deletes: missing within a scope, marked rows, and their limits") {
     Bench b(require_database());
     const std::string rows = "select i as id, date '2026-01-01' + (i // 10)::int as day, 'p' as name from range(100) r(i)";
     CHECK(counts(b.load(rows)) == "100 0 0 0");
-    Json scoped = {{"delete_rule", "missing"}, {"scope", "day >= $from and \"day\" < $interval_start_date and name in ('p', 'q')"}, {"max_deletes", {{"percent", 50}}}};
+    Json scoped = {{"delete_rule", "missing"},
+                   {"scope", "day >= $from and \"day\" < $interval_start_date and name in ('p', 'q')"},
+                   {"max_deletes", {{"percent", 50}}}};
     AttemptOrder order = b.order(b.dataset("select * from (" + rows + ") where day = '2026-01-03' and id <> 25"), scoped);
     order.context.params = {{"from", "2026-01-03"}};
     order.context.param_types = {{"from", "date"}};
@@ -125,7 +146,8 @@ TEST_CASE("deletes: missing within a scope, marked rows, and their limits") {
     CHECK_THAT(counts(b.load(rows + " limit 50", {{"delete_rule", "missing"}})), Catch::Contains("max_deletes is 10 %"));
     CHECK_THAT(counts(b.load(rows + " limit 0", {{"delete_rule", "missing"}})), Catch::Contains("99 of 99 rows"));
     CHECK(counts(b.load(rows + " limit 0", {{"delete_rule", "none"}})) == "0 0 0 0");
-    CHECK(counts(b.load("select *, id < 3 as gone from (" + rows + ") where id < 5", {{"delete_rule", "gone"}, {"delete_is_sql", true}})) == "0 2 0 3"); // the new column is false where it was NULL
+    CHECK(counts(b.load("select *, id < 3 as gone from (" + rows + ") where id < 5", {{"delete_rule", "gone"}, {"delete_is_sql", true}})) ==
+          "0 2 0 3"); // the new column is false where it was NULL
     CHECK_THAT(counts(b.load(rows, {{"delete_rule", "missing"}, {"scope", "day ~ 3"}})), Catch::Contains("is not understood"));
 }
 
@@ -159,14 +181,18 @@ TEST_CASE("columns: new ones are added, retyped ones are refused, others are lef
 TEST_CASE("a stamped column of the dataset is written with a change but makes none") {
     Bench b(require_database());
     const Json options = {{"stamp", {"import_timestamp"}}};
-    CHECK(counts(b.load("select unnest([1, 2]) as id, 'a' as name, timestamptz '2026-01-01 00:00:00+00' as import_timestamp", options)) == "2 0 0 0");
-    CHECK(counts(b.load("select unnest([1, 2]) as id, unnest(['a', 'b']) as name, timestamptz '2026-02-02 00:00:00+00' as import_timestamp", options)) == "0 1 1 0");
+    CHECK(counts(b.load("select unnest([1, 2]) as id, 'a' as name, timestamptz '2026-01-01 00:00:00+00' as import_timestamp", options)) ==
+          "2 0 0 0");
+    CHECK(counts(b.load("select unnest([1, 2]) as id, unnest(['a', 'b']) as name, timestamptz '2026-02-02 00:00:00+00' as import_timestamp",
+                        options)) == "0 1 1 0");
     CHECK(b.warehouse.rows("out.t", "id, import_timestamp::date") == "(1,2026-01-01)\n(2,2026-02-02)");
 }
 
 TEST_CASE("several tables are one transaction; a limited run loads aside") {
     Bench b(require_database());
-    AttemptOrder order = b.order(b.dataset("select 1 as id"), {{"tables", Json::array({{{"table", "out.a"}, {"task", "rows"}, {"mode", "upsert"}, {"key", {"id"}}}, {{"table", "out.b"}, {"task", "bad"}, {"mode", "upsert"}, {"key", {"id"}}}})}});
+    AttemptOrder order = b.order(b.dataset("select 1 as id"),
+                                 {{"tables", Json::array({{{"table", "out.a"}, {"task", "rows"}, {"mode", "upsert"}, {"key", {"id"}}},
+                                                          {{"table", "out.b"}, {"task", "bad"}, {"mode", "upsert"}, {"key", {"id"}}}})}});
     order.inputs["bad"] = b.dataset("select unnest([1, 1]) as id");
     CHECK_THAT(counts(b.host.attempt(order)), Catch::Contains("twice"));
     CHECK(b.warehouse.value("SELECT to_regclass('out.a') IS NULL") == "t");
@@ -194,7 +220,8 @@ TEST_CASE("text with NUL, a wrong password, no server: errors that say what to d
 TEST_CASE("a host killed at any moment of a load leaves all of it or nothing, and the next attempt completes it") {
     Bench b(require_database());
     const std::string first = b.dataset("select i as id, 'a' || i as name, i * 2 as n from range(30000) r(i)");
-    const std::string second = b.dataset("select i as id, case when i % 3 = 0 then 'changed' else 'a' || i end as name, i * 2 as n from range(1000, 33000) r(i)");
+    const std::string second =
+        b.dataset("select i as id, case when i % 3 = 0 then 'changed' else 'a' || i end as name, i * 2 as n from range(1000, 33000) r(i)");
     const Json options = {{"delete_rule", "missing"}, {"max_deletes", {{"percent", 100}}}};
     CHECK(counts(b.host.attempt(b.order(first, options))) == "30000 0 0 0");
     CHECK(counts(b.host.attempt(b.order(second, options))) == "3000 9666 19334 1000");

@@ -17,7 +17,9 @@ struct Fixture {
     /// A slice with one part of these (id, v) rows.
     void slice(const std::string& extracted_at, const std::string& values, std::optional<std::size_t> item = {}) {
         const std::string file = "part-" + std::to_string(slices.size()) + ".parquet";
-        const auto rows = db.query("COPY (SELECT * FROM (VALUES " + values + ") v(id, v)) TO '" + folder + "/" + file + "' (FORMAT parquet)").rows_changed();
+        const auto rows =
+            db.query("COPY (SELECT * FROM (VALUES " + values + ") v(id, v)) TO '" + folder + "/" + file + "' (FORMAT parquet)")
+                .rows_changed();
         SliceManifest m;
         m.extracted_at = extracted_at;
         m.records = rows;
@@ -29,7 +31,9 @@ struct Fixture {
     std::string rows(const SettledParts& settled) {
         std::string files;
         for (const ManifestPart& p : settled.parts) files += (files.empty() ? "'" : ", '") + folder + "/" + p.file + "'";
-        return db.query("SELECT string_agg(coalesce(id, 'NULL') || v, ' ' ORDER BY id NULLS FIRST, v) FROM read_parquet([" + files + "])").single_value().get<std::string>();
+        return db.query("SELECT string_agg(coalesce(id, 'NULL') || v, ' ' ORDER BY id NULLS FIRST, v) FROM read_parquet([" + files + "])")
+            .single_value()
+            .get<std::string>();
     }
 
     std::string folder;

@@ -16,13 +16,17 @@ std::string text_of(const std::vector<Json>& log, const std::string& level) {
 TEST_CASE("a command's output becomes the log, its environment is what is declared") {
     const TempFolder run;
     HostProcess host("run");
-    AttemptOrder order = order_for(run, "c", "run", {{"command", "echo hi $who; echo oops >&2; printf 'no newline'; env | cut -d= -f1 | sort | tr '\\n' ' '"}, {"env", {{"KIND", "${who}!"}}}});
+    AttemptOrder order =
+        order_for(run, "c", "run",
+                  {{"command", "echo hi $who; echo oops >&2; printf 'no newline'; env | cut -d= -f1 | sort | tr '\\n' ' '"},
+                   {"env", {{"KIND", "${who}!"}}}});
     order.context.params = {{"who", "wor ld; rm -rf /"}};
     const AttemptDone done = host.attempt(order);
     CHECK(done.outcome == "completed");
     CHECK_THAT(text_of(log_of(order), "out"), Catch::StartsWith("hi wor ld; rm -rf /|no newline"));
     CHECK(text_of(log_of(order), "err") == "oops|");
-    CHECK_THAT(text_of(log_of(order), "out"), Catch::Contains("KIND") && Catch::Contains("MILLRACE_RUN_ID") && !Catch::Contains("MILLRACE_DUCKDB") && !Catch::Contains("USER"));
+    CHECK_THAT(text_of(log_of(order), "out"), Catch::Contains("KIND") && Catch::Contains("MILLRACE_RUN_ID") &&
+                                                  !Catch::Contains("MILLRACE_DUCKDB") && !Catch::Contains("USER"));
 }
 
 TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
@@ -32,13 +36,16 @@ TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
     const AttemptDone failed = host.attempt(order_for(run, "b", "run", {{"argv", {"/bin/sh", "-c", "exit 3"}}}));
     CHECK(failed.error->message == "the command ended with exit code 3");
     CHECK(host.attempt(order_for(run, "c", "run", {{"command", "kill -9 $$"}})).error->error_class == "crashed");
-    CHECK_THAT(host.attempt(order_for(run, "d", "run", {{"argv", {"no-such-program"}}})).error->message, Catch::Contains("cannot be started"));
+    CHECK_THAT(host.attempt(order_for(run, "d", "run", {{"argv", {"no-such-program"}}})).error->message,
+               Catch::Contains("cannot be started"));
 }
 
 TEST_CASE("a command that failed says why: the last lines of what it complained of, else of what it said") {
     const TempFolder run;
     HostProcess host("run");
-    const auto message = [&](const std::string& command) { return host.attempt(order_for(run, "f", "run", {{"command", command}})).error->message; };
+    const auto message = [&](const std::string& command) {
+        return host.attempt(order_for(run, "f", "run", {{"command", command}})).error->message;
+    };
     CHECK(message("seq 9; seq 1 7 >&2; exit 3") == "the command ended with exit code 3: 3 | 4 | 5 | 6 | 7");
     CHECK(message("echo 'no such\ttable'; exit 1") == "the command ended with exit code 1: no such table");
     CHECK(message("echo bye >&2; kill -9 $$") == "the command was killed by signal 9 (Killed): bye");
@@ -53,36 +60,50 @@ TEST_CASE("the output file becomes a dataset under the contract") {
     const TempFolder run;
     HostProcess host("run");
     const Json contract = {{"columns", {{{"name", "id"}, {"type", "BIGINT"}}, {{"name", "amount"}, {"type", "DECIMAL(12,2)"}}}}};
-    const AttemptDone csv = host.attempt(order_for(run, "csv", "run", {{"command", "printf 'id,amount\\n1,2.50\\n2,3\\n' > $MILLRACE_OUTPUT"}, {"output", "csv"}, {"contract", contract}}));
+    const AttemptDone csv = host.attempt(
+        order_for(run, "csv", "run",
+                  {{"command", "printf 'id,amount\\n1,2.50\\n2,3\\n' > $MILLRACE_OUTPUT"}, {"output", "csv"}, {"contract", contract}}));
     if (csv.error) FAIL(csv.error->message);
     CHECK(rows_of_dataset(host, csv.manifest).at(0) == Json({{"id", 1}, {"amount", "2.50"}}));
-    const AttemptDone json = host.attempt(order_for(run, "json", "run", {{"command", "echo '[{\"id\": 1, \"amount\": 0.1}]' > $MILLRACE_OUTPUT"}, {"output", "json"}, {"contract", contract}}));
+    const AttemptDone json = host.attempt(
+        order_for(run, "json", "run",
+                  {{"command", "echo '[{\"id\": 1, \"amount\": 0.1}]' > $MILLRACE_OUTPUT"}, {"output", "json"}, {"contract", contract}}));
     if (json.error) FAIL(json.error->message);
     CHECK(rows_of_dataset(host, json.manifest).at(0)["amount"] == "0.10");
-    const AttemptDone bad = host.attempt(order_for(run, "bad", "run", {{"command", "echo '[{\"id\": 1.5, \"amount\": 0.1}]' > $MILLRACE_OUTPUT"}, {"output", "json"}, {"contract", contract}}));
+    const AttemptDone bad = host.attempt(
+        order_for(run, "bad", "run",
+                  {{"command", "echo '[{\"id\": 1.5, \"amount\": 0.1}]' > $MILLRACE_OUTPUT"}, {"output", "json"}, {"contract", contract}}));
     CHECK_THAT(bad.error->message, Catch::Contains("id: '1.5' does not fit BIGINT"));
     AttemptOrder copy = order_for(run, "copy", "run", {{"command", "cp $MILLRACE_INPUT_csv $MILLRACE_OUTPUT"}, {"output", "parquet"}});
     copy.inputs = {{"csv", csv.manifest}};
     const AttemptDone parquet = host.attempt(copy);
     if (parquet.error) FAIL(parquet.error->message);
     CHECK(parquet.rows == 2);
-    CHECK_THAT(host.attempt(order_for(run, "none", "run", {{"command", "true"}, {"output", "csv"}})).error->message, Catch::Contains("wrote no output"));
+    CHECK_THAT(host.attempt(order_for(run, "none", "run", {{"command", "true"}, {"output", "csv"}})).error->message,
+               Catch::Contains("wrote no output"));
 }
 
 TEST_CASE("a command's JSON is taken as it is written, and nothing of it is dropped") {
     const TempFolder run;
     HostProcess host("run");
-    const auto column = [](const char* name, const char* type, bool nullable) { return Json{{"name", name}, {"type", type}, {"nullable", nullable}}; };
-    const Json columns = Json::array({column("id", "BIGINT", false), column("amount", "DECIMAL(38,19)", true), column("big", "HUGEINT", true), column("name", "VARCHAR", true), column("ok", "BOOLEAN", true),
-                                      column("real", "DOUBLE", true), column("parts", "STRUCT(amount DECIMAL(38,19), tags VARCHAR[])", true), column("doc", "JSON", true)});
+    const auto column = [](const char* name, const char* type, bool nullable) {
+        return Json{{"name", name}, {"type", type}, {"nullable", nullable}};
+    };
+    const Json columns =
+        Json::array({column("id", "BIGINT", false), column("amount", "DECIMAL(38,19)", true), column("big", "HUGEINT", true),
+                     column("name", "VARCHAR", true), column("ok", "BOOLEAN", true), column("real", "DOUBLE", true),
+                     column("parts", "STRUCT(amount DECIMAL(38,19), tags VARCHAR[])", true), column("doc", "JSON", true)});
     int number = 0;
     const auto output = [&](const std::string& text) {
-        AttemptOrder order = order_for(run, "json" + std::to_string(++number), "run", {{"argv", {"/bin/sh", "-c", "cp \"$FROM\" \"$MILLRACE_OUTPUT\""}}, {"output", "json"}, {"contract", {{"columns", columns}}}});
+        AttemptOrder order = order_for(
+            run, "json" + std::to_string(++number), "run",
+            {{"argv", {"/bin/sh", "-c", "cp \"$FROM\" \"$MILLRACE_OUTPUT\""}}, {"output", "json"}, {"contract", {{"columns", columns}}}});
         std::ofstream(run.path + "/from" + std::to_string(number)) << text;
         order.options["env"] = {{"FROM", run.path + "/from" + std::to_string(number)}};
         return host.attempt(order);
     };
-    const std::string record = R"({"id": 9007199254740993, "amount": 0.1234567890123456789, "big": 170141183460469231731687303, "name": "Zo\u00eb", "ok": true, "real": 1.5e-7,
+    const std::string record =
+        R"({"id": 9007199254740993, "amount": 0.1234567890123456789, "big": 170141183460469231731687303, "name": "Zo\u00eb", "ok": true, "real": 1.5e-7,
                                    "parts": {"amount": 0.1234567890123456789, "tags": ["a"]}, "doc": {"x": 0.1234567890123456789}})";
     const AttemptDone done = output("[" + record + R"(, {"id": 2, "amount": "1e-07", "name": null}, {"id": 3, "amount": 1e-07}])");
     REQUIRE(done.error);
@@ -110,7 +131,8 @@ TEST_CASE("a command's JSON is taken as it is written, and nothing of it is drop
     CHECK(output("\n").rows == 0);
     CHECK(output("[]").rows == 0);
     CHECK(output(record + "\n{\n\"id\": 7\n}").rows == 2);
-    CHECK_THAT(output(R"([{"id": 1}, {"id": 2, "nmae": "x"}])").error->message, Catch::StartsWith("record 2 of the command's output has the member 'nmae', which `columns` lacks"));
+    CHECK_THAT(output(R"([{"id": 1}, {"id": 2, "nmae": "x"}])").error->message,
+               Catch::StartsWith("record 2 of the command's output has the member 'nmae', which `columns` lacks"));
     CHECK_THAT(output(R"([{"id": 1, "parts": {"amont": 1}}])").error->message, Catch::Contains("'parts.amont'"));
     CHECK_THAT(output(R"([{"id": 1, "name": {"x": 1}}])").error->message, Catch::Contains("'name' is a object"));
     CHECK_THAT(output(R"([{"id": 1}, {"id": )").error->message, Catch::Contains("is no JSON"));
@@ -141,10 +163,13 @@ TEST_CASE("an input of very many files reaches the command as one") {
 TEST_CASE("a log takes any bytes") {
     const TempFolder run;
     HostProcess host("run");
-    const AttemptOrder order = order_for(run, "a", "run", {{"command", "printf 'a\\0b\\377c\\n'; head -c 200000 /dev/zero | tr '\\0' x; echo; seq 1 20000"}});
+    const AttemptOrder order =
+        order_for(run, "a", "run", {{"command", "printf 'a\\0b\\377c\\n'; head -c 200000 /dev/zero | tr '\\0' x; echo; seq 1 20000"}});
     CHECK(host.attempt(order).outcome == "completed");
     const auto log = log_of(order);
-    CHECK(log.at(0)["text"] == "a\xEF\xBF\xBD" "b\xEF\xBF\xBD" "c");
+    CHECK(log.at(0)["text"] == "a\xEF\xBF\xBD"
+                               "b\xEF\xBF\xBD"
+                               "c");
     CHECK(log.size() > 20000);
     CHECK(log.at(log.size() - 2)["text"] == "20000");
     CHECK(log.back()["end"] == true);
@@ -167,8 +192,12 @@ std::vector<std::string> left_of(const TempFolder& run) {
 
 /// A tree with every way out: the background, a lost parent, a session of its own, a deaf ear for SIGTERM.
 AttemptOrder tree_of(const TempFolder& run, const std::string& end) {
-    return order_for(run, "tree", "run", {{"command", "sleep 1000 & (sleep 1001 & sleep 1002) & setsid sleep 1003 & setsid sh -c 'sleep 1005 & exit' & trap '' TERM; sleep 1006 & " + end},
-                                          {"env", {{"TREE", run.path}}}});
+    return order_for(
+        run, "tree", "run",
+        {{"command",
+          "sleep 1000 & (sleep 1001 & sleep 1002) & setsid sleep 1003 & setsid sh -c 'sleep 1005 & exit' & trap '' TERM; sleep 1006 & " +
+              end},
+         {"env", {{"TREE", run.path}}}});
 }
 
 bool soon(const std::function<bool()>& condition, int seconds = 20) {

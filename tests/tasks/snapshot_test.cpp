@@ -34,7 +34,10 @@ TestAnswer entry_of(const TestRequest& r) {
 
 struct Fixture {
     AttemptOrder entries(const std::string& task, const std::string& projects, const Json& more = Json::object()) {
-        Json options{{"connection", "shop"}, {"resource", "entries"}, {"for_each", {{"task", "projects"}, {"sql", ""}}}, {"with", {{"project", "${item.id}"}}}};
+        Json options{{"connection", "shop"},
+                     {"resource", "entries"},
+                     {"for_each", {{"task", "projects"}, {"sql", ""}}},
+                     {"with", {{"project", "${item.id}"}}}};
         options.update(more);
         AttemptOrder order = order_for(run, task, "extract", options);
         order.inputs = {{"projects", projects}};
@@ -91,7 +94,8 @@ TEST_CASE_METHOD(Fixture, "a failed slice makes an extract doubtful, and all tha
 TEST_CASE_METHOD(Fixture, "rejected records count through the contract of their extract, and stay in its quarantine") {
     const std::string projects = dataset("projects", "select 'p' || i as id from range(2, 4) r(i)");
     const Json column_id = {{"name", "id"}, {"type", "VARCHAR"}};
-    const Json columns = Json::array({column_id, {{"name", "n"}, {"type", "INTEGER"}, {"check", "n < 100"}}, {{"name", "_item"}, {"type", "STRUCT(id VARCHAR)"}}});
+    const Json columns = Json::array(
+        {column_id, {{"name", "n"}, {"type", "INTEGER"}, {"check", "n < 100"}}, {{"name", "_item"}, {"type", "STRUCT(id VARCHAR)"}}});
     const Json rejects = {{"max", {{"count", 2}}}, {"to", "quarantine"}};
     const AttemptDone done = host.attempt(entries("entries", projects, {{"contract", {{"columns", columns}, {"rejects", rejects}}}}));
     const Manifest m = read(done);
@@ -108,7 +112,8 @@ TEST_CASE_METHOD(Fixture, "rejected records count through the contract of their 
     CHECK(why[0]["_why"] == "'n' is a text, declared INTEGER");
     CHECK(why[1]["_why"] == "n: '200' breaks check (n < 100)");
 
-    const AttemptDone beyond = host.attempt(entries("more", projects, {{"contract", {{"columns", columns}, {"rejects", {{"max", {{"count", 1}}}, {"to", "quarantine"}}}}}}));
+    const AttemptDone beyond = host.attempt(
+        entries("more", projects, {{"contract", {{"columns", columns}, {"rejects", {{"max", {{"count", 1}}}, {"to", "quarantine"}}}}}}));
     REQUIRE(beyond.error);
     CHECK_THAT(beyond.error->message, Catch::StartsWith("2 of 4 rows break the contract, at most 1 are allowed"));
 }
@@ -131,8 +136,13 @@ TEST_CASE_METHOD(Fixture, "items that may be missing leave records out; a row li
 TEST_CASE_METHOD(Fixture, "delete: missing takes a narrowed dataset with a scope, a doubtful one never") {
     const std::string url = require_database(), schema = "snapshot_" + std::to_string(::getpid());
     const auto load = [&](const std::string& manifest, const std::string& batch, const std::string& scope) {
-        AttemptOrder order = order_for(run, "load", "load", {{"connection", "warehouse"}, {"delete_rule", "missing"}, {"scope", scope}, {"max_deletes", {{"percent", 100}}},
-                                                             {"tables", Json::array({{{"table", schema + ".t"}, {"task", "rows"}, {"mode", "upsert"}, {"key", {"id"}}}})}});
+        AttemptOrder order =
+            order_for(run, "load", "load",
+                      {{"connection", "warehouse"},
+                       {"delete_rule", "missing"},
+                       {"scope", scope},
+                       {"max_deletes", {{"percent", 100}}},
+                       {"tables", Json::array({{{"table", schema + ".t"}, {"task", "rows"}, {"mode", "upsert"}, {"key", {"id"}}}})}});
         order.inputs = {{"rows", manifest}};
         order.connections = {{"warehouse", {{"type", "postgres"}, {"url", url}}}};
         order.batch_id = batch;

@@ -6,8 +6,8 @@ using namespace millrace::test;
 
 namespace {
 
-AttemptDone transform(HostProcess& host, const TempFolder& run, const std::string& task, const std::string& sql, const Json& contract = Json::object(),
-                      const std::map<std::string, std::string>& inputs = {}) {
+AttemptDone transform(HostProcess& host, const TempFolder& run, const std::string& task, const std::string& sql,
+                      const Json& contract = Json::object(), const std::map<std::string, std::string>& inputs = {}) {
     AttemptOrder order = order_for(run, task, "transform", {{"sql", sql}, {"contract", contract}});
     order.inputs = inputs;
     return host.attempt(order);
@@ -28,7 +28,9 @@ TEST_CASE("a transform reads upstream datasets, binds the run's values and write
     const AttemptDone first = transform(host, run, "a", "select i, 'x' || i as t from range(5) r(i)");
     REQUIRE(first.outcome == "completed");
     CHECK(first.rows == 5);
-    AttemptOrder order = order_for(run, "b", "transform", {{"sql", "select sum(i) as s, $run_at as at, $interval_start_date as day, $from as f, $n + 1 as n from a -- the end"}});
+    AttemptOrder order =
+        order_for(run, "b", "transform",
+                  {{"sql", "select sum(i) as s, $run_at as at, $interval_start_date as day, $from as f, $n + 1 as n from a -- the end"}});
     order.inputs = {{"a", first.manifest}};
     order.context.params = {{"from", "2026-01-02"}, {"n", 41}};
     order.context.param_types = {{"from", "date"}, {"n", "int"}};
@@ -61,19 +63,24 @@ TEST_CASE("an empty dataset keeps its columns") {
 TEST_CASE("a contract casts exactly; what does not fit is rejected with its reason, and counted") {
     const TempFolder run;
     HostProcess host;
-    const std::string sql = "select * from (values (1, '1.50', 'a', 10.25, '2026-01-01'), (2, 'abc', 'b', 1, '2026-01-01'), (3, '1.23456', 'c', 2, '2026-01-01'),"
-                            " (4, '7', null, 3, '2026-01-01'), (5, '8', 'e', -1, '2026-01-01'), (1, '9', 'f', 4, '2026-01-01'), (7, '9', 'g', 4.001, '2026-01-01'),"
+    const std::string sql = "select * from (values (1, '1.50', 'a', 10.25, '2026-01-01'), (2, 'abc', 'b', 1, '2026-01-01'), (3, '1.23456', "
+                            "'c', 2, '2026-01-01'),"
+                            " (4, '7', null, 3, '2026-01-01'), (5, '8', 'e', -1, '2026-01-01'), (1, '9', 'f', 4, '2026-01-01'), (7, '9', "
+                            "'g', 4.001, '2026-01-01'),"
                             " (8, '9', 'h', 4, '2026-01-01 10:00:00')) v(id, amount, name, hours, day)";
-    const Json columns = Json::array({column("id", "INTEGER", {{"unique", true}}), column("amount", "DECIMAL(9,4)"), column("name", "VARCHAR"),
-                                      column("hours", "DECIMAL(9,2)", {{"check", "hours >= 0"}}), column("day", "DATE")});
-    const AttemptDone kept = transform(host, run, "q", sql, {{"columns", columns}, {"rejects", {{"max", {{"count", 7}}}, {"to", "quarantine"}}}});
+    const Json columns =
+        Json::array({column("id", "INTEGER", {{"unique", true}}), column("amount", "DECIMAL(9,4)"), column("name", "VARCHAR"),
+                     column("hours", "DECIMAL(9,2)", {{"check", "hours >= 0"}}), column("day", "DATE")});
+    const AttemptDone kept =
+        transform(host, run, "q", sql, {{"columns", columns}, {"rejects", {{"max", {{"count", 7}}}, {"to", "quarantine"}}}});
     if (kept.error) FAIL(kept.error->message);
     CHECK(kept.rows == 1);
     CHECK(kept.rejected == 7);
     const Json event = host.receive("event", 0);
     const Manifest manifest = read_manifest(kept.manifest);
     CHECK_FALSE(manifest.complete);
-    CHECK(rows_of_dataset(host, kept.manifest).at(0) == Json({{"id", 1}, {"amount", "1.5000"}, {"name", "a"}, {"hours", "10.25"}, {"day", "2026-01-01"}}));
+    CHECK(rows_of_dataset(host, kept.manifest).at(0) ==
+          Json({{"id", 1}, {"amount", "1.5000"}, {"name", "a"}, {"hours", "10.25"}, {"day", "2026-01-01"}}));
     Manifest quarantine = manifest;
     quarantine.columns = {{"_why", "VARCHAR"}, {"_position", "BIGINT"}, {"_raw", "VARCHAR"}};
     quarantine.parts = {{manifest.quarantine, 7, 0, ""}};
@@ -100,16 +107,20 @@ TEST_CASE("a contract casts exactly; what does not fit is rejected with its reas
 TEST_CASE("exact casts that keep every value raise nothing") {
     const TempFolder run;
     HostProcess host;
-    const Json columns = Json::array({column("a", "INTEGER"), column("b", "DECIMAL(18,6)"), column("c", "TIMESTAMP WITH TIME ZONE"), column("d", "VARCHAR"),
-                                      column("e", "BIGINT"), column("f", "DOUBLE"), column("g", "BIGINT[]"), column("h", "TIMESTAMPTZ")});
-    const AttemptDone done = transform(host, run, "t", "select 5::bigint as a, 0.1::double as b, '2026-01-01 10:00:00.5-03' as c, 12.50 as d, '42' as e, 3 as f, [1, 2] as g, $run_at as h",
+    const Json columns =
+        Json::array({column("a", "INTEGER"), column("b", "DECIMAL(18,6)"), column("c", "TIMESTAMP WITH TIME ZONE"), column("d", "VARCHAR"),
+                     column("e", "BIGINT"), column("f", "DOUBLE"), column("g", "BIGINT[]"), column("h", "TIMESTAMPTZ")});
+    const AttemptDone done = transform(host, run, "t",
+                                       "select 5::bigint as a, 0.1::double as b, '2026-01-01 10:00:00.5-03' as c, 12.50 as d, '42' as e, 3 "
+                                       "as f, [1, 2] as g, $run_at as h",
                                        {{"columns", columns}});
     if (done.error) FAIL(done.error->message);
     CHECK(rows_of_dataset(host, done.manifest).at(0)["b"] == "0.100000");
     const AttemptDone third = transform(host, run, "u", "select 1/3 as b", {{"columns", Json::array({column("b", "DECIMAL(9,4)")})}});
     REQUIRE(third.error);
     CHECK_THAT(third.error->message, Catch::Contains("b: '0.3333333333333333' does not fit DECIMAL(9,4)"));
-    CHECK_THAT(third.error->remedy, Catch::StartsWith("nothing is rounded silently: write round(b, 4) in the SQL, or declare a wider decimal; "));
+    CHECK_THAT(third.error->remedy,
+               Catch::StartsWith("nothing is rounded silently: write round(b, 4) in the SQL, or declare a wider decimal; "));
     const AttemptDone text = transform(host, run, "v", "select 'abc' as b", {{"columns", Json::array({column("b", "DECIMAL(9,4)")})}});
     REQUIRE(text.error);
     CHECK_THAT(text.error->remedy, Catch::StartsWith("the rejected rows are in "));
@@ -122,13 +133,15 @@ TEST_CASE("instants, local times and dates are three types, and a text is an ins
         const AttemptDone done = transform(host, run, "t", "select " + value + " as at", {{"columns", Json::array({column("at", type)})}});
         return done.error ? done.error->error_class + ": " + done.error->message : "";
     };
-    CHECK_THAT(mistake("timestamp '2026-01-01 10:00:00'", "TIMESTAMP WITH TIME ZONE"), Catch::StartsWith("permanent: ") && Catch::Contains("a local time is no instant"));
+    CHECK_THAT(mistake("timestamp '2026-01-01 10:00:00'", "TIMESTAMP WITH TIME ZONE"),
+               Catch::StartsWith("permanent: ") && Catch::Contains("a local time is no instant"));
     CHECK_THAT(mistake("date '2026-01-01'", "TIMESTAMPTZ"), Catch::Contains("a date is no instant"));
     CHECK_THAT(mistake("timestamptz '2026-01-01 10:00:00+00'", "TIMESTAMP"), Catch::Contains("an instant is no local time"));
     CHECK_THAT(mistake("timestamptz '2026-01-01 00:00:00+00'", "DATE"), Catch::Contains("an instant is no date"));
     CHECK(mistake("date '2026-01-01'", "TIMESTAMP") == "");
     for (const char* text : {"2026-01-01", "2026-01-01 10:00:00", "2026-01-01T10:00:00.123", "2026-01-01 10:00"})
-        CHECK_THAT(mistake("'" + std::string(text) + "'", "TIMESTAMP WITH TIME ZONE"), Catch::StartsWith("bad_data: ") && Catch::Contains("does not fit TIMESTAMP WITH TIME ZONE"));
+        CHECK_THAT(mistake("'" + std::string(text) + "'", "TIMESTAMP WITH TIME ZONE"),
+                   Catch::StartsWith("bad_data: ") && Catch::Contains("does not fit TIMESTAMP WITH TIME ZONE"));
     for (const char* text : {"2026-01-01T10:00:00Z", "2026-01-01 10:00:00.25-03:00", "2026-01-01 10:00:00+0530", "2026-01-01 10:00:00-03"})
         CHECK(mistake("'" + std::string(text) + "'", "TIMESTAMP WITH TIME ZONE") == "");
 }
@@ -137,12 +150,15 @@ TEST_CASE("references and checks look at other rows") {
     const TempFolder run;
     HostProcess host;
     const AttemptDone people = transform(host, run, "people", "select i as id from range(3) r(i)");
-    const Json columns = Json::array({column("person", "BIGINT", {{"references_task", "people"}, {"references_column", "id"}, {"nullable", true}})});
-    const AttemptDone dangling = transform(host, run, "x", "select unnest([0, null, 9]) as person from people where id = 0", {{"columns", columns}}, {{"people", people.manifest}});
+    const Json columns =
+        Json::array({column("person", "BIGINT", {{"references_task", "people"}, {"references_column", "id"}, {"nullable", true}})});
+    const AttemptDone dangling = transform(host, run, "x", "select unnest([0, null, 9]) as person from people where id = 0",
+                                           {{"columns", columns}}, {{"people", people.manifest}});
     REQUIRE(dangling.error);
     CHECK_THAT(dangling.error->message, Catch::Contains("person: '9' is not in people(id)"));
     const Json checks = Json::array({{{"name", "few"}, {"sql", "select * from this where n > 1"}, {"severity", "error"}}});
-    const AttemptDone broken = transform(host, run, "y", "select count(*) as n from people", {{"checks", checks}}, {{"people", people.manifest}});
+    const AttemptDone broken =
+        transform(host, run, "y", "select count(*) as n from people", {{"checks", checks}}, {{"people", people.manifest}});
     REQUIRE(broken.error);
     CHECK(broken.error->message == "check few: 1 row breaks it");
 }
@@ -151,7 +167,8 @@ TEST_CASE("mistakes in SQL and contract are told, and the host stays alive") {
     const TempFolder run;
     HostProcess host;
     CHECK_THAT(transform(host, run, "a", "select nme from (select 1 as name)").error->message, Catch::Contains("nme"));
-    CHECK_THAT(transform(host, run, "a", "select 1 as hurs", {{"columns", Json::array({column("hours", "INTEGER")})}}).error->message, Catch::Contains("'hours' that the rows lack"));
+    CHECK_THAT(transform(host, run, "a", "select 1 as hurs", {{"columns", Json::array({column("hours", "INTEGER")})}}).error->message,
+               Catch::Contains("'hours' that the rows lack"));
     CHECK_THAT(transform(host, run, "a", "select * from read_text('/etc/hostname')").error->message, Catch::Contains("disabled"));
     AttemptOrder unknown = order_for(run, "a", "dance", Json::object());
     CHECK_THAT(host.attempt(unknown).error->message, Catch::Contains("no verb 'dance'"));
@@ -165,7 +182,8 @@ TEST_CASE("mistakes in SQL and contract are told, and the host stays alive") {
 TEST_CASE("cancel interrupts a running statement") {
     const TempFolder run;
     HostProcess host;
-    const AttemptOrder order = order_for(run, "a", "transform", {{"sql", "select count(*) as n from range(100000000000) a(i) where i % 7 = 3"}});
+    const AttemptOrder order =
+        order_for(run, "a", "transform", {{"sql", "select count(*) as n from range(100000000000) a(i) where i % 7 = 3"}});
     host.send(to_line("attempt", order));
     ::usleep(300000);
     host.send("{\"type\":\"cancel\",\"id\":" + std::to_string(order.id) + "}\n");

@@ -7,9 +7,7 @@ using namespace millrace::test;
 
 namespace {
 
-EngineEvent event(const std::string& type, std::int64_t run_id, Json data) {
-    return EngineEvent(type, run_id, std::move(data));
-}
+EngineEvent event(const std::string& type, std::int64_t run_id, Json data) { return EngineEvent(type, run_id, std::move(data)); }
 
 /// The text of the next event, without comments.
 std::string next_event(Client& client) {

@@ -49,9 +49,7 @@ struct FakeService final : Service {
         reran = request;
         return done("rerun", request.run_id + 1);
     }
-    awaitable<Json> set_schedules_paused(std::string flow, bool paused) override {
-        return done((paused ? "hold " : "release ") + flow, 0);
-    }
+    awaitable<Json> set_schedules_paused(std::string flow, bool paused) override { return done((paused ? "hold " : "release ") + flow, 0); }
     awaitable<Json> deploy(DeployRequest request) override {
         deployed = std::move(request);
         return done("deploy", 0);
@@ -141,10 +139,14 @@ struct FakeKeys final : KeyRing {
     std::optional<Caller> find(std::string_view key) const override {
         Caller caller;
         caller.name = "key " + std::string(key);
-        if (key == "read") caller.scope = Scope::Read;
-        else if (key == "trigger") caller.scope = Scope::Trigger;
-        else if (key == "admin") caller.scope = Scope::Admin;
-        else return std::nullopt;
+        if (key == "read")
+            caller.scope = Scope::Read;
+        else if (key == "trigger")
+            caller.scope = Scope::Trigger;
+        else if (key == "admin")
+            caller.scope = Scope::Admin;
+        else
+            return std::nullopt;
         return caller;
     }
 };

@@ -90,7 +90,8 @@ TEST_CASE("requests that are wrong are told what is wrong") {
         {"/api/v1/flows/hours/runs", R"({"params": 3})", 422, "'params' is a JSON number, not an object"},
         {"/api/v1/flows/hours/runs", R"({"interval": {"start": "2026-01-01"}})", 422, "the interval has a start or an end, not both"},
         {"/api/v1/flows/hours/runs", R"({"limit_rows": 0})", 422, "'limit_rows' is less than 1"},
-        {"/api/v1/flows/hours/runs", R"({"idempotency_key": "a\u0000b"})", 422, "the idempotency key holds a control character or is not UTF-8"},
+        {"/api/v1/flows/hours/runs", R"({"idempotency_key": "a\u0000b"})", 422,
+         "the idempotency key holds a control character or is not UTF-8"},
         {"/api/v1/runs/4/rerun", R"({"from": "task"})", 422, "'task' is missing"},
         {"/api/v1/runs/4/rerun", R"({"from": "later"})", 422, "'from' is 'later'"},
         {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "maybe"})", 422, "'decision' is 'maybe'"},
@@ -157,9 +158,8 @@ TEST_CASE("ready means that the store answers and the journal commits") {
     CHECK(answer.status == 503);
     CHECK(answer.json()["store_reachable"] == true);
     CHECK(answer.json()["journal_alive"] == false);
-    daemon.on_loop([&] {
-        daemon.read_models.refusal = std::make_exception_ptr(Refusal(Refusal::Kind::Unavailable, "the store cannot be reached"));
-    });
+    daemon.on_loop(
+        [&] { daemon.read_models.refusal = std::make_exception_ptr(Refusal(Refusal::Kind::Unavailable, "the store cannot be reached")); });
     CHECK(daemon.get("/readyz").json()["store_reachable"] == false);
     CHECK(daemon.get("/healthz").status == 200);
 }

@@ -17,8 +17,8 @@
 namespace millrace::test {
 
 struct Answer {
-    int status = 0;                              ///< 0: the connection ended without one
-    std::map<std::string, std::string> headers;  ///< names in lower case
+    int status = 0;                             ///< 0: the connection ended without one
+    std::map<std::string, std::string> headers; ///< names in lower case
     std::string body;
     [[nodiscard]] Json json() const { return Json::parse(body); }
 };
@@ -70,7 +70,7 @@ public:
     FakeValidator validator;
     FakeKeys keys;
     boost::asio::io_context io;
-    std::filesystem::path folder;  ///< of the Unix socket and the dashboard; removed in the end
+    std::filesystem::path folder; ///< of the Unix socket and the dashboard; removed in the end
     std::unique_ptr<WebServer> server;
 
 private:

@@ -62,10 +62,12 @@ Response trigger_response(TriggerResult result) {
 std::vector<SourceFile> source_files(const Json& body) {
     only_members(body, {"files"});
     const auto files = body.find("files");
-    if (files == body.end() || !files->is_array()) throw Problem(422, "'files' is missing", "send {\"files\": [{\"name\": ..., \"text\": ...}]}");
+    if (files == body.end() || !files->is_array())
+        throw Problem(422, "'files' is missing", "send {\"files\": [{\"name\": ..., \"text\": ...}]}");
     std::vector<SourceFile> sources;
     for (const Json& file : *files) {
-        if (!file.is_object()) throw Problem(422, "'files' holds something that is no object", "send {\"name\": ..., \"text\": ...} in each place");
+        if (!file.is_object())
+            throw Problem(422, "'files' holds something that is no object", "send {\"name\": ..., \"text\": ...} in each place");
         only_members(file, {"name", "text"});
         SourceFile source;
         source.name = text_member(file, "name");

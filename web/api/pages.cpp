@@ -4,9 +4,7 @@
 
 namespace millrace::handlers {
 
-awaitable<Response> show_dashboard(Api& api, const Request& request) {
-    co_return api.dashboard.page(request.header("if-none-match"));
-}
+awaitable<Response> show_dashboard(Api& api, const Request& request) { co_return api.dashboard.page(request.header("if-none-match")); }
 
 awaitable<Response> show_asset(Api& api, const Request& request) {
     auto file = api.dashboard.asset(request.param("file"));

@@ -13,8 +13,9 @@ std::vector<std::string> states_of(const Request& request) {
         try {
             (void)state_from(state);
         } catch (const std::invalid_argument&) {
-            throw Problem(422, "'" + state + "' is no state",
-                          "states are scheduled, pending, running, retrying, paused, cancelling, completed, failed, crashed, cancelled, skipped");
+            throw Problem(
+                422, "'" + state + "' is no state",
+                "states are scheduled, pending, running, retrying, paused, cancelling, completed, failed, crashed, cancelled, skipped");
         }
     }
     return states;

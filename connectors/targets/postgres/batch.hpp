@@ -39,9 +39,9 @@ private:
     Session& session_;
     const LoadRequest& request_;
     std::string schema_;
-    std::string ledger_, targets_;          ///< quoted names
+    std::string ledger_, targets_; ///< quoted names
     std::vector<std::string> tables_;
-    std::vector<std::string> minding_age_;  ///< those of them that an older batch could undo
+    std::vector<std::string> minding_age_; ///< those of them that an older batch could undo
 };
 
 } // namespace millrace::postgres

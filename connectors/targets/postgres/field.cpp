@@ -19,8 +19,23 @@ using duckdb::VectorView;
 
 // Fixed numbers of PostgreSQL's built-in types.
 enum Oid : std::uint32_t {
-    boolean = 16, bytea = 17, int8 = 20, int2 = 21, int4 = 23, text = 25, float4 = 700, float8 = 701, bpchar = 1042, varchar = 1043, date = 1082,
-    time = 1083, timestamp = 1114, timestamptz = 1184, numeric = 1700, uuid = 2950, jsonb = 3802,
+    boolean = 16,
+    bytea = 17,
+    int8 = 20,
+    int2 = 21,
+    int4 = 23,
+    text = 25,
+    float4 = 700,
+    float8 = 701,
+    bpchar = 1042,
+    varchar = 1043,
+    date = 1082,
+    time = 1083,
+    timestamp = 1114,
+    timestamptz = 1184,
+    numeric = 1700,
+    uuid = 2950,
+    jsonb = 3802,
 };
 
 constexpr std::int64_t epoch_difference_days = 10957; ///< 1970-01-01 to 2000-01-01
@@ -95,7 +110,9 @@ void append_numeric(std::string& out, Int128 value, int scale) {
 
 void append_text(std::string& out, std::string_view text, const VectorView& v) {
     if (std::memchr(text.data(), 0, text.size()) != nullptr && v.type().id != TypeId::Blob)
-        throw Error(ErrorClass::BadData, "a text contains the character NUL, which PostgreSQL cannot hold: '" + std::string(text.substr(0, std::min<std::size_t>(text.find('\0'), 100))) + "...'",
+        throw Error(ErrorClass::BadData,
+                    "a text contains the character NUL, which PostgreSQL cannot hold: '" +
+                        std::string(text.substr(0, std::min<std::size_t>(text.find('\0'), 100))) + "...'",
                     "remove it in a transform: replace(column, chr(0), '')");
     append_int32(out, static_cast<std::int32_t>(text.size()));
     out.append(text);
@@ -103,7 +120,7 @@ void append_text(std::string& out, std::string_view text, const VectorView& v) {
 
 /// The first \u escape that jsonb refuses: NUL, or half of a surrogate pair without the other. Empty: there is none.
 std::string_view refused_escape(std::string_view json) {
-    constexpr std::size_t length = 6;   // \uXXXX
+    constexpr std::size_t length = 6;  // \uXXXX
     constexpr unsigned none = 0x10000; // another escape, or no such unit
     const auto unit = [&](std::size_t at) -> unsigned {
         unsigned v = 0;
@@ -125,7 +142,8 @@ std::string_view refused_escape(std::string_view json) {
 
 void append_jsonb(std::string& out, std::string_view document) {
     if (const std::string_view escape = refused_escape(document); !escape.empty())
-        throw Error(ErrorClass::BadData, "a JSON document contains " + std::string(escape) + ", which PostgreSQL cannot hold", "replace it in a transform, or load the document as text");
+        throw Error(ErrorClass::BadData, "a JSON document contains " + std::string(escape) + ", which PostgreSQL cannot hold",
+                    "replace it in a transform, or load the document as text");
     append_int32(out, static_cast<std::int32_t>(document.size()) + 1);
     out += '\1';
     out += document;
@@ -226,8 +244,11 @@ std::string new_column_type(const Type& type) {
 
 Wire wire_for(const std::string& table, const Type& from, const TargetColumn& to) {
     const auto refuse = [&]() -> Wire {
-        throw Error(ErrorClass::Permanent, "column " + to.name + " of " + table + " is " + to.type + ", and not every " + from.name + " of the dataset fits into it",
-                    "cast the column in the transform or its contract, or change the table: ALTER TABLE ... ALTER COLUMN ... TYPE " + new_column_type(from));
+        throw Error(ErrorClass::Permanent,
+                    "column " + to.name + " of " + table + " is " + to.type + ", and not every " + from.name +
+                        " of the dataset fits into it",
+                    "cast the column in the transform or its contract, or change the table: ALTER TABLE ... ALTER COLUMN ... TYPE " +
+                        new_column_type(from));
     };
     const TypeId id = from.id;
     switch (to.oid) {
@@ -236,11 +257,14 @@ Wire wire_for(const std::string& table, const Type& from, const TargetColumn& to
     case int4: return is_signed_up_to(from, 10) ? Wire::Int4 : refuse();
     case int8: return is_signed_up_to(from, 19) ? Wire::Int8 : refuse();
     case float4: return id == TypeId::Float || is_signed_up_to(from, 5) ? Wire::Float4 : refuse();
-    case float8: return id == TypeId::Double || id == TypeId::Float || is_signed_up_to(from, 10) || id == TypeId::UInteger ? Wire::Float8 : refuse();
+    case float8:
+        return id == TypeId::Double || id == TypeId::Float || is_signed_up_to(from, 10) || id == TypeId::UInteger ? Wire::Float8 : refuse();
     case numeric: return fits_numeric(from, to.modifier) ? Wire::Numeric : refuse();
     case text:
     case varchar:
-    case bpchar: return id == TypeId::Varchar || id == TypeId::Enum || (id == TypeId::Uuid && to.modifier < 0) || is_nested(from) ? Wire::Text : refuse();
+    case bpchar:
+        return id == TypeId::Varchar || id == TypeId::Enum || (id == TypeId::Uuid && to.modifier < 0) || is_nested(from) ? Wire::Text
+                                                                                                                         : refuse();
     case jsonb: return is_nested(from) ? Wire::Jsonb : refuse();
     case bytea: return id == TypeId::Blob ? Wire::Bytea : refuse();
     case date: return id == TypeId::Date ? Wire::Date : refuse();
@@ -281,12 +305,16 @@ void append_field(std::string& out, const VectorView& v, std::uint64_t row, Wire
         break;
     case Wire::Numeric: append_numeric(out, integer_value(v, row), v.type().scale); break;
     case Wire::Text:
-        if (v.type().id == TypeId::Varchar) append_text(out, v.text(row), v);
-        else append_text(out, v.display(row), v);
+        if (v.type().id == TypeId::Varchar)
+            append_text(out, v.text(row), v);
+        else
+            append_text(out, v.display(row), v);
         break;
     case Wire::Jsonb:
-        if (v.type().is_json) append_jsonb(out, v.text(row));
-        else append_jsonb(out, v.json_text(row));
+        if (v.type().is_json)
+            append_jsonb(out, v.text(row));
+        else
+            append_jsonb(out, v.json_text(row));
         break;
     case Wire::Bytea: append_text(out, v.text(row), v); break;
     case Wire::Date:

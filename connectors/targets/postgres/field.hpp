@@ -15,9 +15,9 @@ enum class Wire { Bool, Int2, Int4, Int8, Float4, Float8, Numeric, Text, Jsonb, 
 /// A column of the target as the catalog has it.
 struct TargetColumn {
     std::string name;
-    std::string type;    ///< format_type: "numeric(9,4)", "timestamp with time zone"
+    std::string type; ///< format_type: "numeric(9,4)", "timestamp with time zone"
     std::uint32_t oid = 0;
-    int modifier = -1;   ///< atttypmod
+    int modifier = -1; ///< atttypmod
     bool not_null = false;
 };
 

@@ -21,13 +21,18 @@ std::string older(const std::string& a, const std::string& b) {
 
 class PostgresTarget : public Target {
 public:
-    PostgresTarget(std::string name, const Json& connection) : name_(std::move(name)), url_(connection.value("url", "")), schema_(connection.value("schema", "public")) {
-        if (url_.empty()) throw Error(ErrorClass::Permanent, "connection " + name_ + " has no `url`", "give it one: postgresql://user:password@host/database");
+    PostgresTarget(std::string name, const Json& connection)
+        : name_(std::move(name)), url_(connection.value("url", "")), schema_(connection.value("schema", "public")) {
+        if (url_.empty())
+            throw Error(ErrorClass::Permanent, "connection " + name_ + " has no `url`",
+                        "give it one: postgresql://user:password@host/database");
     }
 
     std::vector<LoadCounts> load(const LoadRequest& request, const duckdb::Database& database, const LoadMonitor& monitor) override {
         Session session(url_, name_);
-        if (session.version() < oldest_version) throw Error(ErrorClass::Permanent, "connection " + name_ + " is PostgreSQL " + std::to_string(session.version() / 10000) + "; 14 is the oldest that is loaded into");
+        if (session.version() < oldest_version)
+            throw Error(ErrorClass::Permanent, "connection " + name_ + " is PostgreSQL " + std::to_string(session.version() / 10000) +
+                                                   "; 14 is the oldest that is loaded into");
         const std::shared_ptr<void> stop = monitor.on_cancel ? monitor.on_cancel([&session] { session.cancel(); }) : nullptr;
         try {
             return load_once(session, request, database, monitor);
@@ -44,10 +49,13 @@ public:
             out.push_back({"connect", true, "PostgreSQL " + session.value("SHOW server_version")});
             const bool recent = session.version() >= oldest_version;
             out.push_back({"version", recent, recent ? "" : "14 is the oldest that is loaded into"});
-            const Rows rights = session.run("SELECT current_database(), current_user, has_database_privilege(current_database(), 'CREATE'), has_database_privilege(current_database(), 'TEMPORARY')");
+            const Rows rights = session.run("SELECT current_database(), current_user, has_database_privilege(current_database(), "
+                                            "'CREATE'), has_database_privilege(current_database(), 'TEMPORARY')");
             const std::string who = rights.text(0, 1) + " in database " + rights.text(0, 0);
-            out.push_back({"create schemas", rights.boolean(0, 2), rights.boolean(0, 2) ? "" : "grant CREATE on the database to " + who + ", or create the schemas beforehand"});
-            out.push_back({"temporary tables", rights.boolean(0, 3), rights.boolean(0, 3) ? "" : "grant TEMPORARY on the database to " + who});
+            out.push_back({"create schemas", rights.boolean(0, 2),
+                           rights.boolean(0, 2) ? "" : "grant CREATE on the database to " + who + ", or create the schemas beforehand"});
+            out.push_back(
+                {"temporary tables", rights.boolean(0, 3), rights.boolean(0, 3) ? "" : "grant TEMPORARY on the database to " + who});
             const bool writable = session.value("SHOW transaction_read_only") == "off";
             out.push_back({"writable", writable, writable ? "" : "the server is read-only: does the connection name a standby?"});
         } catch (const Error& e) {
@@ -57,7 +65,8 @@ public:
     }
 
 private:
-    std::vector<LoadCounts> load_once(Session& session, const LoadRequest& request, const duckdb::Database& database, const LoadMonitor& monitor) const {
+    std::vector<LoadCounts> load_once(Session& session, const LoadRequest& request, const duckdb::Database& database,
+                                      const LoadMonitor& monitor) const {
         const std::string schema = request.context.limit_rows ? scratch_schema : schema_;
         std::set<std::string> tables;
         std::map<std::string, Ledger> ledgers; // by schema, so that all loads enter them in one order

@@ -18,6 +18,7 @@ struct Mixer {
         b += static_cast<std::uint32_t>(seed);
         mix();
     }
+    // clang-format off
     void mix() {
         a -= c; a ^= std::rotl(c, 4); c += b;
         b -= a; b ^= std::rotl(a, 6); a += c;
@@ -36,6 +37,7 @@ struct Mixer {
         c ^= b; c -= std::rotl(b, 24);
         return static_cast<std::uint64_t>(b) << 32 | c;
     }
+    // clang-format on
 };
 
 std::uint32_t word(const unsigned char* k) {
@@ -71,7 +73,9 @@ std::int32_t read_int32(const char* bytes) {
     return static_cast<std::int32_t>(v);
 }
 
-std::int16_t read_int16(const char* bytes) { return static_cast<std::int16_t>(static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])); }
+std::int16_t read_int16(const char* bytes) {
+    return static_cast<std::int16_t>(static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1]));
+}
 
 /// PostgreSQL folds 64-bit values to 32 before it hashes them, and leaves the sign out of a numeric: for those we let it hash the
 /// bytes of their binary form instead, which are COPY's.
@@ -96,7 +100,8 @@ std::string hash_sql(const std::vector<TargetColumn>& columns, int seed) {
     std::string row;
     for (const TargetColumn& c : columns) {
         const char* send = send_function(c.oid);
-        row += (row.empty() ? "" : ", ") + (send == nullptr ? quote_identifier(c.name) : std::string(send) + "(" + quote_identifier(c.name) + ")");
+        row += (row.empty() ? "" : ", ") +
+               (send == nullptr ? quote_identifier(c.name) : std::string(send) + "(" + quote_identifier(c.name) + ")");
     }
     return "hash_record_extended(ROW(" + row + "), " + std::to_string(seed) + ")";
 }
@@ -115,9 +120,12 @@ void RowHasher::add(const char* field, Wire wire) {
     value_ = (value_ << 5) - value_ + h;
 }
 
-bool PresentRows::fits(double rows, std::int64_t bytes) { return rows * 1.5 * static_cast<double>(slot_bytes) <= static_cast<double>(bytes); }
+bool PresentRows::fits(double rows, std::int64_t bytes) {
+    return rows * 1.5 * static_cast<double>(slot_bytes) <= static_cast<double>(bytes);
+}
 
-PresentRows::PresentRows(std::size_t expected, std::int64_t bytes) : bytes_(bytes), entries_(std::max<std::size_t>(1024, expected + expected / 2)), marks_(entries_.size()) {}
+PresentRows::PresentRows(std::size_t expected, std::int64_t bytes)
+    : bytes_(bytes), entries_(std::max<std::size_t>(1024, expected + expected / 2)), marks_(entries_.size()) {}
 
 std::size_t PresentRows::find(std::uint64_t key) const {
     const std::size_t n = entries_.size();

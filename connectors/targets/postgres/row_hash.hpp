@@ -53,8 +53,8 @@ private:
     [[nodiscard]] std::size_t find(std::uint64_t key) const;
     void grow();
 
-    std::int64_t bytes_;               ///< limit
-    std::vector<Entry> entries_;       ///< at most two thirds of them in use
+    std::int64_t bytes_;         ///< limit
+    std::vector<Entry> entries_; ///< at most two thirds of them in use
     std::vector<std::uint8_t> marks_;
     std::size_t used_ = 0;
 };

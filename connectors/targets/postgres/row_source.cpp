@@ -17,8 +17,10 @@ RowSource::RowSource(duckdb::Connection& db, const std::string& sql, const duckd
 bool RowSource::next() {
     while (!chunk_ || row_in_chunk_ == chunk_->rows()) {
         chunk_.reset();
-        if (auto more = result_.next()) chunk_.emplace(std::move(*more));
-        else return false;
+        if (auto more = result_.next())
+            chunk_.emplace(std::move(*more));
+        else
+            return false;
         row_in_chunk_ = 0;
     }
     encode();
@@ -32,13 +34,18 @@ void RowSource::encode() {
     for (std::size_t i = 0; i < plan_.columns.size(); ++i) {
         const PlannedColumn& column = plan_.columns[i];
         offsets_[i] = row_.size();
-        if (column.source < 0) row_ += column.constant;
-        else try {
-            append_field(row_, (*chunk_)[static_cast<std::size_t>(column.source)], row_in_chunk_, column.wire);
-        } catch (const Error& e) {
-            const std::string key = key_of(row_in_chunk_);
-            throw Error(e.error_class, "column " + column.target.name + (key.empty() ? "" : " of the row with the key (" + key + ")") + ": " + e.what(), e.remedy);
-        }
+        if (column.source < 0)
+            row_ += column.constant;
+        else
+            try {
+                append_field(row_, (*chunk_)[static_cast<std::size_t>(column.source)], row_in_chunk_, column.wire);
+            } catch (const Error& e) {
+                const std::string key = key_of(row_in_chunk_);
+                throw Error(e.error_class,
+                            "column " + column.target.name + (key.empty() ? "" : " of the row with the key (" + key + ")") + ": " +
+                                e.what(),
+                            e.remedy);
+            }
     }
 }
 

@@ -53,9 +53,16 @@ std::string plain_url(std::string url) {
 
 // What the server or libpq says, by whole phrases: an SQLSTATE does not come with a connection that failed. A server that speaks
 // another language is taken for one that cannot be reached, and asked again.
-constexpr const char* temporary[] = {"too many connections for", "too many clients already", "remaining connection slots are reserved", "is starting up", "is shutting down", "in recovery mode",
-                                     "not yet accepting connections", "is not currently accepting connections"};
-constexpr const char* refused[] = {"authentication failed", "no password supplied", "pg_hba.conf", "is not permitted to log in", "permission denied for database"};
+constexpr const char* temporary[] = {"too many connections for",
+                                     "too many clients already",
+                                     "remaining connection slots are reserved",
+                                     "is starting up",
+                                     "is shutting down",
+                                     "in recovery mode",
+                                     "not yet accepting connections",
+                                     "is not currently accepting connections"};
+constexpr const char* refused[] = {"authentication failed", "no password supplied", "pg_hba.conf", "is not permitted to log in",
+                                   "permission denied for database"};
 constexpr const char* unusable[] = {"invalid sslmode value", "invalid integer value", "invalid port number", "invalid connection option"};
 
 [[noreturn]] void fail_to_connect(PGconn* connection, const std::string& who) {
@@ -64,8 +71,10 @@ constexpr const char* unusable[] = {"invalid sslmode value", "invalid integer va
     const auto says_any = [&](const auto& phrases) { return std::any_of(std::begin(phrases), std::end(phrases), says); };
     const bool missing = says("does not exist");
     if (!says_any(temporary)) {
-        if (says_any(refused) || (missing && says("role \""))) throw Error(ErrorClass::Auth, who + " refuses the connection: " + text, "check user and password of the connection");
-        if (says_any(unusable) || (missing && says("database \""))) throw Error(ErrorClass::Permanent, who + " cannot be used: " + text, "check the connection's `url`");
+        if (says_any(refused) || (missing && says("role \"")))
+            throw Error(ErrorClass::Auth, who + " refuses the connection: " + text, "check user and password of the connection");
+        if (says_any(unusable) || (missing && says("database \"")))
+            throw Error(ErrorClass::Permanent, who + " cannot be used: " + text, "check the connection's `url`");
     }
     throw Error(ErrorClass::Transient, who + " cannot be reached: " + text, "check the connection's `url`, and that the server runs");
 }
@@ -76,14 +85,16 @@ public:
     /// A mark of URLs inside the password moves its rest into another part, which libpq would print: such a URL is refused unseen.
     Conninfo(const std::string& url, const std::string& who) {
         const auto malformed = [&](const std::string& what) {
-            throw Error(ErrorClass::Permanent, who + " cannot be used: " + what, "write special characters of user and password in their percent form: @ is %40, : is %3A, / is %2F, % is %25");
+            throw Error(ErrorClass::Permanent, who + " cannot be used: " + what,
+                        "write special characters of user and password in their percent form: @ is %40, : is %3A, / is %2F, % is %25");
         };
         options_.reset(PQconninfoParse(url.c_str(), nullptr));
         if (!options_) malformed("its `url` cannot be read");
         for (const PQconninfoOption* o = options_.get(); o->keyword != nullptr; ++o) {
             if (o->val == nullptr) continue;
             const std::string_view key = o->keyword, value = o->val;
-            if ((key == "host" || key == "dbname") && value.find('@') != value.npos) malformed("its `url` has an @ in the name of the " + std::string(key == "host" ? "host" : "database"));
+            if ((key == "host" || key == "dbname") && value.find('@') != value.npos)
+                malformed("its `url` has an @ in the name of the " + std::string(key == "host" ? "host" : "database"));
             if (key == "port" && value.find_first_not_of("0123456789,") != value.npos) malformed("its `url` has a port that is no number");
             add(o->keyword, o->val);
         }
@@ -115,10 +126,12 @@ Session::Session(const std::string& url, const std::string& name) : connection_(
     const std::string who = name.empty() ? "PostgreSQL" : "connection " + name + ": PostgreSQL";
     connection_.reset(Conninfo(plain_url(url), who).connect());
     if (PQstatus(connection_.get()) != CONNECTION_OK) fail_to_connect(connection_.get(), who);
-    PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(
+        connection_.get(), [](void*, const char*) {}, nullptr);
     cancel_.reset(PQgetCancel(connection_.get()), PQfreeCancel);
     // The server gives up a host that is gone: else its transaction would hold the table's lock for hours.
-    run("SET application_name = 'millrace'; SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '30min'; "
+    run("SET application_name = 'millrace'; SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'; SET statement_timeout = 0; SET "
+        "idle_in_transaction_session_timeout = '30min'; "
         "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3");
     try {
         run("SET client_connection_check_interval = '10s'");
@@ -137,8 +150,10 @@ void Session::fail(const PGresult* result) const {
     std::string message = text_of(PG_DIAG_MESSAGE_PRIMARY);
     if (message.empty()) message = one_line(first_line(PQerrorMessage(connection_.get())), 500);
     const std::string detail = text_of(PG_DIAG_MESSAGE_DETAIL), hint = text_of(PG_DIAG_MESSAGE_HINT), where = text_of(PG_DIAG_CONTEXT);
-    if (!detail.empty()) message += " (" + detail + ")";
-    else if (where.starts_with("COPY")) message += " (" + where + ")";
+    if (!detail.empty())
+        message += " (" + detail + ")";
+    else if (where.starts_with("COPY"))
+        message += " (" + where + ")";
     for (const Meaning& m : meanings) {
         if (!state.starts_with(m.sqlstate)) continue;
         SqlError error(m.error_class, "PostgreSQL: " + message, *m.remedy == '\0' ? hint : m.remedy);

@@ -30,7 +30,9 @@ public:
     [[nodiscard]] int size() const { return PQntuples(result_.get()); }
     [[nodiscard]] bool empty() const { return size() == 0; }
     [[nodiscard]] bool is_null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
-    [[nodiscard]] std::string text(int row, int column) const { return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))}; }
+    [[nodiscard]] std::string text(int row, int column) const {
+        return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+    }
     [[nodiscard]] std::int64_t integer(int row, int column) const { return std::stoll(text(row, column)); }
     [[nodiscard]] bool boolean(int row, int column) const { return text(row, column) == "t"; }
     /// Rows that an INSERT, UPDATE, DELETE or COPY wrote.

@@ -24,16 +24,18 @@ std::vector<duckdb::Column> columns_of(const duckdb::Database& database, const s
 
 } // namespace
 
-TableLoad::TableLoad(Session& session, const duckdb::Database& database, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor,
-                     const std::string& default_schema, int number)
-    : session_(session), database_(database), request_(request), table_(table), monitor_(monitor), dataset_(rows_of(table.manifest_path, table.manifest)),
-      stage_("pg_temp._millrace_stage_" + std::to_string(number)), doomed_("pg_temp._millrace_doomed_" + std::to_string(number)),
+TableLoad::TableLoad(Session& session, const duckdb::Database& database, const LoadRequest& request, const LoadRequest::Table& table,
+                     const LoadMonitor& monitor, const std::string& default_schema, int number)
+    : session_(session), database_(database), request_(request), table_(table), monitor_(monitor),
+      dataset_(rows_of(table.manifest_path, table.manifest)), stage_("pg_temp._millrace_stage_" + std::to_string(number)),
+      doomed_("pg_temp._millrace_doomed_" + std::to_string(number)),
       delete_rule_(request.context.limit_rows ? "" : rule_of(request.options)) {
     check_deletes();
     plan_ = plan_table(session, request, table, monitor, default_schema, columns_of(database, dataset_));
     counts_.table = plan_.name.display();
     if (!request.options.newest_by.empty() && !plan_.has_column(request.options.newest_by))
-        throw Error(ErrorClass::Permanent, "newest_by: the dataset " + table.spec.task + " has no column '" + request.options.newest_by + "'");
+        throw Error(ErrorClass::Permanent,
+                    "newest_by: the dataset " + table.spec.task + " has no column '" + request.options.newest_by + "'");
 }
 
 LoadCounts TableLoad::run() {
@@ -55,8 +57,10 @@ void TableLoad::write_rows() {
     if (mode == "append") return append();
     if (mode == "replace" && plan_.key.empty()) return replace_without_key();
     if (plan_.key.empty()) throw Error(ErrorClass::Permanent, "mode " + mode + " of " + counts_.table + " needs a `key`");
-    if (may_load_directly()) load_into_empty();
-    else merge();
+    if (may_load_directly())
+        load_into_empty();
+    else
+        merge();
     if (plan_.created) make_key();
 }
 
@@ -69,12 +73,18 @@ std::string TableLoad::scope() {
     if (request_.options.scope.empty()) return "true";
     const auto value_of = [&](const std::string& name) -> ScopeValue {
         duckdb::Connection db = database_.connect();
-        duckdb::Statement statement = db.prepare("SELECT CASE WHEN $" + name + " IS NOT NULL THEN [CAST($" + name + " AS VARCHAR), typeof($" + name + ")] END");
+        duckdb::Statement statement =
+            db.prepare("SELECT CASE WHEN $" + name + " IS NOT NULL THEN [CAST($" + name + " AS VARCHAR), typeof($" + name + ")] END");
         statement.bind(*request_.values);
         const Json value = statement.run().single_value();
         if (value.is_null()) throw Error(ErrorClass::Permanent, "scope: $" + name + " has no value in this run");
         const std::string type = value.at(1);
-        return {value.at(0), type == "DATE" ? "date" : type == "TIMESTAMP WITH TIME ZONE" ? "timestamptz" : type.ends_with("]") ? "list" : "text", ""};
+        return {value.at(0),
+                type == "DATE"                       ? "date"
+                : type == "TIMESTAMP WITH TIME ZONE" ? "timestamptz"
+                : type.ends_with("]")                ? "list"
+                                                     : "text",
+                ""};
     };
     return scope_sql(plan_, parse_scope(request_.options.scope, value_of));
 }
@@ -82,11 +92,14 @@ std::string TableLoad::scope() {
 /// A row that the dataset may hold only in part, such as the sum of a week that begins before the interval, overwrites the whole.
 void TableLoad::tell_of_rows_outside(const std::string& scope, const std::string& where) {
     if (request_.options.scope.empty() || !monitor_.event) return;
-    const std::int64_t outside = session_.run("SELECT count(*) FROM " + where + " t WHERE NOT coalesce((" + scope + "), false)").integer(0, 0);
+    const std::int64_t outside =
+        session_.run("SELECT count(*) FROM " + where + " t WHERE NOT coalesce((" + scope + "), false)").integer(0, 0);
     if (outside == 0) return;
-    monitor_.event("warning", fmt::format("{}: {} of {} rows of the dataset {} lie outside the scope ({}); they were written, though the dataset may hold them only in part: "
-                                          "keep to the scope in the SQL, or give the run an interval of whole steps",
-                                          counts_.table, outside, table_.manifest.rows, table_.spec.task, request_.options.scope),
+    monitor_.event("warning",
+                   fmt::format("{}: {} of {} rows of the dataset {} lie outside the scope ({}); they were written, though the dataset may "
+                               "hold them only in part: "
+                               "keep to the scope in the SQL, or give the run an interval of whole steps",
+                               counts_.table, outside, table_.manifest.rows, table_.spec.task, request_.options.scope),
                    {{"table", counts_.table}, {"rows", outside}});
 }
 
@@ -94,7 +107,8 @@ void TableLoad::tell_of_rows_outside(const std::string& scope, const std::string
 bool TableLoad::key_may_be_null() const {
     std::string any;
     for (const std::string& k : plan_.key) {
-        const auto column = std::find_if(table_.manifest.columns.begin(), table_.manifest.columns.end(), [&](const ManifestColumn& c) { return c.name == k; });
+        const auto column = std::find_if(table_.manifest.columns.begin(), table_.manifest.columns.end(),
+                                         [&](const ManifestColumn& c) { return c.name == k; });
         if (column != table_.manifest.columns.end() && column->nullable) {
             if (*column->nullable) return true;
             continue;
@@ -110,14 +124,18 @@ bool TableLoad::key_may_be_null() const {
 void TableLoad::check_rows_read() const {
     const bool all_are_read = request_.options.newest_by.empty();
     if (all_are_read ? rows_read_ == table_.manifest.rows : rows_read_ <= table_.manifest.rows) return;
-    throw Error(ErrorClass::Permanent, fmt::format("the dataset {} is damaged: its parts hold {} rows where its manifest says {}", table_.spec.task, rows_read_, table_.manifest.rows), "run its task again");
+    throw Error(ErrorClass::Permanent,
+                fmt::format("the dataset {} is damaged: its parts hold {} rows where its manifest says {}", table_.spec.task, rows_read_,
+                            table_.manifest.rows),
+                "run its task again");
 }
 
 /// Nothing to compare with, and a key index (or one to come) that finds duplicates: also those of NULL, which an index that is
 /// there may let pass, and before PostgreSQL 15 every one does.
 bool TableLoad::may_load_directly() const {
     if (plan_.has_rows || !request_.options.newest_by.empty() || delete_rule_ == "when") return false;
-    return plan_.created ? session_.version() >= nulls_not_distinct || !key_may_be_null() : !plan_.key_indexes.empty() && !plan_.nullable_key;
+    return plan_.created ? session_.version() >= nulls_not_distinct || !key_may_be_null()
+                         : !plan_.key_indexes.empty() && !plan_.nullable_key;
 }
 
 void TableLoad::load_into_empty() {
@@ -135,11 +153,16 @@ void TableLoad::make_key() {
 void TableLoad::append() {
     if (request_.context.interval_start && !plan_.created) {
         const std::string ledger = quote_identifier(plan_.name.schema) + "._millrace_ledger";
-        const Rows earlier = session_.run("SELECT batch_id, extracted_at > (SELECT extracted_at FROM " + ledger + " WHERE batch_id = $2), extracted_at FROM " + ledger +
-                                          " WHERE interval_key = $1 AND batch_id <> $2 AND $3 = ANY(tables)", {request_.interval_key, request_.batch_id, counts_.table});
+        const Rows earlier = session_.run("SELECT batch_id, extracted_at > (SELECT extracted_at FROM " + ledger +
+                                              " WHERE batch_id = $2), extracted_at FROM " + ledger +
+                                              " WHERE interval_key = $1 AND batch_id <> $2 AND $3 = ANY(tables)",
+                                          {request_.interval_key, request_.batch_id, counts_.table});
         for (int i = 0; i < earlier.size(); ++i) {
             if (!earlier.is_null(i, 1) && earlier.boolean(i, 1))
-                throw Error(ErrorClass::Permanent, "this batch was extracted at " + table_.manifest.extracted_at + ", but " + counts_.table + " already holds a newer batch of the same interval, extracted at " + earlier.text(i, 2), "start a new run");
+                throw Error(ErrorClass::Permanent,
+                            "this batch was extracted at " + table_.manifest.extracted_at + ", but " + counts_.table +
+                                " already holds a newer batch of the same interval, extracted at " + earlier.text(i, 2),
+                            "start a new run");
             counts_.deleted += delete_all("FROM " + plan_.name.quoted() + " WHERE _batch_id = " + quote_literal(earlier.text(i, 0)));
         }
     }
@@ -151,7 +174,8 @@ void TableLoad::append() {
 Rows TableLoad::sums_of(const std::string& table) {
     const std::vector<TargetColumn> columns = plan_.compared_columns();
     const std::string wrapped = " % 18446744073709551616";
-    return session_.run("SELECT count(*), coalesce(sum(" + hash_sql(columns, 1) + ")" + wrapped + ", 0), coalesce(sum(" + hash_sql(columns, 2) + ")" + wrapped + ", 0) FROM " + table);
+    return session_.run("SELECT count(*), coalesce(sum(" + hash_sql(columns, 1) + ")" + wrapped + ", 0), coalesce(sum(" +
+                        hash_sql(columns, 2) + ")" + wrapped + ", 0) FROM " + table);
 }
 
 /// The same sums of the dataset, without shipping it.
@@ -199,7 +223,10 @@ void TableLoad::replace_without_key() {
         if (counts_.deleted < present) refuse_swallowed("deletions", present - counts_.deleted, "");
     }
     if (staged) {
-        counts_.inserted = arrived(table_.manifest.rows, session_.run("INSERT INTO " + target + " (" + column_list(plan_) + ") SELECT " + column_list(plan_) + " FROM " + stage_).changed());
+        counts_.inserted =
+            arrived(table_.manifest.rows,
+                    session_.run("INSERT INTO " + target + " (" + column_list(plan_) + ") SELECT " + column_list(plan_) + " FROM " + stage_)
+                        .changed());
         return;
     }
     rows_read_ = 0;

@@ -14,8 +14,8 @@ namespace millrace::postgres {
 
 class TableLoad {
 public:
-    TableLoad(Session& session, const duckdb::Database& database, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor,
-              const std::string& default_schema, int number);
+    TableLoad(Session& session, const duckdb::Database& database, const LoadRequest& request, const LoadRequest::Table& table,
+              const LoadMonitor& monitor, const std::string& default_schema, int number);
 
     /// Counts are exact. Throws Error; the transaction must then be rolled back.
     [[nodiscard]] LoadCounts run();

@@ -23,7 +23,8 @@ bool TableLoad::hashes_pay() const {
     if (delete_rule_ == "missing" || table_.spec.mode == "replace") return false;
     if (plan_.has_jsonb()) return false;
     const auto rows = static_cast<double>(table_.manifest.rows);
-    return table_.manifest.rows > small_dataset && plan_.estimated_rows <= hash_rows_per_shipped * rows && PresentRows::fits(plan_.estimated_rows, memory_for_hashes());
+    return table_.manifest.rows > small_dataset && plan_.estimated_rows <= hash_rows_per_shipped * rows &&
+           PresentRows::fits(plan_.estimated_rows, memory_for_hashes());
 }
 
 /// With `newest_by` one row of each key: the newest; of equally new ones a deletion, else the same one every time.
@@ -33,7 +34,8 @@ std::string TableLoad::newest_rows() const {
     std::string key;
     for (const std::string& k : plan_.key) key += (key.empty() ? "" : ", ") + quote_identifier(k);
     const std::string deletions_first = delete_rule_ == "when" ? "coalesce((" + request_.options.delete_rule + "\n), false) DESC, " : "";
-    return all + " AS _millrace_row QUALIFY row_number() OVER (PARTITION BY " + key + " ORDER BY " + quote_identifier(request_.options.newest_by) + " DESC NULLS LAST, " + deletions_first + "hash(_millrace_row)) = 1";
+    return all + " AS _millrace_row QUALIFY row_number() OVER (PARTITION BY " + key + " ORDER BY " +
+           quote_identifier(request_.options.newest_by) + " DESC NULLS LAST, " + deletions_first + "hash(_millrace_row)) = 1";
 }
 
 std::string TableLoad::merged_rows() const {
@@ -51,7 +53,8 @@ void TableLoad::merge() {
     if (!replaces && delete_rule_ != "missing") return merge_stage();
     const std::string where = replaces ? "true" : scope();
     if (!replaces) tell_of_rows_outside(where, stage_);
-    const std::int64_t present = replaces ? 0 : session_.run("SELECT count(*) FROM " + plan_.name.quoted() + " t WHERE " + where).integer(0, 0);
+    const std::int64_t present =
+        replaces ? 0 : session_.run("SELECT count(*) FROM " + plan_.name.quoted() + " t WHERE " + where).integer(0, 0);
     merge_stage();
     step("deleting");
     counts_.deleted = delete_all(missing_rows(plan_, stage_, where));
@@ -87,11 +90,14 @@ bool TableLoad::pull_hashes(PresentRows& present) {
     constexpr std::size_t row_bytes = 2 + 4 + 8 + 4 + 8;
     std::int64_t seen = 0;
     bool all_held = true;
-    session_.copy_out("COPY (SELECT " + hash_sql(plan_.key_columns(), 0) + ", " + hash_sql(columns, 1) + " FROM " + plan_.name.quoted() + ") TO STDOUT (FORMAT binary)", [&](std::string_view message) {
-        if (seen++ == 0) message.remove_prefix(19); // the stream's header comes with its first row
-        if (message.size() != row_bytes) return;    // the trailer
-        all_held = all_held && present.add(static_cast<std::uint64_t>(read_int64(message.data() + 6)), static_cast<std::uint64_t>(read_int64(message.data() + 18)));
-    });
+    session_.copy_out("COPY (SELECT " + hash_sql(plan_.key_columns(), 0) + ", " + hash_sql(columns, 1) + " FROM " + plan_.name.quoted() +
+                          ") TO STDOUT (FORMAT binary)",
+                      [&](std::string_view message) {
+                          if (seen++ == 0) message.remove_prefix(19); // the stream's header comes with its first row
+                          if (message.size() != row_bytes) return;    // the trailer
+                          all_held = all_held && present.add(static_cast<std::uint64_t>(read_int64(message.data() + 6)),
+                                                             static_cast<std::uint64_t>(read_int64(message.data() + 18)));
+                      });
     return all_held;
 }
 
@@ -113,7 +119,8 @@ void TableLoad::merge_stage() {
     }
     counts_.inserted = session_.run(insert_absent(plan_, stage_)).changed();
     if (plan_.has_gatekeeper)
-        if (const Rows kept_out = session_.run(find_absent(plan_, stage_)); !kept_out.empty()) refuse_swallowed("inserts", 0, kept_out.text(0, 0));
+        if (const Rows kept_out = session_.run(find_absent(plan_, stage_)); !kept_out.empty())
+            refuse_swallowed("inserts", 0, kept_out.text(0, 0));
     // Where the target holds a key twice, one row of the dataset updates both.
     counts_.unchanged = std::max<std::int64_t>(counts_.unchanged - counts_.updated - counts_.inserted, 0);
 }

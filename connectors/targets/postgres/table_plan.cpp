@@ -15,7 +15,9 @@ constexpr std::size_t longest_identifier = 63; // NAMEDATALEN - 1: PostgreSQL wo
 
 void require_length(const std::string& name, const std::string& what) {
     if (name.size() > longest_identifier)
-        throw Error(ErrorClass::Permanent, what + " '" + name + "' has " + std::to_string(name.size()) + " bytes; PostgreSQL's names have at most 63", "choose a shorter name");
+        throw Error(ErrorClass::Permanent,
+                    what + " '" + name + "' has " + std::to_string(name.size()) + " bytes; PostgreSQL's names have at most 63",
+                    "choose a shorter name");
     if (name.empty()) throw Error(ErrorClass::Permanent, what + " has an empty name");
 }
 
@@ -29,31 +31,43 @@ struct Found {
 Found look_up(Session& session, const TableName& name) {
     Found out;
     // A partitioned table has its rows, and the statistics of them, in its partitions.
-    const Rows table = session.run("SELECT c.oid, (SELECT coalesce(sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples ELSE pg_relation_size(p.oid) / 100 END), 0) FROM pg_class p WHERE p.oid = c.oid "
-                                   "OR (c.relkind = 'p' AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf))), c.relkind, "
-                                   "EXISTS (SELECT 1 FROM pg_trigger g WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid))) AND NOT g.tgisinternal AND g.tgenabled <> 'D' "
-                                   "AND (g.tgtype & 3) = 3) OR EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'), row_security_active(c.oid) FROM pg_class c "
-                                   "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
-                                   {name.schema, name.table});
+    const Rows table =
+        session.run("SELECT c.oid, (SELECT coalesce(sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples ELSE pg_relation_size(p.oid) / 100 "
+                    "END), 0) FROM pg_class p WHERE p.oid = c.oid "
+                    "OR (c.relkind = 'p' AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf))), c.relkind, "
+                    "EXISTS (SELECT 1 FROM pg_trigger g WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM "
+                    "pg_partition_tree(c.oid))) AND NOT g.tgisinternal AND g.tgenabled <> 'D' "
+                    "AND (g.tgtype & 3) = 3) OR EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'), "
+                    "row_security_active(c.oid) FROM pg_class c "
+                    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+                    {name.schema, name.table});
     if (table.empty()) return out;
     const std::string kind = table.text(0, 2);
-    if (kind != "r" && kind != "p") throw Error(ErrorClass::Permanent, name.display() + " is no table, so nothing can be loaded into it", "name another table");
+    if (kind != "r" && kind != "p")
+        throw Error(ErrorClass::Permanent, name.display() + " is no table, so nothing can be loaded into it", "name another table");
     if (table.boolean(0, 4))
-        throw Error(ErrorClass::Permanent, "the row-level security of " + name.display() + " may hide rows from the connection's user, and what is hidden cannot be compared",
+        throw Error(ErrorClass::Permanent,
+                    "the row-level security of " + name.display() +
+                        " may hide rows from the connection's user, and what is hidden cannot be compared",
                     "grant the user BYPASSRLS, or let the table's owner load it");
     out.oid = table.text(0, 0);
     out.has_gatekeeper = table.boolean(0, 3);
     out.estimated_rows = std::stod(table.text(0, 1));
     const Rows columns = session.run("SELECT attname, format_type(atttypid, atttypmod), atttypid, atttypmod, attnotnull FROM pg_attribute "
-                                     "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum", {out.oid});
+                                     "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                                     {out.oid});
     for (int i = 0; i < columns.size(); ++i)
-        out.columns.push_back({columns.text(i, 0), columns.text(i, 1), static_cast<std::uint32_t>(columns.integer(i, 2)), static_cast<int>(columns.integer(i, 3)), columns.boolean(i, 4)});
+        out.columns.push_back({columns.text(i, 0), columns.text(i, 1), static_cast<std::uint32_t>(columns.integer(i, 2)),
+                               static_cast<int>(columns.integer(i, 3)), columns.boolean(i, 4)});
     return out;
 }
 
 std::set<std::string> unique_indexes_on(Session& session, const std::string& oid, const std::vector<std::string>& key) {
-    const Rows rows = session.run("SELECT c.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
-                                  "WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL", {oid});
+    const Rows rows =
+        session.run("SELECT c.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid "
+                    "= i.indrelid AND a.attnum = ANY(i.indkey) "
+                    "WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL",
+                    {oid});
     std::map<std::string, std::set<std::string>> indexes;
     for (int i = 0; i < rows.size(); ++i) indexes[rows.text(i, 0)].insert(rows.text(i, 1));
     std::set<std::string> out;
@@ -68,7 +82,8 @@ struct Stamp {
     const char* column;
     const char* type;
 };
-constexpr Stamp stamps[] = {{"run_id", "_run_id", "bigint"}, {"batch_id", "_batch_id", "text"}, {"loaded_at", "_loaded_at", "timestamp with time zone"}};
+constexpr Stamp stamps[] = {
+    {"run_id", "_run_id", "bigint"}, {"batch_id", "_batch_id", "text"}, {"loaded_at", "_loaded_at", "timestamp with time zone"}};
 
 std::string stamp_field(const std::string& word, const LoadRequest& request) {
     std::string out;
@@ -85,15 +100,18 @@ std::string stamp_field(const std::string& word, const LoadRequest& request) {
 struct Wanted {
     std::string name, type; ///< type: of a new column
     int source;
-    std::string stamp;      ///< word, empty: none
+    std::string stamp; ///< word, empty: none
 };
 
-std::vector<Wanted> wanted_columns(const LoadRequest& request, const LoadRequest::Table& table, const std::vector<duckdb::Column>& dataset) {
+std::vector<Wanted> wanted_columns(const LoadRequest& request, const LoadRequest::Table& table,
+                                   const std::vector<duckdb::Column>& dataset) {
     std::vector<Wanted> out;
-    for (std::size_t i = 0; i < dataset.size(); ++i) out.push_back({dataset[i].name, new_column_type(dataset[i].type), static_cast<int>(i), ""});
+    for (std::size_t i = 0; i < dataset.size(); ++i)
+        out.push_back({dataset[i].name, new_column_type(dataset[i].type), static_cast<int>(i), ""});
     std::vector<std::string> words = request.options.stamp;
     const bool append = table.spec.mode == "append";
-    if (append && std::find(words.begin(), words.end(), "batch_id") == words.end()) words.emplace_back("batch_id"); // it is found again by it
+    if (append && std::find(words.begin(), words.end(), "batch_id") == words.end())
+        words.emplace_back("batch_id"); // it is found again by it
     for (const Stamp& s : stamps)
         if (std::find(words.begin(), words.end(), s.word) != words.end()) out.push_back({s.column, s.type, -1, s.word});
     for (const Wanted& w : out) require_length(w.name, "column");
@@ -101,7 +119,8 @@ std::vector<Wanted> wanted_columns(const LoadRequest& request, const LoadRequest
 }
 
 void create(Session& session, const TableName& name, const std::vector<Wanted>& columns) {
-    if (session.run("SELECT 1 FROM pg_namespace WHERE nspname = $1", {name.schema}).empty()) session.run("CREATE SCHEMA IF NOT EXISTS " + quote_identifier(name.schema));
+    if (session.run("SELECT 1 FROM pg_namespace WHERE nspname = $1", {name.schema}).empty())
+        session.run("CREATE SCHEMA IF NOT EXISTS " + quote_identifier(name.schema));
     std::string sql;
     for (const Wanted& c : columns) sql += (sql.empty() ? "" : ", ") + quote_identifier(c.name) + " " + c.type;
     session.run("CREATE TABLE " + name.quoted() + " (" + sql + ")");
@@ -123,11 +142,13 @@ const TargetColumn* find_in_other_letters(const std::vector<TargetColumn>& colum
 }
 
 /// Makes what is missing; gives the table as it is then.
-Found prepare(Session& session, const LoadRequest& request, const LoadMonitor& monitor, const TableName& name, const std::vector<Wanted>& wanted, bool& created) {
+Found prepare(Session& session, const LoadRequest& request, const LoadMonitor& monitor, const TableName& name,
+              const std::vector<Wanted>& wanted, bool& created) {
     if (request.context.limit_rows) session.run("DROP TABLE IF EXISTS " + name.quoted()); // of an earlier such run, maybe of another shape
     Found found = look_up(session, name);
     if (found.oid.empty()) {
-        if (!request.options.create) throw Error(ErrorClass::Permanent, "there is no table " + name.display(), "create it, or let the load do so: `create: auto`");
+        if (!request.options.create)
+            throw Error(ErrorClass::Permanent, "there is no table " + name.display(), "create it, or let the load do so: `create: auto`");
         create(session, name, wanted);
         created = true;
         return look_up(session, name);
@@ -136,13 +157,21 @@ Found prepare(Session& session, const LoadRequest& request, const LoadMonitor& m
     for (const Wanted& w : wanted) {
         if (find_column(found.columns, w.name) != nullptr) continue;
         if (const TargetColumn* near = find_in_other_letters(found.columns, w.name))
-            throw Error(ErrorClass::Permanent, name.display() + " has a column '" + near->name + "', and the dataset has '" + w.name + "': names of columns are case-sensitive", "write the column's name as the table does, or rename it there");
-        if (!request.options.create) throw Error(ErrorClass::Permanent, name.display() + " has no column '" + w.name + "'", "add it, leave it out of the dataset, or let the load add it: `create: auto`");
+            throw Error(ErrorClass::Permanent,
+                        name.display() + " has a column '" + near->name + "', and the dataset has '" + w.name +
+                            "': names of columns are case-sensitive",
+                        "write the column's name as the table does, or rename it there");
+        if (!request.options.create)
+            throw Error(ErrorClass::Permanent, name.display() + " has no column '" + w.name + "'",
+                        "add it, leave it out of the dataset, or let the load add it: `create: auto`");
         session.run("ALTER TABLE " + name.quoted() + " ADD COLUMN " + quote_identifier(w.name) + " " + w.type);
         added.push_back(w.name);
     }
     if (added.empty()) return found;
-    if (monitor.event) monitor.event("altered", fmt::format("{} gets the column{} {}", name.display(), added.size() == 1 ? "" : "s", fmt::join(added, ", ")), {{"table", name.display()}, {"columns", added}});
+    if (monitor.event)
+        monitor.event("altered",
+                      fmt::format("{} gets the column{} {}", name.display(), added.size() == 1 ? "" : "s", fmt::join(added, ", ")),
+                      {{"table", name.display()}, {"columns", added}});
     return look_up(session, name);
 }
 
@@ -181,8 +210,8 @@ std::vector<TargetColumn> TablePlan::compared_columns() const {
     return out;
 }
 
-TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor, const std::string& default_schema,
-                     const std::vector<duckdb::Column>& dataset) {
+TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor,
+                     const std::string& default_schema, const std::vector<duckdb::Column>& dataset) {
     TablePlan plan;
     plan.name = parse_table_name(table.spec.table, default_schema);
     if (request.context.limit_rows) plan.name.schema = default_schema; // the scratch schema, whatever the flow names
@@ -195,14 +224,19 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
         PlannedColumn column;
         column.target = *find_column(found.columns, w.name);
         column.source = w.source;
-        if (w.source >= 0) column.wire = wire_for(plan.name.display(), dataset[static_cast<std::size_t>(w.source)].type, column.target);
+        if (w.source >= 0)
+            column.wire = wire_for(plan.name.display(), dataset[static_cast<std::size_t>(w.source)].type, column.target);
         else {
             column.constant = stamp_field(w.stamp, request);
             if (column.target.type != w.type)
-                throw Error(ErrorClass::Permanent, "column " + w.name + " of " + plan.name.display() + " is " + column.target.type + "; the stamp " + w.stamp + " needs " + w.type, "rename that column, or leave out the stamp");
+                throw Error(ErrorClass::Permanent,
+                            "column " + w.name + " of " + plan.name.display() + " is " + column.target.type + "; the stamp " + w.stamp +
+                                " needs " + w.type,
+                            "rename that column, or leave out the stamp");
         }
         column.is_key = std::find(plan.key.begin(), plan.key.end(), w.name) != plan.key.end();
-        const bool stamped = w.source < 0 || std::find(request.options.stamp.begin(), request.options.stamp.end(), w.name) != request.options.stamp.end();
+        const bool stamped =
+            w.source < 0 || std::find(request.options.stamp.begin(), request.options.stamp.end(), w.name) != request.options.stamp.end();
         column.compared = !stamped;
         plan.nullable_key = plan.nullable_key || (column.is_key && !column.target.not_null);
         plan.columns.push_back(std::move(column));
@@ -212,7 +246,8 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
     for (const std::string& k : plan.key)
         if (std::find(names.begin(), names.end(), k) == names.end()) {
             const std::string near = nearest(k, names);
-            throw Error(ErrorClass::Permanent, "the key column '" + k + "' is no column of the dataset " + table.spec.task, near.empty() ? "" : "did you mean '" + near + "'?");
+            throw Error(ErrorClass::Permanent, "the key column '" + k + "' is no column of the dataset " + table.spec.task,
+                        near.empty() ? "" : "did you mean '" + near + "'?");
         }
     plan.has_rows = !plan.created && !session.run("SELECT 1 FROM " + plan.name.quoted() + " LIMIT 1").empty();
     if (!plan.key.empty() && !plan.created) plan.key_indexes = unique_indexes_on(session, found.oid, plan.key);

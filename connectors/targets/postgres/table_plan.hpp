@@ -23,22 +23,22 @@ struct TableName {
 struct PlannedColumn {
     TargetColumn target;
     Wire wire = Wire::Text;
-    int source = -1;       ///< column of the dataset; -1: a stamp
-    std::string constant;  ///< a stamp's field in COPY's form
+    int source = -1;      ///< column of the dataset; -1: a stamp
+    std::string constant; ///< a stamp's field in COPY's form
     bool is_key = false;
-    bool compared = true;  ///< a difference in it makes the row a changed one; never of stamps
+    bool compared = true; ///< a difference in it makes the row a changed one; never of stamps
 };
 
 struct TablePlan {
     TableName name;
     std::vector<PlannedColumn> columns; ///< what is written, dataset's columns first
     std::vector<std::string> key;
-    bool created = false;               ///< by this load
+    bool created = false; ///< by this load
     bool has_rows = false;
-    bool nullable_key = false;          ///< a key column of the table may hold NULL
-    std::set<std::string> key_indexes;  ///< names of unique indexes on exactly the key
+    bool nullable_key = false;         ///< a key column of the table may hold NULL
+    std::set<std::string> key_indexes; ///< names of unique indexes on exactly the key
     double estimated_rows = 0;
-    bool has_gatekeeper = false;        ///< a trigger before each row, or a rule: what is written need not arrive
+    bool has_gatekeeper = false; ///< a trigger before each row, or a rule: what is written need not arrive
 
     [[nodiscard]] bool has_column(const std::string& column) const;
     [[nodiscard]] bool has_jsonb() const;
@@ -49,7 +49,8 @@ struct TablePlan {
 /// Looks at the table inside the running transaction; creates it, or adds columns that it lacks (an event), where `create: auto`.
 /// A run with a row limit gets a table of its own each time. Throws Error{Permanent} for a table that is missing with
 /// `create: never`, a retyped column, one that is there in other letters, a key that is no column.
-[[nodiscard]] TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor, const std::string& default_schema,
+[[nodiscard]] TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table,
+                                   const LoadMonitor& monitor, const std::string& default_schema,
                                    const std::vector<duckdb::Column>& dataset);
 
 } // namespace millrace::postgres

@@ -9,9 +9,11 @@ namespace millrace::postgres {
 namespace {
 
 std::string remedy_of(const SqlError& e, const TablePlan& plan) {
-    if (e.sqlstate == "23502" && !plan.has_column(e.column)) return "the dataset has no column '" + e.column + "': add it there, or let the table's column have a default or be NULL";
+    if (e.sqlstate == "23502" && !plan.has_column(e.column))
+        return "the dataset has no column '" + e.column + "': add it there, or let the table's column have a default or be NULL";
     if (e.sqlstate == "23502") return "make it a value in the transform: coalesce(" + e.column + ", ..)";
-    if (e.sqlstate == "23505") return "make the rows unique by it in the transform, or drop the constraint " + e.constraint + ", which is not the load's key";
+    if (e.sqlstate == "23505")
+        return "make the rows unique by it in the transform, or drop the constraint " + e.constraint + ", which is not the load's key";
     if (e.sqlstate == "23503") return "load the table that it refers to before, in one load with this one";
     if (e.sqlstate == "23514" && e.constraint.empty()) return "make the partition that these rows belong to, or a default partition";
     if (e.sqlstate == "23514") return "leave such rows out in the transform, or change the constraint " + e.constraint;
@@ -23,16 +25,21 @@ std::string remedy_of(const SqlError& e, const TablePlan& plan) {
 
 /// A missing row is only a deleted one when the dataset would have held it.
 void TableLoad::check_deletes() const {
-    if (!delete_rule_.empty() && delete_rule_ != "when" && delete_rule_ != "missing") throw Error(ErrorClass::Permanent, "delete: '" + delete_rule_ + "' is no rule", "use none, missing, or {when: SQL}");
+    if (!delete_rule_.empty() && delete_rule_ != "when" && delete_rule_ != "missing")
+        throw Error(ErrorClass::Permanent, "delete: '" + delete_rule_ + "' is no rule", "use none, missing, or {when: SQL}");
     const bool replaces = table_.spec.mode == "replace" && !request_.context.limit_rows; // with a limit: of a scratch table
     if (delete_rule_ != "missing" && !replaces) return;
     const std::string what = replaces ? "mode replace" : "delete: missing";
     const Manifest& m = table_.manifest;
     if (!m.doubts.empty())
-        throw Error(ErrorClass::BadData, fmt::format("{} is not safe for {}: rows that its dataset lacks would look like deleted ones ({})", what, table_.spec.table, fmt::join(m.doubts, "; ")),
+        throw Error(ErrorClass::BadData,
+                    fmt::format("{} is not safe for {}: rows that its dataset lacks would look like deleted ones ({})", what,
+                                table_.spec.table, fmt::join(m.doubts, "; ")),
                     "mend the source or the contract, then run again");
     if (!replaces && !m.complete && request_.options.scope.empty())
-        throw Error(ErrorClass::BadData, "delete: missing is not safe for " + table_.spec.table + ": its dataset is not a complete snapshot", "give the load a `scope` that says which rows the dataset covers");
+        throw Error(ErrorClass::BadData,
+                    "delete: missing is not safe for " + table_.spec.table + ": its dataset is not a complete snapshot",
+                    "give the load a `scope` that says which rows the dataset covers");
 }
 
 /// Whatever is replaced, it is not replaced by nothing unless somebody wrote that it may.
@@ -41,23 +48,30 @@ void TableLoad::check_replace() const {
     const std::int64_t rows = session_.run("SELECT count(*) FROM " + plan_.name.quoted()).integer(0, 0);
     const Share& limit = request_.options.max_deletes;
     if (limit.count ? *limit.count >= rows : limit.percent.value_or(0) >= 100) return;
-    throw Error(ErrorClass::BadData, fmt::format("{}: the dataset {} is empty, and all {} rows would be deleted", counts_.table, table_.spec.task, rows), "check what the source sent; when an empty table is right, write `max_deletes: 100%`");
+    throw Error(ErrorClass::BadData,
+                fmt::format("{}: the dataset {} is empty, and all {} rows would be deleted", counts_.table, table_.spec.task, rows),
+                "check what the source sent; when an empty table is right, write `max_deletes: 100%`");
 }
 
 /// An API that answers with an empty list after a change of permissions must not empty a table.
 void TableLoad::limit_deletes(std::int64_t deleted, std::int64_t of) const {
     const Share& limit = request_.options.max_deletes;
     const double percent = limit.percent.value_or(10);
-    const bool beyond = limit.count ? deleted > *limit.count : static_cast<double>(deleted) > static_cast<double>(std::max<std::int64_t>(of, 0)) * percent / 100;
+    const bool beyond = limit.count ? deleted > *limit.count
+                                    : static_cast<double>(deleted) > static_cast<double>(std::max<std::int64_t>(of, 0)) * percent / 100;
     if (!beyond) return;
-    throw Error(ErrorClass::BadData, fmt::format("{}: {} of {} rows are missing in the dataset and would be deleted; max_deletes is {}", counts_.table, deleted, of, limit.count ? std::to_string(*limit.count) : fmt::format("{} %", percent)),
+    throw Error(ErrorClass::BadData,
+                fmt::format("{}: {} of {} rows are missing in the dataset and would be deleted; max_deletes is {}", counts_.table, deleted,
+                            of, limit.count ? std::to_string(*limit.count) : fmt::format("{} %", percent)),
                 "check what the source sent; when the rows are really gone, raise `max_deletes`");
 }
 
 /// A trigger or rule of the table had the last word on a row, and it does not show in the table.
 void TableLoad::refuse_swallowed(const std::string& what, std::int64_t rows, const std::string& key) const {
-    throw Error(ErrorClass::BadData, fmt::format("{}: a trigger or rule of the table keeps out {}{}, so nothing was loaded", counts_.table, what,
-                                                  key.empty() ? fmt::format(" ({} row{})", rows, rows == 1 ? "" : "s") : ", such as that of the row with the key (" + key + ")"),
+    throw Error(ErrorClass::BadData,
+                fmt::format("{}: a trigger or rule of the table keeps out {}{}, so nothing was loaded", counts_.table, what,
+                            key.empty() ? fmt::format(" ({} row{})", rows, rows == 1 ? "" : "s")
+                                        : ", such as that of the row with the key (" + key + ")"),
                 "let it pass every row, or leave such rows out of the dataset in a transform");
 }
 
@@ -86,21 +100,28 @@ std::string TableLoad::repeated_key() const {
         shown += (shown.empty() ? "" : " || ', ' || ") + ("coalesce(CAST(" + quote_identifier(k) + " AS VARCHAR), 'NULL')");
     }
     duckdb::Connection db = database_.connect();
-    const Json found = db.query("SELECT min(shown) FROM (SELECT " + shown + " AS shown FROM " + dataset_ + " GROUP BY " + key + ", shown HAVING count(*) > 1)").single_value();
+    const Json found = db.query("SELECT min(shown) FROM (SELECT " + shown + " AS shown FROM " + dataset_ + " GROUP BY " + key +
+                                ", shown HAVING count(*) > 1)")
+                           .single_value();
     return found.is_null() ? "" : found.get<std::string>();
 }
 
 void TableLoad::refuse_duplicate(const std::string& key) const {
     std::string names;
     for (const std::string& k : plan_.key) names += (names.empty() ? "" : ", ") + k;
-    throw Error(ErrorClass::BadData, "the dataset " + table_.spec.task + " has the key (" + names + ") = (" + key + ") twice; nothing was loaded into " + counts_.table,
+    throw Error(ErrorClass::BadData,
+                "the dataset " + table_.spec.task + " has the key (" + names + ") = (" + key + ") twice; nothing was loaded into " +
+                    counts_.table,
                 "aggregate or de-duplicate in a transform, widen the key, or say which row wins with `newest_by`");
 }
 
 /// A key that is there already although it was looked for was written by somebody else meanwhile: the next attempt finds it.
 void TableLoad::explain_violation(const SqlError& e) const {
     if (e.sqlstate == "23502" && !plan_.key.empty() && std::find(plan_.key.begin(), plan_.key.end(), e.column) != plan_.key.end())
-        throw Error(ErrorClass::BadData, "the key column '" + e.column + "' of the dataset " + table_.spec.task + " holds NULL, and that of " + counts_.table + " is NOT NULL", "make it a value: coalesce(..., '')");
+        throw Error(ErrorClass::BadData,
+                    "the key column '" + e.column + "' of the dataset " + table_.spec.task + " holds NULL, and that of " + counts_.table +
+                        " is NOT NULL",
+                    "make it a value: coalesce(..., '')");
     if (e.sqlstate != "23505" || (!plan_.created && !plan_.key_indexes.contains(e.constraint))) {
         SqlError named(e.error_class, counts_.table + ": " + e.what(), remedy_of(e, plan_));
         named.sqlstate = e.sqlstate;

@@ -36,18 +36,19 @@ duckdb::QueryError mistake(duckdb::Connection& db, const std::string& sql) {
 
 } // namespace
 
-TEST_CASE("every function that we declare is in DuckDB's library") {
-    REQUIRE(duckdb::library_version().starts_with("v1."));
-}
+TEST_CASE("every function that we declare is in DuckDB's library") { REQUIRE(duckdb::library_version().starts_with("v1.")); }
 
 TEST_CASE("values of every type arrive exactly") {
     const Database database({});
     auto db = database.connect();
-    auto rows = db.query("select true b, 1::tinyint t, (-32768)::smallint s, 2147483647 i, 9223372036854775807 l, 18446744073709551615::ubigint u,"
-                         " 170141183460469231731687303715884105727::hugeint h, 12345678901234567890.123456789::decimal(38,9) d, -0.05::decimal(4,2) n,"
-                         " 'héllo, a longer text than twelve bytes' v, date '2026-03-29' y, timestamp '2026-03-29 02:30:00.5' z,"
-                         " timestamptz '2026-03-29 02:30:00+02' tz, uuid '00112233-4455-6677-8899-aabbccddeeff' g, [1, null, 3] a,"
-                         " {'x': 1, 'y': ['p']} o, '{\"k\": 2}'::json j, 'b'::enum('a','b') e, null q, time '10:20:30' w, map {'k': 1.5} m").rows(10);
+    auto rows =
+        db.query(
+              "select true b, 1::tinyint t, (-32768)::smallint s, 2147483647 i, 9223372036854775807 l, 18446744073709551615::ubigint u,"
+              " 170141183460469231731687303715884105727::hugeint h, 12345678901234567890.123456789::decimal(38,9) d, -0.05::decimal(4,2) n,"
+              " 'héllo, a longer text than twelve bytes' v, date '2026-03-29' y, timestamp '2026-03-29 02:30:00.5' z,"
+              " timestamptz '2026-03-29 02:30:00+02' tz, uuid '00112233-4455-6677-8899-aabbccddeeff' g, [1, null, 3] a,"
+              " {'x': 1, 'y': ['p']} o, '{\"k\": 2}'::json j, 'b'::enum('a','b') e, null q, time '10:20:30' w, map {'k': 1.5} m")
+            .rows(10);
     REQUIRE(rows.size() == 1);
     const Json& r = rows[0];
     CHECK(r["b"] == true);
@@ -132,10 +133,11 @@ TEST_CASE("the cage: only the given folders, no extension, no setting") {
     auto db = database.connect();
     db.query("copy (select 42 as a) to '" + inside.path + "/x.parquet' (format parquet)");
     CHECK(db.query("select a from read_parquet('" + inside.path + "/x.parquet')").single_value() == 42);
-    for (const std::string sql : {"select * from read_csv('/etc/passwd')", "select * from read_text('/proc/self/environ')",
-                                  "select * from read_parquet('%i/../etc/x.parquet')", "copy (select 1) to '%o/x.csv'", "attach '%o/x.db'",
-                                  "install postgres", "load '/tmp/x.duckdb_extension'", "set memory_limit = '64GB'", "set threads = 64",
-                                  "set enable_external_access = true", "select * from glob('/etc/*')", "create secret (type s3, key_id 'a', secret 'b')"}) {
+    for (const std::string sql :
+         {"select * from read_csv('/etc/passwd')", "select * from read_text('/proc/self/environ')",
+          "select * from read_parquet('%i/../etc/x.parquet')", "copy (select 1) to '%o/x.csv'", "attach '%o/x.db'", "install postgres",
+          "load '/tmp/x.duckdb_extension'", "set memory_limit = '64GB'", "set threads = 64", "set enable_external_access = true",
+          "select * from glob('/etc/*')", "create secret (type s3, key_id 'a', secret 'b')"}) {
         std::string text = sql;
         if (const auto at = text.find("%i"); at != std::string::npos) text.replace(at, 2, inside.path);
         if (const auto at = text.find("%o"); at != std::string::npos) text.replace(at, 2, outside.path);
@@ -158,7 +160,13 @@ TEST_CASE("a streamed result is read in chunks and an error on its way is thrown
     CHECK(rows == 100000);
     CHECK(sum == 4999950000);
     auto bad = db.prepare("select cast(case when i = 90000 then 'x' else '1' end as int) from range(100000) t(i)");
-    CHECK_THROWS_AS([&] { auto stream = bad.stream(); while (stream.next()) {} }(), duckdb::QueryError);
+    CHECK_THROWS_AS(
+        [&] {
+            auto stream = bad.stream();
+            while (stream.next()) {
+            }
+        }(),
+        duckdb::QueryError);
 }
 
 TEST_CASE("interrupt ends a running statement as cancelled, memory has a limit") {
@@ -228,7 +236,8 @@ TEST_CASE("databases that spill below one folder do not touch each other's files
 }
 
 TEST_CASE("a full disk is a lack of resources, with its remedy") {
-    const auto error = duckdb::make_query_error(R"({"exception_type":"IO","exception_message":"Could not write file \"/x\": No space left on device"})");
+    const auto error =
+        duckdb::make_query_error(R"({"exception_type":"IO","exception_message":"Could not write file \"/x\": No space left on device"})");
     CHECK(error.error_class == ErrorClass::Resource);
     CHECK_FALSE(error.remedy.empty());
     CHECK(duckdb::make_query_error("IO Error: Could not write file: Disk quota exceeded").error_class == ErrorClass::Resource);
@@ -238,7 +247,8 @@ TEST_CASE("a full disk is a lack of resources, with its remedy") {
 TEST_CASE("nested values as text keep every digit of the documents in them") {
     const Database database({});
     auto db = database.connect();
-    auto result = db.query(R"(select {'b': '{"x": 12345678901234567890.123456789}'::json, 'a': [1.50::decimal(9,2), null], 'c': null::json} as s,
+    auto result =
+        db.query(R"(select {'b': '{"x": 12345678901234567890.123456789}'::json, 'a': [1.50::decimal(9,2), null], 'c': null::json} as s,
                                      ['[0.1234567890123456789]'::json, '"t\u00e4\""'::json] as l, map {'k"': '1e400'::json} as m, 'plain' as t, 5 as n)");
     const auto chunk = result.next();
     REQUIRE(chunk);

@@ -45,7 +45,8 @@ TEST_CASE_METHOD(Extraction, "a service may think before it answers, but not for
     CHECK(std::string(e.what()).find("the service sent nothing") != std::string::npos);
 }
 
-TEST_CASE_METHOD(Extraction, "what keeps failing ends in an error that names the request, the reason and the remedy, and leaves nothing loaded") {
+TEST_CASE_METHOD(Extraction,
+                 "what keeps failing ends in an error that names the request, the reason and the remedy, and leaves nothing loaded") {
     plan.retries.tries = 3;
     const Entries entries{25, 10};
     TestServer server([&](const TestRequest& r) { return page_of(r) == 3 ? TestAnswer{500, R"({"message":"boom"})"} : entries(r); });
@@ -85,7 +86,9 @@ TEST_CASE_METHOD(Extraction, "a service that asks for a long pause fails no slic
     plan.slices = make_slices(plan.resource, {{"from", "2026-11-01"}, {"to", "2026-11-21"}}, Scope(), {}, false);
     plan.allow_failed = Share{90.0, {}};
     plan.source.rate.concurrency = 1;
-    TestServer server([](const TestRequest& r) { return r.number < 3 ? Entries{5, 10}.page(1) : TestAnswer{429, "", {{"Retry-After", "3600"}}}; });
+    TestServer server([](const TestRequest& r) {
+        return r.number < 3 ? Entries{5, 10}.page(1) : TestAnswer{429, "", {{"Retry-After", "3600"}}};
+    });
     CHECK(failure(server).error_class == ErrorClass::RateLimited);
     CHECK(server.log().size() == 3);
     const Error again = failure(server); // another attempt asks nothing either
@@ -125,7 +128,9 @@ TEST_CASE_METHOD(Extraction, "a key that a refusal repeats is hidden, wherever i
     plan.retries.tries = 1;
     for (const int before : {290, 195}) {
         const std::string filler(static_cast<std::size_t>(before), 'x');
-        TestServer server([&](const TestRequest&) { return TestAnswer{400, before > 200 ? R"({"message":")" + filler + R"( s3cret-key"})" : filler + " s3cret-key"}; });
+        TestServer server([&](const TestRequest&) {
+            return TestAnswer{400, before > 200 ? R"({"message":")" + filler + R"( s3cret-key"})" : filler + " s3cret-key"};
+        });
         plan.slices.clear();
         CHECK(std::string(failure(server).what()).find("s3c") == std::string::npos);
     }

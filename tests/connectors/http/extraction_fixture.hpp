@@ -17,7 +17,9 @@ struct Entries {
     bool total = true, header = false;
 
     [[nodiscard]] std::string record(int i) const {
-        return fmt::format(R"({{"id":"e{0}","hours":{0}.25,"n":{0},"at":"2026-11-01T10:00:00+02:00","tags":["a","b{0}"],"rate":{{"amount":{0},"currency":null}}}})", i);
+        return fmt::format(
+            R"({{"id":"e{0}","hours":{0}.25,"n":{0},"at":"2026-11-01T10:00:00+02:00","tags":["a","b{0}"],"rate":{{"amount":{0},"currency":null}}}})",
+            i);
     }
     [[nodiscard]] TestAnswer page(int number) const {
         TestAnswer answer;
@@ -53,7 +55,8 @@ struct Extraction {
         plan.resource.records = "items";
         plan.resource.total = "totals[0].count";
         plan.resource.key = {"id"};
-        plan.resource.columns = {{"id", "VARCHAR", false}, {"hours", "DECIMAL(9,2)", false}, {"n", "INTEGER", false}, {"at", "TIMESTAMPTZ", true},
+        plan.resource.columns = {{"id", "VARCHAR", false},    {"hours", "DECIMAL(9,2)", false},
+                                 {"n", "INTEGER", false},     {"at", "TIMESTAMPTZ", true},
                                  {"tags", "VARCHAR[]", true}, {"rate", "STRUCT(amount BIGINT, currency VARCHAR)", true}};
         plan.retries.first_delay = 0.01;
         plan.retries.longest_delay = 0.05;

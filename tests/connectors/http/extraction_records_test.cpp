@@ -6,16 +6,19 @@ using namespace millrace::test;
 TEST_CASE_METHOD(Extraction, "records that break their contract are told with page and position, and kept raw") {
     plan.keep_rejects = true;
     TestServer server([&](const TestRequest&) {
-        return TestAnswer{200, R"({"totals":[{"count":7}],"items":[{"id":"a","hours":1.5,"n":1},{"id":"b","hours":"2.25","n":2},{"id":"c","hours":1.5,"n":"3"},
+        return TestAnswer{
+            200,
+            R"({"totals":[{"count":7}],"items":[{"id":"a","hours":1.5,"n":1},{"id":"b","hours":"2.25","n":2},{"id":"c","hours":1.5,"n":"3"},
             {"id":"d","n":4},{"id":"e","hours":1.505,"n":5},{"id":"f","hours":1,"n":99999999999},{"id":"g","hours":1,"n":1,"at":"2026-11-01T10:00:00"}]})"};
     });
     const auto slices = run(server);
     CHECK(slices[0].records == 2);
     CHECK(slices[0].rejected == 5);
-    CHECK(slices[0].mistakes == std::vector<std::string>{
-                                    "page 1, record 3: 'n' is a text, declared INTEGER", "page 1, record 4: 'hours' is missing",
-                                    "page 1, record 5: 'hours' is 1.505, which does not fit DECIMAL(9,2)", "page 1, record 6: 'n' is 99999999999, which is no INTEGER",
-                                    "page 1, record 7: 'at' is '2026-11-01T10:00:00', which is no instant with Z or an offset"});
+    CHECK(slices[0].mistakes ==
+          std::vector<std::string>{"page 1, record 3: 'n' is a text, declared INTEGER", "page 1, record 4: 'hours' is missing",
+                                   "page 1, record 5: 'hours' is 1.505, which does not fit DECIMAL(9,2)",
+                                   "page 1, record 6: 'n' is 99999999999, which is no INTEGER",
+                                   "page 1, record 7: 'at' is '2026-11-01T10:00:00', which is no instant with Z or an offset"});
     CHECK(slices[0].raw.at(0).records == 7);
     CHECK_FALSE(slices[0].quarantine.empty());
     CHECK(query("sum(hours) AS h", slices)[0].at("h") == "3.75");
@@ -23,7 +26,9 @@ TEST_CASE_METHOD(Extraction, "records that break their contract are told with pa
 
 TEST_CASE_METHOD(Extraction, "undeclared members are an event, an error or a reason to set the record aside") {
     TestServer server([&](const TestRequest&) {
-        return TestAnswer{200, R"({"totals":[{"count":2}],"items":[{"id":"a","hours":1,"n":1,"rate":{"amount":1,"vat":true}},{"id":"b","hours":1,"n":1,"new":{"x":1}}]})"};
+        return TestAnswer{
+            200,
+            R"({"totals":[{"count":2}],"items":[{"id":"a","hours":1,"n":1,"rate":{"amount":1,"vat":true}},{"id":"b","hours":1,"n":1,"new":{"x":1}}]})"};
     });
     const auto slices = run(server);
     CHECK(slices[0].records == 2);
@@ -40,7 +45,9 @@ TEST_CASE_METHOD(Extraction, "windows become slices with their column; a failed 
     plan.resource.query = {{"day", "${window.start:%Y-%m-%d}"}};
     plan.slices = make_slices(plan.resource, {{"from", "2026-11-01"}, {"to", "2026-11-06"}}, Scope(), {}, false);
     const Entries entries{12, 10};
-    TestServer server([&](const TestRequest& r) { return r.target.find("day=2026-11-03") != std::string::npos ? TestAnswer{400, R"({"message":"no"})"} : entries(r); });
+    TestServer server([&](const TestRequest& r) {
+        return r.target.find("day=2026-11-03") != std::string::npos ? TestAnswer{400, R"({"message":"no"})"} : entries(r);
+    });
     CHECK(failure(server).error_class == ErrorClass::Permanent);
     plan.allow_failed = Share{{}, 1};
     const auto slices = run(server);
@@ -54,10 +61,15 @@ TEST_CASE_METHOD(Extraction, "windows become slices with their column; a failed 
 
 TEST_CASE_METHOD(Extraction, "an integer is an integer however JSON writes it, and JSON is JSON whatever it is called") {
     TestServer server([](const TestRequest&) {
-        return TestAnswer{200, "\xEF\xBB\xBF" R"({"totals":[{"count":4}],"items":[{"id":"a","hours":1,"n":3600.0},{"id":"b","hours":1,"n":-3.6e3},{"id":"c","hours":1,"n":0.5},
-            {"id":"d","hours":1,"n":2147483648.0}]})", {{"Content-Type", "text/html"}}};
+        return TestAnswer{
+            200,
+            "\xEF\xBB\xBF"
+            R"({"totals":[{"count":4}],"items":[{"id":"a","hours":1,"n":3600.0},{"id":"b","hours":1,"n":-3.6e3},{"id":"c","hours":1,"n":0.5},
+            {"id":"d","hours":1,"n":2147483648.0}]})",
+            {{"Content-Type", "text/html"}}};
     });
     const auto slices = run(server);
-    CHECK(slices[0].mistakes == std::vector<std::string>{"page 1, record 3: 'n' is 0.5, which is no INTEGER", "page 1, record 4: 'n' is 2147483648.0, which is no INTEGER"});
+    CHECK(slices[0].mistakes == std::vector<std::string>{"page 1, record 3: 'n' is 0.5, which is no INTEGER",
+                                                         "page 1, record 4: 'n' is 2147483648.0, which is no INTEGER"});
     CHECK(query("max(n) AS most, min(n) AS least", slices)[0] == Json{{"most", 3600}, {"least", -3600}});
 }

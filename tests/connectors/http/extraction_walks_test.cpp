@@ -15,7 +15,9 @@ TEST_CASE_METHOD(Extraction, "a walk with an announced total brings every record
     CHECK(slices[0].announced == 2345);
     CHECK(server.log().size() == 235);
     CHECK(server.log()[0].headers.at("x-api-key") == "s3cret-key");
-    const Json row = query("count(DISTINCT id) AS ids, sum(hours) AS hours, sum(n) AS n, min(\"at\") AS at, min(len(tags)) AS tags, sum(rate.amount) AS amount, count(rate.currency) AS currencies", slices)[0];
+    const Json row = query("count(DISTINCT id) AS ids, sum(hours) AS hours, sum(n) AS n, min(\"at\") AS at, min(len(tags)) AS tags, "
+                           "sum(rate.amount) AS amount, count(rate.currency) AS currencies",
+                           slices)[0];
     CHECK(row.at("ids") == 2345);
     CHECK(row.at("hours") == "2748926.25"); // 2345 * 2344 / 2 + 2345 / 4
     CHECK(row.at("at") == "2026-11-01T08:00:00Z");
@@ -89,7 +91,8 @@ TEST_CASE_METHOD(Extraction, "entries that arrive while paging: the walk is repe
         TestAnswer answer = entries(r);
         if (entries.n == 25) return answer;
         std::string list;
-        for (int i = (page_of(r) - 1) * 10; i < std::min(26, page_of(r) * 10); ++i) list += (list.empty() ? "" : ",") + entries.record(25 - i);
+        for (int i = (page_of(r) - 1) * 10; i < std::min(26, page_of(r) * 10); ++i)
+            list += (list.empty() ? "" : ",") + entries.record(25 - i);
         answer.body = fmt::format(R"({{"totals":[{{"count":26}}],"items":[{}]}})", list);
         return answer;
     });
@@ -105,7 +108,8 @@ TEST_CASE_METHOD(Extraction, "entries that never stop arriving: after two repeat
         if (page_of(r) > 1) ++n;
         Entries entries{n, 10};
         std::string list;
-        for (int i = (page_of(r) - 1) * 10; i < std::min(n, page_of(r) * 10); ++i) list += (list.empty() ? "" : ",") + entries.record(n - 1 - i);
+        for (int i = (page_of(r) - 1) * 10; i < std::min(n, page_of(r) * 10); ++i)
+            list += (list.empty() ? "" : ",") + entries.record(n - 1 - i);
         return TestAnswer{200, fmt::format(R"({{"totals":[{{"count":{}}}],"items":[{}]}})", n, list)};
     });
     const auto slices = run(server);
@@ -117,7 +121,9 @@ TEST_CASE_METHOD(Extraction, "entries that never stop arriving: after two repeat
 }
 
 TEST_CASE_METHOD(Extraction, "a source that gives fewer records than it announces, again and again, is an error") {
-    TestServer server([&](const TestRequest& r) { return page_of(r) > 2 ? TestAnswer{200, R"({"totals":[{"count":45}],"items":[]})"} : Entries{45, 10}(r); });
+    TestServer server([&](const TestRequest& r) {
+        return page_of(r) > 2 ? TestAnswer{200, R"({"totals":[{"count":45}],"items":[]})"} : Entries{45, 10}(r);
+    });
     const Error e = failure(server);
     CHECK(e.error_class == ErrorClass::BadData);
     CHECK(std::string(e.what()) == "entries, all: 45 records were announced, 20 came, in each of 3 walks");
@@ -158,7 +164,9 @@ TEST_CASE_METHOD(Extraction, "a slice whose manifest is of another shape is aske
 
 TEST_CASE_METHOD(Extraction, "a walk that drifts without one good record is settled with none") {
     std::atomic<int> total{3};
-    TestServer server([&](const TestRequest&) { return TestAnswer{200, fmt::format(R"({{"totals":[{{"count":{}}}],"items":[{{"id":7}}]}})", ++total)}; });
+    TestServer server([&](const TestRequest&) {
+        return TestAnswer{200, fmt::format(R"({{"totals":[{{"count":{}}}],"items":[{{"id":7}}]}})", ++total)};
+    });
     const auto slices = run(server);
     CHECK(slices[0].records == 0);
     CHECK(slices[0].rejected > 0);
@@ -192,7 +200,8 @@ TEST_CASE_METHOD(Extraction, "where nothing is paged, an announced total without
     plan.resource.paging.kind = "none";
     int cut = 1;
     TestServer server([&](const TestRequest&) {
-        return TestAnswer{200, cut-- > 0 ? R"({"totals":[{"count":3}],"items":[]})" : R"({"totals":[{"count":3}],"items":[{"id":"g","hours":1,"n":3}]})"};
+        return TestAnswer{200, cut-- > 0 ? R"({"totals":[{"count":3}],"items":[]})"
+                                         : R"({"totals":[{"count":3}],"items":[{"id":"g","hours":1,"n":3}]})"};
     });
     CHECK(run(server)[0].records == 1); // a record may be a group of what was counted
     CHECK(server.log().size() == 2);

@@ -19,7 +19,8 @@ PagingSpec pages(std::int64_t size, const std::string& last_header = "") {
     p.last_header = last_header;
     return p;
 }
-PageArrival page(std::int64_t records, std::uint64_t fingerprint, std::optional<std::int64_t> announced = {}, std::optional<bool> last = {}) {
+PageArrival page(std::int64_t records, std::uint64_t fingerprint, std::optional<std::int64_t> announced = {},
+                 std::optional<bool> last = {}) {
     return {records, announced, last, fingerprint};
 }
 } // namespace
@@ -159,7 +160,8 @@ TEST_CASE("requests are built from the spec: encoded path, query without nulls, 
     resource.paging.param = "detailedFilter.page";
     resource.paging.size_param = "detailedFilter.pageSize";
     const HttpRequest post = RequestBuilder(source, resource, connection, scope).page(2);
-    CHECK(Json::parse(post.body) == Json::parse(R"({"projects":{"ids":[],"contains":"CONTAINS"},"detailedFilter":{"page":2,"pageSize":50}})"));
+    CHECK(Json::parse(post.body) ==
+          Json::parse(R"({"projects":{"ids":[],"contains":"CONTAINS"},"detailedFilter":{"page":2,"pageSize":50}})"));
     CHECK(post.headers.at("Content-Type") == "application/json");
 }
 
@@ -180,9 +182,11 @@ TEST_CASE("a refusal is what the spec's rules say, else what HTTP says") {
     CHECK(std::string(auth.what()) == "401 Api key does not exist (code 4003)");
     CHECK(auth.remedy == "check CLOCKIFY_API_KEY");
     CHECK(refusal_of(source, 400, R"({"message":"x","code":501})", "", now).remedy == "check the ids");
-    for (const long status : {302, 400, 404, 418, 503}) CHECK_FALSE(refusal_of(source, status, R"({"message":"x","code":3000})", "", now).remedy.empty());
+    for (const long status : {302, 400, 404, 418, 503})
+        CHECK_FALSE(refusal_of(source, status, R"({"message":"x","code":3000})", "", now).remedy.empty());
     CHECK(refusal_of(source, 503, "<html><body>Down  for\nmaintenance</body></html>", "7", now).retry_after == 7);
-    CHECK(std::string(refusal_of(source, 503, "<html><body>Down  for\nmaintenance</body></html>", "", now).what()) == "503 Down for maintenance");
+    CHECK(std::string(refusal_of(source, 503, "<html><body>Down  for\nmaintenance</body></html>", "", now).what()) ==
+          "503 Down for maintenance");
     CHECK(refusal_of(source, 429, "", "", now).error_class == ErrorClass::RateLimited);
     CHECK(refusal_of(source, 404, "", "", now).error_class == ErrorClass::Permanent);
 }
@@ -191,7 +195,8 @@ TEST_CASE("slices are windows of the interval, by the calendar of the zone, time
     ResourceSpec resource;
     resource.name = "summary";
     resource.window = WindowSpec{Span{0, 1, 0}};
-    resource.params = {{"from", "timestamptz", true, false, {}}, {"to", "timestamptz", true, false, {}}, {"project", "text", false, true, {}}};
+    resource.params = {
+        {"from", "timestamptz", true, false, {}}, {"to", "timestamptz", true, false, {}}, {"project", "text", false, true, {}}};
     Scope run("Europe/Berlin");
     run.set("interval", {{"start", "2026-03-27T23:00:00Z"}, {"end", "2026-03-29T22:00:00Z"}});
     const Json with{{"from", "${interval.start}"}, {"to", "${interval.end}"}, {"project", "${item.id}"}};

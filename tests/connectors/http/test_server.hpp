@@ -38,7 +38,8 @@ public:
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener_, 64) != 0) throw std::runtime_error("no port");
+        if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener_, 64) != 0)
+            throw std::runtime_error("no port");
         socklen_t size = sizeof address;
         ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
         port_ = ntohs(address.sin_port);
@@ -123,7 +124,8 @@ private:
     }
     bool send(int fd, const TestAnswer& answer) const {
         std::this_thread::sleep_for(std::chrono::milliseconds(answer.think_ms));
-        std::string out = "HTTP/1.1 " + std::to_string(answer.status) + " Text\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n";
+        std::string out =
+            "HTTP/1.1 " + std::to_string(answer.status) + " Text\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n";
         for (const auto& [name, value] : answer.headers) out += name + ": " + value + "\r\n";
         out += "\r\n";
         if (answer.drip_ms > 0) {

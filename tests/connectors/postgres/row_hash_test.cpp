@@ -19,7 +19,8 @@ TEST_CASE("hashes of a target are held in the memory they may have, or not at al
     CHECK(foretold.visit(0x9e3779b97f4a7c15ULL, 0x9e3779b97f4a7c16ULL) == PresentRows::Found::Repeated);
     CHECK(foretold.visit(key, 1) == PresentRows::Found::Absent);
     std::size_t before = 0;
-    for (; surprised.add(before * 0x9e3779b97f4a7c15ULL, 1); ++before) {}
+    for (; surprised.add(before * 0x9e3779b97f4a7c15ULL, 1); ++before) {
+    }
     CHECK(before > 10000);
     CHECK(before < 50000);
 }

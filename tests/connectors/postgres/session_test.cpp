@@ -27,14 +27,16 @@ std::string with(std::string url, const std::string& key, const std::string& val
 } // namespace
 
 TEST_CASE("a password with marks of a URL in it is not printed, and the remedy says how to write it") {
-    for (const char* url : {"postgresql://u:pa@ss@host.invalid/db", "postgresql://u:pa/ss@host.invalid/db", "postgresql://u:pa%ss@host.invalid/db", "postgresql://u:pa:ss/x@host.invalid/db",
-                            "host=host.invalid password=pa ss", "postgresql://u:pa@ss/@host.invalid"}) {
+    for (const char* url :
+         {"postgresql://u:pa@ss@host.invalid/db", "postgresql://u:pa/ss@host.invalid/db", "postgresql://u:pa%ss@host.invalid/db",
+          "postgresql://u:pa:ss/x@host.invalid/db", "host=host.invalid password=pa ss", "postgresql://u:pa@ss/@host.invalid"}) {
         INFO(url);
         const std::string text = mistake(url);
         CHECK_THAT(text, Catch::StartsWith("permanent: connection warehouse: PostgreSQL cannot be used: "));
         CHECK_THAT(text, !Catch::Contains("ss@") && !Catch::Contains("\"ss") && !Catch::Contains("\"pa") && !Catch::Contains("%ss"));
     }
-    CHECK_THAT(mistake("postgresql://u:pa%40ss@/db?host=/nowhere"), Catch::StartsWith("transient: connection warehouse: PostgreSQL cannot be reached: ") && !Catch::Contains("pa"));
+    CHECK_THAT(mistake("postgresql://u:pa%40ss@/db?host=/nowhere"),
+               Catch::StartsWith("transient: connection warehouse: PostgreSQL cannot be reached: ") && !Catch::Contains("pa"));
 }
 
 TEST_CASE("a server that has no place now is asked again; one that knows no such user is not") {
@@ -46,7 +48,8 @@ TEST_CASE("a server that has no place now is asked again; one that knows no such
     CHECK_THAT(mistake(with(url, "user", role)), Catch::StartsWith("transient: ") && Catch::Contains("too many connections for role"));
     CHECK_THAT(mistake(with(url, "user", role + "_out")), Catch::StartsWith("auth: "));
     admin.run("ALTER DATABASE " + role + " ALLOW_CONNECTIONS false");
-    CHECK_THAT(mistake(with(url, "dbname", role)), Catch::StartsWith("transient: ") && Catch::Contains("not currently accepting connections"));
+    CHECK_THAT(mistake(with(url, "dbname", role)),
+               Catch::StartsWith("transient: ") && Catch::Contains("not currently accepting connections"));
     admin.run("DROP DATABASE " + role);
     CHECK_THAT(mistake(with(url, "dbname", role)), Catch::StartsWith("permanent: ") && Catch::Contains("does not exist"));
     admin.run("DROP ROLE " + role + ", " + role + "_out");
@@ -58,7 +61,9 @@ TEST_CASE("a session gives up what it holds when its host is gone, and a stateme
     CHECK(session.value("SHOW idle_in_transaction_session_timeout") == "30min");
     auto slow = std::async(std::launch::async, [&] { session.run("SELECT pg_sleep(60)"); });
     Session other(require_database());
-    const auto running = [&] { return other.run("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND wait_event = 'PgSleep'").size() > 0; };
+    const auto running = [&] {
+        return other.run("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND wait_event = 'PgSleep'").size() > 0;
+    };
     for (int i = 0; i < 500 && !running(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
     session.cancel();
     try {

@@ -12,13 +12,17 @@ using namespace millrace::postgres;
 
 TEST_CASE("the rows of a partitioned table are those of its partitions, analysed or not") {
     Session session(require_database());
-    session.run("BEGIN; CREATE SCHEMA parts; CREATE TABLE parts.t (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE parts.a PARTITION OF parts.t FOR VALUES FROM (0) TO (10000); "
-                "CREATE TABLE parts.b PARTITION OF parts.t FOR VALUES FROM (10000) TO (20000); INSERT INTO parts.t SELECT generate_series(0, 19999)");
+    session.run("BEGIN; CREATE SCHEMA parts; CREATE TABLE parts.t (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE parts.a "
+                "PARTITION OF parts.t FOR VALUES FROM (0) TO (10000); "
+                "CREATE TABLE parts.b PARTITION OF parts.t FOR VALUES FROM (10000) TO (20000); INSERT INTO parts.t SELECT "
+                "generate_series(0, 19999)");
     const duckdb::Database database({});
     duckdb::Connection db = database.connect();
     LoadRequest::Table table;
     table.spec = {"parts.t", "rows", "upsert", {"id"}};
-    const auto rows = [&] { return plan_table(session, {}, table, {}, "public", duckdb::resolve_columns(db, {{"id", "INTEGER"}})).estimated_rows; };
+    const auto rows = [&] {
+        return plan_table(session, {}, table, {}, "public", duckdb::resolve_columns(db, {{"id", "INTEGER"}})).estimated_rows;
+    };
     CHECK(rows() > 1000);
     session.run("ANALYZE parts.a; ANALYZE parts.b");
     CHECK(rows() == 20000);

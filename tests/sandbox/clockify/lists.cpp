@@ -39,8 +39,7 @@ std::uint64_t number(const Request& request, const std::string& name, std::uint6
                                    "For input string: \"{}\"",
                                    name, *value)};
     }
-    if (parsed < 1 || static_cast<std::uint64_t>(parsed) > most)
-        throw invalid(fmt::format("{} must be between 1 and {}", name, most));
+    if (parsed < 1 || static_cast<std::uint64_t>(parsed) > most) throw invalid(fmt::format("{} must be between 1 and {}", name, most));
     return static_cast<std::uint64_t>(parsed);
 }
 
@@ -74,8 +73,7 @@ struct Listing {
     std::function<Json(std::size_t)> json;
 };
 
-Response paged(const Request& request, const std::vector<std::size_t>& found,
-               const std::function<Json(std::size_t)>& json) {
+Response paged(const Request& request, const std::vector<std::size_t>& found, const std::function<Json(std::size_t)>& json) {
     const std::uint64_t page = number(request, "page", 1, 1'000'000'000),
                         size = number(request, "page-size", default_page_size, largest_page_size);
     Json list = Json::array();
@@ -98,16 +96,13 @@ Response answer(const Request& request, const Listing& listing) {
     return paged(request, found, listing.json);
 }
 
-std::string sort_column(const Request& request, const std::string& otherwise,
-                        std::initializer_list<const char*> accepted) {
+std::string sort_column(const Request& request, const std::string& otherwise, std::initializer_list<const char*> accepted) {
     const std::string column = request.parameter("sort-column").value_or(otherwise);
     if (std::any_of(accepted.begin(), accepted.end(), [&](const char* one) { return column == one; })) return column;
-    throw ApiError{
-        400, 3000,
-        fmt::format(
-            "Method parameter 'sort-column': Failed to convert value of type 'java.lang.String' to required type; "
-            "No enum constant for value [{}]",
-            column)};
+    throw ApiError{400, 3000,
+                   fmt::format("Method parameter 'sort-column': Failed to convert value of type 'java.lang.String' to required type; "
+                               "No enum constant for value [{}]",
+                               column)};
 }
 
 Memberships memberships_of(const Request& request) {
@@ -117,12 +112,10 @@ Memberships memberships_of(const Request& request) {
     if (value == "WORKSPACE") return Memberships::Workspace;
     if (value == "PROJECT") return Memberships::Project;
     if (value == "USERGROUP") return Memberships::UserGroup;
-    throw ApiError{
-        400, 3000,
-        fmt::format(
-            "Method parameter 'memberships': Failed to convert value of type 'java.lang.String' to required type; "
-            "No enum constant for value [{}]",
-            value)};
+    throw ApiError{400, 3000,
+                   fmt::format("Method parameter 'memberships': Failed to convert value of type 'java.lang.String' to required type; "
+                               "No enum constant for value [{}]",
+                               value)};
 }
 
 const Project& known_project(const Workspace& workspace, const std::string& id) {
@@ -143,21 +136,18 @@ Response list_clients(const Request& request, const Workspace& workspace) {
     const auto& clients = workspace.company.clients;
     const auto archived = boolean(request, "archived");
     sort_column(request, "NAME", {"NAME"});
-    return answer(request, {clients.size(),
-                            [&](std::size_t at) {
-                                return (!archived || clients[at].archived == *archived) &&
-                                       name_matches(request, clients[at].name);
-                            },
-                            [&](std::size_t at) { return clients[at].name; },
-                            [&](std::size_t at) { return client_json(clients[at], workspace); }});
+    return answer(
+        request,
+        {clients.size(),
+         [&](std::size_t at) { return (!archived || clients[at].archived == *archived) && name_matches(request, clients[at].name); },
+         [&](std::size_t at) { return clients[at].name; }, [&](std::size_t at) { return client_json(clients[at], workspace); }});
 }
 
 Response list_projects(const Request& request, Workspace& workspace) {
     const auto& projects = workspace.company.projects;
     const auto archived = boolean(request, "archived"), billable = boolean(request, "billable");
     const bool hydrated = boolean(request, "hydrated").value_or(false);
-    const std::string column =
-        sort_column(request, "NAME", {"ID", "NAME", "CLIENT_NAME", "DURATION", "BUDGET", "PROGRESS"});
+    const std::string column = sort_column(request, "NAME", {"ID", "NAME", "CLIENT_NAME", "DURATION", "BUDGET", "PROGRESS"});
     const auto client = request.parameter("clients");
     const auto wanted = [&](std::size_t at) {
         const Project& project = projects[at];
@@ -176,8 +166,8 @@ Response list_projects(const Request& request, Workspace& workspace) {
         if (column == "DURATION") return fmt::format("{:015}", workspace.tracked()[at]);
         return project.name;
     };
-    return answer(request, {projects.size(), wanted, key,
-                            [&](std::size_t at) { return project_json(workspace, static_cast<int>(at), hydrated); }});
+    return answer(request,
+                  {projects.size(), wanted, key, [&](std::size_t at) { return project_json(workspace, static_cast<int>(at), hydrated); }});
 }
 
 Response list_users(const Request& request, const Workspace& workspace) {
@@ -185,8 +175,7 @@ Response list_users(const Request& request, const Workspace& workspace) {
     const Memberships memberships = memberships_of(request);
     const std::string status = request.parameter("status").value_or("ALL");
     const auto email = request.parameter("email");
-    const std::string column =
-        sort_column(request, "EMAIL", {"ID", "EMAIL", "NAME", "NAME_LOWERCASE", "ACCESS", "HOURLYRATE", "COSTRATE"});
+    const std::string column = sort_column(request, "EMAIL", {"ID", "EMAIL", "NAME", "NAME_LOWERCASE", "ACCESS", "HOURLYRATE", "COSTRATE"});
     const auto wanted = [&](std::size_t at) {
         if (status != "ALL" && !status.empty() && status != (people[at].pending ? "PENDING" : "ACTIVE")) return false;
         return (!email || contains(people[at].email, *email)) && name_matches(request, people[at].name);
@@ -194,21 +183,19 @@ Response list_users(const Request& request, const Workspace& workspace) {
     const auto key = [&](std::size_t at) {
         return column == "ID" ? people[at].id : column.starts_with("NAME") ? people[at].name : people[at].email;
     };
-    return answer(request, {people.size(), wanted, key,
-                            [&](std::size_t at) { return person_json(static_cast<int>(at), workspace, memberships); }});
+    return answer(request,
+                  {people.size(), wanted, key, [&](std::size_t at) { return person_json(static_cast<int>(at), workspace, memberships); }});
 }
 
 Response list_tags(const Request& request, const Workspace& workspace) {
     const auto& tags = workspace.company.tags;
     const auto archived = boolean(request, "archived");
     const std::string column = sort_column(request, "NAME", {"ID", "NAME"});
-    return answer(request, {tags.size(),
-                            [&](std::size_t at) {
-                                return (!archived || tags[at].archived == *archived) &&
-                                       name_matches(request, tags[at].name);
-                            },
-                            [&](std::size_t at) { return column == "ID" ? tags[at].id : tags[at].name; },
-                            [&](std::size_t at) { return tag_json(tags[at], workspace); }});
+    return answer(request,
+                  {tags.size(),
+                   [&](std::size_t at) { return (!archived || tags[at].archived == *archived) && name_matches(request, tags[at].name); },
+                   [&](std::size_t at) { return column == "ID" ? tags[at].id : tags[at].name; },
+                   [&](std::size_t at) { return tag_json(tags[at], workspace); }});
 }
 
 Response list_tasks(const Request& request, const Workspace& workspace, const std::string& project_id) {
@@ -216,8 +203,7 @@ Response list_tasks(const Request& request, const Workspace& workspace, const st
     const auto active = boolean(request, "is-active");
     return answer(request, {project.tasks.size(),
                             [&](std::size_t at) {
-                                return (!active || project.tasks[at].done != *active) &&
-                                       name_matches(request, project.tasks[at].name);
+                                return (!active || project.tasks[at].done != *active) && name_matches(request, project.tasks[at].name);
                             },
                             [&](std::size_t at) { return project.tasks[at].name; },
                             [&](std::size_t at) { return task_json(project.tasks[at], project, workspace.company); }});
@@ -232,8 +218,7 @@ Response list_time_entries(const Request& request, const Workspace& workspace, c
         const auto value = request.parameter(name);
         if (!value || value->empty()) return otherwise;
         const auto time = parse_time(*value);
-        if (!time)
-            throw ApiError{400, 3000, fmt::format("Method parameter '{}': Failed to convert value [{}]", name, *value)};
+        if (!time) throw ApiError{400, 3000, fmt::format("Method parameter '{}': Failed to convert value [{}]", name, *value)};
         return sheet.zone().to_instant(*time);
     };
     std::optional<int> project;
@@ -243,8 +228,7 @@ Response list_time_entries(const Request& request, const Workspace& workspace, c
     }
     const auto description = request.parameter("description");
     const bool hydrated = boolean(request, "hydrated").value_or(false);
-    const std::vector<Place> places =
-        sheet.of_person(person, bound("start", sheet.begin()), bound("end", sheet.end()), Order::Descending);
+    const std::vector<Place> places = sheet.of_person(person, bound("start", sheet.begin()), bound("end", sheet.end()), Order::Descending);
     std::vector<std::size_t> found;
     for (std::size_t at = 0; at < places.size(); ++at) {
         const Entry entry = sheet.at(places[at]);
@@ -252,8 +236,7 @@ Response list_time_entries(const Request& request, const Workspace& workspace, c
         if (description && !description->empty() && !contains(sheet.description(entry), *description)) continue;
         found.push_back(at);
     }
-    return paged(request, found,
-                 [&](std::size_t at) { return time_entry_json(sheet.at(places[at]), workspace, hydrated); });
+    return paged(request, found, [&](std::size_t at) { return time_entry_json(sheet.at(places[at]), workspace, hydrated); });
 }
 
 Response current_user(const Request& request, const Workspace& workspace) {
@@ -266,8 +249,7 @@ Response one_workspace(const Workspace& workspace) { return of(workspace_json(wo
 
 Response one_project(const Request& request, Workspace& workspace, const std::string& project) {
     known_project(workspace, project);
-    return of(
-        project_json(workspace, workspace.company.project_of(project), boolean(request, "hydrated").value_or(false)));
+    return of(project_json(workspace, workspace.company.project_of(project), boolean(request, "hydrated").value_or(false)));
 }
 
 Response one_client(const Workspace& workspace, const std::string& client) {

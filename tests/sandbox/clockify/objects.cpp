@@ -10,8 +10,8 @@ Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr)
 
 Json money(std::int64_t amount, const Company& company) { return {{"amount", amount}, {"currency", company.currency}}; }
 
-Json membership(const std::string& user, std::int64_t rate, const std::string& target, const char* type,
-                const char* status, const Company& company) {
+Json membership(const std::string& user, std::int64_t rate, const std::string& target, const char* type, const char* status,
+                const Company& company) {
     return {{"userId", user},         {"hourlyRate", rate ? money(rate, company) : Json(nullptr)},
             {"costRate", nullptr},    {"targetId", target},
             {"membershipType", type}, {"membershipStatus", status}};
@@ -132,11 +132,8 @@ Json project_json(Workspace& workspace, int at, bool hydrated) {
                             {"includeNonBillable", true}};
     json["budgetEstimate"] = nullptr;
     if (project.budget)
-        json["budgetEstimate"] = {{"estimate", project.budget},
-                                  {"type", "MANUAL"},
-                                  {"resetOption", nullptr},
-                                  {"active", true},
-                                  {"includeExpenses", false}};
+        json["budgetEstimate"] = {
+            {"estimate", project.budget}, {"type", "MANUAL"}, {"resetOption", nullptr}, {"active", true}, {"includeExpenses", false}};
     if (hydrated) {
         json["customFields"] = Json::array();
         json["currency"] = {{"id", "33a687e29ae1f428e7ebe505"}, {"code", company.currency}};
@@ -156,14 +153,12 @@ Json person_json(int at, const Workspace& workspace, Memberships memberships) {
     const Person& person = company.people[static_cast<std::size_t>(at)];
     Json list = Json::array();
     if (memberships == Memberships::All || memberships == Memberships::Workspace) {
-        list.push_back(membership(person.id, person.rate, workspace.id, "WORKSPACE",
-                                  person.pending ? "PENDING" : "ACTIVE", company));
+        list.push_back(membership(person.id, person.rate, workspace.id, "WORKSPACE", person.pending ? "PENDING" : "ACTIVE", company));
     }
     if (memberships == Memberships::All || memberships == Memberships::Project) {
         for (const Project& project : company.projects) {
             for (int member : project.members) {
-                if (member == at)
-                    list.push_back(membership(person.id, person.rate, project.id, "PROJECT", "ACTIVE", company));
+                if (member == at) list.push_back(membership(person.id, person.rate, project.id, "PROJECT", "ACTIVE", company));
             }
         }
     }
@@ -192,30 +187,28 @@ Json time_entry_json(const Entry& entry, const Workspace& workspace, bool hydrat
         tag_ids.push_back(tag.id);
         tags.push_back(tag_json(tag, workspace));
     }
-    Json json = {
-        {"id", workspace.timesheet.id_of(entry)},
-        {"description", workspace.timesheet.description(entry)},
-        {"tagIds", std::move(tag_ids)},
-        {"userId", company.people[static_cast<std::size_t>(entry.person)].id},
-        {"billable", entry.billable},
-        {"taskId", task ? Json(task->id) : Json(nullptr)},
-        {"projectId", project ? Json(project->id) : Json(nullptr)},
-        {"workspaceId", workspace.id},
-        {"timeInterval", {{"start", start + "Z"}, {"end", end + "Z"}, {"duration", iso_duration(entry.seconds)}}},
-        {"customFieldValues", Json::array()},
-        {"type", "REGULAR"},
-        {"kioskId", nullptr},
-        {"hourlyRate", project ? money(project->rate, company) : Json(nullptr)},
-        {"costRate", money(0, company)},
-        {"isLocked", entry.start < workspace.timesheet.end() - 35 * seconds_per_day}};
+    Json json = {{"id", workspace.timesheet.id_of(entry)},
+                 {"description", workspace.timesheet.description(entry)},
+                 {"tagIds", std::move(tag_ids)},
+                 {"userId", company.people[static_cast<std::size_t>(entry.person)].id},
+                 {"billable", entry.billable},
+                 {"taskId", task ? Json(task->id) : Json(nullptr)},
+                 {"projectId", project ? Json(project->id) : Json(nullptr)},
+                 {"workspaceId", workspace.id},
+                 {"timeInterval", {{"start", start + "Z"}, {"end", end + "Z"}, {"duration", iso_duration(entry.seconds)}}},
+                 {"customFieldValues", Json::array()},
+                 {"type", "REGULAR"},
+                 {"kioskId", nullptr},
+                 {"hourlyRate", project ? money(project->rate, company) : Json(nullptr)},
+                 {"costRate", money(0, company)},
+                 {"isLocked", entry.start < workspace.timesheet.end() - 35 * seconds_per_day}};
     if (!hydrated) return json;
     json["tags"] = std::move(tags);
     json["user"] = {{"id", company.people[static_cast<std::size_t>(entry.person)].id},
                     {"name", company.people[static_cast<std::size_t>(entry.person)].name},
                     {"status", "ACTIVE"}};
     json["task"] = task ? Json{{"id", task->id}, {"name", task->name}} : Json(nullptr);
-    json["project"] =
-        project ? Json{{"id", project->id}, {"name", project->name}, {"color", project->color}} : Json(nullptr);
+    json["project"] = project ? Json{{"id", project->id}, {"name", project->name}, {"color", project->color}} : Json(nullptr);
     json["kiosk"] = nullptr;
     return json;
 }
@@ -226,8 +219,7 @@ Json workspace_json(const Workspace& workspace) {
             {"name", workspace.name},
             {"hourlyRate", money(company.default_rate, company)},
             {"costRate", nullptr},
-            {"memberships",
-             Json::array({membership(company.people.front().id, 0, workspace.id, "WORKSPACE", "ACTIVE", company)})},
+            {"memberships", Json::array({membership(company.people.front().id, 0, workspace.id, "WORKSPACE", "ACTIVE", company)})},
             {"workspaceSettings",
              {{"timeRoundingInReports", false},
               {"onlyAdminsSeeBillableRates", true},
@@ -242,8 +234,7 @@ Json workspace_json(const Workspace& workspace) {
             {"imageUrl", ""},
             {"featureSubscriptionType", "BUNDLE_YEAR_2024"},
             {"features", Json::array({"TIME_TRACKING", "REPORTS"})},
-            {"currencies",
-             Json::array({{{"id", "33a687e29ae1f428e7ebe505"}, {"code", company.currency}, {"isDefault", true}}})},
+            {"currencies", Json::array({{{"id", "33a687e29ae1f428e7ebe505"}, {"code", company.currency}, {"isDefault", true}}})},
             {"subdomain", {{"name", nullptr}, {"enabled", false}}},
             {"cakeOrganizationId", object_id(1'600'000'000, workspace.seed)}};
 }

@@ -20,17 +20,14 @@ const std::vector<Place>& matches_of(Workspace& workspace, const ReportQuery& qu
         if (query.matches(entry, workspace)) places.push_back(place);
     });
     const auto sort_by = [&](auto value) {
-        std::stable_sort(places.begin(), places.end(), [&](Place a, Place b) {
-            return value(workspace.timesheet.at(a)) < value(workspace.timesheet.at(b));
-        });
+        std::stable_sort(places.begin(), places.end(),
+                         [&](Place a, Place b) { return value(workspace.timesheet.at(a)) < value(workspace.timesheet.at(b)); });
     };
     if (query.sort_column == "USER")
-        sort_by([&](const Entry& entry) {
-            return std::string_view(workspace.company.people[static_cast<std::size_t>(entry.person)].name);
-        });
+        sort_by(
+            [&](const Entry& entry) { return std::string_view(workspace.company.people[static_cast<std::size_t>(entry.person)].name); });
     if (query.sort_column == "DURATION") sort_by([](const Entry& entry) { return entry.seconds; });
-    if (query.sort_column == "DESCRIPTION")
-        sort_by([&](const Entry& entry) { return workspace.timesheet.description(entry); });
+    if (query.sort_column == "DESCRIPTION") sort_by([&](const Entry& entry) { return workspace.timesheet.description(entry); });
     if (query.order == Order::Descending) std::reverse(places.begin(), places.end());
     if (known.size() >= 8) known.erase(known.begin());
     return known.emplace_back(query.fingerprint, std::move(places)).second;
@@ -38,8 +35,7 @@ const std::vector<Place>& matches_of(Workspace& workspace, const ReportQuery& qu
 
 class EntryWriter {
 public:
-    EntryWriter(Workspace& workspace, const ReportQuery& query)
-        : workspace_(workspace), query_(query), pieces_(workspace.pieces()) {}
+    EntryWriter(Workspace& workspace, const ReportQuery& query) : workspace_(workspace), query_(query), pieces_(workspace.pieces()) {}
 
     void append(std::string& out, const Entry& entry) const {
         const auto person = static_cast<std::size_t>(entry.person);
@@ -81,8 +77,7 @@ private:
 
     [[nodiscard]] const ProjectTask* task_of(const Entry& entry) const {
         if (entry.task < 0) return nullptr;
-        return &workspace_.company.projects[static_cast<std::size_t>(entry.project)]
-                    .tasks[static_cast<std::size_t>(entry.task)];
+        return &workspace_.company.projects[static_cast<std::size_t>(entry.project)].tasks[static_cast<std::size_t>(entry.task)];
     }
 
     void append_work(std::string& out, const Entry& entry) const {
@@ -113,8 +108,7 @@ private:
 
     void append_names(std::string& out, const Entry& entry) const {
         if (entry.project < 0) {
-            out +=
-                R"(,"rate":0,"projectName":null,"projectColor":null,"clientName":null,"clientId":null,"taskName":null)";
+            out += R"(,"rate":0,"projectName":null,"projectColor":null,"clientName":null,"clientId":null,"taskName":null)";
             return;
         }
         out += pieces_.project_end[static_cast<std::size_t>(entry.project)];

@@ -78,8 +78,7 @@ Dimension dimension_of(const std::string& name) {
 std::uint64_t positive(const Json& json, const char* key, std::uint64_t otherwise) {
     const auto at = json.find(key);
     if (at == json.end() || at->is_null()) return otherwise;
-    if (!at->is_number_integer() || at->get<std::int64_t>() < 1)
-        throw invalid(fmt::format("{} must be at least 1", key));
+    if (!at->is_number_integer() || at->get<std::int64_t>() < 1) throw invalid(fmt::format("{} must be at least 1", key));
     return at->get<std::uint64_t>();
 }
 
@@ -110,16 +109,14 @@ ReportQuery::ReportQuery(const std::string& text_of_body, const Workspace& works
     projects_ = id_filter(body, "projects", [&](const std::string& id) { return company.project_of(id); });
     tags_ = id_filter(body, "tags", [&](const std::string& id) { return company.tag_of(id); });
     description_ = text(body, "description");
-    if (const auto at = body.find("withoutDescription"); at != body.end() && at->is_boolean())
-        without_description_ = at->get<bool>();
+    if (const auto at = body.find("withoutDescription"); at != body.end() && at->is_boolean()) without_description_ = at->get<bool>();
     if (const auto at = body.find("billable"); at != body.end() && at->is_boolean()) billable_ = at->get<bool>();
-    filters_ = users_.active || clients_.active || projects_.active || tags_.active || !description_.empty() ||
-               without_description_ || billable_.has_value();
+    filters_ = users_.active || clients_.active || projects_.active || tags_.active || !description_.empty() || without_description_ ||
+               billable_.has_value();
 
     if (const auto summary = body.find("summaryFilter"); summary != body.end() && summary->is_object()) {
         if (const auto names = summary->find("groups"); names != summary->end() && names->is_array()) {
-            for (const Json& name : *names)
-                groups.push_back(dimension_of(name.is_string() ? name.get<std::string>() : name.dump()));
+            for (const Json& name : *names) groups.push_back(dimension_of(name.is_string() ? name.get<std::string>() : name.dump()));
         }
         sort_column = text(*summary, "sortColumn", "GROUP");
     }
@@ -138,21 +135,19 @@ ReportQuery::ReportQuery(const std::string& text_of_body, const Workspace& works
 }
 
 std::string ReportQuery::answer_key() const {
-    return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", from, to, zone.name(), sort_column, order == Order::Ascending,
-                       page, page_size, show_amounts * 2 + with_totals, is_plain() ? "" : fingerprint);
+    return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", from, to, zone.name(), sort_column, order == Order::Ascending, page, page_size,
+                       show_amounts * 2 + with_totals, is_plain() ? "" : fingerprint);
 }
 
 bool ReportQuery::matches(const Entry& entry, const Workspace& workspace) const {
     if (!filters_) return true;
     if (!users_.allows(entry.person) || !projects_.allows(entry.project)) return false;
     if (clients_.active &&
-        !clients_.allows(
-            entry.project < 0 ? -1 : workspace.company.projects[static_cast<std::size_t>(entry.project)].client))
+        !clients_.allows(entry.project < 0 ? -1 : workspace.company.projects[static_cast<std::size_t>(entry.project)].client))
         return false;
     if (tags_.active) {
         int hits = 0;
-        for (int at = 0; at < entry.tag_count; ++at)
-            hits += tags_.ids.contains(entry.tags[static_cast<std::size_t>(at)]) ? 1 : 0;
+        for (int at = 0; at < entry.tag_count; ++at) hits += tags_.ids.contains(entry.tags[static_cast<std::size_t>(at)]) ? 1 : 0;
         if (tags_.negated ? hits > 0 : tags_.only ? hits == 0 || hits != entry.tag_count : hits == 0) return false;
     }
     if (billable_ && *billable_ != entry.billable) return false;
@@ -199,10 +194,9 @@ void append_totals(std::string& out, const Totals& totals, const ReportQuery& qu
         out += query.zone.day_of(query.from) % 2 ? "[null]" : "[]";
         return;
     }
-    fmt::format_to(
-        std::back_inserter(out),
-        R"([{{"_id":"","totalTime":{},"totalBillableTime":{},"entriesCount":{},"numOfCurrencies":1,"totalAmount":)",
-        totals.seconds, totals.billable_seconds, totals.entries);
+    fmt::format_to(std::back_inserter(out),
+                   R"([{{"_id":"","totalTime":{},"totalBillableTime":{},"entriesCount":{},"numOfCurrencies":1,"totalAmount":)",
+                   totals.seconds, totals.billable_seconds, totals.entries);
     const bool amount = query.show_amounts && totals.earned != 0;
     if (amount)
         append_amount(out, totals.earned);

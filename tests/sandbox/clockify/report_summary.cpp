@@ -76,16 +76,11 @@ private:
 
     std::int64_t key_of(Dimension dimension, const Entry& entry) {
         switch (dimension) {
-        case Dimension::User:
-            return entry.person;
-        case Dimension::Project:
-            return entry.project;
-        case Dimension::Client:
-            return entry.project < 0 ? -1 : company_.projects[static_cast<std::size_t>(entry.project)].client;
-        case Dimension::Task:
-            return entry.task < 0 ? -1 : std::int64_t{entry.project} * 64 + entry.task;
-        case Dimension::Date:
-            return query_.zone.day_of(entry.start);
+        case Dimension::User: return entry.person;
+        case Dimension::Project: return entry.project;
+        case Dimension::Client: return entry.project < 0 ? -1 : company_.projects[static_cast<std::size_t>(entry.project)].client;
+        case Dimension::Task: return entry.task < 0 ? -1 : std::int64_t{entry.project} * 64 + entry.task;
+        case Dimension::Date: return query_.zone.day_of(entry.start);
         case Dimension::Week: {
             const Day day = query_.zone.day_of(entry.start);
             return day - weekday(day);
@@ -95,13 +90,12 @@ private:
             return day_of({day.year, day.month, 1});
         }
         case Dimension::TimeEntry: {
-            const auto [at, fresh] = description_ids_.emplace(workspace_.timesheet.description(entry),
-                                                              static_cast<std::int64_t>(descriptions_.size()));
+            const auto [at, fresh] =
+                description_ids_.emplace(workspace_.timesheet.description(entry), static_cast<std::int64_t>(descriptions_.size()));
             if (fresh) descriptions_.push_back(at->first);
             return at->second;
         }
-        case Dimension::Tag:
-            break;
+        case Dimension::Tag: break;
         }
         return -1;
     }
@@ -113,27 +107,20 @@ private:
     [[nodiscard]] Label label(Dimension dimension, std::int64_t key) const {
         const auto at = static_cast<std::size_t>(key);
         switch (dimension) {
-        case Dimension::User:
-            return {company_.people[at].id, company_.people[at].name};
+        case Dimension::User: return {company_.people[at].id, company_.people[at].name};
         case Dimension::Project:
-            return key < 0 ? Label{"", "(Without project)"}
-                           : Label{company_.projects[at].id, company_.projects[at].name};
-        case Dimension::Client:
-            return key < 0 ? Label{"", "(Without client)"} : Label{company_.clients[at].id, company_.clients[at].name};
-        case Dimension::Tag:
-            return key < 0 ? Label{"", "(Without tag)"} : Label{company_.tags[at].id, company_.tags[at].name};
+            return key < 0 ? Label{"", "(Without project)"} : Label{company_.projects[at].id, company_.projects[at].name};
+        case Dimension::Client: return key < 0 ? Label{"", "(Without client)"} : Label{company_.clients[at].id, company_.clients[at].name};
+        case Dimension::Tag: return key < 0 ? Label{"", "(Without tag)"} : Label{company_.tags[at].id, company_.tags[at].name};
         case Dimension::Task: {
             if (key < 0) return {"", "(Without task)"};
             const ProjectTask& task = company_.projects[at / 64].tasks[at % 64];
             return {task.id, task.name};
         }
         case Dimension::Date:
-        case Dimension::Week:
-            return {date_text(static_cast<Day>(key)), date_text(static_cast<Day>(key))};
-        case Dimension::Month:
-            return {date_text(static_cast<Day>(key)).substr(0, 7), date_text(static_cast<Day>(key)).substr(0, 7)};
-        case Dimension::TimeEntry:
-            return {descriptions_[at], descriptions_[at].empty() ? "(Without description)" : descriptions_[at]};
+        case Dimension::Week: return {date_text(static_cast<Day>(key)), date_text(static_cast<Day>(key))};
+        case Dimension::Month: return {date_text(static_cast<Day>(key)).substr(0, 7), date_text(static_cast<Day>(key)).substr(0, 7)};
+        case Dimension::TimeEntry: return {descriptions_[at], descriptions_[at].empty() ? "(Without description)" : descriptions_[at]};
         }
         return {};
     }
@@ -145,14 +132,11 @@ private:
             const Group* group;
         };
         std::vector<Item> items;
-        for (const auto& [key, group] : parent.children)
-            items.push_back({label(query_.groups[level], key), key, &group});
+        for (const auto& [key, group] : parent.children) items.push_back({label(query_.groups[level], key), key, &group});
         if (query_.sort_column == "DURATION")
-            std::stable_sort(items.begin(), items.end(),
-                             [](const Item& a, const Item& b) { return a.group->seconds > b.group->seconds; });
+            std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.group->seconds > b.group->seconds; });
         else
-            std::stable_sort(items.begin(), items.end(),
-                             [](const Item& a, const Item& b) { return a.label.name < b.label.name; });
+            std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.label.name < b.label.name; });
         out += '[';
         for (const Item& item : items) {
             if (&item != &items.front()) out += ',';
@@ -188,8 +172,7 @@ private:
 
     /// The id of a TIMEENTRY group is an object of the ids of all groups above it.
     void append_path(std::string& out) const {
-        static constexpr std::string_view names[] = {"CLIENT", "PROJECT", "USER",  "TASK",     "TAG",
-                                                     "DATE",   "WEEK",    "MONTH", "TIMEENTRY"};
+        static constexpr std::string_view names[] = {"CLIENT", "PROJECT", "USER", "TASK", "TAG", "DATE", "WEEK", "MONTH", "TIMEENTRY"};
         out += R"("_id":{)";
         for (std::size_t at = 0; at < path_.size(); ++at) {
             if (at) out += ',';
@@ -205,8 +188,7 @@ private:
         if (dimension == Dimension::User) out += R"(,"hasMembership":true,"sortingField":"1-name")";
         if (dimension != Dimension::Project) return;
         const Project* project = key < 0 ? nullptr : &company_.projects[static_cast<std::size_t>(key)];
-        const Client* client =
-            !project || project->client < 0 ? nullptr : &company_.clients[static_cast<std::size_t>(project->client)];
+        const Client* client = !project || project->client < 0 ? nullptr : &company_.clients[static_cast<std::size_t>(project->client)];
         out += ',';
         append_text(out, "color", project ? project->color : "");
         out += ',';

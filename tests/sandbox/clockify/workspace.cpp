@@ -10,8 +10,8 @@ namespace millrace::sandbox {
 
 Workspace::Workspace(std::string id_, std::string name_, std::string key_, std::uint64_t seed_, CompanySize size_,
                      TimesheetSettings settings)
-    : id(std::move(id_)), name(std::move(name_)), key(std::move(key_)), size(size_), seed(seed_),
-      company(seed_, size_, settings.today), timesheet(company, std::move(settings)) {}
+    : id(std::move(id_)), name(std::move(name_)), key(std::move(key_)), size(size_), seed(seed_), company(seed_, size_, settings.today),
+      timesheet(company, std::move(settings)) {}
 
 const std::vector<std::int64_t>& Workspace::tracked() {
     if (tracked_at_ != timesheet.generation()) {
@@ -88,17 +88,14 @@ const Workspace::Pieces& Workspace::pieces() {
     Pieces made;
     for (const Person& person : company.people) {
         made.person.push_back(fmt::format(R"(","userId":"{}","timeInterval":{{"start":")", person.id));
-        made.person_end.push_back(
-            fmt::format(R"(,"userName":{},"userEmail":"{}"}})", quoted(person.name), person.email));
+        made.person_end.push_back(fmt::format(R"(,"userName":{},"userEmail":"{}"}})", quoted(person.name), person.email));
     }
     for (const Project& project : company.projects) {
-        const Client* client =
-            project.client < 0 ? nullptr : &company.clients[static_cast<std::size_t>(project.client)];
+        const Client* client = project.client < 0 ? nullptr : &company.clients[static_cast<std::size_t>(project.client)];
         made.project.push_back(fmt::format(R"(,"projectId":"{}","taskId":)", project.id));
         made.project_end.push_back(
-            fmt::format(R"(,"rate":{},"projectName":{},"projectColor":"{}","clientName":{},"clientId":{},"taskName":)",
-                        project.rate, quoted(project.name), project.color, quoted(client ? client->name : ""),
-                        client ? quoted(client->id) : "null"));
+            fmt::format(R"(,"rate":{},"projectName":{},"projectColor":"{}","clientName":{},"clientId":{},"taskName":)", project.rate,
+                        quoted(project.name), project.color, quoted(client ? client->name : ""), client ? quoted(client->id) : "null"));
     }
     for (const Tag& tag : company.tags) {
         made.tag_id.push_back(quoted(tag.id));

@@ -14,8 +14,7 @@ struct Totals {
 
 /// One workspace of the service: a company, its timesheet and the key that opens it.
 struct Workspace {
-    Workspace(std::string id, std::string name, std::string key, std::uint64_t seed, CompanySize size,
-              TimesheetSettings settings);
+    Workspace(std::string id, std::string name, std::string key, std::uint64_t seed, CompanySize size, TimesheetSettings settings);
 
     std::string id, name, key;
     CompanySize size;
@@ -42,7 +41,7 @@ struct Workspace {
         std::uint64_t generation = 0;
         std::unordered_map<std::string, Totals> totals;
         std::vector<std::pair<std::string, std::vector<Place>>> matches; ///< the latest few
-        std::unordered_map<std::string, std::string> pages; ///< detailed reports by their request, if told to keep them
+        std::unordered_map<std::string, std::string> pages;              ///< detailed reports by their request, if told to keep them
         std::size_t page_bytes = 0;
     };
     Memory& memory();

@@ -12,9 +12,7 @@ namespace {
 
 constexpr std::uint64_t person_salt = 0x70, client_salt = 0x63, project_salt = 0x6a, task_salt = 0x74, tag_salt = 0x67;
 
-std::string_view pick(std::span<const std::string_view> table, std::uint64_t hash) {
-    return table[hash % table.size()];
-}
+std::string_view pick(std::span<const std::string_view> table, std::uint64_t hash) { return table[hash % table.size()]; }
 
 /// The local part of an e-mail address: ASCII letters of the name, dots between its words.
 std::string mailbox(std::string_view name) {
@@ -62,8 +60,7 @@ void Company::make_people(std::uint64_t seed, int count, Instant founded) {
                                   names::last_names[combination / names::first_names.size()]);
         const auto round = static_cast<std::uint64_t>(at) / combinations;
         person.email = fmt::format("{}{}@example.com", mailbox(person.name), round ? fmt::format("{}", round + 1) : "");
-        person.id = object_id(day_within(founded, hash, 5 * 365),
-                              mix(seed, person_salt, static_cast<std::uint64_t>(at) + 1'000'000'007));
+        person.id = object_id(day_within(founded, hash, 5 * 365), mix(seed, person_salt, static_cast<std::uint64_t>(at) + 1'000'000'007));
         person.time_zone = pick(names::time_zones, hash >> 8);
         person.traits = hash;
         person.pending = at >= booking;
@@ -80,14 +77,13 @@ void Company::make_clients(std::uint64_t seed, int count, Instant founded) {
         const auto stem = static_cast<std::size_t>(at) % names::client_stems.size();
         const auto round = static_cast<std::size_t>(at) / names::client_stems.size();
         Client client;
-        client.name = fmt::format("{} {}{}", names::client_stems[stem], pick(names::client_kinds, hash),
-                                  round ? fmt::format(" {}", round + 1) : "");
-        client.id = object_id(day_within(founded, hash, 5 * 365),
-                              mix(seed, client_salt, static_cast<std::uint64_t>(at) + 1'000'000'007));
+        client.name =
+            fmt::format("{} {}{}", names::client_stems[stem], pick(names::client_kinds, hash), round ? fmt::format(" {}", round + 1) : "");
+        client.id = object_id(day_within(founded, hash, 5 * 365), mix(seed, client_salt, static_cast<std::uint64_t>(at) + 1'000'000'007));
         client.archived = hash % 8 == 0;
         if (hash >> 8 & 1)
-            client.address = fmt::format("{} {}\n{}", pick(names::streets, hash >> 12), (hash >> 20) % 120 + 1,
-                                         pick(names::cities, hash >> 28));
+            client.address =
+                fmt::format("{} {}\n{}", pick(names::streets, hash >> 12), (hash >> 20) % 120 + 1, pick(names::cities, hash >> 28));
         if ((hash >> 9) % 3 == 0) client.note = pick(names::client_notes, hash >> 32);
         if ((hash >> 10) % 3 == 0) client.email = fmt::format("billing@{}.example", mailbox(names::client_stems[stem]));
         client_ids_.emplace(client.id, at);
@@ -118,15 +114,14 @@ void Company::make_projects(std::uint64_t seed, int count, Instant founded) {
             project.archived = (hash >> 44) % 6 == 0;
             project.is_public = (hash >> 48) % 3 != 0;
             project.rate = 7000 + static_cast<std::int64_t>((hash >> 30) % 36) * 250;
-            if ((hash >> 52) % 3 == 0)
-                project.estimated_hours = 40 * (1 + static_cast<std::int64_t>((hash >> 33) % 20));
+            if ((hash >> 52) % 3 == 0) project.estimated_hours = 40 * (1 + static_cast<std::int64_t>((hash >> 33) % 20));
             if ((hash >> 52) % 7 == 1) project.budget = 500'000 * (1 + static_cast<std::int64_t>((hash >> 35) % 40));
         }
         const auto tasks = (hash >> 56) % 6;
         for (std::uint64_t task = 0; task < tasks; ++task) {
             const std::uint64_t salt = mix(seed, task_salt, static_cast<std::uint64_t>(at) * 16 + task);
-            project.tasks.push_back({object_id(created, salt),
-                                     std::string(names::tasks[(hash + task) % names::tasks.size()]), salt % 9 == 0});
+            project.tasks.push_back(
+                {object_id(created, salt), std::string(names::tasks[(hash + task) % names::tasks.size()]), salt % 9 == 0});
         }
         const auto members = (hash >> 58) % 5;
         for (std::uint64_t member = 0; member < members; ++member) {
@@ -142,8 +137,7 @@ void Company::make_projects(std::uint64_t seed, int count, Instant founded) {
 void Company::make_tags(std::uint64_t seed, Instant founded) {
     for (std::size_t at = 0; at < names::tags.size(); ++at) {
         const std::uint64_t hash = mix(seed, tag_salt, at);
-        tags.push_back({object_id(day_within(founded, hash, 5 * 365), hash), std::string(names::tags[at]),
-                        at + 2 >= names::tags.size()});
+        tags.push_back({object_id(day_within(founded, hash, 5 * 365), hash), std::string(names::tags[at]), at + 2 >= names::tags.size()});
         tag_ids_.emplace(tags.back().id, static_cast<int>(at));
     }
 }

@@ -15,10 +15,8 @@ constexpr std::int64_t opening = 7 * 3600, working_span = 11 * 3600;
 constexpr double entries_a_day = 4.6;
 
 bool is_holiday(CivilDay day) {
-    constexpr std::array<std::array<unsigned, 2>, 7> fixed{
-        {{1, 1}, {1, 6}, {5, 1}, {10, 3}, {11, 1}, {12, 25}, {12, 26}}};
-    return std::any_of(fixed.begin(), fixed.end(),
-                       [&](const auto& date) { return date[0] == day.month && date[1] == day.day; });
+    constexpr std::array<std::array<unsigned, 2>, 7> fixed{{{1, 1}, {1, 6}, {5, 1}, {10, 3}, {11, 1}, {12, 25}, {12, 26}}};
+    return std::any_of(fixed.begin(), fixed.end(), [&](const auto& date) { return date[0] == day.month && date[1] == day.day; });
 }
 
 /// How much is booked on a day; 1 is a usual Tuesday.
@@ -48,17 +46,14 @@ Timesheet::Timesheet(const Company& company, TimesheetSettings settings)
 void Timesheet::make_calendar() {
     std::vector<double> until;
     double total = 0;
-    for (Day day = settings_.today - settings_.days; day <= settings_.today; ++day)
-        until.push_back(total += weight_of(day));
+    for (Day day = settings_.today - settings_.days; day <= settings_.today; ++day) until.push_back(total += weight_of(day));
     std::uint64_t first = 0;
     const auto booking = static_cast<std::uint64_t>(company_.booking);
     for (std::size_t at = 0; at < until.size(); ++at) {
         Workday day;
         day.date = settings_.today - settings_.days + static_cast<Day>(at);
-        const auto last =
-            at + 1 == until.size()
-                ? settings_.entries
-                : static_cast<std::uint64_t>(static_cast<double>(settings_.entries) * (until[at] / total));
+        const auto last = at + 1 == until.size() ? settings_.entries
+                                                 : static_cast<std::uint64_t>(static_cast<double>(settings_.entries) * (until[at] / total));
         day.first = first;
         day.count = static_cast<std::uint32_t>(last - first);
         day.present = static_cast<std::uint32_t>(std::clamp<std::uint64_t>((day.count + 2) / 5, 1, booking));
@@ -79,12 +74,10 @@ void Timesheet::make_favourites() {
     for (int person = 0; person < company_.booking; ++person) {
         std::array<int, 6> all{}, open{};
         for (std::size_t at = 0; at < all.size(); ++at) {
-            const double share =
-                fraction_of(mix(settings_.seed ^ favourite_salt, static_cast<std::uint64_t>(person), at));
+            const double share = fraction_of(mix(settings_.seed ^ favourite_salt, static_cast<std::uint64_t>(person), at));
             all[at] = internal + static_cast<int>((projects - internal) * share * share);
             open[at] = all[at];
-            for (int tries = 0; company_.projects[static_cast<std::size_t>(open[at])].archived && tries < projects;
-                 ++tries) {
+            for (int tries = 0; company_.projects[static_cast<std::size_t>(open[at])].archived && tries < projects; ++tries) {
                 open[at] = open[at] + 1 < projects ? open[at] + 1 : internal;
             }
         }
@@ -107,8 +100,7 @@ Instant Timesheet::end() const { return zone_.to_instant((days_.back().date + 1)
 std::int64_t Timesheet::second_of(const Workday& day, std::uint32_t position) const {
     const std::uint32_t night = day.count / 150;
     if (position < night) return 600 + std::int64_t{3000} * position / night / 60 * 60;
-    if (position >= day.count - night)
-        return 22 * 3600 + std::int64_t{6000} * (position - (day.count - night)) / night / 60 * 60;
+    if (position >= day.count - night) return 22 * 3600 + std::int64_t{6000} * (position - (day.count - night)) / night / 60 * 60;
     const std::uint32_t daytime = day.count - 2 * night;
     return opening + working_span * (position - night) / daytime / 60 * 60;
 }
@@ -152,9 +144,7 @@ Place Timesheet::place_of(std::size_t at, const Part& part, std::uint32_t positi
     if (position >= part.base_count) return {day, true, part.extras[position - part.base_count]};
     const auto& removed = days_[at].removed;
     std::uint32_t found = part.low + position;
-    for (auto next = std::lower_bound(removed.begin(), removed.end(), part.low);
-         next != removed.end() && *next <= found; ++next)
-        ++found;
+    for (auto next = std::lower_bound(removed.begin(), removed.end(), part.low); next != removed.end() && *next <= found; ++next) ++found;
     return {day, false, found};
 }
 
@@ -167,8 +157,7 @@ std::uint64_t Timesheet::count(Instant from, Instant to) const {
     return count;
 }
 
-std::vector<Place> Timesheet::page(Instant from, Instant to, Order order, std::uint64_t skip,
-                                   std::uint64_t limit) const {
+std::vector<Place> Timesheet::page(Instant from, Instant to, Order order, std::uint64_t skip, std::uint64_t limit) const {
     std::vector<Place> places;
     for (std::size_t step = 0; step < days_.size() && places.size() < limit; ++step) {
         const std::size_t day = order == Order::Ascending ? step : days_.size() - 1 - step;
@@ -211,8 +200,7 @@ std::vector<Place> Timesheet::of_person(int person, Instant from, Instant to, Or
         const auto x = static_cast<std::uint32_t>(wanted % booking * inverse(day.step, booking) % booking);
         if (x < day.present) {
             for (std::uint32_t position = x; position < part.high; position += day.present) {
-                if (position < part.low || std::binary_search(day.removed.begin(), day.removed.end(), position))
-                    continue;
+                if (position < part.low || std::binary_search(day.removed.begin(), day.removed.end(), position)) continue;
                 places.push_back({static_cast<std::int32_t>(at), false, position});
             }
         }
@@ -247,8 +235,8 @@ Entry Timesheet::at(Place place) const {
 }
 
 std::size_t Timesheet::day_of_index(std::uint64_t index) const {
-    const auto after = std::upper_bound(days_.begin(), days_.end(), index,
-                                        [](std::uint64_t wanted, const Workday& day) { return wanted < day.first; });
+    const auto after =
+        std::upper_bound(days_.begin(), days_.end(), index, [](std::uint64_t wanted, const Workday& day) { return wanted < day.first; });
     std::size_t at = static_cast<std::size_t>(after - days_.begin()) - 1;
     while (index >= days_[at].first + days_[at].count) --at; // a day without entries begins where the next one does
     return at;
@@ -259,8 +247,7 @@ Entry Timesheet::base_entry(const Workday& day, std::uint32_t position) const {
     entry.index = day.first + position;
     entry.traits = mix(settings_.seed, entry_salt, entry.index);
     entry.created = entry.start = start_of(day, position);
-    entry.person = static_cast<int>((day.step * (position % day.present) + day.shift) %
-                                    static_cast<std::uint64_t>(company_.booking));
+    entry.person = static_cast<int>((day.step * (position % day.present) + day.shift) % static_cast<std::uint64_t>(company_.booking));
     // The person's next entry of the day begins one round of the present people later.
     const std::uint32_t rounds = (day.count + day.present - 1) / day.present;
     const int room = std::max(1, static_cast<int>(working_span / 60 / rounds) - 3);
@@ -271,8 +258,7 @@ Entry Timesheet::base_entry(const Workday& day, std::uint32_t position) const {
     };
     const bool quarters = room >= 15 && entry.traits % 10 < 7;
     entry.seconds = 60 * (quarters ? 15 * longer(room / 15) : longer(room));
-    if (!quarters && entry.traits % 50 == 9)
-        entry.seconds += static_cast<int>((entry.traits >> 30) % 60); // a stopped timer
+    if (!quarters && entry.traits % 50 == 9) entry.seconds += static_cast<int>((entry.traits >> 30) % 60); // a stopped timer
     choose_work(entry, day.date + settings_.days / 2 > settings_.today);
     apply_layers(entry);
     return entry;
@@ -290,16 +276,14 @@ void Timesheet::choose_work(Entry& entry, bool recent) const {
     if (entry.project >= 0) {
         const Project& project = company_.projects[static_cast<std::size_t>(entry.project)];
         entry.billable = project.billable && (hash >> 24) % 12 != 0;
-        if (!project.tasks.empty() && (hash >> 28) % 10 < 7)
-            entry.task = static_cast<int>((hash >> 32) % project.tasks.size());
+        if (!project.tasks.empty() && (hash >> 28) % 10 < 7) entry.task = static_cast<int>((hash >> 32) % project.tasks.size());
     }
     const auto amount = (hash >> 40) % 100;
     entry.tag_count = amount < 28 ? 0 : amount < 90 ? 1 : amount < 99 ? 2 : 3;
     const auto count = company_.tags.size();
     const auto first = (hash >> 48) % count;
     // Strides below half of the number of tags: the tags of an entry differ.
-    for (std::size_t at = 0; at < 3; ++at)
-        entry.tags[at] = static_cast<std::uint8_t>((first + at * (1 + (hash >> 56) % 7)) % count);
+    for (std::size_t at = 0; at < 3; ++at) entry.tags[at] = static_cast<std::uint8_t>((first + at * (1 + (hash >> 56) % 7)) % count);
 }
 
 void Timesheet::append_id(std::string& out, const Entry& entry) const {

@@ -26,8 +26,7 @@ struct Entry {
 
     /// What it earns, in minor units times 3600: seconds times the hourly rate.
     [[nodiscard]] std::int64_t earned(const Company& company) const {
-        return billable ? static_cast<std::int64_t>(seconds) * company.projects[static_cast<std::size_t>(project)].rate
-                        : 0;
+        return billable ? static_cast<std::int64_t>(seconds) * company.projects[static_cast<std::size_t>(project)].rate : 0;
     }
 };
 
@@ -75,8 +74,7 @@ public:
     /// How many start in [from, to).
     [[nodiscard]] std::uint64_t count(Instant from, Instant to) const;
     /// A page of those, by their start.
-    [[nodiscard]] std::vector<Place> page(Instant from, Instant to, Order order, std::uint64_t skip,
-                                          std::uint64_t limit) const;
+    [[nodiscard]] std::vector<Place> page(Instant from, Instant to, Order order, std::uint64_t skip, std::uint64_t limit) const;
     /// All of one person, by their start.
     [[nodiscard]] std::vector<Place> of_person(int person, Instant from, Instant to, Order order) const;
     /// Calls `visit(place, entry)` for each that starts in [from, to), in the order of the days.

@@ -10,16 +10,12 @@
 namespace millrace::sandbox {
 
 namespace {
-bool is_hit(std::uint64_t seed, std::uint64_t threshold, std::uint64_t index) {
-    return mix(seed, 0xc4, index) < threshold;
-}
+bool is_hit(std::uint64_t seed, std::uint64_t threshold, std::uint64_t index) { return mix(seed, 0xc4, index) < threshold; }
 } // namespace
 
 void Timesheet::apply_layers(Entry& entry) const {
     for (const Layer& layer : layers_) {
-        if (layer.what == Change::Delete || layer.what == Change::Move ||
-            !is_hit(layer.seed, layer.threshold, entry.index))
-            continue;
+        if (layer.what == Change::Delete || layer.what == Change::Move || !is_hit(layer.seed, layer.threshold, entry.index)) continue;
         const std::uint64_t hash = mix(layer.seed, entry.index);
         const auto tags = company_.tags.size();
         switch (layer.what) {
@@ -34,15 +30,13 @@ void Timesheet::apply_layers(Entry& entry) const {
             break;
         case Change::Reassign: {
             const auto projects = company_.projects.size();
-            entry.project = static_cast<int>(
-                (static_cast<std::size_t>(std::max(entry.project, 0)) + 1 + hash % (projects - 1)) % projects);
+            entry.project = static_cast<int>((static_cast<std::size_t>(std::max(entry.project, 0)) + 1 + hash % (projects - 1)) % projects);
             entry.task = -1;
             entry.billable = company_.projects[static_cast<std::size_t>(entry.project)].billable;
             break;
         }
         case Change::Delete:
-        case Change::Move:
-            break;
+        case Change::Move: break;
         }
     }
 }
@@ -63,8 +57,7 @@ ChangeCounts Timesheet::change(Change what, double fraction, std::uint64_t seed)
             if (leaves) day.removed.push_back(position);
             if (what == Change::Move) {
                 Workday& other = days_[at + 1 < days_.size() ? at + 1 : at > 0 ? at - 1 : at];
-                other.extras.push_back(
-                    {day.first + position, start_of(day, position) + (other.date - day.date) * seconds_per_day});
+                other.extras.push_back({day.first + position, start_of(day, position) + (other.date - day.date) * seconds_per_day});
             }
         }
         std::inplace_merge(day.removed.begin(), day.removed.begin() + already, day.removed.end());
