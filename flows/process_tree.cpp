@@ -88,6 +88,17 @@ std::vector<pid_t> descendants(pid_t root) {
     return out;
 }
 
+std::int64_t memory_of(const std::vector<pid_t>& processes) {
+    constexpr std::string_view name = "\nPss:";
+    std::int64_t kilobytes = 0;
+    for (const pid_t pid : processes) {
+        const std::string sums = content_of(pid, "smaps_rollup");
+        const std::size_t at = sums.find(name);
+        if (at != std::string::npos) kilobytes += std::atoll(sums.c_str() + at + name.size());
+    }
+    return kilobytes * 1024;
+}
+
 void kill_descendants(pid_t root) {
     kill_all([root] { return descendants(root); });
 }

@@ -2,6 +2,7 @@
 /// Linux only.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -16,6 +17,9 @@ inline constexpr const char* host_mark = "MILLRACE_HOST_MARK";
 
 /// Those that live below `root`, itself and the zombies excepted. One that came or lost its parent meanwhile may be missing.
 [[nodiscard]] std::vector<pid_t> descendants(pid_t root);
+
+/// Bytes of memory that these hold: pages that several share count in part for each (Pss of proc(5)). Those that are gone hold none.
+[[nodiscard]] std::int64_t memory_of(const std::vector<pid_t>& processes);
 
 /// SIGKILL to everything below `root`, until there is nothing new. Complete where `root` is a subreaper that starts nothing
 /// meanwhile. Does not wait for their end, but none of them can start another process any more.

@@ -22,9 +22,10 @@ namespace millrace {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr auto patience = std::chrono::seconds(10);     ///< between SIGTERM and SIGKILL; HostPoolConfig::command_grace is longer
-constexpr auto after_the_end = std::chrono::seconds(1); ///< for output that somebody else holds open
-constexpr auto for_death = std::chrono::seconds(3);     ///< of what has SIGKILL; longer only where the kernel hangs
+constexpr auto patience = std::chrono::seconds(10);            ///< between SIGTERM and SIGKILL; HostPoolConfig::command_grace is longer
+constexpr auto after_the_end = std::chrono::seconds(1);        ///< for output that somebody else holds open
+constexpr auto for_death = std::chrono::seconds(3);            ///< of what has SIGKILL; longer only where the kernel hangs
+constexpr auto between_looks = std::chrono::milliseconds(500); ///< at the memory of a command that has a limit
 constexpr std::size_t longest_line = 64 << 10;
 
 class Pipe {
@@ -144,15 +145,25 @@ int take_end(pid_t pid) {
     return status;
 }
 
+/// `status` is waitpid's.
+ChildEnd with_status(ChildEnd end, int status) {
+    if (WIFSIGNALED(status))
+        end.signal = WTERMSIG(status);
+    else
+        end.exit_code = WEXITSTATUS(status);
+    return end;
+}
+
 } // namespace
 
-int ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
+ChildEnd ChildProcess::watch(pid_t pid, int out, int err, std::int64_t memory_bytes, const LineSink& line) {
     Lines out_lines("out", line), err_lines("err", line);
     const int end = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     std::array<pollfd, 3> sources{{{out, POLLIN, 0}, {err, POLLIN, 0}, {end, POLLIN, 0}}};
     std::vector<char> block(1 << 16);
     std::optional<Steady::time_point> told_to_stop, ended;
-    int status = 0;
+    Steady::time_point looked = Steady::now();
+    ChildEnd result;
     while (sources[0].fd >= 0 || sources[1].fd >= 0 || !ended) {
         ::poll(sources.data(), sources.size(), 50);
         for (pollfd& source : sources) {
@@ -173,9 +184,16 @@ int ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
             if (Steady::now() - *ended > after_the_end) break;
             continue;
         }
+        if (memory_bytes > 0 && result.memory_bytes == 0 && now - looked > between_looks) {
+            if (const std::int64_t held = memory_of(descendants(::getpid())); held > memory_bytes) {
+                result.memory_bytes = held;
+                kill_descendants(::getpid());
+            }
+            looked = Steady::now();
+        }
         reap_adopted(pid);
         if (has_ended(pid)) {
-            status = take_end(pid);
+            result = with_status(result, take_end(pid));
             end_descendants();
             ended = Steady::now();
             sources[2].fd = -1;
@@ -184,7 +202,7 @@ int ChildProcess::watch(pid_t pid, int out, int err, const LineSink& line) {
     if (end >= 0) ::close(end);
     out_lines.finish();
     err_lines.finish();
-    return status;
+    return result;
 }
 
 ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
@@ -201,9 +219,9 @@ ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
     report.close_write();
     int code = 0;
     const bool failed = ::read(report.read_end(), &code, sizeof code) == sizeof code;
-    const int status = failed ? take_end(pid) : watch(pid, out.read_end(), err.read_end(), line);
-    if (failed) throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code));
-    return WIFSIGNALED(status) ? ChildEnd{-1, WTERMSIG(status)} : ChildEnd{WEXITSTATUS(status), 0};
+    if (!failed) return watch(pid, out.read_end(), err.read_end(), command.memory_bytes, line);
+    take_end(pid);
+    throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code));
 }
 
 } // namespace millrace

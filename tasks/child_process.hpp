@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -17,11 +18,13 @@ struct ChildCommand {
     std::vector<std::string> argv;          ///< argv[0] is looked up in the child's PATH
     std::map<std::string, std::string> env; ///< the whole environment
     std::string folder;                     ///< where it runs
+    std::int64_t memory_bytes = 0;          ///< it is killed when it and all below it hold more; 0: no limit
 };
 
 struct ChildEnd {
-    int exit_code = -1; ///< when it ended by itself
-    int signal = 0;     ///< when it was killed
+    int exit_code = -1;            ///< when it ended by itself
+    int signal = 0;                ///< when it was killed
+    std::int64_t memory_bytes = 0; ///< when it was killed for its memory: what it held
 };
 
 class ChildProcess {
@@ -36,8 +39,8 @@ public:
     void stop() { stopping_ = true; }
 
 private:
-    /// Until its end and that of all it started; its status, as waitpid gives it.
-    int watch(pid_t pid, int out, int err, const LineSink& line);
+    /// Until its end and that of all it started.
+    ChildEnd watch(pid_t pid, int out, int err, std::int64_t memory_bytes, const LineSink& line);
 
     std::atomic<bool> stopping_ = false;
 };

@@ -67,14 +67,22 @@ std::map<std::string, std::string> environment(const AttemptOrder& order, const 
     return env;
 }
 
+/// The system would cut it there, and the command would see another value.
+void refuse_nul(const std::string& what, const std::string& text) {
+    if (text.find('\0') == std::string::npos) return;
+    throw Error(ErrorClass::BadData, what + " has a NUL in it, which no command can be given", "take it out where the value comes from");
+}
+
 ChildCommand command_of(const AttemptOrder& order, const RunOptions& options, AttemptSession& session) {
     Scope scope(order.context);
     if (!order.item.is_null()) scope.set("item", order.item);
-    ChildCommand command{{}, environment(order, options, scope, session), order.staging};
+    ChildCommand command{{}, environment(order, options, scope, session), order.staging, order.memory_bytes};
     if (options.argv.empty())
         command.argv = {"/bin/sh", "-c", options.command};
     else
         for (const std::string& arg : options.argv) command.argv.push_back(plain(substitute_text(arg, scope)));
+    for (const std::string& arg : command.argv) refuse_nul("an argument of the command", arg);
+    for (const auto& [name, value] : command.env) refuse_nul("the variable " + name, value);
     return command;
 }
 
@@ -167,6 +175,11 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
         tail.add(level, text);
     });
     session.check_cancelled();
+    if (end.memory_bytes != 0)
+        throw Error(ErrorClass::Resource,
+                    fmt::format("the command and what it started held {} MB of memory, and `memory` allows {} MB{}", end.memory_bytes >> 20,
+                                order.memory_bytes >> 20, tail.text()),
+                    "raise `memory` of the task");
     if (end.signal != 0)
         throw Error(ErrorClass::Crashed,
                     fmt::format("the command was killed by signal {} ({}){}", end.signal, ::strsignal(end.signal), tail.text()),

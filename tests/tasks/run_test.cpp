@@ -175,6 +175,35 @@ TEST_CASE("a log takes any bytes") {
     CHECK(log.back()["end"] == true);
 }
 
+TEST_CASE("a command that holds more than its memory is killed with all that it started, and told so") {
+    const TempFolder run;
+    HostProcess host("run");
+    // two processes that hold 150 MB each, of which neither is above the limit
+    const auto held_for = [&](const std::string& seconds) {
+        return order_for(
+            run, "m", "run",
+            {{"argv", {"python3", "-c", "import os, time\nos.fork()\nheld = b'x' * 150_000_000\ntime.sleep(" + seconds + ")"}}});
+    };
+    AttemptOrder order = held_for("60");
+    order.memory_bytes = 200 << 20;
+    const AttemptDone done = host.attempt(order);
+    REQUIRE(done.error);
+    CHECK(done.error->error_class == "resource");
+    CHECK_THAT(done.error->message,
+               Catch::StartsWith("the command and what it started held ") && Catch::Contains("`memory` allows 200 MB"));
+    order = held_for("1.5");
+    order.memory_bytes = 400 << 20;
+    CHECK(host.attempt(order).outcome == "completed");
+}
+
+TEST_CASE("a NUL that would cut an argument or a variable is refused") {
+    const TempFolder run;
+    HostProcess host("run");
+    AttemptOrder order = order_for(run, "n", "run", {{"argv", {"/bin/echo", "${who}"}}});
+    order.context.params = {{"who", std::string("a\0b", 3)}};
+    CHECK_THAT(host.attempt(order).error->message, Catch::Contains("has a NUL in it"));
+}
+
 namespace {
 
 /// Everything whose environment has this run's marker.
