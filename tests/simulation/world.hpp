@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <filesystem>
 #include <map>
 #include <random>
 #include <stdexcept>
@@ -220,7 +221,8 @@ private:
 
 inline Daemon::Daemon(World& w)
     : clock(w), journal(w), hosts(w), slots(w), ids(w.last_id),
-      runner(w.io, clock, journal, hosts, connections, slots, ids, events, {"/tmp/millrace-simulation", w.random(), 7, 50}) {}
+      runner(w.io, clock, journal, hosts, connections, slots, ids, events,
+             {std::filesystem::temp_directory_path() / "millrace-simulation", w.random(), 7, 50}) {}
 
 inline Instant MortalClock::now() const { return world_.clock.now(); }
 inline void MortalClock::cancel(TimerId id) { world_.clock.cancel(id); }
