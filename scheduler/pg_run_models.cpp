@@ -83,6 +83,14 @@ asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     co_return document;
 }
 
+/// Nothing for no name. Throws Refusal{NotFound}.
+static std::optional<int> task_asked_for(const FlowPlan& plan, const std::string& name) {
+    if (name.empty()) return std::nullopt;
+    for (std::size_t i = 0; i < plan.tasks.size(); ++i)
+        if (plan.tasks[i].name == name) return static_cast<int>(i);
+    throw Refusal(Kind::NotFound, "flow " + plan.name + " has no task " + name);
+}
+
 static const std::string tasks_sql = std::string("select ") + task_run_columns + R"sql( from millrace.task_run
      where run_id = $1 and (task, item) > ($2::int, $3::int) and ($4::int is null or task = $4::int)
        and (cardinality($5::text[]) = 0 or state = any($5::text[]))
@@ -91,10 +99,7 @@ static const std::string tasks_sql = std::string("select ") + task_run_columns +
 asio::awaitable<Json> PgReadModels::tasks(std::int64_t run_id, TaskFilter filter) {
     const auto row = co_await row_of(run_id);
     const auto plan = co_await plan_of(row.plan_hash);
-    std::optional<int> only;
-    for (std::size_t i = 0; i < plan->tasks.size(); ++i)
-        if (plan->tasks[i].name == filter.task) only = static_cast<int>(i);
-    if (!filter.task.empty() && !only) throw Refusal(Kind::NotFound, "flow " + row.flow + " has no task " + filter.task);
+    const auto only = task_asked_for(*plan, filter.task);
     int task = -1, item = -1;
     if (const auto dot = filter.after.find('.'); !filter.after.empty()) {
         if (dot == std::string::npos) throw Refusal(Kind::Invalid, "`after` takes the `next` of the previous page");
@@ -147,10 +152,7 @@ constexpr const char* attempt_logs = R"sql(
 asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) {
     const auto row = co_await row_of(run_id);
     const auto plan = co_await plan_of(row.plan_hash);
-    std::optional<int> only;
-    for (std::size_t i = 0; i < plan->tasks.size(); ++i)
-        if (plan->tasks[i].name == filter.task) only = static_cast<int>(i);
-    if (!filter.task.empty() && !only) throw Refusal(Kind::NotFound, "flow " + row.flow + " has no task " + filter.task);
+    const auto only = task_asked_for(*plan, filter.task);
     const bool over = is_final(row.state);
     auto work = [=, number = filter.attempt](pqxx::work& w) {
         std::vector<LogSource> sources;
