@@ -90,6 +90,8 @@ bool TableLoad::pull_hashes(PresentRows& present) {
     constexpr std::size_t row_bytes = 2 + 4 + 8 + 4 + 8;
     std::int64_t seen = 0;
     bool all_held = true;
+    // The server's planner weighs the rows that workers would hand over; here they are two numbers, and hashing is the work.
+    session_.run("SET LOCAL parallel_tuple_cost = 0");
     session_.copy_out("COPY (SELECT " + hash_sql(plan_.key_columns(), 0) + ", " + hash_sql(columns, 1) + " FROM " + plan_.name.quoted() +
                           ") TO STDOUT (FORMAT binary)",
                       [&](std::string_view message) {
