@@ -53,7 +53,8 @@ void RunPlan::offer(TaskKey key) {
 void RunPlan::offer_items(Node& n, int task) {
     while (n.next_item < static_cast<int>(n.items.size()) && (n.concurrency == 0 || n.items_under_way < n.concurrency)) {
         const int item = n.next_item++;
-        if (n.items[static_cast<std::size_t>(item)].state != State::Pending) continue;
+        const auto& run = n.items[static_cast<std::size_t>(item)];
+        if (run.state != State::Pending || run.offered) continue; // offered: under way when the process before this one ended
         ++n.items_under_way;
         offer({task, item});
     }
