@@ -18,6 +18,7 @@
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
+#include <set>
 
 #include <unistd.h>
 
@@ -191,13 +192,18 @@ asio::awaitable<void> Engine::Parts::start() {
     beat();
 }
 
+/// What is ours, is not driven here, and is still live when it is read after that: a run that the runner does not know may
+/// also be one that has just ended.
 asio::awaitable<void> Engine::Parts::resume() {
-    const auto adopted = co_await store.adopt(node.epoch);
+    const auto ours = co_await store.adopt(node.epoch);
+    std::set<std::int64_t> adopted;
+    for (const auto id : ours)
+        if (!runner->find(id)) adopted.insert(id);
     if (adopted.empty()) co_return;
     auto stored = co_await store.live_runs(node.epoch);
     std::vector<Runner::Resumed> runs;
     for (auto& run : stored) {
-        if (runner->find(run.row.id)) continue;
+        if (!adopted.contains(run.row.id)) continue;
         auto plan = catalogue.plan(run.row.plan_hash);
         if (!plan) plan = co_await store.plan(run.row.plan_hash);
         Runner::Resumed resumed;

@@ -55,15 +55,17 @@ constexpr const char* one_adopts = "select pg_advisory_xact_lock(hashtext('millr
 constexpr const char* adopt = R"sql(
     update millrace.run r set epoch = $1::uuid
      where finished_at is null and epoch is distinct from $1::uuid
-       and (epoch is null or epoch <> all (array(select n.epoch from millrace.node n)))
-    returning id)sql";
+       and (epoch is null or epoch <> all (array(select n.epoch from millrace.node n))))sql";
+// Not what the update returns: who made the same call before and did not hear its answer must hear of those runs too.
+constexpr const char* live_run_ids = "select id from millrace.run where finished_at is null and epoch = $1::uuid";
 
 boost::asio::awaitable<std::vector<std::int64_t>> Store::adopt(std::string epoch) {
     return database_.run([epoch](pqxx::work& w) {
         std::vector<std::int64_t> ids;
         w.exec_prepared("one_adopts");
         w.exec_prepared("void_dead_nodes", epoch);
-        for (const auto& row : w.exec_prepared("adopt", epoch)) ids.push_back(row[0].as<std::int64_t>());
+        w.exec_prepared("adopt", epoch);
+        for (const auto& row : w.exec_prepared("live_run_ids", epoch)) ids.push_back(row[0].as<std::int64_t>());
         return ids;
     });
 }
@@ -272,13 +274,21 @@ boost::asio::awaitable<void> Store::set_limits(std::map<std::string, int> limits
 // Keys are claimed in alphabetical order, and a locked row is passed over, so that two claims never wait for each other.
 // Two statements: a slot that another claim took between the snapshot of the first and its lock may still look free to it (a
 // row is looked at again, joined tables are not); the second one sees the locked rows as they are.
+// What the claimer holds already counts: a claim whose answer was lost is made again. One that arrives after the end of its
+// task takes nothing, for nobody would release it.
 constexpr const char* lock_slots = R"sql(
-    select number from millrace.slot
-     where key = $1 and (epoch is null or epoch <> all (array(select n.epoch from millrace.node n)))
-     order by number limit $2 for update skip locked)sql";
+    select number from millrace.slot s
+     where key = $1
+       and (epoch is null or epoch <> all (array(select n.epoch from millrace.node n))
+            or (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6))
+       and not exists (select from millrace.run r where r.id = $4 and r.finished_at is not null)
+       and not exists (select from millrace.task_run t where t.run_id = $4 and t.task = $5 and t.item = $6 and t.finished_at is not null)
+     order by (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6) is true desc, number limit $2 for update skip locked)sql";
 constexpr const char* claim_slots = R"sql(
     update millrace.slot s set epoch = $3::uuid, run_id = $4, task = $5, item = $6, since = $7
-     where key = $1 and number = any ($2::int[]) and not exists (select from millrace.node n where n.epoch = s.epoch))sql";
+     where key = $1 and number = any ($2::int[])
+       and (not exists (select from millrace.node n where n.epoch = s.epoch)
+            or (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6)))sql";
 
 boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands,
                                                 Instant now) {
@@ -287,7 +297,8 @@ boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t 
         pqxx::subtransaction all(w);
         for (const auto& d : demands) {
             ArrayText numbers;
-            for (const auto& row : all.exec_prepared("lock_slots", d.key, d.slots)) numbers.add(row[0].as<std::int64_t>());
+            for (const auto& row : all.exec_prepared("lock_slots", d.key, d.slots, epoch, run_id, key.task, key.item))
+                numbers.add(row[0].as<std::int64_t>());
             const auto got =
                 all.exec_prepared("claim_slots", d.key, numbers.take(), epoch, run_id, key.task, key.item, timestamp_text(now));
             if (static_cast<int>(got.affected_rows()) < d.slots) return all.abort(), false;
@@ -303,6 +314,7 @@ const std::vector<Statement>& store_statements() {
         {"void_dead_nodes", void_dead_nodes},
         {"one_adopts", one_adopts},
         {"adopt", adopt},
+        {"live_run_ids", live_run_ids},
         {"live_runs", live_runs_sql.c_str()},
         {"task_runs", task_runs_sql.c_str()},
         {"leave", leave},

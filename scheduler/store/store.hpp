@@ -51,7 +51,7 @@ public:
     /// dead when it is our own former self (`sole`: we hold the lock of its state folder) or its lease has run out.
     /// Throws Refusal{Conflict} when node `id` lives elsewhere.
     [[nodiscard]] boost::asio::awaitable<NodeIdentity> take_node(std::string id, bool sole, Instant now);
-    /// Live runs of dead nodes become ours. Returns their ids.
+    /// Live runs of dead nodes become ours. Returns the ids of all live runs that are.
     [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> adopt(std::string epoch);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredRun>> live_runs(std::string epoch);
     /// Ends the lease: a node that stops on purpose makes nobody wait.
