@@ -168,7 +168,8 @@ private:
     void claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
     void retry_claims();
     void release(LiveRun& run, TaskKey key);
-    void give_back(std::int64_t run_id, TaskKey key);
+    void give_back(std::int64_t run_id, std::vector<TaskKey> keys);
+    void give_back(std::int64_t run_id, TaskKey key) { give_back(run_id, std::vector{key}); }
     void fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error);
 
     // Runs in chunks (runner_chunks.cpp).

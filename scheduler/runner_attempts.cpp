@@ -150,27 +150,31 @@ void Runner::release(LiveRun& run, TaskKey key) {
 }
 
 /// Slots of what no longer wants them, or of a run that is not written any more.
-void Runner::give_back(std::int64_t run_id, TaskKey key) {
-    slots_moving_.insert({run_id, key});
+void Runner::give_back(std::int64_t run_id, std::vector<TaskKey> keys) {
+    for (const auto key : keys) slots_moving_.insert({run_id, key});
     RunChanges back;
     back.run_id = run_id;
     back.even_if_refused = true;
-    back.released.push_back(key);
-    back.committed = [this, run_id, key] {
-        slots_moving_.erase({run_id, key});
+    back.released = keys;
+    back.committed = [this, run_id, keys = std::move(keys)] {
+        for (const auto key : keys) slots_moving_.erase({run_id, key});
         retry_claims();
     };
     journal_.submit(std::move(back));
 }
 
 void Runner::retry_claims() {
+    std::map<std::int64_t, std::vector<TaskKey>> unwanted; // a claim that was not granted may be done, its answer lost
     for (auto& [who, demands] : std::exchange(without_slots_, {})) {
         const auto& [run_id, key] = who;
         auto* run = live(run_id);
-        if (!run || run->closing) continue;
-        if (key.task >= 0 && (!run->machine || !run->machine->may_start(key))) continue;
-        claim(*run, key, demands);
+        const bool wanted = run && !run->closing && (key.task < 0 || (run->machine && run->machine->may_start(key)));
+        if (wanted)
+            claim(*run, key, demands);
+        else
+            unwanted[run_id].push_back(key);
     }
+    for (auto& [run_id, keys] : unwanted) give_back(run_id, std::move(keys));
 }
 
 // ---- reports --------------------------------------------------------------------------------------------------------
