@@ -1,0 +1,136 @@
+#include "memory_journal.hpp"
+
+#include "process.hpp"
+
+#include <algorithm>
+
+namespace millrace::test {
+namespace {
+
+constexpr auto lease_length = std::chrono::seconds(10);
+constexpr double pause = 0.05; ///< between tries, s
+
+std::size_t task_rows(const std::vector<RunChanges>& group) {
+    std::size_t n = 0;
+    for (const auto& changes : group) n += changes.task_runs.size();
+    return n;
+}
+
+} // namespace
+
+MemoryJournal::MemoryJournal(Process& process, Epoch epoch, std::function<void()> fenced)
+    : process_(process), epoch_(epoch), fenced_(std::move(fenced)), leased_until_(process.now() + lease_length) {}
+
+void MemoryJournal::submit(RunChanges changes) {
+    *backlog_ += changes.task_runs.size();
+    gathering_.push_back(std::move(changes));
+    if (!std::exchange(busy_, true)) process_.later(0, [this] { next(); });
+}
+
+void MemoryJournal::next() {
+    if (todo_.empty()) {
+        busy_ = !gathering_.empty() && !dead_;
+        if (!busy_) return;
+        Group group = std::exchange(gathering_, {});
+        turn_away(group);
+        todo_.push_back(std::move(group));
+    }
+    if (todo_.front().empty()) return todo_.pop_front(), next();
+    failures_ = 0;
+    in_doubt_ = false;
+    write();
+}
+
+void MemoryJournal::turn_away(Group& group) {
+    Group stays, away;
+    for (auto& c : group) (c.even_if_refused || !refused_runs_.contains(c.run_id) ? stays : away).push_back(std::move(c));
+    group = std::move(stays);
+    if (!away.empty()) answer(std::move(away), Refusal("", "earlier rows of this run were refused"));
+}
+
+void MemoryJournal::write() {
+    begin_ = process_.now();
+    connected_ ? transact() : reconnect();
+}
+
+/// Whether the commit in doubt is in the store says the fence row.
+void MemoryJournal::reconnect() {
+    auto row = std::make_shared<MemoryStore::Node>();
+    auto look = [row, &store = process_.world().store, node = process_.node()] { *row = store.nodes[node]; };
+    process_.transact("journal connects", std::move(look), [this, row](bool heard) {
+        if (!heard) return process_.later(pause, [this] { reconnect(); });
+        if (row->epoch != epoch_ || (row->journal_seq != sequence_ && row->journal_seq != sequence_ + 1)) return meets_the_fence();
+        connected_ = true;
+        const bool arrived = row->journal_seq == sequence_ + 1;
+        sequence_ = row->journal_seq;
+        if (!arrived) return transact();
+        process_.trace("the commit in doubt had arrived");
+        answer(std::exchange(todo_.front(), {}), std::nullopt);
+        next();
+    });
+}
+
+void MemoryJournal::transact() {
+    auto written = std::make_shared<MemoryStore::Written>();
+    auto work = [written, &world = process_.world(), node = process_.node(), epoch = epoch_, sequence = sequence_ + 1,
+                 group = todo_.front()] {
+        *written = world.store.write(node, epoch, sequence, group, world.clock.now());
+        const bool yes = *written == MemoryStore::Written::Yes, fenced = *written == MemoryStore::Written::Fenced;
+        if (world.is_tracing()) world.trace(node, (yes ? "commits " : fenced ? "is fenced: " : "is refused: ") + describe(group));
+    };
+    process_.transact("commit", std::move(work), [this, written](bool heard) {
+        if (!heard) {
+            connected_ = false;
+            in_doubt_ = true;
+            return process_.later(failures_++ > 0 ? pause : 0, [this] { write(); });
+        }
+        if (*written == MemoryStore::Written::Fenced) return meets_the_fence();
+        if (*written == MemoryStore::Written::Refused) return is_refused();
+        ++sequence_;
+        leased_until_ = begin_ + lease_length;
+        answer(std::exchange(todo_.front(), {}), std::nullopt);
+        next();
+    });
+}
+
+void MemoryJournal::meets_the_fence() {
+    if (std::exchange(in_doubt_, false)) { // the number may be raised by ourselves, by the try that came late: look again
+        connected_ = false;
+        return write();
+    }
+    dead_ = true;
+    process_.post(fenced_);
+}
+
+/// In halves, until the one run is found whose rows the store will not take.
+void MemoryJournal::is_refused() {
+    Group group = std::exchange(todo_.front(), {});
+    todo_.pop_front();
+    std::stable_sort(group.begin(), group.end(), [](const auto& a, const auto& b) { return a.run_id < b.run_id; });
+    const auto run = group.front().run_id;
+    if (run == group.back().run_id) {
+        process_.trace("the rows of run " + std::to_string(run) + " are refused");
+        refused_runs_.insert(run);
+        answer(std::move(group), Refusal("22021", "simulated"));
+        return next();
+    }
+    const auto middle = group.begin() + static_cast<std::ptrdiff_t>(group.size() / 2);
+    const auto same = [&](const RunChanges& c) { return c.run_id == middle->run_id; };
+    auto cut = std::find_if(group.begin(), middle, same);
+    if (cut == group.begin()) cut = std::find_if_not(middle, group.end(), same);
+    todo_.emplace_front(cut, group.end());
+    todo_.emplace_front(group.begin(), cut);
+    next();
+}
+
+void MemoryJournal::answer(Group group, std::optional<Refusal> refusal) {
+    process_.post([backlog = backlog_, rows = task_rows(group), group = std::move(group), refusal = std::move(refusal)] {
+        *backlog -= rows;
+        for (const auto& changes : group) {
+            if (!refusal && changes.committed) changes.committed();
+            if (refusal && changes.refused) changes.refused(refusal->first, refusal->second);
+        }
+    });
+}
+
+} // namespace millrace::test

@@ -1,0 +1,48 @@
+/// The journal over the store in memory: scheduler/pg_journal.cpp step by step, where its thread and its connection are
+/// events of the world. Group commit, the fence row, commits in doubt, and the search for the run that is refused.
+#pragma once
+
+#include "memory_store.hpp"
+
+#include <deque>
+
+namespace millrace::test {
+
+class Process;
+
+class MemoryJournal final : public Journal {
+public:
+    /// `fenced` is called once, on the loop.
+    MemoryJournal(Process& process, Epoch epoch, std::function<void()> fenced);
+    void submit(RunChanges changes) override;
+    [[nodiscard]] std::size_t backlog() const override { return *backlog_; }
+    [[nodiscard]] Instant leased_until() const { return leased_until_; }
+    [[nodiscard]] bool is_idle() const { return !busy_ && gathering_.empty(); }
+
+private:
+    using Group = std::vector<RunChanges>;
+    using Refusal = std::pair<std::string, std::string>;
+
+    void next();
+    void turn_away(Group& group);
+    void write();
+    void reconnect();
+    void transact();
+    void meets_the_fence();
+    void is_refused();
+    void answer(Group group, std::optional<Refusal> refusal);
+
+    Process& process_;
+    const Epoch epoch_;
+    const std::function<void()> fenced_;
+    Group gathering_;
+    std::deque<Group> todo_; ///< of the group that was taken: the halves that are not written yet, the current one first
+    std::shared_ptr<std::size_t> backlog_ = std::make_shared<std::size_t>(0);
+    std::set<std::int64_t> refused_runs_;
+    std::int64_t sequence_ = 0;
+    Instant begin_{}, leased_until_;
+    int failures_ = 0;
+    bool busy_ = false, connected_ = false, in_doubt_ = false, dead_ = false;
+};
+
+} // namespace millrace::test

@@ -1,0 +1,207 @@
+#include "memory_store.hpp"
+
+#include <algorithm>
+
+namespace millrace::test {
+namespace {
+
+constexpr auto lease = std::chrono::seconds(10);
+
+bool is_poisonous(const RunChanges& c) {
+    const auto has = [](const std::string& text) { return text.find(poison_text) != std::string::npos; };
+    return std::any_of(c.task_runs.begin(), c.task_runs.end(), [&](const auto& row) { return has(row.error) || has(row.message); }) ||
+           std::any_of(c.ended.begin(), c.ended.end(), [&](const auto& row) { return has(row.error); });
+}
+
+} // namespace
+
+std::string name_of(std::int64_t run_id, TaskKey key) {
+    return "run " + std::to_string(run_id) + " task " + std::to_string(key.task) + "[" + std::to_string(key.item) + "]";
+}
+
+std::string describe(const std::vector<RunChanges>& group) {
+    std::string text;
+    for (const auto& c : group) {
+        if (c.new_run) text += "; run " + std::to_string(c.run_id) + " is new";
+        for (const auto& a : c.ended) text += "; " + name_of(c.run_id, a.key) + " attempt " + std::to_string(a.number) + " ended";
+        for (const auto& row : c.task_runs) text += "; " + name_of(c.run_id, row.key) + " " + row.state_name;
+        for (const auto& a : c.begun) text += "; " + name_of(c.run_id, a.key) + " attempt " + std::to_string(a.number) + " begins";
+        for (const auto key : c.released) text += "; " + name_of(c.run_id, key) + " frees its slots";
+        if (c.run) text += "; run " + std::to_string(c.run_id) + " " + c.run->state_name;
+    }
+    return text.empty() ? "nothing, to keep the lease" : text.substr(2);
+}
+
+// ---- the journal's transaction --------------------------------------------------------------------------------------
+
+MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequence, const std::vector<RunChanges>& group, Instant now) {
+    auto& row = nodes[node];
+    if (row.epoch != epoch || row.journal_seq != sequence - 1) return Written::Fenced;
+    bool refused = false;
+    for (const auto& changes : group)
+        if (is_poisonous(changes)) refused = true, poisoned.insert(changes.run_id);
+    if (refused) return Written::Refused;
+    row.journal_seq = sequence;
+    row.lease_until = now + lease;
+    for (const auto& changes : group) apply(changes, epoch);
+    return Written::Yes;
+}
+
+void MemoryStore::apply(const RunChanges& c, Epoch epoch) {
+    if (c.new_run && !runs.emplace(c.run_id, Run{*c.new_run, is_final(c.new_run->state) ? 0 : epoch}).second) broken("run inserted twice");
+    const bool writes = c.run || !c.task_runs.empty() || !c.begun.empty() || !c.ended.empty();
+    if (writes && !c.new_run) {
+        const auto& run = runs.at(c.run_id);
+        if (is_final(run.row.state)) broken("run " + std::to_string(c.run_id) + " changed after its final state");
+        if (run.epoch != epoch) broken("run " + std::to_string(c.run_id) + " is written by a node that does not drive it");
+    }
+    apply_tasks(c);
+    apply_attempts(c);
+    check_parents(c);
+    for (const auto key : c.released)
+        for (auto& slot : slots)
+            if (slot.run_id == c.run_id && slot.holder == key) slot = {slot.key, 0, 0, {}};
+    if (!c.run) return;
+    auto& run = runs.at(c.run_id);
+    run.row = *c.run;
+    if (is_final(run.row.state)) run.epoch = 0;
+}
+
+void MemoryStore::apply_tasks(const RunChanges& c) {
+    for (const auto& row : c.task_runs) {
+        auto [at, fresh] = tasks.try_emplace({c.run_id, row.key});
+        const auto name = name_of(c.run_id, row.key);
+        if (fresh != row.is_new) broken(name + (fresh ? " updated before its insert" : " inserted twice"));
+        if (!fresh && is_final(at->second.row.state)) broken(name + " changed after its final state");
+        if (is_final(row.state) != row.finished_at.has_value()) broken(name + ": final if and only if finished");
+        at->second.row = row;
+        if (row.is_new) at->second.value = row.value;
+    }
+}
+
+void MemoryStore::apply_attempts(const RunChanges& c) {
+    for (const auto& a : c.ended) {
+        auto& state = attempts.at({c.run_id, a.key, a.number});
+        if (state != State::Running) broken(name_of(c.run_id, a.key) + ": an attempt ended twice");
+        state = a.state;
+    }
+    for (const auto& a : c.begun) {
+        if (!attempts.emplace(std::tuple(c.run_id, a.key, a.number), State::Running).second)
+            broken(name_of(c.run_id, a.key) + ": the same attempt twice");
+        if (const auto earlier = attempts.find({c.run_id, a.key, a.number - 1});
+            earlier != attempts.end() && earlier->second == State::Running)
+            broken(name_of(c.run_id, a.key) + ": two attempts at once");
+        if (tasks.at({c.run_id, a.key}).row.attempts != a.number) broken(name_of(c.run_id, a.key) + ": its attempts are miscounted");
+    }
+}
+
+void MemoryStore::check_parents(const RunChanges& c) const {
+    for (const auto& row : c.task_runs) {
+        if (row.state != State::Running) continue;
+        const auto& plan = plan_of(c.run_id);
+        for (const int parent : plan.tasks[static_cast<std::size_t>(row.key.task)].needs) {
+            const auto at = tasks.find({c.run_id, {parent, -1}});
+            const bool done = at != tasks.end() && at->second.row.state == State::Completed;
+            if (!done) broken(name_of(c.run_id, row.key) + " began before its parent " + std::to_string(parent) + " was completed");
+        }
+    }
+}
+
+// ---- the verbs of Store ---------------------------------------------------------------------------------------------
+
+void MemoryStore::take_node(int node, Epoch fresh, Instant now) { nodes[node] = {fresh, now + lease, 0}; }
+
+std::vector<std::int64_t> MemoryStore::adopt(Epoch epoch, Epoch fresh, Instant now) {
+    for (auto& [id, node] : nodes) {
+        if (node.lease_until >= now || node.epoch == epoch) continue;
+        const auto drives = [&](const auto& run) { return run.second.epoch == node.epoch && !is_final(run.second.row.state); };
+        const auto holds = [&](const Slot& slot) { return slot.epoch == node.epoch; };
+        if (std::any_of(runs.begin(), runs.end(), drives) || std::any_of(slots.begin(), slots.end(), holds)) node.epoch = fresh++;
+    }
+    std::vector<std::int64_t> ids;
+    for (auto& [id, run] : runs) {
+        if (is_final(run.row.state)) continue;
+        if (!is_a_nodes(run.epoch)) run.epoch = epoch;
+        if (run.epoch == epoch) ids.push_back(id);
+    }
+    return ids;
+}
+
+std::vector<Runner::Resumed> MemoryStore::live_runs(Epoch epoch) const {
+    std::vector<Runner::Resumed> out;
+    for (const auto& [id, run] : runs) {
+        if (is_final(run.row.state) || run.epoch != epoch) continue;
+        Runner::Resumed r;
+        r.row = run.row;
+        r.plan = plans.at(run.row.plan_hash);
+        for (auto at = tasks.lower_bound({id, {-1, -1}}); at != tasks.end() && at->first.first == id; ++at) {
+            const auto& row = at->second.row;
+            StoredTaskRun s;
+            s.key = row.key;
+            s.run.state = row.state, s.run.state_name = row.state_name;
+            s.run.attempts = row.attempts, s.run.charged = row.charged;
+            s.run.started_at = row.started_at, s.run.finished_at = row.finished_at, s.run.due_at = row.due_at;
+            if (!at->second.value.empty()) s.run.detail().value = Json::parse(at->second.value);
+            r.task_runs.push_back(std::move(s));
+        }
+        for (const auto& [other, chunk] : runs)
+            if (chunk.row.parent_id == id) r.chunks.push_back(chunk.row);
+        out.push_back(std::move(r));
+    }
+    return out;
+}
+
+bool MemoryStore::claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands) {
+    const auto task = tasks.find({run_id, key});
+    if (task != tasks.end() && is_final(task->second.row.state)) return false;
+    if (const auto run = runs.find(run_id); run != runs.end() && is_final(run->second.row.state)) return false;
+    std::vector<Slot*> got;
+    for (const auto& d : demands) {
+        int left = d.slots;
+        const auto take = [&](auto may) {
+            for (auto& slot : slots)
+                if (left > 0 && slot.key == d.key && may(slot)) got.push_back(&slot), --left;
+        };
+        take([&](const Slot& s) { return s.epoch == epoch && s.run_id == run_id && s.holder == key && is_a_nodes(epoch); });
+        take([&](const Slot& s) { return !is_a_nodes(s.epoch); });
+        if (left > 0) return false;
+    }
+    for (auto* slot : got) *slot = {slot->key, epoch, run_id, key};
+    return true;
+}
+
+// ---- questions ------------------------------------------------------------------------------------------------------
+
+bool MemoryStore::is_a_nodes(Epoch epoch) const {
+    return epoch != 0 && std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) { return node.second.epoch == epoch; });
+}
+
+int MemoryStore::slots_of(const std::string& key) const {
+    return static_cast<int>(std::count_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.key == key; }));
+}
+
+int MemoryStore::held_by(Epoch epoch, std::int64_t run_id, TaskKey key, const std::string& limit) const {
+    return static_cast<int>(std::count_if(slots.begin(), slots.end(), [&](const Slot& s) {
+        return s.key == limit && s.epoch == epoch && s.run_id == run_id && s.holder == key;
+    }));
+}
+
+bool MemoryStore::all_runs_ended() const {
+    return std::all_of(runs.begin(), runs.end(), [](const auto& run) { return is_final(run.second.row.state); });
+}
+
+const FlowPlan& MemoryStore::plan_of(std::int64_t run_id) const { return *plans.at(runs.at(run_id).row.plan_hash); }
+
+void MemoryStore::check_the_end() const {
+    const auto parked = [this](std::int64_t run) { return runs.at(run).row.state_name == "Unrecordable"; };
+    for (const auto& [key, task] : tasks)
+        if (!is_final(task.row.state) && !parked(key.first))
+            broken(name_of(key.first, key.second) + " is " + task.row.state_name + " in a run that ended");
+    for (const auto& [key, state] : attempts)
+        if (state == State::Running && !parked(std::get<0>(key)))
+            broken(name_of(std::get<0>(key), std::get<1>(key)) + ": an attempt was never ended");
+    for (const auto& slot : slots)
+        if (is_a_nodes(slot.epoch)) broken("a slot of " + slot.key + " is still held by " + name_of(slot.run_id, slot.holder));
+}
+
+} // namespace millrace::test

@@ -1,0 +1,222 @@
+#include "world.hpp"
+
+#include "process.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+namespace millrace::test {
+namespace {
+
+constexpr int most_deaths = 100; ///< then it may finish
+
+std::chrono::microseconds span(double seconds) { return std::chrono::microseconds(static_cast<std::int64_t>(seconds * 1e6)); }
+
+} // namespace
+
+World::World(std::uint64_t seed, Faults f, int nodes)
+    : random(seed), faults(f), nodes_(static_cast<std::size_t>(nodes)), calm_after_(clock.now() + span(f.seconds)),
+      deadline_(calm_after_ + std::chrono::hours(3)), tracing_(std::getenv("MILLRACE_SIMULATION_TRACE") != nullptr) {
+    for (const char* key : {"w", "w", "v", "flow", "flow"}) store.slots.push_back({key, 0, 0, {}});
+    if (tracing_) std::printf("---- seed %llu\n", static_cast<unsigned long long>(seed));
+    for (int node = 0; node < nodes; ++node) boot(node);
+    if (faults.person_pauses > 0) a_person_acts();
+}
+
+World::~World() = default;
+
+void World::trace(int node, const std::string& what) const {
+    if (!tracing_) return;
+    static const Instant start = FakeClock().now();
+    const std::string who = node < 0 ? "      " : "node " + std::to_string(node);
+    std::printf("%12.6f  %s  %s\n", static_cast<double>((clock.now() - start).count()) / 1e6, who.c_str(), what.c_str());
+}
+
+// ---- what happens ---------------------------------------------------------------------------------------------------
+
+void World::step() {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        auto& node = nodes_[++turn_ % nodes_.size()];
+        if (node.process && node.frozen_until <= clock.now() && node.process->poll_one()) return let_something_fail();
+    }
+    const auto next = clock.next();
+    if (!next || *next > deadline_) broken("something never ends: " + what_lives());
+    clock.advance_to(*next);
+    let_something_fail();
+}
+
+void World::run_to_the_end() {
+    const auto quiet = [this] {
+        return !faults_happen() && store.all_runs_ended() &&
+               std::all_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.process && node.process->is_idle(); });
+    };
+    while (!quiet()) step();
+    const Instant end = clock.now() + std::chrono::seconds(20); // what is on its way arrives, dead epochs are voided
+    while (clock.now() < end || !quiet()) step();
+    check_the_end();
+}
+
+void World::check_the_end() const {
+    store.check_the_end();
+    if (!hosts.empty()) broken("a host is left: " + name_of(hosts.begin()->second.run_id, hosts.begin()->second.key));
+    for (const auto& [key, task] : store.tasks) {
+        const bool load = store.plan_of(key.first).tasks[static_cast<std::size_t>(key.second.task)].verb == Verb::Load;
+        const auto effects = target.effects.find(key);
+        if (effects != target.effects.end() && effects->second > 1) broken(name_of(key.first, key.second) + " is in the target twice");
+        if (load && task.row.state == State::Completed && effects == target.effects.end())
+            broken(name_of(key.first, key.second) + " completed and its rows are not in the target");
+    }
+}
+
+std::string World::what_lives() const {
+    std::string text;
+    for (const auto& [id, run] : store.runs)
+        if (!is_final(run.row.state))
+            text += "run " + std::to_string(id) + " is " + run.row.state_name + (store.is_a_nodes(run.epoch) ? "; " : ", of no node; ");
+    return text;
+}
+
+Process* World::one_that_is_up() {
+    const auto first = random();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        auto& node = nodes_[(first + i) % nodes_.size()];
+        if (node.process && node.frozen_until <= clock.now() && node.process->is_up()) return node.process.get();
+    }
+    return nullptr;
+}
+
+std::int64_t World::trigger(FlowPlan plan) {
+    auto* process = one_that_is_up();
+    if (!process) return 0;
+    RunRow row;
+    row.id = ++last_run_id;
+    row.flow = plan.name;
+    row.plan_hash = plan.name + "/" + plan.overlap;
+    row.run_key = "key of " + std::to_string(row.id);
+    row.created_at = clock.now();
+    if (plan.interval) row.interval_end = clock.now(), row.interval_start = clock.now() - std::chrono::hours(3);
+    auto shared = std::make_shared<const FlowPlan>(std::move(plan));
+    store.plans[row.plan_hash] = shared;
+    trace(process->node(), "run " + std::to_string(row.id) + " of " + row.flow + " is triggered");
+    process->admit(std::move(row), std::move(shared));
+    return last_run_id;
+}
+
+bool World::cancel(std::int64_t run_id) {
+    for (auto& node : nodes_)
+        if (node.process && node.frozen_until <= clock.now() && node.process->is_up() && node.process->cancel(run_id)) return true;
+    return false;
+}
+
+/// Whoever pauses a run resumes it.
+void World::a_person_acts() {
+    for (auto& node : nodes_) {
+        if (!node.process || node.frozen_until > clock.now() || !node.process->is_up()) continue;
+        for (const auto& [id, run] : store.runs) {
+            if (is_final(run.row.state)) continue;
+            if (faults_happen() && chance() < faults.person_pauses) node.process->pause(id);
+            if (run.row.state == State::Paused && (!faults_happen() || chance() < 0.3)) node.process->resume(id);
+        }
+    }
+    later(5, [this] { a_person_acts(); });
+}
+
+// ---- what fails -----------------------------------------------------------------------------------------------------
+
+void World::let_something_fail() {
+    if (!faults_happen()) return;
+    if (faults.store_away > 0 && clock.now() > away_until_ && chance() < faults.store_away) {
+        const double seconds = chance() < 0.5 ? chance() : 25 * chance();
+        away_until_ = clock.now() + span(seconds);
+        trace(-1, "the store is away for " + std::to_string(seconds) + " s");
+    }
+    if (faults.node_dies <= 0 && faults.node_freezes <= 0) return;
+    const int number = static_cast<int>(random() % nodes_.size());
+    auto& node = nodes_[static_cast<std::size_t>(number)];
+    if (!node.process) return;
+    if (deaths < most_deaths && chance() < faults.node_dies) return kill(number);
+    if (node.frozen_until <= clock.now() && chance() < faults.node_freezes) {
+        const double seconds = chance() < 0.3 ? 2 * chance() : 10 + 30 * chance();
+        node.frozen_until = clock.now() + span(seconds);
+        ++freezes;
+        trace(number, "freezes for " + std::to_string(seconds) + " s");
+    }
+}
+
+void World::kill(int number) {
+    auto& node = nodes_[static_cast<std::size_t>(number)];
+    if (!node.process) return;
+    ++deaths;
+    ++node.life;
+    node.process.reset();
+    node.frozen_until = {};
+    const double away = chance() < 0.7 ? 0.5 + 2 * chance() : 30 * chance();
+    trace(number, "is killed, back in " + std::to_string(away) + " s");
+    for (const auto& [id, host] : hosts) // the end of their pipe tells them
+        if (host.node == number) later(0.3 * chance(), [this, id = id] { hosts.erase(id); });
+    later(away, [this, number] { boot(number); });
+}
+
+void World::kill_soon(int number, int life, const char* why) {
+    trace(number, why);
+    later(0.2, [this, number, life] {
+        if (is_alive(number, life)) kill(number);
+    });
+}
+
+void World::boot(int number) {
+    auto& node = nodes_[static_cast<std::size_t>(number)];
+    std::erase_if(hosts, [&](const auto& host) { return host.second.node == number; });
+    trace(number, "starts");
+    node.process = std::make_unique<Process>(*this, number, node.life);
+    node.process->start();
+}
+
+// ---- what processes ask ---------------------------------------------------------------------------------------------
+
+bool World::is_alive(int node, int life) const {
+    const auto& n = nodes_[static_cast<std::size_t>(node)];
+    return n.process && n.life == life;
+}
+
+void World::later(double seconds, std::function<void()> action) { clock.call_at(clock.now() + span(seconds), std::move(action)); }
+
+void World::in_life(int node, int life, std::function<void()> action) {
+    if (!is_alive(node, life)) return;
+    const Instant thaw = nodes_[static_cast<std::size_t>(node)].frozen_until;
+    if (thaw <= clock.now()) return action();
+    clock.call_at(thaw, [this, node, life, action = std::move(action)]() mutable { in_life(node, life, std::move(action)); });
+}
+
+void World::transact(const Process& process, const char* what, std::function<void()> work, std::function<void(bool)> answer) {
+    const int node = process.node(), life = process.life();
+    auto reply = [this, node, life, answer = std::move(answer)](bool heard) {
+        const bool slow = faults_happen() && chance() < faults.commit_slow;
+        later(0.0001 + 0.0005 * chance() + (slow ? 3 * chance() : 0),
+              [this, node, life, answer, heard] { in_life(node, life, [answer, heard] { answer(heard); }); });
+    };
+    const bool slow = faults_happen() && chance() < faults.commit_slow;
+    later(0.0003 + 0.001 * chance() + (slow ? 3 * chance() : 0), [this, node, what, work = std::move(work), reply = std::move(reply)] {
+        if (clock.now() < away_until_) return reply(false);
+        const double dice = faults_happen() ? chance() : 1;
+        const auto& f = faults;
+        double sum = 0;
+        const auto is = [&](double share, const char* fault) {
+            sum += share;
+            const bool it_is = dice >= sum - share && dice < sum;
+            if (it_is) trace(node, std::string(what) + ": " + fault);
+            return it_is;
+        };
+        if (is(f.commit_fails, "broken before it was done")) return reply(false);
+        if (is(f.commit_serialises, "not serialisable")) return reply(false);
+        if (is(f.commit_late, "broken, and done later")) {
+            later(chance() < 0.7 ? 0.01 * chance() : 3 * chance(), work);
+            return reply(false);
+        }
+        work();
+        reply(!is(f.answer_lost, "done, and reported as lost"));
+    });
+}
+
+} // namespace millrace::test
