@@ -24,6 +24,9 @@ void check(const World& world, const HostRun& host) {
     const auto valid = [&](const HostRun& other) { return store.is_a_nodes(other.epoch); };
     for (const auto& [id, other] : world.hosts)
         if (valid(other) && other.run_id == host.run_id && other.key == host.key) broken(name + ": two valid attempts at once");
+    for (const auto& limit : store.plan_of(host.run_id).limits)
+        if (store.held_by(host.epoch, host.run_id, {-1, -1}, limit.key) < limit.slots)
+            broken(name + " starts while its run has no slots of " + limit.key);
     for (const auto& limit : host.limits) {
         if (store.held_by(host.epoch, host.run_id, host.key, limit.key) < limit.slots)
             broken(name + " starts without its slots of " + limit.key);

@@ -88,9 +88,10 @@ void MemoryStore::apply_attempts(const RunChanges& c) {
     for (const auto& a : c.begun) {
         if (!attempts.emplace(std::tuple(c.run_id, a.key, a.number), State::Running).second)
             broken(name_of(c.run_id, a.key) + ": the same attempt twice");
-        if (const auto earlier = attempts.find({c.run_id, a.key, a.number - 1});
-            earlier != attempts.end() && earlier->second == State::Running)
-            broken(name_of(c.run_id, a.key) + ": two attempts at once");
+        const auto earlier = attempts.find({c.run_id, a.key, a.number - 1});
+        if (earlier != attempts.end() && earlier->second == State::Running) broken(name_of(c.run_id, a.key) + ": two attempts at once");
+        if (earlier != attempts.end() && earlier->second == State::Completed)
+            broken(name_of(c.run_id, a.key) + ": an attempt after one that completed");
         if (tasks.at({c.run_id, a.key}).row.attempts != a.number) broken(name_of(c.run_id, a.key) + ": its attempts are miscounted");
     }
 }

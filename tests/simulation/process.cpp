@@ -109,6 +109,7 @@ void Process::look_at_others() {
 }
 
 void Process::lost() {
+    if (world_.nothing_excuses_a_lost_epoch()) broken("a node that was well lost its epoch");
     killed_ = true;
     runner_->set_admitting(false);
     hosts_.kill_all();

@@ -93,11 +93,11 @@ TEST_CASE("runs complete while hosts fail, hang and die") {
     });
 }
 
-TEST_CASE("runs complete while the daemon is killed at any moment") {
+TEST_CASE("runs complete while daemons are killed at any moment") {
     for_each_seed(60, [](std::uint64_t seed) {
         Faults faults;
-        faults.node_dies = 0.005;
-        World world(seed, faults);
+        faults.node_dies = 0.003;
+        World world(seed, faults, 1 + static_cast<int>(seed % 3));
         simulate(world, seed);
     });
 }

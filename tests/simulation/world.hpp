@@ -62,6 +62,9 @@ public:
     /// A transaction on its way to the store: `work` is done there, or not; `answer` says whether its end was heard.
     void transact(const Process& process, const char* what, std::function<void()> work, std::function<void(bool)> answer);
     [[nodiscard]] bool is_alive(int node, int life) const;
+    [[nodiscard]] bool nothing_excuses_a_lost_epoch() const {
+        return faults.node_freezes == 0 && faults.store_away == 0 && faults.commit_slow == 0;
+    }
     [[nodiscard]] bool is_tracing() const { return tracing_; }
     void trace(int node, const std::string& what) const;
 
