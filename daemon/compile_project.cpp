@@ -47,7 +47,8 @@ std::vector<CompiledFolder> compile_folders(const Configuration& configuration, 
         const auto folder = configuration.folder / name;
         if (!fs::is_directory(folder))
             throw Refusal(Refusal::Kind::Invalid, folder.string() + " is no folder",
-                          "make it, or take it out of `flows:` in millrace.yaml");
+                          fs::exists(folder) ? "flows are deployed by the folder: name the one that it is in"
+                                             : "make it, or take it out of `flows:` in millrace.yaml");
         out.push_back(compile_folder(configuration, folder));
     }
     return out;

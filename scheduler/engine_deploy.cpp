@@ -88,7 +88,10 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
             out.changes.push_back(std::move(change));
             out.lines.push_back(line(name, "archived", flow.plan_hash, Json::array()));
         }
-    if (broken) out.changes.clear();
+    if (!broken) return out;
+    out.changes.clear();
+    for (auto& held : out.lines)
+        if (held.at("change") == "new" || held.at("change") == "changed") held["held_back"] = true;
     return out;
 }
 

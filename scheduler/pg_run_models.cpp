@@ -30,6 +30,16 @@ std::int64_t number_from(const std::string& after, std::int64_t otherwise) {
     return std::stoll(after);
 }
 
+/// What somebody should look at although it stopped nothing.
+Json warnings_among(const Json& events) {
+    constexpr std::size_t most = 20;
+    Json out = Json::array();
+    for (const auto& event : events)
+        if (const auto& kind = event.at("kind"); (kind == "warning" || kind == "quarantined" || kind == "drifted") && out.size() < most)
+            out.push_back({{"task", event.at("task")}, {"kind", kind}, {"message", event.at("message")}});
+    return out;
+}
+
 } // namespace
 
 static const std::string runs_sql = std::string("select ") + run_columns + R"sql( from millrace.run
@@ -80,6 +90,8 @@ asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     auto& list = chunks.at("items");
     std::reverse(list.begin(), list.end());
     document["chunks"] = std::move(list);
+    const Json told = co_await events(id);
+    document["warnings"] = warnings_among(told.at("items"));
     co_return document;
 }
 
@@ -198,14 +210,17 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
     const auto plan = co_await plan_of(row.plan_hash);
     const auto rows = co_await s_.store.task_runs(run_id);
     std::string manifest;
-    bool known = false;
+    bool known = false, over = false;
     for (const auto& r : rows) {
         if (r.key.item >= 0 || plan->tasks.at(static_cast<std::size_t>(r.key.task)).name != task) continue;
         known = true;
+        over = is_final(r.run.state);
         if (r.run.details && r.run.details->result.is_object()) manifest = r.run.details->result.value("manifest", "");
     }
     if (!known) throw Refusal(Kind::NotFound, "run " + std::to_string(run_id) + " has no task " + task);
-    if (manifest.empty()) throw Refusal(Kind::NotFound, "task " + task + " of run " + std::to_string(run_id) + " has no dataset (yet)");
+    if (manifest.empty())
+        throw Refusal(Kind::NotFound,
+                      "task " + task + " of run " + std::to_string(run_id) + (over ? " left no dataset" : " has no dataset yet"));
     auto read = [manifest] {
         std::ifstream file(manifest);
         return Json::parse(file, nullptr, false);

@@ -71,6 +71,7 @@ constexpr Member run_detail[] = {
     {"tasks", "TaskRun[]", "the first 1,000; the rest at runs/{id}/tasks"},
     {"tasks_next", "string?", "`after` of the rest"},
     {"chunks", "Run[]", ""},
+    {"warnings", "object[]", "{task, kind, message}: what somebody should look at although it stopped nothing; the first 20"},
 };
 constexpr Member triggered_run[] = {
     {"outcome", "string", "created, existing (this idempotency key made the run before) or skipped"},

@@ -35,7 +35,10 @@ int perform(Cli& cli) {
     } catch (const UsageError& error) {
         return failed(cli, error.what(), error.remedy, exit_usage);
     } catch (const Unreachable& error) {
-        return failed(cli, error.what(), "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL",
+        const bool in_project = std::getenv("MILLRACE_URL") || !cli.configuration().file.empty();
+        return failed(cli, error.what(),
+                      std::string(in_project ? "" : "no millrace.yaml is here or in a folder above: go to your project's folder; or ") +
+                          "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL",
                       exit_unreachable);
     } catch (const ApiError& error) {
         return failed(cli, error.what(), error.remedy, code_of(error));

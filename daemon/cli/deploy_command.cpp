@@ -25,7 +25,8 @@ Paint paint_of_change(const std::string& change) {
 }
 
 void write_change(const Cli& cli, const Json& change) {
-    const auto kind = text_of(change, "change");
+    const bool held = change.value("held_back", false);
+    const auto kind = held ? "held back" : text_of(change, "change");
     std::cout << cli.out.painted(fmt::format("{} {:<12} {}", sign_of(kind), kind, text_of(change, "flow")), paint_of_change(kind)) << '\n';
     for (const auto& document : list_of(change, "diagnostics")) write_diagnostic(std::cout, cli.out, with_source_line(document));
 }
@@ -43,7 +44,8 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
         for (const auto& change : changes) write_change(cli, change);
         if (changes.empty()) std::cout << "There is no flow file in the daemon's folders.\n";
         if (has_mistakes)
-            std::cout << "Of a folder with mistakes nothing was deployed: its flows stay as they were.\n";
+            std::cout << "Of a folder with mistakes nothing was deployed: its flows stay as they were.\n"
+                         "The daemon reads millrace.yaml when it starts: restart it after a change there.\n";
         else if (dry_run)
             std::cout << "Nothing was stored (--dry-run).\n";
     }

@@ -154,6 +154,14 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
         out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
 }
 
+/// What the run or its chunks were warned of.
+void write_warnings(std::ostream& out, const Terminal& terminal, const Json& run) {
+    for (const auto& warning : list_of(run, "warnings"))
+        out << terminal.painted("warning", Paint::Yellow) << ": " << text_of(run, "flow") << " run " << text_of(run, "id") << ", "
+            << text_of(warning, "task") << ": " << printable(text_of(warning, "message")) << '\n';
+    for (const auto& chunk : list_of(run, "chunks")) write_warnings(out, terminal, chunk);
+}
+
 Json all_loads(const Json& run) {
     auto loads = list_of(run, "loads");
     if (!loads.empty()) return loads;
@@ -172,7 +180,9 @@ std::string task_detail(const Json& run, const Json& task_run) {
         const auto loads = list_of(task_run, "loads");
         if (!loads.empty()) return load_text(loads);
         const auto rejected = number_of(task_run, "rejected");
-        return joined({text_of(task_run, "rows").empty() ? "" : counted(number_of(task_run, "rows"), "row"),
+        return joined({text_of(task_run, "rows").empty()  ? ""
+                       : number_of(task_run, "rows") == 0 ? "no rows"
+                                                          : counted(number_of(task_run, "rows"), "row"),
                        rejected > 0 ? counted(rejected, "rejected row") : ""});
     }
     if (has_error && (state == "failed" || state == "crashed" || state == "retrying"))
@@ -261,7 +271,10 @@ void write_outcome(std::ostream& out, const Terminal& terminal, const std::vecto
         out << '\n';
         table.write(out, terminal);
     }
-    for (const auto& run : runs) write_failure(out, terminal, run);
+    for (const auto& run : runs) {
+        write_warnings(out, terminal, run);
+        write_failure(out, terminal, run);
+    }
 }
 
 } // namespace millrace

@@ -35,7 +35,8 @@ void check_is_free(const std::string& listen) {
     acceptor.bind(found.begin()->endpoint(), failure);
     if (failure == boost::asio::error::address_in_use)
         throw Error(ErrorClass::Permanent, fmt::format("something already listens on {}", listen),
-                    "a daemon that runs here answers to `millrace nodes`; else give another address: --listen 127.0.0.1:8687");
+                    fmt::format("a daemon that runs here answers to `millrace nodes`; else give another address: --listen {}:{}",
+                                listen.substr(0, colon), found.begin()->endpoint().port() + 1));
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <ctime>
 #include <iostream>
+#include <optional>
 #include <stdexcept>
 
 #include <fcntl.h>
@@ -63,14 +64,19 @@ Options options_of(int count, char** arguments) {
     ClockifySettings& clockify = options.sandbox.clockify;
     clockify.today = floor_day(std::time(nullptr));
     for (int at = 1; at < count; ++at) {
-        const std::string name = arguments[at];
+        std::string name = arguments[at];
+        std::optional<std::string> given;
+        if (const auto equals = name.find('='); equals != std::string::npos) {
+            given = name.substr(equals + 1);
+            name.resize(equals);
+        }
         if (name == "--no-untagged-group")
             clockify.untagged_groups = false;
         else if (name == "--free-plan")
             clockify.free_plan = true;
         else {
-            if (at + 1 == count) throw std::invalid_argument(fmt::format("{}: unknown, or without a value", name));
-            const std::string value = arguments[++at];
+            if (!given && at + 1 == count) throw std::invalid_argument(fmt::format("{}: unknown, or without a value", name));
+            const std::string value = given ? *given : arguments[++at];
             if (name == "--port")
                 options.port = static_cast<std::uint16_t>(whole(name, value, 65535));
             else if (name == "--port-file")

@@ -35,7 +35,8 @@ void TableLoad::check_deletes() const {
         throw Error(ErrorClass::BadData,
                     fmt::format("{} is not safe for {}: rows that its dataset lacks would look like deleted ones ({})", what,
                                 table_.spec.table, fmt::join(m.doubts, "; ")),
-                    "mend the source or the contract, then run again");
+                    replaces ? "mend the source or the contract, then run again"
+                             : "mend the source or the contract, then run again; or let vanished rows stay: `delete: none`");
     if (!replaces && !m.complete && request_.options.scope.empty())
         throw Error(ErrorClass::BadData,
                     "delete: missing is not safe for " + table_.spec.table + ": its dataset is not a complete snapshot",
