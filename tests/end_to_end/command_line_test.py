@@ -16,6 +16,7 @@ FLOWS = {
     "slow": "flow: slow\ntasks:\n  a: {run: sleep 1000}\n",
     "stray": f"flow: stray\ntasks:\n  a: {{run: \"sleep {MARK} & setsid sleep {MARK} & trap '' TERM; sleep {MARK}; wait\"}}\n",
     "outside": "flow: outside\ntasks:\n  a: {run: 'echo word=$X', env: {X: '${env.WORD_OF_THE_TEST}'}}\n",
+    "doubtful": "flow: doubtful\ntasks:\n  a:\n    transform: select 7 as n\n    checks: [{name: small, sql: select * from this where n > 5, severity: warn}]\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
 
@@ -86,6 +87,22 @@ class CommandLine(unittest.TestCase):
         for words in (["data", "head", f"{run}.ab"], ["runs", "rerun", run, "--task", "ab"], ["runs", "logs", run, "--task", "ab"]):
             self.assertIn("its tasks are a", self.millrace(*words, code=2))
         self.assertIn("there is no run 999999", self.millrace("data", "head", "999999.a", code=2))
+
+    def test_a_warning_stands_where_the_end_of_the_run_is_told(self):
+        for told in (self.millrace("run", "doubtful", "--wait"), self.millrace("runs", "show", str(self.runs_of("doubtful")[0]["id"]))):
+            self.assertIn("warning: doubtful run", told)
+            self.assertIn("check small: 1 row breaks it", told)
+
+    def test_a_folder_with_a_mistake_is_held_back_whole(self):
+        folder = pathlib.Path(self.path) / "half_right"
+        folder.mkdir()
+        (folder / "right.yaml").write_text("flow: right\ntasks:\n  a: {run: echo a}\n")
+        (folder / "wrong.yaml").write_text("flow: wrong\ntasks:\n  a: {rum: echo a}\n")
+        told = self.millrace("deploy", str(folder), code=1)
+        self.assertRegex(told, "held back +right")
+        self.assertIn("nothing was deployed", told)
+        self.millrace("run", "right", code=2)
+        self.assertIn("by the folder", self.millrace("deploy", str(folder / "right.yaml"), code=2))
 
     def test_deploy_shows_mistakes_with_their_line(self):
         folder = pathlib.Path(self.path) / "wrong"
