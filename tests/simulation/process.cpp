@@ -25,7 +25,11 @@ Clock::TimerId ProcessClock::call_at(Instant at, std::function<void()> action) {
 
 void StoreSlots::claim(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) {
     std::function<bool()> work = [&store = process_.world().store, epoch = process_.epoch(), run_id, key, demands] {
-        return store.claim_slots(epoch, run_id, key, demands);
+        const bool granted = store.claim_slots(epoch, run_id, key, demands);
+        std::size_t held = 0;
+        for (const auto& d : demands) held += store.held_by(epoch, run_id, key, d.key) > 0 ? 1 : 0;
+        if (store.is_a_nodes(epoch) && held != 0 && held != demands.size()) broken(name_of(run_id, key) + " holds some of its slots");
+        return granted;
     };
     process_.call<bool>("claim", std::move(work), [this, run_id, key, answer = std::move(answer)](std::optional<bool> granted) {
         process_.trace(name_of(run_id, key) + (granted.value_or(false) ? " has its slots" : " waits for slots"));

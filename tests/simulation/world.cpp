@@ -193,30 +193,31 @@ void World::transact(const Process& process, const char* what, std::function<voi
     const int node = process.node(), life = process.life();
     auto reply = [this, node, life, answer = std::move(answer)](bool heard) {
         const bool slow = faults_happen() && chance() < faults.commit_slow;
-        later(0.0001 + 0.0005 * chance() + (slow ? 3 * chance() : 0),
+        later(0.0001 + 0.0005 * chance() + (slow ? 3 * chance() * chance() : 0),
               [this, node, life, answer, heard] { in_life(node, life, [answer, heard] { answer(heard); }); });
     };
     const bool slow = faults_happen() && chance() < faults.commit_slow;
-    later(0.0003 + 0.001 * chance() + (slow ? 3 * chance() : 0), [this, node, what, work = std::move(work), reply = std::move(reply)] {
-        if (clock.now() < away_until_) return reply(false);
-        const double dice = faults_happen() ? chance() : 1;
-        const auto& f = faults;
-        double sum = 0;
-        const auto is = [&](double share, const char* fault) {
-            sum += share;
-            const bool it_is = dice >= sum - share && dice < sum;
-            if (it_is) trace(node, std::string(what) + ": " + fault);
-            return it_is;
-        };
-        if (is(f.commit_fails, "broken before it was done")) return reply(false);
-        if (is(f.commit_serialises, "not serialisable")) return reply(false);
-        if (is(f.commit_late, "broken, and done later")) {
-            later(chance() < 0.7 ? 0.01 * chance() : 3 * chance(), work);
-            return reply(false);
-        }
-        work();
-        reply(!is(f.answer_lost, "done, and reported as lost"));
-    });
+    later(0.0003 + 0.001 * chance() + (slow ? 3 * chance() * chance() : 0),
+          [this, node, what, work = std::move(work), reply = std::move(reply)] {
+              if (clock.now() < away_until_) return reply(false);
+              const double dice = faults_happen() ? chance() : 1;
+              const auto& f = faults;
+              double sum = 0;
+              const auto is = [&](double share, const char* fault) {
+                  sum += share;
+                  const bool it_is = dice >= sum - share && dice < sum;
+                  if (it_is) trace(node, std::string(what) + ": " + fault);
+                  return it_is;
+              };
+              if (is(f.commit_fails, "broken before it was done")) return reply(false);
+              if (is(f.commit_serialises, "not serialisable")) return reply(false);
+              if (is(f.commit_late, "broken, and done later")) {
+                  later(chance() < 0.7 ? 0.01 * chance() : 3 * chance(), work);
+                  return reply(false);
+              }
+              work();
+              reply(!is(f.answer_lost, "done, and reported as lost"));
+          });
 }
 
 } // namespace millrace::test
