@@ -19,7 +19,7 @@ try:
     from croniter import croniter
     from dateutil import relativedelta, rrule, tz
 except ImportError as missing:
-    print(f"SKIPPED: {missing}: sudo deploy/packages test")
+    print(f"SKIPPED: {missing}: sudo deploy/packages check")
     sys.exit(0)
 
 UTC = dt.timezone.utc
