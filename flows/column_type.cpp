@@ -249,13 +249,21 @@ std::optional<TimeMistake> mixes_times(const std::string& from, const std::strin
     const auto is_instant = [](const std::string& type) { return type == "TIMESTAMP WITH TIME ZONE"; };
     const auto is_local = [](const std::string& type) { return type.starts_with("TIMESTAMP") && type != "TIMESTAMP WITH TIME ZONE"; };
     if (is_local(from) && is_instant(to))
-        return TimeMistake{"a local time is no instant", "say which zone it is of: timezone('America/Sao_Paulo', the_time)"};
+        return TimeMistake{
+            "a local time is no instant",
+            "say which zone it is of: the_time::timestamptz takes the flow's, timezone('America/Sao_Paulo', the_time) another"};
     if (from == "DATE" && is_instant(to))
-        return TimeMistake{"a date is no instant", "say which zone's midnight it is: timezone('America/Sao_Paulo', the_date::timestamp)"};
+        return TimeMistake{"a date is no instant",
+                           "say which zone's midnight it is: the_date::timestamptz takes the flow's, timezone('America/Sao_Paulo', "
+                           "the_date::timestamp) another"};
     if (is_instant(from) && is_local(to))
-        return TimeMistake{"an instant is no local time", "say which zone's clock: timezone('America/Sao_Paulo', the_instant)"};
+        return TimeMistake{
+            "an instant is no local time",
+            "say which zone's clock: the_instant::timestamp takes the flow's, timezone('America/Sao_Paulo', the_instant) another"};
     if (is_instant(from) && to == "DATE")
-        return TimeMistake{"an instant is no date", "say which zone's calendar: timezone('America/Sao_Paulo', the_instant)::date"};
+        return TimeMistake{
+            "an instant is no date",
+            "say which zone's calendar: the_instant::date takes the flow's, timezone('America/Sao_Paulo', the_instant)::date another"};
     return std::nullopt;
 }
 

@@ -19,7 +19,7 @@ EvaluateReply evaluate(const EvaluateOrder& order, duckdb::Database& database) {
     EvaluateReply reply;
     reply.id = order.id;
     try {
-        duckdb::Connection db = database.connect();
+        duckdb::Connection db = database.connect(order.context.timezone);
         create_views(db, order.inputs);
         duckdb::Statement statement = db.prepare(order.sql);
         statement.bind(bindings_of(order.context));

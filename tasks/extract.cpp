@@ -99,7 +99,8 @@ class Gathering {
 public:
     Gathering(const AttemptOrder& order, AttemptSession& session, const ExtractOptions& options, const ExtractionPlan& plan,
               std::vector<SliceManifest> slices)
-        : order_(order), session_(session), options_(options), plan_(plan), slices_(std::move(slices)), db_(session.database().connect()) {}
+        : order_(order), session_(session), options_(options), plan_(plan), slices_(std::move(slices)),
+          db_(session.database().connect(order.context.timezone)) {}
 
     WrittenDataset gather() {
         collect();
@@ -273,7 +274,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     plan.limit_rows = order.context.limit_rows;
     plan.limits.body_bytes = largest_answer(order.memory_bytes);
 
-    duckdb::Connection db = session.database().connect();
+    duckdb::Connection db = session.database().connect(order.context.timezone);
     std::optional<Items> items;
     if (options.for_each) {
         items.emplace(order, *options.for_each, db);

@@ -102,7 +102,7 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     if (!fs::exists(path))
         throw Error(ErrorClass::BadData, "the command ended with 0 but wrote no output",
                     "write the " + options.output + " file that $MILLRACE_OUTPUT names, or set `output: none`");
-    duckdb::Connection db = session.database().connect();
+    duckdb::Connection db = session.database().connect(order.context.timezone);
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);
     const duckdb::Bindings values = bindings_of(order.context);

@@ -1,4 +1,5 @@
-/// What SQL of a flow sees: upstream datasets as views by task name, and the run's values as `$name`.
+/// What SQL of a flow sees: upstream datasets as views by task name, and the run's values as `$name`. Its session is in the
+/// flow's zone: Database::connect(context.timezone).
 #pragma once
 
 #include "connectors/duckdb/connection.hpp"

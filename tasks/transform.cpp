@@ -9,7 +9,7 @@ AttemptDone run_transform(const AttemptOrder& order, AttemptSession& session) {
     if (!options.in.empty())
         throw Error(ErrorClass::Permanent, "`in: " + options.in + "` is not available yet: a transform runs in the host's DuckDB",
                     "leave out `in`");
-    duckdb::Connection db = session.database().connect();
+    duckdb::Connection db = session.database().connect(order.context.timezone);
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);
     const duckdb::Bindings values = bindings_of(order.context);

@@ -42,7 +42,8 @@ std::string settings(const DatabaseOptions& o, const std::string& spill) {
         const std::string& folder = o.folders[i];
         sql += (i == 0 ? "" : ", ") + quote_literal(folder.ends_with('/') ? folder : folder + "/");
     }
-    return sql + "]; SET enable_external_access = false; SET GLOBAL errors_as_json = true; SET lock_configuration = true;";
+    return sql + "]; SET enable_external_access = false; SET GLOBAL errors_as_json = true; SET allowed_configs = ['TimeZone']; "
+                 "SET lock_configuration = true;";
 }
 
 std::string make_spill_folder(const std::string& below) {
@@ -80,6 +81,12 @@ EmptyDatabase::~EmptyDatabase() {
 Database::Database(const DatabaseOptions& options, EmptyDatabase empty)
     : spill_{make_spill_folder(options.temp_folder)}, database_(std::move(empty)), options_(options) {
     connect().query(settings(options, spill_.path));
+}
+
+Connection Database::connect(const std::string& zone) const {
+    Connection session(database_.handle_);
+    if (zone != "UTC") session.query("SET SESSION TimeZone = " + quote_literal(zone));
+    return session;
 }
 
 SpillFolder::~SpillFolder() {

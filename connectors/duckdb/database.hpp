@@ -52,8 +52,9 @@ public:
     Database(Database&& other) noexcept = default;
     Database& operator=(Database&&) = delete;
 
-    /// Sessions must be gone before the database.
-    [[nodiscard]] Connection connect() const { return Connection(database_.handle_); }
+    /// Sessions must be gone before the database. `zone` is the one in which the session's SQL reads a clock or a calendar off an
+    /// instant, and an instant off a local time; throws QueryError for one that DuckDB does not know.
+    [[nodiscard]] Connection connect(const std::string& zone = "UTC") const;
     [[nodiscard]] const DatabaseOptions& options() const { return options_; }
 
 private:

@@ -263,11 +263,11 @@ TEST_CASE("compile: instants, local times and dates are three types") {
                                          "timestamptz\n      c: date\n      d: timestamp\n      e: timestamptz\n",
                                          &host));
     CHECK(found == "6:7 the SQL gives 'a' as TIMESTAMP: a local time is no instant = say which zone it is of: "
-                   "timezone('America/Sao_Paulo', the_time)\n"
-                   "7:7 the SQL gives 'b' as DATE: a date is no instant = say which zone's midnight it is: timezone('America/Sao_Paulo', "
-                   "the_date::timestamp)\n"
+                   "the_time::timestamptz takes the flow's, timezone('America/Sao_Paulo', the_time) another\n"
+                   "7:7 the SQL gives 'b' as DATE: a date is no instant = say which zone's midnight it is: the_date::timestamptz takes "
+                   "the flow's, timezone('America/Sao_Paulo', the_date::timestamp) another\n"
                    "8:7 the SQL gives 'c' as TIMESTAMP WITH TIME ZONE: an instant is no date = say which zone's calendar: "
-                   "timezone('America/Sao_Paulo', the_instant)::date\n");
+                   "the_instant::date takes the flow's, timezone('America/Sao_Paulo', the_instant)::date another\n");
 }
 
 TEST_CASE("compile: the items of an extract become the type of its _item column") {

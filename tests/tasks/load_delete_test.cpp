@@ -122,3 +122,20 @@ TEST_CASE("a scope is compared as it is written: nothing is cut, rounded or move
     CHECK(deleting("day = $interval_start_date and day = $from and at >= $interval_start and code in ('abc') and amount = 1 and fixed = "
                    "'ab' and id > $n and local = '2026-11-01'") == "0 0 2 2");
 }
+
+TEST_CASE("the condition of a delete reads days in the flow's zone, and what is loaded are the instants") {
+    Bench b(require_database());
+    const std::string rows =
+        "select * from (values (1, timestamptz '2026-11-20 02:30:00Z'), (2, timestamptz '2026-11-20 03:00:00Z')) v(id, moment)";
+    for (const char* zone : {"UTC", "Europe/Berlin", "America/Sao_Paulo"}) {
+        AttemptOrder order = b.order(b.dataset(rows), {{"table", "out.t"}});
+        order.context.timezone = zone;
+        CHECK(counts(b.host.attempt(order)) == (zone == std::string("UTC") ? "2 0 0 0" : "0 0 2 0"));
+    }
+    CHECK(b.warehouse.rows("out.t") == "(1,\"2026-11-20 02:30:00+00\")\n(2,\"2026-11-20 03:00:00+00\")");
+    AttemptOrder order =
+        b.order(b.dataset(rows), {{"table", "out.t"}, {"delete_rule", "moment::date < date '2026-11-20'"}, {"delete_is_sql", true}});
+    order.context.timezone = "America/Sao_Paulo";
+    CHECK(counts(b.host.attempt(order)) == "0 0 1 1");
+    CHECK(b.warehouse.rows("out.t") == "(2,\"2026-11-20 03:00:00+00\")");
+}

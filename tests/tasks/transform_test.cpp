@@ -126,6 +126,57 @@ TEST_CASE("exact casts that keep every value raise nothing") {
     CHECK_THAT(text.error->remedy, Catch::StartsWith("the rejected rows are in "));
 }
 
+TEST_CASE("SQL reads days and hours off an instant in the flow's zone, and stores the instant") {
+    const TempFolder run;
+    HostProcess host;
+    const auto local = [&](const std::string& zone, const std::string& instants) {
+        const Json columns = Json::array({column("moment", "TIMESTAMP WITH TIME ZONE"), column("day", "DATE"),
+                                          column("midnight", "TIMESTAMPTZ"), column("hour", "BIGINT")});
+        AttemptOrder order = order_for(
+            run, "local", "transform",
+            {{"sql", "select moment, moment::date as day, date_trunc('day', moment) as midnight, extract(hour from moment) as hour "
+                     "from (select unnest([" +
+                         instants + "])::timestamptz as moment)"},
+             {"contract", {{"columns", columns}}}});
+        order.context.timezone = zone;
+        const AttemptDone done = host.attempt(order);
+        if (done.error) FAIL(done.error->message);
+        std::string text;
+        for (const Json& row : rows_of_dataset(host, done.manifest))
+            text += row["moment"].get<std::string>() + " " + row["day"].get<std::string>() + " " + row["midnight"].get<std::string>() +
+                    " " + row["hour"].dump() + "\n";
+        return text;
+    };
+    // The clocks of Berlin go forward at 01:00 UTC, so that day begins at 23:00 UTC and the next at 22:00.
+    CHECK(local("Europe/Berlin", "'2026-03-28 22:59:59Z', '2026-03-28 23:00:00Z', '2026-03-29 01:00:00Z', '2026-03-29 22:30:00Z'") ==
+          "2026-03-28T22:59:59Z 2026-03-28 2026-03-27T23:00:00Z 23\n2026-03-28T23:00:00Z 2026-03-29 2026-03-28T23:00:00Z 0\n"
+          "2026-03-29T01:00:00Z 2026-03-29 2026-03-28T23:00:00Z 3\n2026-03-29T22:30:00Z 2026-03-30 2026-03-29T22:00:00Z 0\n");
+    CHECK(local("America/Sao_Paulo", "'2026-11-20 02:30:00Z', '2026-11-20 03:00:00Z'") ==
+          "2026-11-20T02:30:00Z 2026-11-19 2026-11-19T03:00:00Z 23\n2026-11-20T03:00:00Z 2026-11-20 2026-11-20T03:00:00Z 0\n");
+    // Until 2019 it had summer time, whose first day there began at 01:00.
+    CHECK(local("America/Sao_Paulo", "'2018-11-04 02:30:00Z', '2018-11-04 03:00:00Z'") ==
+          "2018-11-04T02:30:00Z 2018-11-03 2018-11-03T03:00:00Z 23\n2018-11-04T03:00:00Z 2018-11-04 2018-11-04T03:00:00Z 1\n");
+    CHECK(local("UTC", "'2026-03-28 23:00:00Z'") == "2026-03-28T23:00:00Z 2026-03-28 2026-03-28T00:00:00Z 23\n");
+}
+
+TEST_CASE("a text that is a local time is one in every zone") {
+    const TempFolder run;
+    HostProcess host;
+    for (const char* zone : {"UTC", "Europe/Berlin"}) {
+        AttemptOrder order =
+            order_for(run, "t", "transform",
+                      {{"sql", "select unnest(['2026-03-29 02:30:00', '2026-03-29T02:30:00Z', '2026-03-29', "
+                               "'2026-03-29 02:30:00+02', '2026-03-29 02:30:00.5-00:30']) as at"},
+                       {"contract",
+                        {{"columns", Json::array({column("at", "TIMESTAMP")})}, {"rejects", {{"max", {{"count", 9}}}, {"to", "drop"}}}}}});
+        order.context.timezone = zone;
+        const AttemptDone done = host.attempt(order);
+        if (done.error) FAIL(done.error->message);
+        CHECK(done.rows == 3);
+        CHECK(done.rejected == 2);
+    }
+}
+
 TEST_CASE("instants, local times and dates are three types, and a text is an instant by its offset") {
     const TempFolder run;
     HostProcess host;

@@ -234,7 +234,7 @@ void TableLoad::replace_without_key() {
 }
 
 std::int64_t TableLoad::copy_all(const std::string& sql, const std::string& into) {
-    duckdb::Connection db = database_.connect();
+    duckdb::Connection db = database_.connect(request_.context.timezone);
     RowSource rows(db, sql, *request_.values, plan_);
     const bool fresh = plan_.created && into == plan_.name.quoted(); // nobody else sees it yet: its rows may be written frozen
     CopyStream copy(session_, "COPY " + into + " (" + column_list(plan_) + ") FROM STDIN (FORMAT binary" + (fresh ? ", FREEZE)" : ")"));

@@ -67,7 +67,7 @@ bool TableLoad::stage_differing() {
     PresentRows present(static_cast<std::size_t>(std::max(plan_.estimated_rows, 0.0)), memory_for_hashes());
     if (!pull_hashes(present)) return false;
     const bool key_only = table_.spec.mode == "insert_new";
-    duckdb::Connection db = database_.connect();
+    duckdb::Connection db = database_.connect(request_.context.timezone);
     RowSource rows(db, merged_rows(), *request_.values, plan_);
     CopyStream copy(session_, "COPY " + stage_ + " (" + column_list(plan_) + ") FROM STDIN (FORMAT binary)");
     for (std::int64_t n = 0; rows.next(); ++n) {

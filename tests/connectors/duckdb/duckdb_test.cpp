@@ -147,6 +147,20 @@ TEST_CASE("the cage: only the given folders, no extension, no setting") {
     CHECK(db.query("select current_setting('TimeZone')").single_value() == "UTC");
 }
 
+TEST_CASE("each session has a zone of its own, and no other setting can be changed") {
+    const Database database({});
+    auto berlin = database.connect("Europe/Berlin"), utc = database.connect(), sao_paulo = database.connect("America/Sao_Paulo");
+    const auto day = [](duckdb::Connection& db) {
+        return db.query("select timestamptz '2026-07-01 22:30:00+00'::date::text || ' ' || current_setting('TimeZone')").single_value();
+    };
+    CHECK(day(berlin) == "2026-07-02 Europe/Berlin");
+    CHECK(day(utc) == "2026-07-01 UTC");
+    CHECK(day(sao_paulo) == "2026-07-01 America/Sao_Paulo");
+    for (const char* sql : {"set threads = 3", "set allowed_configs = ['threads']", "set enable_external_access = true"})
+        CHECK_THROWS_AS(berlin.query(sql), Error);
+    CHECK_THROWS_AS(database.connect("Nowhere/Else"), Error);
+}
+
 TEST_CASE("a streamed result is read in chunks and an error on its way is thrown") {
     const Database database({});
     auto db = database.connect();
