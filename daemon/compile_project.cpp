@@ -1,6 +1,7 @@
 #include "daemon/compile_project.hpp"
 
 #include "daemon/inference_host.hpp"
+#include "flows/error.hpp"
 #include "flows/project_files.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -62,6 +63,16 @@ std::vector<std::string> configured_folders(const Configuration& configuration) 
     return out;
 }
 
+Settings::Fresh read_settings(const Settings& settings, const Configuration& before) {
+    try {
+        return settings.read(before);
+    } catch (const Error& e) {
+        throw Refusal(Refusal::Kind::Invalid,
+                      std::string(e.what()) + "\nNothing was deployed: until it is corrected the daemon keeps the settings that it has.",
+                      e.remedy);
+    }
+}
+
 } // namespace
 
 CompileResult compile_texts(const Configuration& configuration, const std::vector<FlowFile>& files) {
@@ -92,18 +103,26 @@ CompiledFolder compile_folder(const Configuration& configuration, const fs::path
     return out;
 }
 
-asio::awaitable<std::vector<CompiledFolder>> ProjectCompiler::compile(std::vector<std::string> folders) {
-    if (folders.empty()) folders = configured_folders(configuration_);
-    auto work = [this, folders = std::move(folders)] { return compile_folders(configuration_, folders); };
+asio::awaitable<CompiledProject> ProjectCompiler::compile(std::vector<std::string> folders) {
+    auto work = [this, before = settings_.current(), folders = std::move(folders)] {
+        auto fresh = read_settings(settings_, *before);
+        const auto& configuration = *fresh.configuration;
+        CompiledProject project;
+        project.folders = compile_folders(configuration, folders.empty() ? configured_folders(configuration) : folders);
+        project.limits = configuration.project.limits;
+        project.settings = fresh.changes;
+        project.adopt = [this, fresh = std::move(fresh)] { settings_.adopt(fresh); };
+        return project;
+    };
     return run_blocking(worker_, std::move(work));
 }
 
 asio::awaitable<Json> ProjectCompiler::validate(std::vector<SourceFile> files) {
-    auto work = [this, files = std::move(files)] {
+    auto work = [configuration = settings_.current(), files = std::move(files)] {
         std::vector<FlowFile> texts;
         for (const auto& file : files) texts.push_back({file.name, file.text});
         Json out = Json::array();
-        for (const auto& diagnostic : compile_texts(configuration_, texts).diagnostics) out.push_back(diagnostic);
+        for (const auto& diagnostic : compile_texts(*configuration, texts).diagnostics) out.push_back(diagnostic);
         return out;
     };
     return run_blocking(worker_, std::move(work));

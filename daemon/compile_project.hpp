@@ -2,7 +2,7 @@
 /// serve calls it on a worker thread, the command line directly. No daemon and no database is needed.
 #pragma once
 
-#include "daemon/configuration.hpp"
+#include "daemon/settings.hpp"
 #include "flows/compile.hpp"
 #include "scheduler/ports.hpp"
 #include "web/api/api.hpp"
@@ -26,14 +26,15 @@ namespace millrace {
 /// The two ports through which the engine and the web layer compile, on a thread of their own, one at a time.
 class ProjectCompiler final : public FlowFolders, public FlowValidator {
 public:
-    explicit ProjectCompiler(const Configuration& configuration) : configuration_(configuration) {}
+    explicit ProjectCompiler(Settings& settings) : settings_(settings) {}
     ~ProjectCompiler() override { worker_.join(); }
 
-    [[nodiscard]] boost::asio::awaitable<std::vector<CompiledFolder>> compile(std::vector<std::string> folders) override;
+    [[nodiscard]] boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) override;
+    [[nodiscard]] Json settings() const override { return settings_.describe(); }
     [[nodiscard]] boost::asio::awaitable<Json> validate(std::vector<SourceFile> files) override;
 
 private:
-    const Configuration& configuration_;
+    Settings& settings_;
     boost::asio::thread_pool worker_{1};
 };
 

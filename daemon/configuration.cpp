@@ -1,6 +1,7 @@
 #include "daemon/configuration.hpp"
 
 #include "flows/error.hpp"
+#include "flows/hash.hpp"
 #include "flows/project_files.hpp"
 
 #include <fmt/format.h>
@@ -35,13 +36,16 @@ Sources installed_sources(const Installation& installation) {
     return sources;
 }
 
-Project read_project(const fs::path& file, const Sources& sources) {
-    if (file.empty()) return default_project();
-    const auto source = read_source_text(file);
+/// Fills in the project and the hash of its text.
+void read_project(Configuration& configuration) {
+    configuration.project = default_project();
+    if (configuration.file.empty()) return;
+    const auto source = read_source_text(configuration.file);
     Diagnostics diagnostics(source);
-    auto project = parse_project(source, sources, diagnostics);
-    if (!project || diagnostics.has_errors()) refuse(file.string(), diagnostics.sorted());
-    return *project;
+    auto project = parse_project(source, configuration.sources, diagnostics);
+    if (!project || diagnostics.has_errors()) refuse(configuration.file.string(), diagnostics.sorted());
+    configuration.project = std::move(*project);
+    configuration.hash = sha256_hex(source.text());
 }
 
 /// The value of a top-level key that may hold references.
@@ -88,7 +92,7 @@ Configuration load_configuration(const fs::path& asked) {
     configuration.sources = installed_sources(configuration.installation);
     configuration.file = find_file(asked);
     configuration.folder = configuration.file.empty() ? fs::current_path() : configuration.file.parent_path();
-    configuration.project = read_project(configuration.file, configuration.sources);
+    read_project(configuration);
 
     const Secrets secrets(configuration.folder);
     const auto& project = configuration.project;
@@ -141,7 +145,7 @@ Json ConfiguredConnections::resolve(const std::string& name) {
     const auto spec = all.find(name);
     if (spec == all.end())
         throw Error(ErrorClass::Permanent, fmt::format("there is no connection '{}'", name),
-                    "declare it under `connections:` in millrace.yaml");
+                    "declare it under `connections:` in millrace.yaml, then: millrace deploy");
     const auto resolved = fill(name, spec->second);
     const auto source = configuration_.sources.find(spec->second.type);
     for (const auto& [field, missing] : resolved.missing) {

@@ -20,6 +20,7 @@ namespace millrace {
 
 struct Configuration {
     std::filesystem::path file;               ///< of millrace.yaml; empty: there is none
+    std::string hash;                         ///< of its text; empty: there is none
     std::filesystem::path folder;             ///< of the file, else the current one: relative paths start here
     std::string database;                     ///< libpq URL of the store; empty: the private PostgreSQL
     std::string listen;                       ///< HOST:PORT of the API and the dashboard

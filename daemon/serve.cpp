@@ -39,8 +39,9 @@ void log_failure(const char* event, const std::string& reason, const std::string
 /// One process's whole life. Members are in the order in which they depend on each other.
 class Daemon {
 public:
-    Daemon(const Configuration& configuration, const ServeHooks& hooks)
-        : configuration_(configuration), hooks_(hooks), clock_(io_), compiler_(configuration), signals_(io_, SIGINT, SIGTERM, SIGHUP) {}
+    Daemon(Settings& settings, const ServeHooks& hooks)
+        : settings_(settings), start_(settings.current()), configuration_(*start_), hooks_(hooks), clock_(io_), compiler_(settings),
+          signals_(io_, SIGINT, SIGTERM, SIGHUP) {}
 
     int run() {
         check_addresses(web_config(), keys_);
@@ -48,7 +49,7 @@ public:
         make_private_folder(configuration_.staging, "another folder in `staging:` of millrace.yaml");
         make_private_folder(configuration_.socket().parent_path());
         start_database();
-        connections_.emplace(configuration_, warehouse_);
+        connections_.emplace(settings_, warehouse_);
         asio::co_spawn(io_, life(), [this](const std::exception_ptr& failure) { ended(failure); });
         while (!is_over_) io_.run_one();
         io_.run_for(std::chrono::seconds(1)); // hosts are reaped; alarms that lie further ahead have nothing left to do
@@ -193,7 +194,9 @@ private:
         _exit(exit_failed);
     }
 
-    const Configuration& configuration_;
+    Settings& settings_;
+    const std::shared_ptr<const Configuration> start_;
+    const Configuration& configuration_; ///< as it was at the start: for what does not change afterwards
     const ServeHooks& hooks_;
     std::optional<ManagedPostgres> postgres_;
     std::string store_, warehouse_; ///< libpq URLs
@@ -201,7 +204,7 @@ private:
     SystemClock clock_;
     ProjectCompiler compiler_;
     NoKeys keys_;
-    std::optional<ConfiguredConnections> connections_;
+    std::optional<SettingsConnections> connections_;
     asio::signal_set signals_;
     asio::steady_timer watchdog_{io_};
     std::unique_ptr<Engine> engine_;
@@ -221,12 +224,12 @@ void make_private_folder(const fs::path& folder, const std::string& other) {
     if (access(folder.c_str(), W_OK) != 0) throw Error(ErrorClass::Permanent, folder.string() + " cannot be written by this user", remedy);
 }
 
-int serve(const Configuration& configuration, const ServeHooks& hooks) {
+int serve(Settings& settings, const ServeHooks& hooks) {
     signal(SIGPIPE, SIG_IGN);
     umask(0077);
     setenv("PGCONNECT_TIMEOUT", "5", 0); // libpq waits for ever by default, even for a server that is stopped
     try {
-        return Daemon(configuration, hooks).run();
+        return Daemon(settings, hooks).run();
     } catch (const Error& e) {
         log_failure("not_started", e.what(), e.remedy);
         return e.error_class == ErrorClass::Permanent ? exit_usage : exit_failed;

@@ -1,7 +1,7 @@
 /// The daemon: configuration, private PostgreSQL, engine and web server wired together, until a signal ends it.
 #pragma once
 
-#include "daemon/configuration.hpp"
+#include "daemon/settings.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -19,8 +19,8 @@ struct ServeHooks {
 void make_private_folder(const std::filesystem::path& folder,
                          const std::string& other = "another folder in `state:` of millrace.yaml or in MILLRACE_STATE");
 
-/// Runs until SIGINT, SIGTERM, or the loss of the node's lease. SIGHUP deploys the flow folders again. Returns an ExitCode;
-/// what went wrong has been logged. Called once per process, from main.
-[[nodiscard]] int serve(const Configuration& configuration, const ServeHooks& hooks = {});
+/// Runs until SIGINT, SIGTERM, or the loss of the node's lease. SIGHUP deploys again: settings and flow folders. Returns
+/// an ExitCode; what went wrong has been logged. Called once per process, from main.
+[[nodiscard]] int serve(Settings& settings, const ServeHooks& hooks = {});
 
 } // namespace millrace

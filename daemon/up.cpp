@@ -81,6 +81,14 @@ void greet(const Configuration& configuration, const UpOptions& options, const s
     std::fflush(stdout);
 }
 
+Configuration with_demo(Configuration configuration) {
+    configuration.flows.push_back(configuration.installation.flows);
+    // the sandbox stands as many requests as this machine can make
+    auto& clockify = configuration.project.connections["clockify"];
+    clockify.fields["requests_per_second"] = "1000";
+    return configuration;
+}
+
 } // namespace
 
 void use_sandbox(const Configuration& configuration) {
@@ -88,18 +96,16 @@ void use_sandbox(const Configuration& configuration) {
     for (const auto& [name, value] : parse_env_file(text_of(file), file.string())) setenv(name.c_str(), value.c_str(), 1);
 }
 
-int up(Configuration configuration, const UpOptions& options) {
+int up(const Settings::Load& load, const UpOptions& options) {
+    Settings::Load with_more = load;
+    if (options.demo) with_more = [load] { return with_demo(load()); };
+    Settings settings(with_more);
+    const auto configuration = settings.current();
     std::optional<Sandbox> sandbox;
-    if (options.demo) {
-        sandbox.emplace(configuration, options.sandbox_arguments);
-        configuration.flows.push_back(configuration.installation.flows);
-        // the sandbox stands as many requests as this machine can make
-        auto& clockify = configuration.project.connections["clockify"];
-        clockify.fields["requests_per_second"] = "1000";
-    }
+    if (options.demo) sandbox.emplace(*configuration, options.sandbox_arguments);
     ServeHooks hooks;
-    hooks.ready = [&](const std::string& url) { greet(configuration, options, url); };
-    return serve(configuration, hooks);
+    hooks.ready = [&](const std::string& url) { greet(*configuration, options, url); };
+    return serve(settings, hooks);
 }
 
 } // namespace millrace

@@ -2,7 +2,7 @@
 /// sandbox that plays the outside services, and the shipped flows.
 #pragma once
 
-#include "daemon/configuration.hpp"
+#include "daemon/settings.hpp"
 
 #include <string>
 #include <vector>
@@ -17,7 +17,7 @@ struct UpOptions {
 /// Where the demo of this project runs: the addresses and keys of its sandbox, into our environment.
 void use_sandbox(const Configuration& configuration);
 
-/// Until Ctrl-C. Returns an ExitCode.
-[[nodiscard]] int up(Configuration configuration, const UpOptions& options);
+/// Until Ctrl-C. Returns an ExitCode. Throws Error.
+[[nodiscard]] int up(const Settings::Load& load, const UpOptions& options);
 
 } // namespace millrace

@@ -15,6 +15,7 @@ struct ConnectionSpec {
     std::string type;
     Json fields = Json::object(); ///< texts by name; without `type`
     bool implied = false;         ///< nobody wrote it: a field whose variable is not set is left out
+    bool operator==(const ConnectionSpec&) const = default;
 };
 
 struct Project {

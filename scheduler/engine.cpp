@@ -182,8 +182,17 @@ asio::awaitable<void> Engine::Parts::start() {
                     {"journal_alive", !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2 ? 1 : 0}};
     };
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
-    PgReadModels::Sources sources{
-        database, store, catalogue, *runner, *schedules, *hosts, node.id, std::move(journal_figures), std::move(host_list)};
+    auto settings_in_force = [this] { return folders.settings(); };
+    PgReadModels::Sources sources{database,
+                                  store,
+                                  catalogue,
+                                  *runner,
+                                  *schedules,
+                                  *hosts,
+                                  node.id,
+                                  std::move(journal_figures),
+                                  std::move(host_list),
+                                  std::move(settings_in_force)};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();

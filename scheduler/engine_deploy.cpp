@@ -97,24 +97,31 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
 
 } // namespace
 
+/// What the flows need is there before they are. Of a limit that was lowered the slots in use stay until the next deploy.
+asio::awaitable<void> EngineService::put_in_force(const CompiledProject& project, std::vector<FlowChange> changes, const Json& lines) {
+    if (project.limits) co_await store_.set_limits(*project.limits);
+    const bool has_changes = !changes.empty();
+    if (has_changes) co_await store_.deploy(std::move(changes), clock_.now());
+    if (project.adopt) project.adopt();
+    if (!has_changes) co_return;
+    auto flows = co_await store_.flows();
+    catalogue_.replace(std::move(flows));
+    co_await schedules_.load();
+    for (const auto& l : lines)
+        if (l.at("change") != "unchanged") events_.publish(EngineEvent("flow", 0, l));
+}
+
 asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
-    const auto folders = co_await folders_.compile(request.folders);
+    const auto project = co_await folders_.compile(request.folders);
     std::vector<FlowChange> changes;
     Json lines = Json::array();
-    for (const auto& folder : folders) {
+    for (const auto& folder : project.folders) {
         auto change = folder_change(folder, catalogue_, clock_.now());
         for (auto& l : change.lines) lines.push_back(std::move(l));
         for (auto& c : change.changes) changes.push_back(std::move(c));
     }
-    if (!request.dry_run && !changes.empty()) {
-        co_await store_.deploy(std::move(changes), clock_.now());
-        auto flows = co_await store_.flows();
-        catalogue_.replace(std::move(flows));
-        co_await schedules_.load();
-        for (const auto& l : lines)
-            if (l.at("change") != "unchanged") events_.publish(EngineEvent("flow", 0, l));
-    }
-    Json answer = {{"changes", lines}};
+    if (!request.dry_run) co_await put_in_force(project, std::move(changes), lines);
+    Json answer = {{"changes", lines}, {"settings", project.settings}};
     co_return answer;
 }
 

@@ -44,6 +44,8 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> refuse(std::int64_t run_id, std::string what);
     [[nodiscard]] boost::asio::awaitable<Json> decide(std::int64_t run_id, std::string task, bool approved, std::string comment,
                                                       std::string by);
+    [[nodiscard]] boost::asio::awaitable<void> put_in_force(const CompiledProject& project, std::vector<FlowChange> changes,
+                                                            const Json& lines);
     [[nodiscard]] boost::asio::awaitable<TriggerResult> existing(RunRow row, std::string request_hash);
 
     Clock& clock_;

@@ -210,7 +210,8 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"journal", s_.journal()},
                      {"figures", figures()},
                      {"flows", s_.catalogue.all().size()},
-                     {"schedules", s_.schedules.all().size()}};
+                     {"schedules", s_.schedules.all().size()},
+                     {"settings", s_.settings()}};
     co_return document;
 }
 

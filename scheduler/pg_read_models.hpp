@@ -21,6 +21,7 @@ public:
         std::string node;
         std::function<Json()> journal; ///< its figures
         std::function<Json()> host_list;
+        std::function<Json()> settings; ///< those in force
     };
     explicit PgReadModels(Sources sources) : s_(std::move(sources)) {}
 

@@ -6,6 +6,8 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,12 +37,23 @@ struct CompiledFolder {
     std::vector<File> files;
 };
 
-/// Reads and compiles flow folders (with the help of a host for the SQL).
+/// What a deploy puts in force: flow folders, and the settings that they were compiled with.
+struct CompiledProject {
+    std::vector<CompiledFolder> folders;
+    std::optional<std::map<std::string, int>> limits; ///< slots by key; nothing: as they were
+    Json settings = Json::array();                    ///< [{setting, change: new|changed|removed|needs_restart}]
+    std::function<void()> adopt;                      ///< connections and folders count from now on; may be empty
+};
+
+/// Reads and compiles flow folders (with the help of a host for the SQL), with the settings as they are written now.
 class FlowFolders {
 public:
     virtual ~FlowFolders() = default;
-    /// Empty `folders`: all that are configured. Throws Refusal{Invalid} for a folder that is not there.
-    [[nodiscard]] virtual boost::asio::awaitable<std::vector<CompiledFolder>> compile(std::vector<std::string> folders) = 0;
+    /// Empty `folders`: all that are configured. Throws Refusal{Invalid} for a folder that is not there, and for settings that
+    /// have mistakes: then those in force stay.
+    [[nodiscard]] virtual boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) = 0;
+    /// The settings in force: `{file, hash, needs_restart: [setting]}`; `file` null: there is none.
+    [[nodiscard]] virtual Json settings() const { return {{"file", nullptr}, {"hash", ""}, {"needs_restart", Json::array()}}; }
 };
 
 } // namespace millrace

@@ -97,7 +97,8 @@ public:
     /// Holds or releases all schedules of a flow. Returns the flow document.
     [[nodiscard]] virtual boost::asio::awaitable<Json> set_schedules_paused(std::string flow, bool paused) = 0;
     /// Reads the folders through FlowFolders (ports.hpp) and stores what compiled: all or nothing per folder.
-    /// Returns `{changes: [{flow, change: new|changed|unchanged|archived|error, hash, diagnostics}]}`.
+    /// Returns `{changes: [{flow, change: new|changed|unchanged|archived|error, hash, diagnostics}], settings}`, the latter as in
+    /// CompiledProject.
     [[nodiscard]] virtual boost::asio::awaitable<Json> deploy(DeployRequest request) = 0;
 
     /// `receive` is called on the loop for every change from now on, after it was committed.

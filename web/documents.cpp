@@ -158,6 +158,12 @@ constexpr Member doctor[] = {
     {"store", "object", ""},          {"hosts", "any", ""},
     {"journal", "object", ""},        {"figures", "object", "as /metrics shows them"},
     {"flows", "integer", "deployed"}, {"schedules", "integer", ""},
+    {"settings", "Settings", ""},
+};
+constexpr Member settings[] = {
+    {"file", "string?", "the daemon's millrace.yaml; null: it has none"},
+    {"hash", "string", "of the file as the daemon took it, SHA-256"},
+    {"needs_restart", "string[]", "what the file said otherwise then, and only a restart can change"},
 };
 constexpr Member dataset[] = {
     {"columns", "Column[]", ""},
@@ -192,6 +198,11 @@ constexpr Member diagnostic[] = {
 };
 constexpr Member deployment[] = {
     {"changes", "DeployedFlow[]", ""},
+    {"settings", "SettingChange[]", "what millrace.yaml says otherwise than before"},
+};
+constexpr Member setting_change[] = {
+    {"setting", "string", "such as connections.agency_b"},
+    {"change", "string", "new, changed, removed or needs_restart"},
 };
 constexpr Member deployed_flow[] = {
     {"flow", "string", ""},
@@ -273,9 +284,11 @@ constexpr std::array all{
     Document{"Limit", limit},
     Document{"Node", node},
     Document{"Doctor", doctor},
+    Document{"Settings", settings},
     Document{"Diagnostic", diagnostic},
     Document{"Deployment", deployment},
     Document{"DeployedFlow", deployed_flow},
+    Document{"SettingChange", setting_change},
     Document{"Health", health},
     Document{"Readiness", readiness},
     Document{"TriggerRequest", trigger_request},

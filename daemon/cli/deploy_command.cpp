@@ -14,7 +14,7 @@ namespace {
 const char* sign_of(const std::string& change) {
     if (change == "new") return "+";
     if (change == "changed") return "~";
-    if (change == "archived") return "-";
+    if (change == "archived" || change == "removed") return "-";
     return change == "error" ? "!" : " ";
 }
 
@@ -31,6 +31,14 @@ void write_change(const Cli& cli, const Json& change) {
     for (const auto& document : list_of(change, "diagnostics")) write_diagnostic(std::cout, cli.out, with_source_line(document));
 }
 
+void write_setting(std::ostream& out, const Terminal& terminal, const Json& change) {
+    const bool is_later = text_of(change, "change") == "needs_restart";
+    const std::string kind = is_later ? "restart" : text_of(change, "change");
+    const auto line = fmt::format("{} {:<12} millrace.yaml: {}{}", is_later ? "!" : sign_of(kind), kind, text_of(change, "setting"),
+                                  is_later ? ", which counts when the daemon is started again" : "");
+    out << terminal.painted(line, paint_of_change(is_later ? "changed" : kind)) << '\n';
+}
+
 int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
     Json request = {{"dry_run", dry_run}, {"folders", Json::array()}};
     for (const auto& folder : folders) request["folders"].push_back(std::filesystem::absolute(folder).lexically_normal().string());
@@ -38,14 +46,15 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
     const auto changes = list_of(answer, "changes");
     bool has_mistakes = false;
     for (const auto& change : changes) has_mistakes = has_mistakes || text_of(change, "change") == "error";
+    const auto settings = list_of(answer, "settings");
+    for (const auto& change : settings) write_setting(cli.json ? std::cerr : std::cout, cli.json ? cli.err : cli.out, change);
     if (cli.json) {
         Cli::print(changes);
     } else {
         for (const auto& change : changes) write_change(cli, change);
         if (changes.empty()) std::cout << "There is no flow file in the daemon's folders.\n";
         if (has_mistakes)
-            std::cout << "Of a folder with mistakes nothing was deployed: its flows stay as they were.\n"
-                         "The daemon reads millrace.yaml when it starts: restart it after a change there.\n";
+            std::cout << "Of a folder with mistakes nothing was deployed: its flows stay as they were.\n";
         else if (dry_run)
             std::cout << "Nothing was stored (--dry-run).\n";
     }
@@ -57,7 +66,7 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
 void add_deploy_command(CLI::App& app, Cli& cli) {
     auto folders = std::make_shared<std::vector<std::string>>();
     auto dry_run = std::make_shared<bool>(false);
-    auto* command = app.add_subcommand("deploy", "Read the flow folders into the store and say what changes");
+    auto* command = app.add_subcommand("deploy", "Put millrace.yaml and the flow folders in force, and say what changes");
     command->add_option("FOLDER", *folders, "folders (default: those of the daemon's millrace.yaml)")->type_name("");
     command->add_flag("--dry-run", *dry_run, "only say what would change");
     on_call(command, cli, [&cli, folders, dry_run] { return deploy(cli, *folders, *dry_run); });

@@ -2,6 +2,7 @@
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/project_flows.hpp"
 #include "daemon/inference_host.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "flows/error.hpp"
@@ -12,6 +13,7 @@
 
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <unistd.h>
 
 namespace millrace {
@@ -20,7 +22,7 @@ namespace {
 
 struct Finding {
     std::string name;
-    bool ok = true;
+    bool ok = true; ///< with a remedy: it works, and yet there is something to know
     std::string message, remedy;
 };
 
@@ -109,19 +111,58 @@ Finding check_daemon(Cli& cli, Json& facts) {
     }
 }
 
+/// What the daemon took, beside what is written now.
+void check_settings(Cli& cli, const Json& facts, std::vector<Finding>& findings) {
+    if (!facts.contains("settings")) return;
+    const auto& settings = facts.at("settings");
+    if (settings_are_ahead(cli.configuration(), settings)) {
+        findings.push_back({"settings", true, "millrace.yaml was changed after the daemon took it", "put it in force: millrace deploy"});
+    } else if (const auto waiting = list_of(settings, "needs_restart"); !waiting.empty()) {
+        std::vector<std::string> names;
+        for (const auto& name : waiting) names.push_back(fmt::format("`{}`", name.get<std::string>()));
+        findings.push_back({"settings", true, fmt::format("the daemon was started with another {}", fmt::join(names, ", ")),
+                            "start it again to apply what millrace.yaml says now"});
+    }
+}
+
+/// Without settings nothing else can be looked for.
+std::vector<Finding> findings_of(Cli& cli, Json& facts) {
+    try {
+        (void)cli.configuration();
+    } catch (const Error& error) {
+        return {{"configuration", false, error.what(),
+                 error.remedy.empty() ? "correct it; a daemon that runs keeps the settings that it has" : error.remedy}};
+    }
+    std::vector<Finding> findings{check_configuration(cli), check_state(cli), check_host(cli), check_store(cli), check_daemon(cli, facts)};
+    check_settings(cli, facts, findings);
+    return findings;
+}
+
+/// `text` may have several lines; all but the first are indented.
+std::string indented(const std::string& text) {
+    std::istringstream lines(text);
+    std::string out, line;
+    while (std::getline(lines, line)) out += (out.empty() ? "" : "\n" + std::string(22, ' ')) + printable(line);
+    return out;
+}
+
+void write_finding(const Cli& cli, const Finding& finding) {
+    const auto [word, paint] = !finding.ok              ? std::pair("failed", Paint::Red)
+                               : finding.remedy.empty() ? std::pair("ok    ", Paint::Green)
+                                                        : std::pair("note  ", Paint::Yellow);
+    std::cout << cli.out.painted(word, paint) << "  " << fmt::format("{:<14}", finding.name) << indented(finding.message) << '\n';
+    if (!finding.remedy.empty()) std::cout << fmt::format("{:22}", "") << indented(finding.remedy) << '\n';
+}
+
 int doctor(Cli& cli) {
     Json facts;
-    const std::vector<Finding> findings{check_configuration(cli), check_state(cli), check_host(cli), check_store(cli),
-                                        check_daemon(cli, facts)};
+    const auto findings = findings_of(cli, facts);
     bool ok = true;
     Json checks = Json::array();
     for (const auto& finding : findings) {
         ok = ok && finding.ok;
         checks.push_back({{"name", finding.name}, {"ok", finding.ok}, {"message", finding.message}, {"remedy", finding.remedy}});
-        if (cli.json) continue;
-        std::cout << cli.out.painted(finding.ok ? "ok    " : "failed", finding.ok ? Paint::Green : Paint::Red) << "  "
-                  << fmt::format("{:<14}", finding.name) << printable(finding.message) << '\n';
-        if (!finding.remedy.empty()) std::cout << fmt::format("{:22}", "") << printable(finding.remedy) << '\n';
+        if (!cli.json) write_finding(cli, finding);
     }
     if (cli.json) Cli::print({{"ok", ok}, {"checks", checks}, {"daemon", facts}});
     return ok ? exit_done : exit_failed;

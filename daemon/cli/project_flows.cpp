@@ -65,9 +65,17 @@ std::string file_ahead_of(const Configuration& configuration, const Json& flow) 
     return "";
 }
 
+bool settings_are_ahead(const Configuration& configuration, const Json& settings) {
+    std::error_code failure;
+    return fs::equivalent(text_of(settings, "file"), configuration.file, failure) && text_of(settings, "hash") != configuration.hash;
+}
+
 void note_file_ahead(Cli& cli, const Json& flow) {
     try {
-        if (const auto file = file_ahead_of(cli.configuration(), flow); !file.empty())
+        auto file = file_ahead_of(cli.configuration(), flow);
+        if (file.empty() && settings_are_ahead(cli.configuration(), cli.api().get("/api/v1/doctor").at("settings")))
+            file = fs::proximate(cli.configuration().file).string();
+        if (!file.empty())
             std::cerr << cli.err.painted(
                              fmt::format("note: {} was changed after its deploy, this runs what is deployed; see: millrace deploy", file),
                              Paint::Yellow)

@@ -24,7 +24,10 @@ class Cli;
 /// `flow` is the flow's document of the API.
 [[nodiscard]] std::string file_ahead_of(const Configuration& configuration, const Json& flow);
 
-/// Says on stderr that what runs is not what file_ahead_of() finds. Never fails.
+/// Whether the daemon of this project took its millrace.yaml before this text was written. `settings` is of the API's doctor.
+[[nodiscard]] bool settings_are_ahead(const Configuration& configuration, const Json& settings);
+
+/// Says on stderr that what runs is not what file_ahead_of() finds, or not with this millrace.yaml. Never fails.
 void note_file_ahead(Cli& cli, const Json& flow);
 
 /// A diagnostic as the API gives it, with its line of the file where that can be read here.

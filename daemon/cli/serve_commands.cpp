@@ -13,9 +13,13 @@
 namespace millrace {
 namespace {
 
-Configuration listening(Configuration configuration, const std::string& asked) {
-    if (!asked.empty()) configuration.listen = asked;
-    return configuration;
+/// The project's settings, where --listen wins.
+Settings::Load settings_of(const std::string& config_file, const std::string& listen) {
+    return [config_file, listen] {
+        auto configuration = load_configuration(config_file);
+        if (!listen.empty()) configuration.listen = listen;
+        return configuration;
+    };
 }
 
 /// Before PostgreSQL and the sandbox are started for nothing. What is no address is reported by the server.
@@ -62,16 +66,17 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     add_listen_and_log(local);
     on_call(local, cli, [&cli, options, log_level, listen] {
         set_up_logging(*log_level);
-        auto configuration = listening(cli.configuration(), *listen);
-        check_is_free(configuration.listen);
-        return up(std::move(configuration), *options);
+        const auto load = settings_of(cli.config_file, *listen);
+        check_is_free(load().listen);
+        return up(load, *options);
     });
 
     auto* daemon = app.add_subcommand("serve", "The daemon (systemd runs this)");
     add_listen_and_log(daemon);
     on_call(daemon, cli, [&cli, log_level, listen] {
         set_up_logging(*log_level);
-        return serve(listening(cli.configuration(), *listen));
+        Settings settings(settings_of(cli.config_file, *listen));
+        return serve(settings);
     });
 }
 

@@ -1,30 +1,16 @@
 #include "daemon/configuration.hpp"
 
 #include "flows/error.hpp"
+#include "tests/daemon/folder.hpp"
 #include "tests/skip.hpp"
 
 #include <cstdlib>
-#include <fstream>
 
 using namespace millrace;
+using test::Folder;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder of its own that is removed with the test.
-class Folder {
-public:
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "millrace-test-XXXXXX").string();
-        if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp");
-        path = name;
-    }
-    ~Folder() { fs::remove_all(path); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    void write(const std::string& name, const std::string& text) const { std::ofstream(path / name) << text; }
-    fs::path path;
-};
 
 /// Sets a variable for the life of the object.
 class Variable {

@@ -235,6 +235,27 @@ TEST_CASE("what one node holds or deploys, the others know soon") {
     other.until([&] { return other.wait(other.engine->read_models().flows()).at("items").size() == 8; });
 }
 
+TEST_CASE("a deploy puts limits and settings in force, unless it is a dry run") {
+    FreshDatabase database;
+    Life life(database.url(), flows());
+    const int before = life.folders.adopted;
+    life.folders.limits = {{"one", 3}, {"new", 1}};
+    const auto keys = [&] {
+        std::map<std::string, int> slots;
+        const Json limits = life.wait(life.engine->read_models().limits());
+        for (const auto& limit : limits.at("items")) slots[limit.at("key")] = limit.at("slots");
+        return slots;
+    };
+    DeployRequest dry;
+    dry.dry_run = true;
+    (void)life.wait(life.engine->service().deploy(dry));
+    CHECK(life.folders.adopted == before);
+    CHECK(keys() == std::map<std::string, int>{{"one", 1}, {"two", 2}});
+    life.deploy();
+    CHECK(life.folders.adopted == before + 1);
+    CHECK(keys() == std::map<std::string, int>{{"one", 3}, {"new", 1}});
+}
+
 TEST_CASE("a refusal says where a run is driven, and which of its chunks can be asked") {
     FreshDatabase database;
     auto chunked = flows().back();

@@ -15,7 +15,9 @@ struct NoConnections final : Connections {
 
 struct GivenFlows final : FlowFolders {
     std::vector<FlowPlan> plans;
-    boost::asio::awaitable<std::vector<CompiledFolder>> compile(std::vector<std::string>) override {
+    std::optional<std::map<std::string, int>> limits;
+    int adopted = 0; ///< how often what was compiled was put in force
+    boost::asio::awaitable<CompiledProject> compile(std::vector<std::string>) override {
         CompiledFolder folder;
         folder.folder = "flows";
         for (const auto& plan : plans) {
@@ -24,9 +26,11 @@ struct GivenFlows final : FlowFolders {
             file.plan = plan;
             folder.files.push_back(std::move(file));
         }
-        std::vector<CompiledFolder> all;
-        all.push_back(std::move(folder));
-        co_return all;
+        CompiledProject project;
+        project.folders.push_back(std::move(folder));
+        project.limits = limits;
+        project.adopt = [this] { ++adopted; };
+        co_return project;
     }
 };
 

@@ -1,0 +1,85 @@
+#include "daemon/settings.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace millrace {
+namespace {
+
+/// What somebody wrote: implied connections are always there.
+std::map<std::string, ConnectionSpec> declared(const Project& project) {
+    auto all = project.connections;
+    std::erase_if(all, [](const auto& entry) { return entry.second.implied; });
+    return all;
+}
+
+void add(Json& changes, const std::string& setting, const char* change) { changes.push_back({{"setting", setting}, {"change", change}}); }
+
+template <class Value>
+void compare(Json& changes, const std::string& family, const std::map<std::string, Value>& before,
+             const std::map<std::string, Value>& now) {
+    for (const auto& [name, value] : now) {
+        const auto known = before.find(name);
+        if (known == before.end())
+            add(changes, family + name, "new");
+        else if (!(known->second == value))
+            add(changes, family + name, "changed");
+    }
+    for (const auto& [name, value] : before)
+        if (!now.contains(name)) add(changes, family + name, "removed");
+}
+
+} // namespace
+
+Settings::Fresh Settings::read(const Configuration& before) const {
+    Fresh fresh;
+    fresh.changes = Json::array();
+    auto now = load_();
+    compare(fresh.changes, "connections.", declared(before.project), declared(now.project));
+    compare(fresh.changes, "limits.", before.project.limits, now.project.limits);
+    if (before.flows != now.flows) add(fresh.changes, "flows", "changed");
+    const auto keep = [&](const char* setting, const auto& old_value, auto& new_value) {
+        if (old_value == new_value) return;
+        new_value = old_value;
+        fresh.later.emplace_back(setting);
+        add(fresh.changes, setting, "needs_restart");
+    };
+    keep("database", before.database, now.database);
+    keep("listen", before.listen, now.listen);
+    keep("state", before.state, now.state);
+    keep("staging", before.staging, now.staging);
+    fresh.configuration = std::make_shared<const Configuration>(std::move(now));
+    return fresh;
+}
+
+void Settings::adopt(Fresh fresh) {
+    for (const auto& change : fresh.changes) {
+        const auto setting = change.at("setting").get<std::string>(), what = change.at("change").get<std::string>();
+        const bool is_later = what == "needs_restart";
+        spdlog::log(is_later ? spdlog::level::warn : spdlog::level::info, "setting={} change={}{}", setting, what,
+                    is_later ? " remedy=\"restart to apply it\"" : "");
+    }
+    current_ = std::move(fresh.configuration);
+    later_ = std::move(fresh.later);
+}
+
+Json Settings::describe() const {
+    const auto& file = current_->file;
+    return {{"file", file.empty() ? Json() : Json(file.string())}, {"hash", current_->hash}, {"needs_restart", later_}};
+}
+
+Json SettingsConnections::resolve(const std::string& name) {
+    const auto now = settings_.current();
+    return ConfiguredConnections(*now, warehouse_url_).resolve(name);
+}
+
+std::optional<std::string> SettingsConnections::variable(const std::string& name) const {
+    const auto now = settings_.current();
+    return ConfiguredConnections(*now, warehouse_url_).variable(name);
+}
+
+std::vector<std::string> SettingsConnections::names() const {
+    const auto now = settings_.current();
+    return ConfiguredConnections(*now, warehouse_url_).names();
+}
+
+} // namespace millrace

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""A running daemon takes up what changed in millrace.yaml: at a deploy and at SIGHUP, as a whole or not at all."""
+import json, os, pathlib, signal, subprocess, sys, unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "harness"))
+sys.dont_write_bytecode = True
+
+from processes import wait_until
+from service import Daemon, Folder, drop_root, installed_prefix
+
+QUICK = "flow: quick\ntasks:\n  a: {run: echo done}\n"
+INTO_ANOTHER = ("flow: into_another\ntasks:\n  one:\n    transform: select 1 as n\n    columns: {n: integer unique}\n"
+                "  there: {load: one, into: another.public.ones, mode: upsert, key: n}\n")
+
+
+class ChangedSettings(unittest.TestCase):
+    def setUp(self):
+        folder = Folder()
+        self.path = folder.__enter__()
+        self.addCleanup(folder.__exit__)
+        self.prefix = installed_prefix(self.path)
+        self.daemon = Daemon(self.prefix, self.path, {"quick": QUICK}, {}, None)
+        self.addCleanup(self.daemon.stop)
+        self.daemon.start()
+
+    def millrace(self, *arguments, code=0):
+        """Its output; errors included."""
+        done = subprocess.run([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, *arguments], cwd=self.path, env=self.daemon.environment,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=60)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}")
+        return done.stdout
+
+    def write_settings(self, **changes):
+        path = pathlib.Path(self.daemon.config)
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    def another(self, database):
+        return {"another": {"type": "postgres", "url": f"postgresql://millrace@/{database}?host={self.path}/state/pg/socket"}}
+
+    def test_a_connection_that_is_added_or_changed_counts_from_the_deploy_on(self):
+        self.write_settings(connections=self.another("nowhere"), limits={"few": 2})
+        (pathlib.Path(self.daemon.flows) / "into_another.yaml").write_text(INTO_ANOTHER)
+        told = self.millrace("deploy", "--dry-run")
+        self.assertIn("+ new          millrace.yaml: connections.another", told)
+        self.assertIn("+ new          into_another", told)
+        self.assertEqual(json.loads(self.millrace("limits", "--json")), [])
+        self.assertIn("put it in force: millrace deploy", self.millrace("doctor"))
+        self.assertIn("+ new          millrace.yaml: limits.few", self.millrace("deploy"))
+        self.assertEqual([limit["key"] for limit in json.loads(self.millrace("limits", "--json"))], ["few"])
+        self.assertIn('"nowhere" does not exist', self.millrace("run", "into_another", "--wait", code=1))
+
+        self.write_settings(connections=self.another("warehouse"))
+        self.assertIn("millrace.yaml was changed after its deploy", self.millrace("run", "quick"))
+        self.assertIn("~ changed      millrace.yaml: connections.another", self.millrace("deploy"))
+        self.assertNotIn("note", self.millrace("doctor"))
+        told = self.millrace("run", "into_another", "--wait")
+        self.assertNotIn("after its deploy", told)
+        self.assertIn("1 inserted", told)
+
+    def test_a_signal_makes_it_look_too(self):
+        self.write_settings(connections=self.another("warehouse"))
+        self.daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "setting=connections.another change=new" in self.daemon.log(), 20, "the new connection")
+
+    def test_a_file_with_a_mistake_changes_nothing_and_is_told_everywhere(self):
+        self.write_settings(limits={"few": 0}, connections=self.another("warehouse"))
+        self.daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "deploy=failed" in self.daemon.log(), 20, "the complaint")
+        self.assertIn("a limit of no slots", self.daemon.log())
+        status, problem = self.daemon.request("POST", "/api/v1/deploy", {})
+        self.assertEqual(status, 422)
+        self.assertIn("the daemon keeps the settings that it has", problem["detail"])
+        for words, code in ((["deploy"], 2), (["doctor"], 1)):
+            self.assertRegex(self.millrace(*words, code=code), r"millrace.yaml:\d+:\d+: error: a limit of no slots")
+        self.assertEqual(self.daemon.run("quick")["state"], "completed")
+
+    def test_what_only_a_restart_can_change_is_named(self):
+        self.write_settings(listen="127.0.0.1:1", staging=f"{self.path}/elsewhere")
+        told = self.millrace("deploy")
+        self.assertIn("! restart      millrace.yaml: listen, which counts when the daemon is started again", told)
+        self.assertIn("! restart      millrace.yaml: staging", told)
+        self.assertIn("the daemon was started with another `listen`, `staging`", self.millrace("doctor"))
+        self.assertEqual(self.daemon.run("quick")["state"], "completed")
+        self.assertFalse(os.path.exists(f"{self.path}/elsewhere"))
+
+
+if __name__ == "__main__":
+    drop_root()
+    unittest.main(verbosity=2)
