@@ -64,7 +64,10 @@ void Settings::adopt(Fresh fresh) {
 
 Json Settings::describe() const {
     const auto& file = current_->file;
-    return {{"file", file.empty() ? Json() : Json(file.string())}, {"hash", current_->hash}, {"needs_restart", later_}};
+    return {{"file", file.empty() ? Json() : Json(file.string())},
+            {"hash", current_->hash},
+            {"state", current_->state.string()},
+            {"needs_restart", later_}};
 }
 
 Json SettingsConnections::resolve(const std::string& name) {

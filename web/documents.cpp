@@ -163,6 +163,7 @@ constexpr Member doctor[] = {
 constexpr Member settings[] = {
     {"file", "string?", "the daemon's millrace.yaml; null: it has none"},
     {"hash", "string", "of the file as the daemon took it, SHA-256"},
+    {"state", "string", "its state folder"},
     {"needs_restart", "string[]", "what the file said otherwise then, and only a restart can change"},
 };
 constexpr Member dataset[] = {

@@ -17,11 +17,16 @@ namespace millrace {
 namespace {
 
 /// `remedy` on a line of its own.
-int failed(const Cli& cli, const std::string& what, const std::string& remedy, ExitCode code) {
+int failed(Cli& cli, const std::string& what, const std::string& remedy, ExitCode code) {
     std::cout.flush();
     std::cerr << cli.err.painted("millrace:", Paint::Red) << ' ' << what << '\n';
     if (!remedy.empty()) std::cerr << "  " << remedy << '\n';
     return code;
+}
+
+std::string with_whose_answer(Cli& cli, const std::string& remedy) {
+    const auto whose = cli.whose_answer();
+    return remedy + (remedy.empty() || whose.empty() ? "" : "\n  ") + whose;
 }
 
 ExitCode code_of(const ApiError& error) {
@@ -33,7 +38,7 @@ int perform(Cli& cli) {
     try {
         return cli.action ? cli.action() : exit_usage;
     } catch (const UsageError& error) {
-        return failed(cli, error.what(), error.remedy, exit_usage);
+        return failed(cli, error.what(), with_whose_answer(cli, error.remedy), exit_usage);
     } catch (const Unreachable& error) {
         const bool in_project = std::getenv("MILLRACE_URL") || !cli.configuration().file.empty();
         return failed(cli, error.what(),
@@ -41,7 +46,7 @@ int perform(Cli& cli) {
                           "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL",
                       exit_unreachable);
     } catch (const ApiError& error) {
-        return failed(cli, error.what(), error.remedy, code_of(error));
+        return failed(cli, error.what(), with_whose_answer(cli, error.remedy), code_of(error));
     } catch (const Error& error) {
         return failed(cli, error.what(), error.remedy, exit_usage);
     } catch (const std::filesystem::filesystem_error& error) {
@@ -117,12 +122,22 @@ const Configuration& Cli::configuration() {
 ApiClient Cli::api() {
     const char* url = std::getenv("MILLRACE_URL");
     const char* key = std::getenv("MILLRACE_KEY");
+    has_asked_ = true;
     if (url && *url) return ApiClient({"", url, key ? key : ""});
     const auto& settings = configuration();
     const auto socket = settings.socket().string();
     if (settings.file.empty() && access(socket.c_str(), R_OK | W_OK) != 0)
         return ApiClient({"", "http://" + settings.listen, key ? key : ""});
     return ApiClient({socket, "", ""});
+}
+
+std::string Cli::whose_answer() {
+    const char* url = std::getenv("MILLRACE_URL");
+    if (!has_asked_ || (url && *url) || !configuration().file.empty()) return "";
+    const auto daemon = api();
+    const auto& address = daemon.address();
+    return fmt::format("no millrace.yaml is here or in a folder above, so the daemon at {} was asked",
+                       address.socket.empty() ? address.url : address.socket);
 }
 
 void Cli::print(const Json& document) { std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n'; }

@@ -41,8 +41,12 @@ public:
     /// As `--json` shows it: indented, with a newline.
     static void print(const Json& document);
 
+    /// What to say of an answer where nobody chose the daemon that gave it; empty: somebody did, or none was asked.
+    [[nodiscard]] std::string whose_answer();
+
 private:
     std::optional<Configuration> configuration_;
+    bool has_asked_ = false; ///< a daemon
 };
 
 /// The whole program. Returns an ExitCode.

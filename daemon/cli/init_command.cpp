@@ -21,7 +21,7 @@ constexpr ProjectFile files[] = {
     {"millrace.yaml", R"(# The project. Every key is optional; `millrace flows schema` tells an editor what a flow may hold.
 flows: [flows]            # folders of flow files, deployed at start and by `millrace deploy`
 state: .millrace          # locks, socket, private PostgreSQL, datasets and logs of runs
-listen: 127.0.0.1:8686    # API and dashboard
+listen: 127.0.0.1:8687    # API and dashboard; 8686 is left to deploy/quickstart and the service
 
 # Secrets stay outside: ${secret.NAME} is read from the environment, from .env beside this file, or from systemd.
 # The connection `clockify` needs no entry where CLOCKIFY_API_KEY and CLOCKIFY_WORKSPACE_ID are set; another workspace would be:
@@ -81,7 +81,7 @@ int init(Cli& cli, const std::string& folder) {
     std::cout << "\nNext:\n";
     if (!folder.empty() && folder != ".")
         std::cout << "  cd " << (folder.find(' ') == std::string::npos ? folder : "'" + folder + "'") << '\n';
-    std::cout << "  millrace up --demo          # leave it running, go on in another terminal\n"
+    std::cout << "  millrace up --demo          # leave it running, go on in another terminal, in this folder\n"
                  "  millrace deploy             # after every change of a flow\n"
                  "  millrace run tags --wait\n"
                  "  millrace psql -c 'select * from demo.tags'\n";

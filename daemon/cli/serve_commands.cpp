@@ -1,14 +1,10 @@
 /// `millrace up` and `millrace serve`
 #include "daemon/cli/commands.hpp"
 
+#include "daemon/cli/taken_address.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/serve.hpp"
 #include "daemon/up.hpp"
-#include "flows/error.hpp"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <fmt/format.h>
 
 namespace millrace {
 namespace {
@@ -20,27 +16,6 @@ Settings::Load settings_of(const std::string& config_file, const std::string& li
         if (!listen.empty()) configuration.listen = listen;
         return configuration;
     };
-}
-
-/// Before PostgreSQL and the sandbox are started for nothing. What is no address is reported by the server.
-void check_is_free(const std::string& listen) {
-    namespace ip = boost::asio::ip;
-    const auto colon = listen.rfind(':');
-    if (colon == std::string::npos) return;
-    boost::system::error_code failure;
-    boost::asio::io_context io;
-    const auto found =
-        ip::tcp::resolver(io).resolve(listen.substr(0, colon), listen.substr(colon + 1), ip::tcp::resolver::passive, failure);
-    if (failure || found.empty()) return;
-    ip::tcp::acceptor acceptor(io);
-    acceptor.open(found.begin()->endpoint().protocol(), failure);
-    acceptor.set_option(ip::tcp::acceptor::reuse_address(true), failure);
-    if (failure) return;
-    acceptor.bind(found.begin()->endpoint(), failure);
-    if (failure == boost::asio::error::address_in_use)
-        throw Error(ErrorClass::Permanent, fmt::format("something already listens on {}", listen),
-                    fmt::format("a daemon that runs here answers to `millrace nodes`; else give another address: --listen {}:{}",
-                                listen.substr(0, colon), found.begin()->endpoint().port() + 1));
 }
 
 } // namespace
@@ -67,7 +42,7 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     on_call(local, cli, [&cli, options, log_level, listen] {
         set_up_logging(*log_level);
         const auto load = settings_of(cli.config_file, *listen);
-        check_is_free(load().listen);
+        check_is_free(load());
         return up(load, *options);
     });
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The command line as a person and a script use it: exit codes, signals, and that nothing stays behind."""
-import glob, json, os, pathlib, signal, socket, subprocess, sys, time, unittest
+import glob, json, os, pathlib, re, signal, socket, subprocess, sys, time, unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
@@ -170,8 +170,24 @@ class Daemons(unittest.TestCase):
             done = subprocess.run([f"{self.prefix}/bin/millrace", "up", "--config", self.daemon.config, "--listen", address], cwd=self.path,
                                   env=self.daemon.environment, text=True, capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 2, done.stderr)
-        self.assertIn(f"something already listens on {address}", done.stderr)
+        self.assertIn(f"another program already listens on {address}", done.stderr)
+        self.assertRegex(done.stderr, r"take another address: --listen 127.0.0.1:\d+")
         self.assertFalse(os.path.exists(f"{self.path}/state"))
+
+    def test_a_daemon_that_has_the_address_is_named(self):
+        self.daemon.start()
+        address = re.search(r" url=http://(\S+)", self.daemon.log())[1]
+        with Folder() as elsewhere:
+            def told(*arguments, code=2, **settings):
+                done = subprocess.run([f"{self.prefix}/bin/millrace", *arguments], cwd=elsewhere, text=True, capture_output=True, timeout=60,
+                                      env={**self.daemon.environment, "HOME": elsewhere, **settings})
+                self.assertEqual(done.returncode, code, done.stderr)
+                return done.stderr
+            self.assertIn(f"the daemon of {self.path}/state is up already", told("up", "--listen", address, "--config", self.daemon.config))
+            self.assertIn(f"so the daemon at http://{address} was asked", told("run", "nothing", MILLRACE_LISTEN=address))
+            told("init", code=0)
+            self.assertIn(f"the Millrace daemon of {self.daemon.config} already listens on {address}", told("up", "--listen", address))
+            self.assertNotIn("was asked", told("run", "nothing", code=3))
 
     def host(self):
         """The one that works on a command."""
