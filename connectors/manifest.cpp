@@ -19,7 +19,7 @@ namespace millrace {
 MILLRACE_JSON_MEMBERS(ManifestColumn, name, type, nullable)
 MILLRACE_JSON_MEMBERS(ManifestPart, file, rows, bytes, sha256)
 MILLRACE_JSON_MEMBERS(Manifest, task, hash, rows, columns, parts, complete, doubts, extracted_at, interval_key, slices, failed, rejected,
-                      quarantine)
+                      quarantine, sensitive)
 namespace {
 
 namespace fs = std::filesystem;
@@ -52,9 +52,9 @@ ManifestPart finish_part(const std::string& folder, const std::string& file, std
     return out;
 }
 
-std::string write_manifest(const std::string& folder, Manifest& manifest) {
+std::string write_manifest(const std::string& folder, Manifest& manifest, const std::string& name) {
     manifest.hash = content_hash(manifest);
-    const std::string path = folder + "/manifest.json", draft = path + "." + std::to_string(::getpid()) + ".tmp";
+    const std::string path = folder + "/" + name, draft = path + "." + std::to_string(::getpid()) + ".tmp";
     const std::string text = Json(manifest).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     const Descriptor file(draft, O_WRONLY | O_CREAT | O_TRUNC);
     file.write(text.data(), text.size());

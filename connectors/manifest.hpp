@@ -38,7 +38,8 @@ struct Manifest {
     std::int64_t slices = 0;
     std::int64_t failed = 0;   ///< slices that `allow_failed` let pass
     std::int64_t rejected = 0; ///< rows that the contract kept out
-    std::string quarantine;    ///< file beside the manifest with the rejected rows; empty: none
+    std::string quarantine;    ///< manifest of the rejected rows, beside this one (tasks/rejects); empty: none were kept
+    bool sensitive = false;    ///< made of records whose values are masked where they are shown; inherited
 
     void doubt(const std::string& why) {
         doubts.insert(why);
@@ -55,8 +56,8 @@ MILLRACE_JSON(Manifest)
 /// Size and SHA-256 of a finished part; its bytes are on disk (fsync) when this returns.
 [[nodiscard]] ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows);
 
-/// Writes `<folder>/manifest.json`: `hash` filled in, temporary file, rename, fsync of file and folder. Gives the path.
-std::string write_manifest(const std::string& folder, Manifest& manifest);
+/// Writes `<folder>/<name>`: `hash` filled in, temporary file, rename, fsync of file and folder. Gives the path.
+std::string write_manifest(const std::string& folder, Manifest& manifest, const std::string& name = "manifest.json");
 
 /// Throws Error{Permanent} when it cannot be read or is none.
 [[nodiscard]] Manifest read_manifest(const std::string& path);

@@ -166,6 +166,7 @@ struct AttemptDone {
     std::string dataset_hash;
     std::int64_t rows = 0;
     std::int64_t rejected = 0;
+    std::string rejects; ///< path of the manifest of the rejected rows, whatever the outcome; empty: none were kept
     std::vector<LoadCounts> loads;
     AttemptProgress progress; ///< the final totals
 };

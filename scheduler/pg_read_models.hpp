@@ -35,6 +35,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<Json> events(std::int64_t run_id) override;
     [[nodiscard]] boost::asio::awaitable<Json> graph(std::int64_t run_id) override;
     [[nodiscard]] boost::asio::awaitable<Json> dataset(std::int64_t run_id, std::string task, int limit) override;
+    [[nodiscard]] boost::asio::awaitable<Json> rejected_rows(std::int64_t run_id, std::string task, int limit) override;
     [[nodiscard]] boost::asio::awaitable<Json> schedules() override;
     [[nodiscard]] boost::asio::awaitable<Json> nodes() override;
     [[nodiscard]] boost::asio::awaitable<Json> limits() override;

@@ -36,7 +36,7 @@ Json warnings_among(const Json& events) {
     Json out = Json::array();
     for (const auto& event : events)
         if (const auto& kind = event.at("kind"); (kind == "warning" || kind == "quarantined" || kind == "drifted") && out.size() < most)
-            out.push_back({{"task", event.at("task")}, {"kind", kind}, {"message", event.at("message")}});
+            out.push_back({{"task", event.at("task")}, {"kind", kind}, {"message", event.at("message")}, {"details", event.at("details")}});
     return out;
 }
 
@@ -78,7 +78,9 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
 
 asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     const auto row = co_await row_of(id);
+    const auto plan = co_await plan_of(row.plan_hash);
     Json document = run_line(row); // before its tasks: a run that is over has no task that seems to run
+    document["timezone"] = plan->timezone;
     TaskFilter all;
     Json tasks = co_await this->tasks(id, all);
     RunFilter children;
@@ -158,17 +160,29 @@ asio::awaitable<Json> PgReadModels::graph(std::int64_t run_id) {
 constexpr const char* attempt_logs = R"sql(
     select a.task, a.item, a.number, a.log, t.value
       from millrace.attempt a left join millrace.task_run t on t.run_id = a.run_id and t.task = a.task and t.item = a.item
-     where a.run_id = $1 and ($2::int is null or a.task = $2::int) and ($3::int = 0 or a.number = $3::int)
+     where a.run_id = $1 and ($2::int is null or a.task = $2::int)
      order by a.started_at, a.task, a.item, a.number)sql";
+
+/// The logs of the attempts of that number. Throws Refusal{NotFound} where there is none.
+static void keep_attempt(std::vector<LogSource>& sources, int number, const std::string& whose) {
+    int last = 0;
+    for (const auto& source : sources) last = std::max(last, source.attempt);
+    std::erase_if(sources, [number](const LogSource& source) { return source.attempt != number; });
+    if (sources.empty())
+        throw Refusal(Kind::NotFound, whose + " has no attempt " + std::to_string(number),
+                      last == 0   ? "it has had no attempt yet"
+                      : last == 1 ? "it has had one attempt: 1"
+                                  : "its attempts are 1 to " + std::to_string(last));
+}
 
 asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) {
     const auto row = co_await row_of(run_id);
     const auto plan = co_await plan_of(row.plan_hash);
     const auto only = task_asked_for(*plan, filter.task);
     const bool over = is_final(row.state);
-    auto work = [=, number = filter.attempt](pqxx::work& w) {
+    auto work = [=](pqxx::work& w) {
         std::vector<LogSource> sources;
-        for (const auto& r : w.exec_prepared("attempt_logs", run_id, only, number)) {
+        for (const auto& r : w.exec_prepared("attempt_logs", run_id, only)) {
             LogSource source;
             source.path = r[3].c_str();
             source.task = plan->tasks.at(static_cast<std::size_t>(r[0].as<int>())).name;
@@ -179,6 +193,9 @@ asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) 
         return sources;
     };
     auto sources = co_await s_.database.run(std::move(work));
+    if (filter.attempt > 0)
+        keep_attempt(sources, filter.attempt,
+                     (filter.task.empty() ? "" : "task " + filter.task + " of ") + "run " + std::to_string(run_id));
     const int limit = std::clamp(filter.limit, 1, 10000);
     auto read = [sources = std::move(sources), after = filter.after, limit, over] { return read_logs(sources, after, limit, over); };
     co_return co_await s_.database.on_pool(std::move(read));
@@ -205,6 +222,15 @@ asio::awaitable<Json> PgReadModels::events(std::int64_t run_id) {
     co_return page(std::move(items), nullptr);
 }
 
+/// A manifest, or null where it is gone.
+static asio::awaitable<Json> manifest_at(Database& database, std::string path) {
+    auto read = [path = std::move(path)] {
+        std::ifstream file(path);
+        return Json::parse(file, nullptr, false);
+    };
+    co_return co_await database.on_pool(std::move(read));
+}
+
 asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string task, int limit) {
     const auto row = co_await row_of(run_id);
     const auto plan = co_await plan_of(row.plan_hash);
@@ -221,11 +247,7 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
     if (manifest.empty())
         throw Refusal(Kind::NotFound,
                       "task " + task + " of run " + std::to_string(run_id) + (over ? " left no dataset" : " has no dataset yet"));
-    auto read = [manifest] {
-        std::ifstream file(manifest);
-        return Json::parse(file, nullptr, false);
-    };
-    const Json facts = co_await s_.database.on_pool(std::move(read));
+    const Json facts = co_await manifest_at(s_.database, manifest);
     if (!facts.is_object())
         throw Refusal(Kind::NotFound, "the dataset of " + task + " is gone from the staging folder",
                       "retention removed it; run the flow again");
@@ -238,6 +260,47 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
     if (reply.error) throw Refusal(Kind::Unavailable, "the dataset cannot be read: " + reply.error->message, reply.error->remedy);
     Json document = {{"columns", facts.value("columns", Json::array())}, {"rows", reply.rows}, {"total", facts.value("rows", Json())}};
     co_return document;
+}
+
+asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::string task, int limit) {
+    const auto row = co_await row_of(run_id);
+    const auto plan = co_await plan_of(row.plan_hash);
+    const auto number = task_asked_for(*plan, task);
+    const auto task_runs = co_await s_.store.task_runs(run_id);
+    EvaluateOrder order;
+    std::int64_t total = 0, readable = 0;
+    bool sensitive = false, gone = false;
+    const std::string what = "the rejected rows of task " + task + " of run " + std::to_string(run_id);
+    for (const auto& r : task_runs) {
+        if (r.key.task != number || !r.run.details || !r.run.details->result.is_object()) continue;
+        const Json& result = r.run.details->result;
+        total += result.value("rejected", std::int64_t{0});
+        const std::string path = result.value("rejects", "");
+        if (path.empty() || readable >= limit) continue;
+        const Json facts = co_await manifest_at(s_.database, path);
+        gone = gone || !facts.is_object();
+        if (!facts.is_object()) continue;
+        readable += facts.value("rows", std::int64_t{0});
+        sensitive = sensitive || facts.value("sensitive", false);
+        const std::string name = "r" + std::to_string(order.inputs.size());
+        order.sql += (order.sql.empty() ? "select * from " : " union all select * from ") + name;
+        order.inputs[name] = path;
+    }
+    Json reply_rows = Json::array();
+    if (!order.inputs.empty()) {
+        order.sql += " limit " + std::to_string(std::clamp(limit, 0, 1000));
+        order.context = run_context(row, *plan);
+        order.max_rows = 1000;
+        const auto reply = co_await evaluate(s_.hosts, std::move(order));
+        if (reply.error) throw Refusal(Kind::Unavailable, what + " cannot be read: " + reply.error->message, reply.error->remedy);
+        reply_rows = reply.rows;
+    } else if (gone) {
+        throw Refusal(Kind::NotFound, what + " are gone from the staging folder", "retention removed them; run the flow again");
+    } else if (total > 0) {
+        throw Refusal(Kind::NotFound, what + " were not kept",
+                      "write `rejects: {to: quarantine}` in place of `drop` to be able to look at them");
+    }
+    co_return rejected_document(plan->tasks.at(static_cast<std::size_t>(*number)), reply_rows, sensitive, total);
 }
 
 std::vector<Statement> run_statements() {

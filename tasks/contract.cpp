@@ -116,14 +116,12 @@ void require_same_names(const std::vector<duckdb::Column>& found, const std::vec
     }
 }
 
-/// 'name: what' with the value that broke the rule, cut to a readable length.
-std::string reason(const std::string& column, const std::string& what, const std::string& value) {
-    std::string text = quote_literal(column + ": ");
-    if (!value.empty()) text += " || coalesce('''' || left(CAST(" + value + " AS VARCHAR), 100) || '''', 'NULL') || ' '";
-    return text + " || " + quote_literal(what);
-}
-
 } // namespace
+
+std::string reason_sql(const std::string& column, const std::string& rule, const std::string& value) {
+    return "CAST(json_object('column', " + quote_literal(column) + ", 'rule', " + quote_literal(rule) +
+           (value.empty() ? "" : ", 'value', left(CAST(" + value + " AS VARCHAR), 100)") + ") AS VARCHAR)";
+}
 
 std::string stored_type(const std::string& type) {
     if (type == "INTERVAL" || type == "BIT" || type == "BIGNUM") return "VARCHAR";
@@ -162,10 +160,10 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
         raw += comma + quote_literal(spec.name) + ": " + before;
         out.types.push_back(spec.type);
         const std::string bad = misfit(before, source.type, spec.type);
-        if (!bad.empty()) unfit += " WHEN " + bad + " THEN " + reason(spec.name, "does not fit " + spec.type, before);
-        if (!spec.nullable) nulls += " WHEN " + name + " IS NULL THEN " + reason(spec.name, "is null", "");
+        if (!bad.empty()) unfit += " WHEN " + bad + " THEN " + reason_sql(spec.name, "does not fit " + spec.type, before);
+        if (!spec.nullable) nulls += " WHEN " + name + " IS NULL THEN " + reason_sql(spec.name, "is null", "");
         if (!spec.check.empty())
-            checks += " WHEN NOT (" + spec.check + "\n) THEN " + reason(spec.name, "breaks check (" + spec.check + ")", name);
+            checks += " WHEN NOT (" + spec.check + "\n) THEN " + reason_sql(spec.name, "breaks check (" + spec.check + ")", name);
     }
     const bool judged = !unfit.empty() || !nulls.empty() || !checks.empty();
     const std::string inner = "SELECT " + typed + (unfit.empty() ? ", CAST(NULL AS VARCHAR)" : ", CASE" + unfit + " END") + " AS _unfit" +

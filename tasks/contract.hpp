@@ -11,13 +11,16 @@
 namespace millrace {
 
 /// Names of the two columns that a judged dataset carries beside its own.
-inline constexpr const char* rule_column = "_rule"; ///< why the row is rejected; NULL: it is not
+inline constexpr const char* rule_column = "_rule"; ///< why the row is rejected, see `reason_sql`; NULL: it is not
 inline constexpr const char* raw_column = "_raw";   ///< the row before the cast, as JSON; NULL unless rejected
 
 struct JudgedSql {
     std::string select;             ///< the contract's columns, `_rule` and `_raw`, over the given relation
     std::vector<std::string> types; ///< of the contract's columns, in order
 };
+
+/// SQL of the text {"column", "rule", "value"} as JSON: `value`, an expression, is cut to a readable length; empty: there is none.
+[[nodiscard]] std::string reason_sql(const std::string& column, const std::string& rule, const std::string& value);
 
 /// `relation` stands after FROM and gives columns `found`. Throws Error{Permanent} when names differ from the contract's.
 [[nodiscard]] JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& found,

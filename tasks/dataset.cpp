@@ -3,10 +3,11 @@
 #include "connectors/sql_identifier.hpp"
 #include "flows/time.hpp"
 #include "tasks/contract.hpp"
+#include "tasks/rejects.hpp"
 
 #include <filesystem>
 #include <fmt/format.h>
-#include <utility>
+#include <vector>
 
 namespace millrace {
 namespace {
@@ -98,14 +99,14 @@ private:
         for (const ColumnSpec& c : request_.contract.columns) {
             const std::string name = quote_identifier(c.name), join = out.empty() ? "" : "\nUNION ALL ";
             if (c.unique && repeats(name, rows))
-                out += join + "SELECT place, " + quote_literal(c.name + ": '") +
-                       " || left(CAST(v AS VARCHAR), 100) || ''' is there twice' AS why FROM (SELECT file_row_number AS place, " + name +
-                       " AS v, row_number() OVER (PARTITION BY " + name + " ORDER BY file_row_number) AS nth FROM " + rows +
-                       " WHERE _rule IS NULL AND " + name + " IS NOT NULL) WHERE nth > 1";
+                out += join + "SELECT place, " + reason_sql(c.name, "is there twice", "v") +
+                       " AS why FROM (SELECT file_row_number AS place, " + name + " AS v, row_number() OVER (PARTITION BY " + name +
+                       " ORDER BY file_row_number) AS nth FROM " + rows + " WHERE _rule IS NULL AND " + name +
+                       " IS NOT NULL) WHERE nth > 1";
             if (!c.references_task.empty())
                 out += (out.empty() ? "" : "\nUNION ALL ") +
-                       ("SELECT file_row_number AS place, " + quote_literal(c.name + ": '") + " || left(CAST(t." + name +
-                        " AS VARCHAR), 100) || " + quote_literal("' is not in " + c.references_task + "(" + c.references_column + ")") +
+                       ("SELECT file_row_number AS place, " +
+                        reason_sql(c.name, "is not in " + c.references_task + "(" + c.references_column + ")", "t." + name) +
                         " AS why FROM " + rows + " t WHERE _rule IS NULL AND t." + name + " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " +
                         quote_identifier(c.references_task) + " u WHERE u." + quote_identifier(c.references_column) + " = t." + name + ")");
         }
@@ -129,9 +130,16 @@ private:
         manifest_.rejected += db_.query("SELECT count(*) FROM _rejected").single_value().get<std::int64_t>();
         manifest_.doubt(manifest_.task + ": rows were rejected");
         const RejectsSpec& policy = request_.contract.rejects;
-        if (policy.to != "drop") write_quarantine(rows);
-        const std::string summary = examples();
-        if (policy.to == "fail" || beyond(policy, total)) refuse(policy, total, summary);
+        std::string rejected = rejected_rows(rows);
+        if (!manifest_.quarantine.empty()) // of an earlier stage
+            rejected = "(" + rejected + ") UNION ALL SELECT * FROM " +
+                       rows_of(path(manifest_.quarantine), read_manifest(path(manifest_.quarantine)));
+        if (policy.to != "drop") keep_rejects(db_, request_.folder, fmt::format("quarantine-{}", request_.attempt), rejected, manifest_);
+        std::vector<std::string> keys;
+        for (const ColumnSpec& c : request_.contract.columns)
+            if (c.unique) keys.push_back(c.name);
+        tell_rejects(policy, manifest_, request_.folder, total, "rows break the contract",
+                     summarize(db_, rejected, keys, manifest_.sensitive), session_);
         const std::string good = file("kept");
         const std::string where = " WHERE file_row_number NOT IN (SELECT place FROM _rejected)";
         std::string names;
@@ -139,57 +147,17 @@ private:
         const Copied kept = copy_rows(db_, "SELECT " + names + " FROM " + rows + where, {}, path(good));
         std::filesystem::remove(path(part));
         add_part(good, kept.rows);
-        session_.event("quarantined", fmt::format("{} of {} rows were rejected: {}", manifest_.rejected, total, summary),
-                       {{"rejected", manifest_.rejected}, {"rows", total}, {"to", policy.to}, {"file", manifest_.quarantine}});
     }
 
-    void write_quarantine(const std::string& rows) {
-        const std::string earlier = std::exchange(manifest_.quarantine, file("quarantine"));
-        std::string sql = "(SELECT t.* EXCLUDE (file_row_number, _rule), x.why AS _why, t.file_row_number AS _position FROM " + rows +
-                          " t JOIN _rejected x ON x.place = t.file_row_number ORDER BY t.file_row_number)";
-        if (!earlier.empty()) sql += " UNION ALL BY NAME SELECT * FROM read_parquet(" + quote_literal(path(earlier)) + ")";
-        copy_rows(db_, sql, {}, path(manifest_.quarantine));
-        (void)finish_part(request_.folder, manifest_.quarantine, manifest_.rejected);
-    }
-
-    /// The three most frequent reasons.
-    [[nodiscard]] std::string examples() const {
-        std::string out;
-        for (const Json& row : db_.query("SELECT min(why) AS why, count(*) AS n FROM _rejected GROUP BY regexp_replace(why, '''.*''', '') "
-                                         "ORDER BY n DESC, why LIMIT 3")
-                                   .rows(3))
-            out += (out.empty() ? "" : "; ") +
-                   fmt::format("{} ({} row{})", row["why"].get<std::string>(), row["n"].get<std::int64_t>(), row["n"] == 1 ? "" : "s");
-        return out;
-    }
-
-    [[nodiscard]] bool beyond(const RejectsSpec& policy, std::int64_t total) const {
-        if (policy.max.percent)
-            return total >= policy.min_rows &&
-                   static_cast<double>(manifest_.rejected) > static_cast<double>(total) * *policy.max.percent / 100;
-        return manifest_.rejected > policy.max.count.value_or(0);
-    }
-
-    /// A contract never rounds; what does not fit a decimal mostly has too many digits behind the point.
-    [[nodiscard]] static std::string rounding_remedy(const std::string& summary) {
-        const auto unfit = summary.find("does not fit DECIMAL(");
-        if (unfit == std::string::npos) return {};
-        const auto before = summary.rfind("; ", unfit), start = before == std::string::npos ? 0 : before + 2;
-        const auto colon = summary.find(": ", start), comma = summary.find(',', unfit), close = summary.find(')', unfit);
-        if (colon > unfit || comma > close || close == std::string::npos) return {};
-        const auto value = summary.substr(colon + 2, unfit - colon - 3);
-        if (value.find_first_not_of("'+-.0123456789") != std::string::npos) return {}; // no number at all
-        return fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal; ",
-                           summary.substr(start, colon - start), summary.substr(comma + 1, close - comma - 1));
-    }
-
-    [[noreturn]] void refuse(const RejectsSpec& policy, std::int64_t total, const std::string& summary) const {
-        const std::string limit = policy.to == "fail"  ? "none is allowed"
-                                  : policy.max.percent ? fmt::format("at most {} % are allowed", *policy.max.percent)
-                                                       : fmt::format("at most {} are allowed", policy.max.count.value_or(0));
-        throw Error(ErrorClass::BadData, fmt::format("{} of {} rows break the contract, {}: {}", manifest_.rejected, total, limit, summary),
-                    rounding_remedy(summary) +
-                        (manifest_.quarantine.empty() ? "" : "the rejected rows are in " + path(manifest_.quarantine)));
+    /// What is in the way of a rule over several rows was cast already, and has no `_raw`.
+    [[nodiscard]] std::string rejected_rows(const std::string& rows) const {
+        std::string whole;
+        for (const ManifestColumn& c : manifest_.columns)
+            whole += (whole.empty() ? "{" : ", ") + quote_literal(c.name) + ": t." + quote_identifier(c.name);
+        return "SELECT x.why ->> '$.column' AS _column, x.why ->> '$.rule' AS _rule, " +
+               std::string(manifest_.sensitive ? "CAST(NULL AS VARCHAR)" : "x.why ->> '$.value'") +
+               " AS _value, CAST(x.place + 1 AS VARCHAR) AS _position, coalesce(t._raw, CAST(to_json(" + whole +
+               "}) AS VARCHAR)) AS _raw FROM " + rows + " t JOIN _rejected x ON x.place = t.file_row_number ORDER BY x.place";
     }
 
     void add_part(const std::string& name, std::int64_t rows) {
@@ -237,12 +205,25 @@ Manifest inherited(const AttemptOrder& order) {
         out.complete = out.complete && input.complete;
         out.doubts.insert(input.doubts.begin(), input.doubts.end());
         out.failed += input.failed;
+        out.sensitive = out.sensitive || input.sensitive;
         if (!input.extracted_at.empty() &&
             (out.extracted_at.empty() || parse_rfc3339(input.extracted_at) < parse_rfc3339(out.extracted_at)))
             out.extracted_at = input.extracted_at;
     }
     if (out.extracted_at.empty()) out.extracted_at = order.context.run_at;
     return out;
+}
+
+AttemptDone completed(const WrittenDataset& written) {
+    AttemptDone done;
+    done.outcome = "completed";
+    done.manifest = written.path;
+    done.dataset_hash = written.manifest.hash;
+    done.rows = done.progress.records = written.manifest.rows;
+    done.rejected = written.manifest.rejected;
+    if (!written.manifest.quarantine.empty())
+        done.rejects = std::filesystem::path(written.path).replace_filename(written.manifest.quarantine);
+    return done;
 }
 
 WrittenDataset write_dataset(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session) {

@@ -31,9 +31,12 @@ struct WrittenDataset {
     std::string path; ///< of manifest.json
 };
 
+/// The outcome of the attempt that wrote it.
+[[nodiscard]] AttemptDone completed(const WrittenDataset& written);
+
 /// Judges every row in the pass that writes it; only when one is rejected are the files written again without it, and
-/// the rejected rows into a quarantine file. Throws Error{BadData} beyond the limit of `rejects`, and for a broken check of
-/// severity error. Tables that `references` name must be views of `db`.
+/// the rejected rows into a dataset of their own (rejects.hpp). Throws TooManyRejects beyond the limit of `rejects`, and
+/// Error{BadData} for a broken check of severity error. Tables that `references` name must be views of `db`.
 [[nodiscard]] WrittenDataset write_dataset(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session);
 
 } // namespace millrace

@@ -6,6 +6,7 @@
 #include "flows/nearest.hpp"
 #include "tasks/dataset.hpp"
 #include "tasks/moved_records.hpp"
+#include "tasks/rejects.hpp"
 #include "tasks/sql_scope.hpp"
 
 #include <algorithm>
@@ -116,6 +117,7 @@ private:
     void collect() {
         manifest_ = options_.for_each ? inherited(order_) : begun(order_);
         manifest_.slices = static_cast<std::int64_t>(slices_.size());
+        manifest_.sensitive = manifest_.sensitive || options_.sensitive;
         const bool narrowed = plan_.resource.window || std::any_of(plan_.slices.begin(), plan_.slices.end(),
                                                                    [&](const Slice& s) { return is_narrowed(plan_.resource, s.values); });
         manifest_.complete = manifest_.complete && plan_.resource.complete && !narrowed;
@@ -169,27 +171,19 @@ private:
 
     void judge_rejects() {
         if (manifest_.rejected == 0) return;
-        const RejectsSpec& policy = options_.contract.rejects;
-        const std::int64_t total = manifest_.rows + manifest_.rejected;
-        std::string examples;
+        RejectSummary summary;
         std::size_t told = 0;
         for (const SliceManifest& slice : slices_)
             for (const std::string& mistake : slice.mistakes)
-                if (++told <= 3) examples += fmt::format("{}{}, {}", examples.empty() ? "" : "; ", slice.label, mistake);
-        const bool beyond = policy.max.percent ? total >= policy.min_rows && static_cast<double>(manifest_.rejected) * 100 >
-                                                                                 static_cast<double>(total) * *policy.max.percent
-                                               : manifest_.rejected > policy.max.count.value_or(0);
-        const std::string summary =
-            fmt::format("{} of {} records of {} break its contract: {}", manifest_.rejected, total, plan_.resource.name, examples);
-        if (policy.to == "fail" || beyond)
-            throw Error(ErrorClass::BadData, summary,
-                        "correct `columns` of the source's spec, or let the task reject them: `rejects: {max: ..., to: quarantine}`");
-        if (policy.to == "quarantine") write_quarantine();
-        session_.event("quarantined", summary,
-                       Json{{"rejected", manifest_.rejected}, {"rows", total}, {"to", policy.to}, {"file", manifest_.quarantine}});
+                if (++told <= 3) summary.text += fmt::format("{}{}, {}", summary.text.empty() ? "" : "; ", slice.label, mistake);
+        summary.remedy = "correct `columns` of the source's spec, or let the task reject them: `rejects: {max: ..., to: quarantine}`";
+        if (plan_.keep_rejects)
+            ::millrace::keep_rejects(db_, order_.staging, fmt::format("quarantine-{}-raw", order_.attempt), rejected_records(), manifest_);
+        tell_rejects(options_.contract.rejects, manifest_, order_.staging, manifest_.rows + manifest_.rejected,
+                     "records of " + plan_.resource.name + " break its contract", summary, session_);
     }
 
-    void write_quarantine() {
+    [[nodiscard]] std::string rejected_records() const {
         std::string files;
         std::uintmax_t largest = 1 << 20; // DuckDB takes twice this as its buffer, whatever the files hold
         for (const SliceManifest& slice : slices_) {
@@ -200,16 +194,11 @@ private:
                 largest = std::max(largest, std::min<std::uintmax_t>(std::filesystem::file_size(path), 32 << 20));
             }
         }
-        manifest_.quarantine = fmt::format("quarantine-{}-raw.parquet", order_.attempt);
-        const auto rows =
-            db_
-                .query(fmt::format(
-                    "COPY (SELECT raw AS _raw, rule AS _why, position AS _position FROM read_json([{}], format = 'newline_delimited', "
-                    "columns = {{rule: 'VARCHAR', position: 'VARCHAR', raw: 'VARCHAR'}}, maximum_object_size = {})) TO {} (FORMAT parquet, "
-                    "COMPRESSION zstd)",
-                    files, largest, quote_literal(order_.staging + "/" + manifest_.quarantine)))
-                .rows_changed();
-        (void)finish_part(order_.staging, manifest_.quarantine, rows);
+        return fmt::format(
+            "SELECT nullif(\"column\", '') AS _column, rule AS _rule, value AS _value, position AS _position, raw AS _raw FROM "
+            "read_json([{}], format = 'newline_delimited', columns = {{\"column\": 'VARCHAR', rule: 'VARCHAR', value: "
+            "'VARCHAR', position: 'VARCHAR', raw: 'VARCHAR'}}, maximum_object_size = {})",
+            files, largest);
     }
 
     void join_small_parts() {
@@ -269,7 +258,8 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     plan.folder = order.staging;
     plan.concurrency = options.concurrency;
     plan.on_drift = options.on_drift;
-    plan.keep_rejects = options.contract.rejects.to == "quarantine";
+    plan.keep_rejects = options.contract.rejects.to != "drop";
+    plan.sensitive = options.sensitive;
     plan.allow_failed = options.allow_failed;
     plan.limit_rows = order.context.limit_rows;
     plan.limits.body_bytes = largest_answer(order.memory_bytes);
@@ -291,11 +281,9 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     const WrittenDataset written = Gathering(order, session, options, plan, std::move(slices)).gather();
     session.log("info",
                 fmt::format("{} records in {} pages, {} requests", written.manifest.rows, done.progress.pages, done.progress.requests));
-    done.outcome = "completed";
-    done.manifest = written.path;
-    done.dataset_hash = written.manifest.hash;
-    done.rows = written.manifest.rows;
-    done.rejected = written.manifest.rejected;
+    const AttemptProgress last = done.progress;
+    done = completed(written);
+    done.progress = last;
     return done;
 }
 

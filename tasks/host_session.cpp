@@ -1,8 +1,10 @@
 #include "tasks/host_session.hpp"
 
 #include "tasks/evaluate.hpp"
+#include "tasks/rejects.hpp"
 
 #include <filesystem>
+#include <fmt/format.h>
 
 namespace millrace {
 namespace {
@@ -50,6 +52,16 @@ AttemptDone run_verb(const AttemptOrder& order, AttemptSession& session) {
         if (!order.staging.empty()) std::filesystem::create_directories(order.staging);
         session.check_cancelled();
         return verb(order, session);
+    } catch (const TooManyRejects& e) {
+        AttemptDone done;
+        done.outcome = "failed";
+        done.error = to_order_error(e);
+        done.rejected = e.rejected;
+        done.rejects = e.manifest;
+        if (!e.manifest.empty())
+            done.error->remedy += fmt::format("{}look at the rejected rows: millrace data head {}.{} --rejected",
+                                              e.remedy.empty() ? "" : "; ", order.context.run_id, order.task);
+        return done;
     } catch (const std::exception& e) {
         AttemptDone done;
         done.outcome = "failed";

@@ -95,9 +95,11 @@ std::string relation_of(const std::string& path, const RunOptions& options) {
 }
 
 AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, AttemptSession& session) {
-    AttemptDone done;
-    done.outcome = "completed";
-    if (options.output == "none") return done;
+    if (options.output == "none") {
+        AttemptDone done;
+        done.outcome = "completed";
+        return done;
+    }
     const std::string path = output_path(order, options);
     if (!fs::exists(path))
         throw Error(ErrorClass::BadData, "the command ended with 0 but wrote no output",
@@ -119,11 +121,7 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
         }
     }();
     fs::remove(path);
-    done.manifest = written.path;
-    done.dataset_hash = written.manifest.hash;
-    done.rows = done.progress.records = written.manifest.rows;
-    done.rejected = written.manifest.rejected;
-    return done;
+    return completed(written);
 }
 
 /// The last lines of a command's output, for its error: what it complained of where it did, else what it said.

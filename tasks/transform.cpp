@@ -13,15 +13,7 @@ AttemptDone run_transform(const AttemptOrder& order, AttemptSession& session) {
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);
     const duckdb::Bindings values = bindings_of(order.context);
-    const WrittenDataset written =
-        write_dataset(db, {options.sql, &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
-    AttemptDone done;
-    done.outcome = "completed";
-    done.manifest = written.path;
-    done.dataset_hash = written.manifest.hash;
-    done.rows = done.progress.records = written.manifest.rows;
-    done.rejected = written.manifest.rejected;
-    return done;
+    return completed(write_dataset(db, {options.sql, &values, options.contract, order.staging, order.attempt, inherited(order)}, session));
 }
 
 } // namespace millrace

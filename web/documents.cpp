@@ -68,10 +68,11 @@ constexpr Member run[] = {
     {"loads", "Load[]", ""},
 };
 constexpr Member run_detail[] = {
+    {"timezone", "string", "of the flow: its intervals begin and end at midnights of it"},
     {"tasks", "TaskRun[]", "the first 1,000; the rest at runs/{id}/tasks"},
     {"tasks_next", "string?", "`after` of the rest"},
     {"chunks", "Run[]", ""},
-    {"warnings", "object[]", "{task, kind, message}: what somebody should look at although it stopped nothing; the first 20"},
+    {"warnings", "object[]", "{task, kind, message, details}: what somebody should look at although it stopped nothing; the first 20"},
 };
 constexpr Member triggered_run[] = {
     {"outcome", "string", "created, existing (this idempotency key made the run before) or skipped"},
@@ -170,6 +171,18 @@ constexpr Member dataset[] = {
     {"columns", "Column[]", ""},
     {"rows", "object[]", "by column name"},
     {"total", "integer", "rows of the whole dataset"},
+};
+constexpr Member rejected_rows[] = {
+    {"columns", "string[]", "the fields of the rows, in the order of the contract"},
+    {"rows", "RejectedRow[]", ""},
+    {"total", "integer", "rows that were rejected"},
+};
+constexpr Member rejected_row[] = {
+    {"column", "string?", "that broke the rule first; null: the whole row did"},
+    {"rule", "string", "such as: breaks check (hours >= 0)"},
+    {"value", "string?", "of the column; null: none, or the values of the task are `sensitive`"},
+    {"position", "string?", "where it stood: its number, or page and record"},
+    {"fields", "object", "the row as it came, by column; masked where the task is `sensitive`"},
 };
 constexpr Member column[] = {
     {"name", "string", ""},
@@ -280,6 +293,8 @@ constexpr std::array all{
     Document{"Graph", graph},
     Document{"GraphNode", graph_node},
     Document{"Dataset", dataset},
+    Document{"RejectedRows", rejected_rows},
+    Document{"RejectedRow", rejected_row},
     Document{"Column", column},
     Document{"Schedule", schedule},
     Document{"Limit", limit},

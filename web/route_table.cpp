@@ -53,6 +53,7 @@ constexpr std::array table{
     Route{Get,   "/api/v1/runs/{id}/logs",                  Read,    list_logs,        "Log lines; ask again with `after` until `end`", "LogLines", "",               log_filters},
     Route{Get,   "/api/v1/runs/{id}/events",                Read,    list_run_events,  "What happened to a run",                    "RunEvent[]", "",                none},
     Route{Get,   "/api/v1/runs/{id}/datasets/{task}",       Read,    show_dataset,     "The first rows of a task's dataset",        "Dataset",    "",                dataset_filters},
+    Route{Get,   "/api/v1/runs/{id}/datasets/{task}/rejected", Read, show_rejected,    "The first rows that a task's contract kept out", "RejectedRows", "",              dataset_filters},
     Route{Post,  "/api/v1/runs/{id}/cancel",                Trigger, cancel_run,       "Stop a run",                                "Run",        "",                none},
     Route{Post,  "/api/v1/runs/{id}/pause",                 Trigger, pause_run,        "Start no more tasks of a run",              "Run",        "",                none},
     Route{Post,  "/api/v1/runs/{id}/resume",                Trigger, resume_run,       "Let a paused run go on",                    "Run",        "",                none},

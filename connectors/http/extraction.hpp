@@ -35,6 +35,7 @@ struct ExtractionPlan {
     int concurrency = 0;     ///< 0: rate.concurrency of the source
     std::string on_drift = "evolve";
     bool keep_rejects = false; ///< write records that break the contract to a quarantine file
+    bool sensitive = false;    ///< what is told of a record holds none of its values
     std::optional<Share> allow_failed;
     std::optional<std::int64_t> limit_rows;
     HttpLimits limits;

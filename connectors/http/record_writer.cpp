@@ -44,7 +44,10 @@ std::string kind_of(char first) {
     }
 }
 
-[[noreturn]] void refuse(const Place& at, const std::string& why) { throw RecordMistake("'" + at.path() + "' " + why); }
+[[noreturn]] void refuse(const Place& at, const std::string& rule) { throw RecordMistake(at.path(), rule); }
+[[noreturn]] void refuse_value(const Place& at, const std::string& value, const std::string& rule) {
+    throw RecordMistake(at.path(), rule, value);
+}
 [[noreturn]] void refuse_kind(const Place& at, const JsonCursor& cursor, const Type& type) {
     refuse(at, "is a " + kind_of(cursor.peek()) + ", declared " + type.name);
 }
@@ -110,7 +113,7 @@ void set_integer(std::string_view raw, ColumnWriter& column, std::uint64_t row, 
         Int128 exact = 0; // to JSON, 3600.0 and 3.6e3 are the integer 3600
         if (!parse_decimal(raw, std::numeric_limits<std::uint64_t>::digits10 + 1, 0, exact) || exact < std::numeric_limits<T>::min() ||
             exact > std::numeric_limits<T>::max())
-            refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
+            refuse_value(at, shown(raw), "is no " + column.type().name);
         value = static_cast<T>(exact);
     }
     column.set<T>(row, value);
@@ -121,15 +124,14 @@ void set_real(std::string_view raw, ColumnWriter& column, std::uint64_t row, con
     double value = 0;
     const auto [end, status] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
     const bool fits = std::abs(value) <= static_cast<double>(std::numeric_limits<T>::max());
-    if (status != std::errc() || end != raw.data() + raw.size() || !fits)
-        refuse(at, "is " + shown(raw) + ", which is no " + column.type().name);
+    if (status != std::errc() || end != raw.data() + raw.size() || !fits) refuse_value(at, shown(raw), "is no " + column.type().name);
     column.set<T>(row, static_cast<T>(value));
 }
 
 void set_decimal(std::string_view raw, FineDigits fine, ColumnWriter& column, std::uint64_t row, const Place& at) {
     const Type& type = column.type();
     Int128 value = 0;
-    if (!parse_decimal(raw, type.width, type.scale, value, fine)) refuse(at, "is " + shown(raw) + ", which does not fit " + type.name);
+    if (!parse_decimal(raw, type.width, type.scale, value, fine)) refuse_value(at, shown(raw), "does not fit " + type.name);
     switch (type.physical) {
     case TypeId::SmallInt: column.set(row, static_cast<std::int16_t>(value)); break;
     case TypeId::Integer: column.set(row, static_cast<std::int32_t>(value)); break;
@@ -145,10 +147,10 @@ void set_time(std::string_view text, ColumnWriter& column, std::uint64_t row, co
     if (id == TypeId::Timestamp) whole += "Z";
     const auto instant = parse_rfc3339(whole);
     if (!instant)
-        refuse(at, "is '" + shown(text) + "', which is no " +
-                       (id == TypeId::Date        ? "date (YYYY-MM-DD)"
-                        : id == TypeId::Timestamp ? "local time without offset"
-                                                  : "instant with Z or an offset"));
+        refuse_value(at, "'" + shown(text) + "'",
+                     id == TypeId::Date        ? "is no date (YYYY-MM-DD)"
+                     : id == TypeId::Timestamp ? "is no local time without offset"
+                                               : "is no instant with Z or an offset");
     if (id == TypeId::Date)
         column.set(row, static_cast<std::int32_t>(to_micros(*instant) / 86'400'000'000));
     else
@@ -197,7 +199,7 @@ void RecordWriter::Walk::surplus(JsonCursor& cursor, const Place& at) {
 /// A number or a boolean as text.
 void RecordWriter::Walk::written(JsonCursor& cursor, ColumnWriter& column, std::uint64_t row, const Place& at) {
     const std::string_view raw = cursor.scalar();
-    if (raw != "true" && raw != "false" && !is_number(raw)) refuse(at, "is " + shown(raw) + ", which is no value");
+    if (raw != "true" && raw != "false" && !is_number(raw)) refuse_value(at, shown(raw), "is no value");
     if (raw.front() == 't' || raw.front() == 'f' || raw.find_first_of("eE") == std::string_view::npos)
         column.set_text_in_place(row, raw);
     else
@@ -217,7 +219,7 @@ void RecordWriter::Walk::scalar(JsonCursor& cursor, ColumnWriter& column, std::u
     case TypeId::Boolean: {
         if (first != 't' && first != 'f') refuse_kind(at, cursor, type);
         const std::string_view raw = cursor.scalar();
-        if (raw != "true" && raw != "false") refuse(at, "is " + shown(raw) + ", which is no value");
+        if (raw != "true" && raw != "false") refuse_value(at, shown(raw), "is no value");
         column.set(row, raw == "true");
         return;
     }
@@ -235,7 +237,7 @@ void RecordWriter::Walk::scalar(JsonCursor& cursor, ColumnWriter& column, std::u
     }
     if (!number) refuse_kind(at, cursor, type);
     const std::string_view raw = cursor.scalar();
-    if (!is_number(raw)) refuse(at, "is " + shown(raw) + ", which is no number");
+    if (!is_number(raw)) refuse_value(at, shown(raw), "is no number");
     switch (type.id) {
     case TypeId::TinyInt: set_integer<std::int8_t>(raw, column, row, at); break;
     case TypeId::SmallInt: set_integer<std::int16_t>(raw, column, row, at); break;

@@ -18,10 +18,17 @@
 
 namespace millrace {
 
-/// A record that breaks the contract of its resource; what() names the member and the reason.
+/// A record that breaks the contract of its resource; what() names the member, its value where it has one to show, and the reason.
 class RecordMistake : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
+    explicit RecordMistake(const std::string& why) : std::runtime_error(why), rule(why) {}
+    RecordMistake(const std::string& member, const std::string& why, const std::string& shown_value = {})
+        : std::runtime_error("'" + member + "' " + (shown_value.empty() ? why : "is " + shown_value + ", which " + why)), column(member),
+          rule(why), value(shown_value) {}
+
+    std::string column; ///< path of the member; empty: it is about the whole record
+    std::string rule;   ///< without the value
+    std::string value;  ///< as JSON wrote it, cut; empty: the rule says enough
 };
 
 class RecordWriter {

@@ -185,10 +185,10 @@ bool SliceWorker::write_record(Piece& piece, std::vector<duckdb::ColumnWriter>& 
     try {
         writer_.write(page_.record(position_), columns, row);
     } catch (const RecordMistake& e) {
-        reject(piece, e.what());
+        reject(piece, e);
         return false;
     } catch (const JsonMistake& e) {
-        reject(piece, std::string("is no JSON: ") + e.what());
+        reject(piece, RecordMistake(std::string("is no JSON: ") + e.what()));
         return false;
     }
     if (writer_.had_unknown_member() && share_.plan.on_drift != "evolve") {
@@ -198,24 +198,30 @@ bool SliceWorker::write_record(Piece& piece, std::vector<duckdb::ColumnWriter>& 
             throw Error(ErrorClass::BadData,
                         fmt::format("{}, page {}, record {}: {}", share_.plan.resource.name, page_number_, position_ + 1, why),
                         "declare it under `columns` of the source's spec, or set on_drift: evolve");
-        reject(piece, why);
+        reject(piece, RecordMistake(why));
         return false;
     }
     if (!share_.plan.resource.key.empty()) piece.keys.push_back(writer_.key_hash());
     return true;
 }
 
-void SliceWorker::reject(Piece& piece, const std::string& why) {
+void SliceWorker::reject(Piece& piece, const RecordMistake& mistake) {
     ++piece.rejected;
+    const bool hidden = share_.plan.sensitive && !mistake.value.empty();
     const std::string where = fmt::format("page {}, record {}", page_number_, position_ + 1);
-    if (piece.mistakes.size() < most_told) piece.mistakes.push_back(where + ": " + why);
+    if (piece.mistakes.size() < most_told)
+        piece.mistakes.push_back(hidden ? fmt::format("{}: '{}' {}", where, mistake.column, mistake.rule) : where + ": " + mistake.what());
     if (!share_.plan.keep_rejects) return;
     if (!rejects_) {
         static std::atomic<std::uint64_t> number{0};
         piece.quarantine = fmt::format("raw/rejected-{}-{}.ndjson", ::getpid(), ++number);
         rejects_.emplace(share_.plan.folder + "/" + piece.quarantine, std::ios::binary);
     }
-    const Json line{{"rule", why}, {"position", where}, {"raw", std::string(page_.raw(position_))}};
+    const Json line{{"column", mistake.column},
+                    {"rule", mistake.rule},
+                    {"value", mistake.value.empty() || hidden ? Json() : Json(mistake.value)},
+                    {"position", where},
+                    {"raw", std::string(page_.raw(position_))}};
     *rejects_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n' << std::flush;
     if (!*rejects_) throw Error(ErrorClass::Resource, "cannot write " + piece.quarantine, "free space in the staging folder");
 }

@@ -1,4 +1,4 @@
-/// `millrace data head RUN.TASK`
+/// `millrace data head RUN.TASK [--rejected]`
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/format.hpp"
@@ -20,22 +20,65 @@ bool is_number(const std::string& type) {
     return !type.ends_with(']') && std::any_of(kinds.begin(), kinds.end(), begins);
 }
 
-Json fetch_head(const ApiClient& api, const std::string& run, const std::string& task, int rows) {
+struct Arguments {
+    std::string name;
+    int rows = 20;
+    bool rejected = false;
+};
+
+Json fetch_head(const ApiClient& api, const std::string& run, const std::string& task, const Arguments& arguments) {
     try {
-        return api.get(fmt::format("/api/v1/runs/{}/datasets/{}?limit={}", url_encoded(run), url_encoded(task), rows));
+        return api.get(fmt::format("/api/v1/runs/{}/datasets/{}{}?limit={}", url_encoded(run), url_encoded(task),
+                                   arguments.rejected ? "/rejected" : "", arguments.rows));
     } catch (ApiError& error) {
         suggest_task(api, run, task, error);
         throw;
     }
 }
 
-int head(Cli& cli, const std::string& name, int rows) {
+std::string cell_text(const Json& value) { return value.is_null() ? "NULL" : value.is_string() ? value.get<std::string>() : value.dump(); }
+
+/// A row is a line about its rule, and its fields below: they are as many as the rows that a source sends have.
+void write_rejected(const Cli& cli, const Json& dataset) {
+    for (const auto& row : list_of(dataset, "rows")) {
+        const auto column = text_of(row, "column"), value = text_of(row, "value"), position = text_of(row, "position");
+        const auto reason = (column.empty() ? "" : column + " ") + text_of(row, "rule") + (value.empty() ? "" : ": " + value);
+        const bool numbered = position.find_first_not_of("0123456789") == std::string::npos;
+        std::cout << cli.out.painted(printable((numbered ? "row " : "") + position), Paint::Dim) << "  "
+                  << cli.out.painted(printable(reason), Paint::Yellow) << '\n';
+        std::string line = " ";
+        for (const auto& name : list_of(dataset, "columns")) {
+            const auto field = row.at("fields").find(name.get<std::string>());
+            if (field == row.at("fields").end()) continue;
+            auto text = printable(cell_text(*field));
+            if (cli.out.is_terminal) text = shortened(text, widest_cell);
+            const auto next = fmt::format("  {}={}", name.get<std::string>(), text);
+            if (cli.out.width > 0 && display_width(line + next) > cli.out.width) {
+                std::cout << line << '\n';
+                line = " ";
+            }
+            line += next;
+        }
+        std::cout << line << '\n';
+    }
+}
+
+int head(Cli& cli, const Arguments& arguments) {
+    const auto& name = arguments.name;
     const auto dot = name.find('.');
     if (dot == std::string::npos || dot == 0 || dot + 1 == name.size())
         throw UsageError(fmt::format("'{}' is not RUN.TASK", name), "for example: millrace data head 42.rows");
-    const auto dataset = fetch_head(cli.api(), name.substr(0, dot), name.substr(dot + 1), rows);
+    const auto dataset = fetch_head(cli.api(), name.substr(0, dot), name.substr(dot + 1), arguments);
     if (cli.json) {
         Cli::print(dataset);
+        return exit_done;
+    }
+    if (arguments.rejected) {
+        write_rejected(cli, dataset);
+        if (number_of(dataset, "total") == 0)
+            std::cout << "No row was rejected.\n";
+        else
+            std::cout << fmt::format("{} of {} rejected rows\n", list_of(dataset, "rows").size(), count_text(number_of(dataset, "total")));
         return exit_done;
     }
     const auto columns = list_of(dataset, "columns");
@@ -48,7 +91,7 @@ int head(Cli& cli, const std::string& name, int rows) {
         std::vector<Table::Cell> cells;
         for (std::size_t i = 0; i < columns.size(); ++i) {
             const Json value = row.is_array() ? row.at(i) : row.value(text_of(columns[i], "name"), Json());
-            auto text = value.is_null() ? "NULL" : value.is_string() ? value.get<std::string>() : value.dump();
+            auto text = cell_text(value);
             if (cli.out.is_terminal && i + 1 < columns.size()) text = shortened(printable(text), widest_cell);
             cells.emplace_back(std::move(text), value.is_null() ? Paint::Dim : Paint::None);
         }
@@ -65,12 +108,12 @@ void add_data_commands(CLI::App& app, Cli& cli) {
     auto* data = app.add_subcommand("data", "Datasets between tasks");
     data->fallthrough();
     data->require_subcommand(1);
-    auto name = std::make_shared<std::string>();
-    auto rows = std::make_shared<int>(20);
+    auto arguments = std::make_shared<Arguments>();
     auto* command = data->add_subcommand("head", "The first rows of what a task made");
-    command->add_option("RUN.TASK", *name, "number of the run and name of the task, such as 42.rows")->required()->type_name("");
-    command->add_option("-n", *rows, "how many")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N");
-    on_call(command, cli, [&cli, name, rows] { return head(cli, *name, *rows); });
+    command->add_option("RUN.TASK", arguments->name, "number of the run and name of the task, such as 42.rows")->required()->type_name("");
+    command->add_option("-n", arguments->rows, "how many")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N");
+    command->add_flag("--rejected", arguments->rejected, "the rows that its contract kept out, each with the rule that it breaks");
+    on_call(command, cli, [&cli, arguments] { return head(cli, *arguments); });
 }
 
 } // namespace millrace

@@ -156,9 +156,13 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
 
 /// What the run or its chunks were warned of.
 void write_warnings(std::ostream& out, const Terminal& terminal, const Json& run) {
-    for (const auto& warning : list_of(run, "warnings"))
-        out << terminal.painted("warning", Paint::Yellow) << ": " << text_of(run, "flow") << " run " << text_of(run, "id") << ", "
-            << text_of(warning, "task") << ": " << printable(text_of(warning, "message")) << '\n';
+    for (const auto& warning : list_of(run, "warnings")) {
+        const auto id = text_of(run, "id"), task = text_of(warning, "task");
+        out << terminal.painted("warning", Paint::Yellow) << ": " << text_of(run, "flow") << " run " << id << ", " << task << ": "
+            << printable(text_of(warning, "message")) << '\n';
+        const bool kept = text_of(warning, "kind") == "quarantined" && !text_of(warning.value("details", Json::object()), "file").empty();
+        if (kept) out << "  look at them: millrace data head " << id << "." << task << " --rejected\n";
+    }
     for (const auto& chunk : list_of(run, "chunks")) write_warnings(out, terminal, chunk);
 }
 

@@ -21,6 +21,17 @@ tasks:
 """,
     "broken": "flow: broken\ntasks:\n  boom: {run: exit 3}\n  after: {run: echo never, needs: [boom]}\n",
     "lent": "flow: lent\nparams: {src: {type: connection, default: clockify}}\ntasks:\n  got: {extract: \"${src}.projects\"}\n",
+    "rejecting": """flow: rejecting
+tasks:
+  kept:
+    transform: select i as id, i - 2 as n from range(9) r(i)
+    columns: {id: bigint unique, n: bigint check (n > 0)}
+    rejects: {max: 5, to: quarantine}
+  refused:
+    transform: select id, n - 3 as n from kept
+    columns: {id: bigint unique, n: bigint check (n > 0)}
+    rejects: {max: 1, to: quarantine}
+""",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
     "lonely": "flow: lonely\noverlap: skip\ntasks:\n  a: {run: sleep 1000}\n",
 }
@@ -92,6 +103,7 @@ class Api(unittest.TestCase):
             for what in ("", "/tasks", "/graph", "/logs", "/events"):
                 self.described("GET", "/api/v1/runs/{id}" + what, id=run)
         self.described("GET", "/api/v1/runs/{id}/datasets/{task}", id=self.rows["id"], task="made")
+        self.described("GET", "/api/v1/runs/{id}/datasets/{task}/rejected", id=self.rows["id"], task="made")
         self.described("POST", "/api/v1/runs/{id}/rerun", {"from": "failed"}, id=self.broken["id"])
         self.described("PATCH", "/api/v1/schedules/{flow}", {"paused": True}, flow="rows")
         self.described("POST", "/api/v1/deploy", {"dry_run": True})
@@ -100,6 +112,22 @@ class Api(unittest.TestCase):
         self.described("POST", "/api/v1/runs/{id}/pause", {}, id=asked)
         self.described("POST", "/api/v1/runs/{id}/resume", {}, id=asked)
         self.described("POST", "/api/v1/runs/{id}/cancel", {}, id=asked)
+
+    def test_rejected_rows_are_shown_of_what_completed_and_of_what_failed(self):
+        run = self.daemon.run("rejecting")
+        self.assertEqual(run["state"], "failed")
+        pattern = "/api/v1/runs/{id}/datasets/{task}/rejected"
+        kept = self.described("GET", pattern, id=run["id"], task="kept")
+        self.assertEqual((kept["total"], kept["columns"]), (3, ["id", "n"]))
+        self.assertEqual(kept["rows"][0], {"column": "n", "rule": "breaks check (n > 0)", "value": "-2", "position": "1", "fields": {"id": 0, "n": -2}})
+        refused = self.daemon.request("GET", pattern.format(id=run["id"], task="refused") + "?limit=2")[1]
+        self.assertEqual((refused["total"], [row["fields"]["n"] for row in refused["rows"]]), (3, [-2, -1]))
+        self.assertIn("left no dataset", self.refused(404, "GET", f"/api/v1/runs/{run['id']}/datasets/refused"))
+        self.assertEqual(self.described("GET", pattern, id=self.rows["id"], task="made"), {"columns": [], "rows": [], "total": 0})
+        self.assertIn("has no task kept", self.refused(404, "GET", pattern.format(id=self.rows["id"], task="kept")))
+        again = self.daemon.request("POST", f"/api/v1/runs/{run['id']}/rerun", {"from": "failed"})[1]["id"]
+        self.assertEqual(self.daemon.wait(again)["state"], "failed")
+        self.assertEqual(self.described("GET", pattern, id=again, task="kept")["total"], 3)
 
     def test_an_idempotency_key_makes_one_run_and_refuses_other_values(self):
         body = {"params": {"n": 3}, "idempotency_key": "once"}

@@ -128,8 +128,14 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
     const AttemptDone failed = host.attempt(extract_order(run, server, "tags", {{"connection", "clockify"}, {"resource", "tags"}}));
     REQUIRE(failed.error);
     CHECK(failed.error->error_class == "bad_data");
-    CHECK(failed.error->message ==
-          "1 of 2 records of tags break its contract: all, page 1, record 2: 'archived' is a text, declared BOOLEAN");
+    CHECK(failed.error->message == "1 of 2 records of tags break its contract, none is allowed: all, page 1, record 2: 'archived' is a "
+                                   "text, declared BOOLEAN");
+    CHECK(failed.rejected == 1);
+    const Json rejected = rows_of_dataset(host, failed.rejects).at(0);
+    CHECK(rejected["_column"] == "archived");
+    CHECK(rejected["_rule"] == "is a text, declared BOOLEAN");
+    CHECK(rejected["_position"] == "page 1, record 2");
+    CHECK(Json::parse(rejected["_raw"].get<std::string>())["archived"] == "no");
 
     AttemptOrder order = extract_order(
         run, server, "tags2",
@@ -140,8 +146,8 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
     CHECK(done.rejected == 1);
     const Manifest manifest = read_manifest(done.manifest);
     CHECK_FALSE(manifest.complete);
-    CHECK_FALSE(manifest.quarantine.empty());
-    CHECK(std::filesystem::exists(order.staging + "/" + manifest.quarantine));
+    CHECK(done.rejects == order.staging + "/" + manifest.quarantine);
+    CHECK(read_manifest(done.rejects).rows == 1);
 }
 
 TEST_CASE("extract: a contract takes the columns that it names") {

@@ -103,19 +103,19 @@ TEST_CASE_METHOD(Fixture, "rejected records count through the contract of their 
     CHECK(m.rejected == 2);
     CHECK(done.rejected == 2);
     CHECK(m.doubts == Doubts{"entries: records were rejected", "entries: rows were rejected"});
-    Manifest quarantine = m;
-    quarantine.columns = {{"_why", "VARCHAR"}, {"_raw", "VARCHAR"}};
-    quarantine.parts = {{m.quarantine, 2, 0, ""}};
-    std::ofstream(run.path + "/entries/quarantine.json") << Json(quarantine);
-    const auto why = rows_of_dataset(host, run.path + "/entries/quarantine.json", "select * from d order by _why");
+    const auto why = rows_of_dataset(host, done.rejects, "select * from d order by _column, _rule");
     REQUIRE(why.size() == 2);
-    CHECK(why[0]["_why"] == "'n' is a text, declared INTEGER");
-    CHECK(why[1]["_why"] == "n: '200' breaks check (n < 100)");
+    CHECK(why[0]["_column"] == "n");
+    CHECK(why[0]["_rule"] == "breaks check (n < 100)");
+    CHECK(why[0]["_value"] == "200");
+    CHECK(why[1]["_rule"] == "is a text, declared INTEGER");
+    CHECK_THAT(why[1]["_position"].get<std::string>(), Catch::StartsWith("page 1, record "));
 
     const AttemptDone beyond = host.attempt(
         entries("more", projects, {{"contract", {{"columns", columns}, {"rejects", {{"max", {{"count", 1}}}, {"to", "quarantine"}}}}}}));
     REQUIRE(beyond.error);
     CHECK_THAT(beyond.error->message, Catch::StartsWith("2 of 4 rows break the contract, at most 1 are allowed"));
+    CHECK(rows_of_dataset(host, beyond.rejects).size() == 2);
 }
 
 TEST_CASE_METHOD(Fixture, "items that may be missing leave records out; a row limit leaves rows out") {

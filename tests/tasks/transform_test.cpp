@@ -76,32 +76,64 @@ TEST_CASE("a contract casts exactly; what does not fit is rejected with its reas
     if (kept.error) FAIL(kept.error->message);
     CHECK(kept.rows == 1);
     CHECK(kept.rejected == 7);
-    const Json event = host.receive("event", 0);
     const Manifest manifest = read_manifest(kept.manifest);
     CHECK_FALSE(manifest.complete);
     CHECK(rows_of_dataset(host, kept.manifest).at(0) ==
           Json({{"id", 1}, {"amount", "1.5000"}, {"name", "a"}, {"hours", "10.25"}, {"day", "2026-01-01"}}));
-    Manifest quarantine = manifest;
-    quarantine.columns = {{"_why", "VARCHAR"}, {"_position", "BIGINT"}, {"_raw", "VARCHAR"}};
-    quarantine.parts = {{manifest.quarantine, 7, 0, ""}};
-    std::ofstream(run.path + "/q/quarantine.json") << Json(quarantine);
-    const auto why = rows_of_dataset(host, run.path + "/q/quarantine.json", "select * from d order by _position");
+    CHECK(kept.rejects == run.path + "/q/" + manifest.quarantine);
+    const auto why = rows_of_dataset(host, kept.rejects, "select * from d order by cast(_position as int)");
     REQUIRE(why.size() == 7);
-    CHECK(why[0]["_why"] == "amount: 'abc' does not fit DECIMAL(9,4)");
-    CHECK(why[1]["_why"] == "amount: '1.23456' does not fit DECIMAL(9,4)");
-    CHECK(why[2]["_why"] == "name: is null");
-    CHECK(why[3]["_why"] == "hours: '-1.00' breaks check (hours >= 0)");
-    CHECK(why[4]["_why"] == "id: '1' is there twice");
-    CHECK(why[5]["_why"] == "hours: '4.001' does not fit DECIMAL(9,2)");
-    CHECK(why[6]["_why"] == "day: '2026-01-01 10:00:00' does not fit DATE");
+    const auto is = [&](std::size_t row, const char* column, const char* rule, const Json& value) {
+        CHECK(why[row]["_column"] == column);
+        CHECK(why[row]["_rule"] == rule);
+        CHECK(why[row]["_value"] == value);
+    };
+    is(0, "amount", "does not fit DECIMAL(9,4)", "abc");
+    is(1, "amount", "does not fit DECIMAL(9,4)", "1.23456");
+    is(2, "name", "is null", nullptr);
+    is(3, "hours", "breaks check (hours >= 0)", "-1.00");
+    is(4, "id", "is there twice", "1");
+    is(5, "hours", "does not fit DECIMAL(9,2)", "4.001");
+    is(6, "day", "does not fit DATE", "2026-01-01 10:00:00");
+    CHECK(why[0]["_position"] == "2");
     CHECK(Json::parse(why[0]["_raw"].get<std::string>())["amount"] == "abc");
+    CHECK(Json::parse(why[4]["_raw"].get<std::string>())["name"] == "f"); // the rule is over several rows
 
     const AttemptDone refused = transform(host, run, "r", sql, {{"columns", columns}});
     CHECK(refused.outcome == "failed");
     REQUIRE(refused.error);
     CHECK(refused.error->error_class == "bad_data");
-    CHECK_THAT(refused.error->message, Catch::StartsWith("7 of 8 rows break the contract, none is allowed: "));
+    CHECK(refused.error->message ==
+          "7 of 8 rows break the contract, none is allowed: amount does not fit DECIMAL(9,4) in 2 rows ('abc' where id is 2, '1.23456' "
+          "where id is 3); hours breaks check (hours >= 0) in 1 row ('-1.00' where id is 5); day does not fit DATE in 1 row ('2026-01-01 "
+          "10:00:00' where id is 8); and more");
+    CHECK_THAT(refused.error->remedy, Catch::EndsWith("look at the rejected rows: millrace data head 7.r --rejected"));
     CHECK_FALSE(std::filesystem::exists(run.path + "/r/manifest.json"));
+    CHECK(refused.rejected == 7);
+    CHECK(rows_of_dataset(host, refused.rejects).size() == 7);
+
+    const AttemptDone forgotten =
+        transform(host, run, "s", sql, {{"columns", columns}, {"rejects", {{"max", {{"count", 6}}}, {"to", "drop"}}}});
+    REQUIRE(forgotten.error);
+    CHECK_THAT(forgotten.error->message, Catch::StartsWith("7 of 8 rows break the contract, at most 6 are allowed: amount does not fit"));
+    CHECK(forgotten.rejected == 7);
+    CHECK(forgotten.rejects.empty());
+    CHECK_THAT(forgotten.error->remedy, !Catch::Contains("--rejected"));
+}
+
+TEST_CASE("nothing that is told of sensitive rows holds their values") {
+    const TempFolder run;
+    HostProcess host;
+    const AttemptDone people = transform(host, run, "people", "select 'Ada Lovelace' as name, 'x' as age");
+    Manifest sensitive = read_manifest(people.manifest);
+    sensitive.sensitive = true;
+    (void)write_manifest(run.path + "/people", sensitive);
+    const Json columns = Json::array({column("name", "VARCHAR", {{"unique", true}}), column("age", "INTEGER")});
+    const AttemptDone refused = transform(host, run, "ages", "select * from people", {{"columns", columns}}, {{"people", people.manifest}});
+    REQUIRE(refused.error);
+    CHECK(refused.error->message == "1 of 1 rows break the contract, none is allowed: age does not fit INTEGER in 1 row");
+    CHECK(read_manifest(refused.rejects).sensitive);
+    CHECK(rows_of_dataset(host, refused.rejects).at(0)["_value"].is_null());
 }
 
 TEST_CASE("exact casts that keep every value raise nothing") {
@@ -118,12 +150,12 @@ TEST_CASE("exact casts that keep every value raise nothing") {
     CHECK(rows_of_dataset(host, done.manifest).at(0)["b"] == "0.100000");
     const AttemptDone third = transform(host, run, "u", "select 1/3 as b", {{"columns", Json::array({column("b", "DECIMAL(9,4)")})}});
     REQUIRE(third.error);
-    CHECK_THAT(third.error->message, Catch::Contains("b: '0.3333333333333333' does not fit DECIMAL(9,4)"));
+    CHECK_THAT(third.error->message, Catch::Contains("b does not fit DECIMAL(9,4) in 1 row ('0.3333333333333333')"));
     CHECK_THAT(third.error->remedy,
                Catch::StartsWith("nothing is rounded silently: write round(b, 4) in the SQL, or declare a wider decimal; "));
     const AttemptDone text = transform(host, run, "v", "select 'abc' as b", {{"columns", Json::array({column("b", "DECIMAL(9,4)")})}});
     REQUIRE(text.error);
-    CHECK_THAT(text.error->remedy, Catch::StartsWith("the rejected rows are in "));
+    CHECK_THAT(text.error->remedy, Catch::Equals("look at the rejected rows: millrace data head 7.v --rejected"));
 }
 
 TEST_CASE("SQL reads days and hours off an instant in the flow's zone, and stores the instant") {
@@ -206,7 +238,7 @@ TEST_CASE("references and checks look at other rows") {
     const AttemptDone dangling = transform(host, run, "x", "select unnest([0, null, 9]) as person from people where id = 0",
                                            {{"columns", columns}}, {{"people", people.manifest}});
     REQUIRE(dangling.error);
-    CHECK_THAT(dangling.error->message, Catch::Contains("person: '9' is not in people(id)"));
+    CHECK_THAT(dangling.error->message, Catch::Contains("person is not in people(id) in 1 row ('9')"));
     const Json checks = Json::array({{{"name", "few"}, {"sql", "select * from this where n > 1"}, {"severity", "error"}}});
     const AttemptDone broken =
         transform(host, run, "y", "select count(*) as n from people", {{"checks", checks}}, {{"people", people.manifest}});

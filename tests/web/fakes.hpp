@@ -115,6 +115,10 @@ struct FakeReadModels final : ReadModels {
         dataset_limit = limit;
         return list(std::move(task));
     }
+    awaitable<Json> rejected_rows(std::int64_t, std::string task, int limit) override {
+        dataset_limit = limit;
+        return list("rejected by " + task);
+    }
     awaitable<Json> schedules() override { return list("schedule"); }
     awaitable<Json> nodes() override { return list("node"); }
     awaitable<Json> limits() override { return list("limit"); }

@@ -7,10 +7,11 @@ using namespace millrace::test;
 
 TEST_CASE("every listing and document is reached by its path") {
     RunningServer daemon;
-    const auto path = GENERATE(as<std::string>(), "/api/v1/flows", "/api/v1/flows/hours", "/api/v1/flows/hours/plan", "/api/v1/runs",
-                               "/api/v1/runs/4", "/api/v1/runs/4/tasks", "/api/v1/runs/4/graph", "/api/v1/runs/4/logs",
-                               "/api/v1/runs/4/events", "/api/v1/runs/4/datasets/entries", "/api/v1/schedules", "/api/v1/limits",
-                               "/api/v1/nodes", "/api/v1/doctor", "/api/v1/openapi.json", "/healthz", "/readyz");
+    const auto path =
+        GENERATE(as<std::string>(), "/api/v1/flows", "/api/v1/flows/hours", "/api/v1/flows/hours/plan", "/api/v1/runs", "/api/v1/runs/4",
+                 "/api/v1/runs/4/tasks", "/api/v1/runs/4/graph", "/api/v1/runs/4/logs", "/api/v1/runs/4/events",
+                 "/api/v1/runs/4/datasets/entries", "/api/v1/runs/4/datasets/entries/rejected", "/api/v1/schedules", "/api/v1/limits",
+                 "/api/v1/nodes", "/api/v1/doctor", "/api/v1/openapi.json", "/healthz", "/readyz");
     const Answer answer = daemon.get(path);
     CHECK(answer.status == 200);
     CHECK(answer.headers.at("content-type") == "application/json");

@@ -68,6 +68,7 @@ awaitable<Response> show_graph(Api&, const Request&);
 awaitable<Response> list_logs(Api&, const Request&);
 awaitable<Response> list_run_events(Api&, const Request&);
 awaitable<Response> show_dataset(Api&, const Request&);
+awaitable<Response> show_rejected(Api&, const Request&);
 
 // api/run_actions.cpp
 awaitable<Response> cancel_run(Api&, const Request&);

@@ -70,4 +70,9 @@ awaitable<Response> show_dataset(Api& api, const Request& request) {
     co_return json_response(co_await api.read_models.dataset(request.id_param("id"), request.param("task"), limit));
 }
 
+awaitable<Response> show_rejected(Api& api, const Request& request) {
+    const int limit = limit_of(request, 20, 1000);
+    co_return json_response(co_await api.read_models.rejected_rows(request.id_param("id"), request.param("task"), limit));
+}
+
 } // namespace millrace::handlers

@@ -91,6 +91,26 @@ const tests = {
     await daemon.close();
   },
 
+  async 'rejected rows stand beside the dataset that lacks them, with the rule that each breaks'() {
+    const daemon = await serve(quick);
+    const run = [...daemon.engine.runs.values()].find((one) => one.state === 'completed' && one.flow === 'clockify_hours');
+    for (const scheme of ['light', 'dark']) {
+      const page = await open(`${daemon.url}/runs/${run.id}?task=hours&tab=data`, { scheme });
+      const table = page.getByRole('region', { name: 'Rejected rows of hours' });
+      await table.getByText('breaks check (duration_decimal >= 0)').first().waitFor();
+      assert.equal(await table.locator('tbody tr').count(), 2);
+      assert.equal(await table.locator('td.broken').first().textContent(), '-1.0000');
+      await page.getByRole('region', { name: 'Rows of hours', exact: true }).waitFor();
+      await accessible(page, `rejected rows, ${scheme}`);
+      await page.getByRole('tab', { name: 'Logs' }).click();
+      const level = page.locator('.log-2 .log-level').first();
+      await level.waitFor();
+      assert.ok(await level.evaluate((one) => one.scrollWidth <= one.clientWidth), 'the level of a warning is cut');
+      await done(page);
+    }
+    await daemon.close();
+  },
+
   async 'the form sends typed parameters once, and shows what the daemon refuses'() {
     const daemon = await serve(quick);
     const page = await open(`${daemon.url}/flows/month_close`, { outage: true });

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { dataset } from './fake_data.mjs';
+import { dataset, rejectedRows } from './fake_data.mjs';
 import { Engine, isFinal } from './fake_engine.mjs';
 
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
@@ -66,6 +66,7 @@ export function routes(engine) {
       return { items, next: from + items.length, end: isFinal(run(id).state) && from + items.length >= lines.length };
     }],
     ['GET', /^runs\/(\d+)\/datasets\/([^/]+)$/, ([id, name], query) => dataset(run(id).tasks.find((task) => task.task === name && task.rows != null) ?? fail(404, `task ${name} of run ${id} has no dataset`, 'wait until it has completed'), Number(query.get('limit') ?? 20))],
+    ['GET', /^runs\/(\d+)\/datasets\/([^/]+)\/rejected$/, ([id, name], query) => rejectedRows(run(id).tasks.find((task) => task.task === name) ?? fail(404, `flow ${run(id).flow} has no task ${name}`, ''), Number(query.get('limit') ?? 20))],
     ['POST', /^runs\/(\d+)\/cancel$/, ([id]) => {
       if (isFinal(run(id).state)) fail(409, `run ${id} is ${run(id).state} and cannot be cancelled`, '');
       engine.cancel(run(id));

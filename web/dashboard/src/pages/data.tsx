@@ -1,6 +1,6 @@
-// The first rows of a task's dataset.
+// The first rows of a task's dataset, and those that its contract kept out.
 import { get, withQuery } from '../api/client';
-import type { Dataset, RunDetail, TaskRun } from '../api/documents';
+import type { Dataset, RejectedRows, RunDetail, TaskRun } from '../api/documents';
 import { useResource } from '../api/resource';
 import { ErrorNotice, Skeleton } from '../parts/notices';
 import { count, plain } from '../words/figures';
@@ -17,6 +17,38 @@ function numeric(type: string): boolean {
   return /int|decimal|double|float|numeric|real/i.test(type);
 }
 
+function Cell({ value, number = false, broken = false }: { value: unknown; number?: boolean; broken?: boolean }) {
+  const text = plain(value);
+  const kind = [number && 'number', broken && 'broken'].filter(Boolean).join(' ');
+  return <td class={kind} title={text.length > 40 ? text : undefined}>{value === null || value === undefined ? <span class="null">null</span> : text}</td>;
+}
+
+function Rejected({ run, task }: { run: RunDetail; task: TaskRun }) {
+  const rejected = useResource(`${run.id}/${task.task}/rejected/${task.finished_at ?? ''}`, (signal) => get<RejectedRows>(withQuery(`runs/${run.id}/datasets/${encodeURIComponent(task.task)}/rejected`, { limit }), signal));
+  if (rejected.error) return <ErrorNotice error={rejected.error} retry={rejected.reload} />;
+  if (!rejected.data) return <Skeleton rows={3} height={30} />;
+  const { columns, rows, total } = rejected.data;
+  return (
+    <>
+      <h3 class="rejected-head">Rejected rows <span class="faint">{rows.length < total ? `the first ${count(rows.length)} of ${count(total)}` : count(total)}</span></h3>
+      <div class="scroll-x data-scroll" tabIndex={0} role="region" aria-label={`Rejected rows of ${task.task}`}>
+        <table class="grid data-grid">
+          <thead><tr><th scope="col">reason</th><th scope="col">at</th>{columns.map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
+          <tbody>
+            {rows.map((row, number) => (
+              <tr key={number}>
+                <td class="reason"><span class="mono">{row.column}</span> {row.rule}{row.value !== null && <>: <span class="mono">{row.value}</span></>}</td>
+                <td class="faint">{row.position}</td>
+                {columns.map((name) => <Cell key={name} value={row.fields[name]} broken={name === row.column} />)}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
 function Preview({ run, task }: { run: RunDetail; task: TaskRun }) {
   const dataset = useResource(`${run.id}/${task.task}/${task.finished_at ?? ''}`, (signal) => get<Dataset>(withQuery(`runs/${run.id}/datasets/${encodeURIComponent(task.task)}`, { limit }), signal));
   if (dataset.error) return <ErrorNotice error={dataset.error} retry={dataset.reload} />;
@@ -30,11 +62,7 @@ function Preview({ run, task }: { run: RunDetail; task: TaskRun }) {
           <thead><tr>{columns.map((column) => <th key={column.name} scope="col" class={numeric(column.type) ? 'number' : ''}>{column.name}<span class="column-type">{column.type.toLowerCase()}</span></th>)}</tr></thead>
           <tbody>
             {rows.map((row, number) => (
-              <tr key={number}>{columns.map((column, index) => {
-                const value = cell(row, column.name, index);
-                const text = plain(value);
-                return <td key={column.name} class={numeric(column.type) ? 'number' : ''} title={text.length > 40 ? text : undefined}>{value === null || value === undefined ? <span class="null">null</span> : text}</td>;
-              })}</tr>
+              <tr key={number}>{columns.map((column, index) => <Cell key={column.name} value={cell(row, column.name, index)} number={numeric(column.type)} />)}</tr>
             ))}
           </tbody>
         </table>
@@ -44,8 +72,15 @@ function Preview({ run, task }: { run: RunDetail; task: TaskRun }) {
 }
 
 export function Data({ run, task, choose }: { run: RunDetail; task: TaskRun | undefined; choose: (task: string) => void }) {
-  const having = run.tasks.filter((one) => verbs.includes(one.verb) && one.state === 'completed' && !one.item_hash);
-  if (task && having.includes(task)) return <div class="card pad"><Preview run={run} task={task} /></div>;
+  const having = run.tasks.filter((one) => verbs.includes(one.verb) && !one.item_hash && (one.state === 'completed' || one.rejected));
+  if (task && having.includes(task))
+    return (
+      <div class="card pad">
+        {task.rejected ? <Rejected run={run} task={task} /> : null}
+        {task.rejected && task.state === 'completed' ? <h3>Rows</h3> : null}
+        {task.state === 'completed' && <Preview run={run} task={task} />}
+      </div>
+    );
   return (
     <div class="card pad">
       <p>{task ? <><span class="mono">{task.task}</span> has no dataset to show{verbs.includes(task.verb) ? ' yet.' : '.'}</> : 'Choose a task to see the first rows of its dataset.'}</p>

@@ -1,0 +1,104 @@
+#include "tasks/rejects.hpp"
+
+#include "connectors/sql_identifier.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <fmt/format.h>
+
+namespace millrace {
+namespace {
+
+constexpr int most_reasons = 3;  ///< that a message tells
+constexpr int most_examples = 3; ///< of each
+
+/// A text like "'-1.00' where id is 5".
+std::string example_sql(const std::vector<std::string>& keys) {
+    std::string key = "NULL";
+    for (const std::string& name : keys) {
+        const std::string value = "json_extract_string(_raw, " + quote_literal("$.\"" + name + "\"") + ")";
+        key = fmt::format("CASE WHEN _column IS DISTINCT FROM {} THEN 'where ' || {} || ' is ' || left({}, 40) END", quote_literal(name),
+                          quote_literal(name), value);
+        break; // one says enough
+    }
+    return "nullif(concat_ws(' ', '''' || left(_value, 60) || '''', " + key + "), '')";
+}
+
+/// A contract never rounds; what does not fit a decimal mostly has too many digits behind the point.
+std::string rounding_remedy(const Json& reason) {
+    int width = 0, scale = 0;
+    const auto rule = reason["rule"].get<std::string>();
+    if (!reason["numbers"].is_boolean() || !reason["numbers"].get<bool>() || !reason["column"].is_string()) return {};
+    if (std::sscanf(rule.c_str(), "does not fit DECIMAL(%d,%d)", &width, &scale) != 2) return {};
+    return fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal",
+                       reason["column"].get<std::string>(), scale);
+}
+
+bool is_beyond(const RejectsSpec& policy, std::int64_t rejected, std::int64_t total) {
+    if (policy.to == "fail") return true;
+    if (policy.max.percent)
+        return total >= policy.min_rows && static_cast<double>(rejected) * 100 > static_cast<double>(total) * *policy.max.percent;
+    return rejected > policy.max.count.value_or(0);
+}
+
+std::string limit_text(const RejectsSpec& policy) {
+    if (policy.to == "fail") return "none is allowed";
+    if (policy.max.percent) return fmt::format("at most {} % are allowed", *policy.max.percent);
+    return fmt::format("at most {} are allowed", policy.max.count.value_or(0));
+}
+
+} // namespace
+
+RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const std::vector<std::string>& keys, bool sensitive) {
+    const std::string sql = fmt::format(
+        "SELECT _column AS \"column\", _rule AS rule, count(*) AS n, bool_and(TRY_CAST(_value AS DOUBLE) IS NOT NULL) AS "
+        "numbers, arg_min(example, place, {}) AS examples FROM (SELECT *, {} AS example, "
+        "coalesce(TRY_CAST(_position AS BIGINT), 0) AS place FROM ({})) GROUP BY ALL ORDER BY n DESC, rule, \"column\" LIMIT {}",
+        most_examples, sensitive ? "NULL" : example_sql(keys), rows, most_reasons + 1);
+    RejectSummary out;
+    int told = 0;
+    for (const Json& reason : db.query(sql).rows(most_reasons + 1)) {
+        if (told++ == most_reasons) {
+            out.text += "; and more";
+            break;
+        }
+        const auto n = reason["n"].get<std::int64_t>();
+        const auto column = reason["column"].is_string() ? reason["column"].get<std::string>() + " " : "";
+        std::vector<std::string> examples;
+        for (const Json& example : reason["examples"].is_array() ? reason["examples"] : Json::array())
+            if (example.is_string() && std::find(examples.begin(), examples.end(), example.get<std::string>()) == examples.end())
+                examples.push_back(example.get<std::string>());
+        out.text += fmt::format("{}{}{} in {} row{}{}", out.text.empty() ? "" : "; ", column, reason["rule"].get<std::string>(), n,
+                                n == 1 ? "" : "s", examples.empty() ? "" : fmt::format(" ({})", fmt::join(examples, ", ")));
+        if (out.remedy.empty()) out.remedy = rounding_remedy(reason);
+    }
+    return out;
+}
+
+void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, Manifest& manifest) {
+    const std::string file = name + ".parquet";
+    const auto count =
+        db.query("COPY (" + rows + ") TO " + quote_literal(folder + "/" + file) + " (FORMAT parquet, COMPRESSION zstd)").rows_changed();
+    Manifest rejects;
+    rejects.task = manifest.task;
+    rejects.interval_key = manifest.interval_key;
+    rejects.extracted_at = manifest.extracted_at;
+    rejects.sensitive = manifest.sensitive;
+    for (const char* column : reject_columns) rejects.columns.push_back({column, "VARCHAR"});
+    rejects.rows = static_cast<std::int64_t>(count);
+    rejects.parts = {finish_part(folder, file, rejects.rows)};
+    manifest.quarantine = name + ".json";
+    (void)write_manifest(folder, rejects, manifest.quarantine);
+}
+
+void tell_rejects(const RejectsSpec& policy, const Manifest& manifest, const std::string& folder, std::int64_t total,
+                  const std::string& what, const RejectSummary& summary, AttemptSession& session) {
+    const std::string path = manifest.quarantine.empty() ? "" : folder + "/" + manifest.quarantine;
+    if (is_beyond(policy, manifest.rejected, total))
+        throw TooManyRejects(fmt::format("{} of {} {}, {}: {}", manifest.rejected, total, what, limit_text(policy), summary.text),
+                             summary.remedy, manifest.rejected, path);
+    session.event("quarantined", fmt::format("{} of {} {} and were left out: {}", manifest.rejected, total, what, summary.text),
+                  {{"rejected", manifest.rejected}, {"rows", total}, {"to", policy.to}, {"file", path}});
+}
+
+} // namespace millrace

@@ -1,0 +1,47 @@
+/// Rows that a contract kept out: a dataset of their own, beside the one that lacks them, and what is said of them. It is kept
+/// for a task that fails because of them too.
+#pragma once
+
+#include "connectors/duckdb/database.hpp"
+#include "connectors/manifest.hpp"
+#include "flows/error.hpp"
+#include "flows/task_options.hpp"
+#include "tasks/verb.hpp"
+
+#include <string>
+
+namespace millrace {
+
+/// The dataset of rejected rows has these columns, all of them texts: `_column` and `_value` are the first of the row that broke
+/// `_rule` (null: the whole row), `_position` is where it stood, `_raw` the row as it came, as JSON.
+inline constexpr const char* reject_columns[] = {"_column", "_rule", "_value", "_position", "_raw"};
+
+/// More rows were rejected than may be. They stay: the outcome of the attempt names their dataset.
+class TooManyRejects : public Error {
+public:
+    TooManyRejects(const std::string& message, const std::string& remedy, std::int64_t rejected_rows, std::string manifest_path)
+        : Error(ErrorClass::BadData, message, remedy), rejected(rejected_rows), manifest(std::move(manifest_path)) {}
+    std::int64_t rejected;
+    std::string manifest; ///< of the rejected rows; empty: they were not kept
+};
+
+/// What broke which rule, how often, and some of it.
+struct RejectSummary {
+    std::string text;
+    std::string remedy; ///< empty: none is known
+};
+
+/// `rows` is a SELECT of `reject_columns`. Examples are told by their value and by `keys`, columns that identify a row; of
+/// sensitive rows there are none.
+[[nodiscard]] RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const std::vector<std::string>& keys,
+                                      bool sensitive);
+
+/// Writes what the SELECT `rows` gives as the dataset `name` in `folder`, and names it in `manifest.quarantine`.
+void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, Manifest& manifest);
+
+/// Of `total`, `manifest.rejected` were rejected: an event within the limit of `policy`, TooManyRejects beyond it. `what` are
+/// they, and whose contract do they break: "rows break the contract".
+void tell_rejects(const RejectsSpec& policy, const Manifest& manifest, const std::string& folder, std::int64_t total,
+                  const std::string& what, const RejectSummary& summary, AttemptSession& session);
+
+} // namespace millrace

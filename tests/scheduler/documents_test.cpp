@@ -1,0 +1,37 @@
+#include "scheduler/documents.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace millrace;
+
+namespace {
+
+Json rejected(const std::string& column, const Json& value, const std::string& raw) {
+    return {{"_column", column}, {"_rule", "breaks check (n > 0)"}, {"_value", value}, {"_position", "2"}, {"_raw", raw}};
+}
+
+} // namespace
+
+TEST_CASE("rejected rows have their fields in the order of the contract, else as they came") {
+    TaskPlan task;
+    task.options = {{"contract", {{"columns", {{{"name", "n"}}, {{"name", "a"}}}}}}};
+    const Json rows = Json::array({rejected("n", "-1", R"({"a": "x", "n": -1})")});
+    const Json document = rejected_document(task, rows, false, 5);
+    CHECK(document.at("total") == 5);
+    CHECK(document.at("columns") == Json::array({"n", "a"}));
+    CHECK(
+        document.at("rows")[0] ==
+        Json({{"column", "n"}, {"rule", "breaks check (n > 0)"}, {"value", "-1"}, {"position", "2"}, {"fields", {{"a", "x"}, {"n", -1}}}}));
+    task.options = Json::object();
+    const auto only = [&](const std::string& raw) { return rejected_document(task, Json::array({rejected("n", nullptr, raw)}), false, 1); };
+    CHECK(only(R"({"z": 1, "a": [2]})").at("columns") == Json::array({"z", "a"}));
+    CHECK(only("no JSON").at("rows")[0].at("fields") == Json({{"record", "no JSON"}}));
+}
+
+TEST_CASE("of sensitive rejected rows no value is shown") {
+    const Json rows = Json::array({rejected("n", "-1", R"({"n": -1, "name": "Ada", "none": null})"), rejected("n", nullptr, "Ada")});
+    const Json document = rejected_document(TaskPlan(), rows, true, 2);
+    CHECK(document.at("rows")[0].at("fields") == Json({{"n", "***"}, {"name", "***"}, {"none", nullptr}}));
+    CHECK(document.at("rows")[0].at("value") == "***");
+    CHECK(document.dump().find("Ada") == std::string::npos);
+}
