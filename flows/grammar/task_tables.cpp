@@ -1,0 +1,104 @@
+/// What every task, and every dataset, may have.
+#include "flows/grammar/flow_tables.hpp"
+
+#include <array>
+
+namespace millrace {
+namespace {
+
+using enum Shape;
+
+const std::array task_fields{
+    Field{.key = "needs",
+          .shape = Tasks,
+          .doc = "Tasks that must be done first, where the SQL and the references do not say so already.",
+          .example = "[projects]"},
+    Field{.key = "when",
+          .shape = Sql,
+          .doc = "Runs only if this SQL condition is true; it may use `$params` and scalar sub-queries over upstream tables.",
+          .example = "(select count(*) from entries) > 0"},
+    Field{.key = "retry",
+          .shape = Whole | Mapping,
+          .doc = "Attempts: a number, or how and for what. Without it `extract` and `load` have three when the other side is away "
+                 "(transient, rate_limited; after 5 s and 10 s), other verbs one.",
+          .example = "3",
+          .table = &retry_table},
+    Field{.key = "timeout", .shape = Duration, .doc = "An attempt that takes longer is killed.", .example = "30m"},
+    Field{.key = "memory", .shape = Memory, .doc = "The most that an attempt may use.", .example = "512MB"},
+    Field{.key = "limits",
+          .shape = Slots,
+          .doc = "Slots that it holds while it runs, by the name of a limit in millrace.yaml.",
+          .example = "{warehouse_writers: 1}"},
+    Field{.key = "tags", .shape = Texts, .doc = "Words to find it by."},
+    Field{.key = "on_failure", .shape = Choice, .doc = "Whether the flow fails with it.", .choices = "fail|continue", .fallback = "fail"},
+};
+
+const std::array dataset_fields{
+    Field{.key = "columns",
+          .shape = Strings,
+          .doc = "Projection and contract at once: `name: type [null] [unique] [check (..)] [references task(column)]`.",
+          .example = "{id: text unique, hours: decimal(9,4) check (hours >= 0)}"},
+    Field{.key = "checks",
+          .shape = Mappings,
+          .doc = "SQL that returns the rows that break a rule; `this` is the dataset.",
+          .table = &check_table},
+    Field{.key = "rejects",
+          .shape = Mapping,
+          .doc = "What happens to rows that break the contract.",
+          .example = "{max: 1%, to: quarantine}",
+          .table = &rejects_table},
+};
+
+const std::array check_fields{
+    Field{.key = "name", .shape = Name, .doc = "How messages call it.", .required = true},
+    Field{.key = "sql",
+          .shape = Sql,
+          .doc = "A query whose rows are the violations.",
+          .example = "select * from this where hours > 24",
+          .required = true},
+    Field{.key = "severity", .shape = Choice, .doc = "Whether violations fail the task.", .choices = "error|warn", .fallback = "error"},
+};
+
+const std::array rejects_fields{
+    Field{.key = "max", .shape = Whole | Percent, .doc = "More than this many rows, or this share, fails the task.", .fallback = "0"},
+    Field{.key = "min_rows", .shape = Whole, .doc = "A share counts only from this many rows on.", .fallback = "0"},
+    Field{.key = "to",
+          .shape = Choice,
+          .doc = "Keep them for replay, forget them, or fail at the first. A dataset that lacks rejected rows is not loaded with "
+                 "`delete: missing` or mode replace, since they would look like deleted ones.",
+          .choices = "quarantine|drop|fail",
+          .fallback = "fail"},
+};
+
+const std::array raw_fields{
+    Field{.key = "keep", .shape = Duration, .doc = "How long the raw pages are kept.", .fallback = "7d"},
+    Field{.key = "sensitive", .shape = Bool, .doc = "Mask values wherever raw records are shown.", .fallback = "false"},
+};
+
+const std::array for_each_fields{
+    Field{.key = "sql",
+          .shape = Sql,
+          .doc = "A query over upstream tables; each row is an item.",
+          .example = "select id from projects where not archived",
+          .required = true},
+};
+
+const std::array wait_fields{
+    Field{.key = "until", .shape = Template, .doc = "An instant or a date.", .example = "\"${interval.end}\"", .required = true},
+    Field{.key = "sql", .shape = Sql, .doc = "Until this query gives true.", .later = true},
+    Field{.key = "in", .shape = Template, .doc = "The connection that the query runs in.", .later = true},
+    Field{.key = "every", .shape = Duration, .doc = "How often the query is asked.", .fallback = "30s", .later = true},
+};
+
+} // namespace
+
+const Table task_table{"task", "a task", "What every task may have beside its verb.", task_fields};
+const Table dataset_table{"dataset", "a dataset", "What tasks that make a dataset may have (extract, transform, run with output).",
+                          dataset_fields};
+const Table check_table{"check", "a check", "A rule about a dataset.", check_fields};
+const Table rejects_table{"rejects", "rejects", "What happens to rows that break the contract.", rejects_fields};
+const Table raw_table{"raw", "raw", "The raw pages of an extract.", raw_fields};
+const Table for_each_table{"for_each", "for_each", "The items, by a query.", for_each_fields};
+const Table wait_table{"wait_until", "wait", "What is waited for.", wait_fields};
+
+} // namespace millrace
