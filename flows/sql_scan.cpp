@@ -162,6 +162,25 @@ std::set<std::string> own_tables(const std::vector<SqlToken>& tokens) {
 
 std::vector<SqlToken> scan_sql(std::string_view sql) { return Scanner(sql).scan(); }
 
+const SqlToken* beyond_one_query(const std::vector<SqlToken>& tokens) {
+    constexpr std::array<std::string_view, 24> others{"insert", "update", "delete", "merge",   "create", "drop",   "alter",  "truncate",
+                                                      "copy",   "attach", "detach", "install", "load",   "set",    "reset",  "pragma",
+                                                      "call",   "use",    "begin",  "commit",  "export", "import", "vacuum", "comment"};
+    const auto is_other = [&](const SqlToken& token) {
+        return token.kind == Kind::Word && std::find(others.begin(), others.end(), token.text) != others.end();
+    };
+    if (tokens.empty()) return nullptr;
+    if (is_other(tokens[0])) return &tokens[0];
+    const bool after_with = tokens[0].kind == Kind::Word && tokens[0].text == "with";
+    int depth = 0;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        if (tokens[i].kind == Kind::Symbol && tokens[i].text == ";" && i + 1 < tokens.size()) return &tokens[i + 1];
+        if (tokens[i].kind == Kind::Symbol) depth += tokens[i].text == "(" ? 1 : tokens[i].text == ")" ? -1 : 0;
+        if (after_with && depth == 0 && i > 0 && tokens[i - 1].text == ")" && is_other(tokens[i])) return &tokens[i];
+    }
+    return nullptr;
+}
+
 std::vector<std::string> tables_read(const std::vector<SqlToken>& tokens) {
     struct Level {
         bool in_from = false;       ///< commas separate tables

@@ -21,6 +21,10 @@ struct SqlToken {
 /// an unclosed string or comment ends with the text.
 [[nodiscard]] std::vector<SqlToken> scan_sql(std::string_view sql);
 
+/// Where a text stops to be one query: the word that begins another kind of statement, such as `insert` or `create`, or what
+/// follows a `;`. Null: nowhere.
+[[nodiscard]] const SqlToken* beyond_one_query(const std::vector<SqlToken>& tokens);
+
 /// The unqualified names in table position: after from, join, and the commas of a from clause, and what DuckDB's pivot,
 /// unpivot, describe, summarize and table read; without the names of the query's own `with`. In lower case, each once.
 /// It errs on the side of too few: a table in a position that it does not know needs `needs:`.

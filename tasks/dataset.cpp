@@ -4,6 +4,7 @@
 #include "flows/time.hpp"
 #include "tasks/contract.hpp"
 #include "tasks/rejects.hpp"
+#include "tasks/sql_place.hpp"
 
 #include <filesystem>
 #include <fmt/format.h>
@@ -30,9 +31,11 @@ struct Copied {
     std::int64_t ruled = 0; ///< rows whose `_rule` is not null
 };
 
+constexpr const char* copy_begins = "COPY (";
+
 Copied copy_rows(duckdb::Connection& db, const std::string& sql, const duckdb::Bindings& values, const std::string& path) {
     duckdb::Statement copy = db.prepare(
-        "COPY (" + sql + "\n) TO " + quote_literal(path) +
+        copy_begins + sql + "\n) TO " + quote_literal(path) +
         " (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 30720, RETURN_STATS)"); // a row group waits in memory, one for each thread
     copy.bind(values);
     const Json stats = copy.run().rows(1).at(0);
@@ -64,6 +67,15 @@ private:
     [[nodiscard]] std::string file(const char* kind) const { return fmt::format("{}-{}-00000.parquet", kind, request_.attempt); }
     [[nodiscard]] std::string path(const std::string& file) const { return request_.folder + "/" + file; }
 
+    /// What fails in a row is told with its place in the task's own SQL, which `sql` holds.
+    [[nodiscard]] Copied copy_rows_of_flow(const std::string& sql, const std::string& part) const {
+        try {
+            return copy_rows(db_, sql, *request_.values, path(part));
+        } catch (const duckdb::QueryError& e) {
+            throw with_place(e, copy_begins + sql, sql_);
+        }
+    }
+
     void write_plain() {
         const std::string part = file("part");
         std::string names;
@@ -74,8 +86,7 @@ private:
             names += (names.empty() ? "" : ", ") + (stored == c.type.name ? name : "CAST(" + name + " AS " + stored + ") AS " + name);
             manifest_.columns.push_back({c.name, stored});
         }
-        const Copied copied =
-            copy_rows(db_, as_they_are ? sql_ : "SELECT " + names + " FROM (" + sql_ + "\n)", *request_.values, path(part));
+        const Copied copied = copy_rows_of_flow(as_they_are ? sql_ : "SELECT " + names + " FROM (" + sql_ + "\n)", part);
         add_part(part, copied.rows);
     }
 
@@ -84,7 +95,7 @@ private:
         const JudgedSql judged = judge("(" + sql_ + "\n)", found, request_.contract.columns);
         for (const ColumnSpec& c : request_.contract.columns) manifest_.columns.push_back({c.name, stored_type(c.type), c.nullable});
         const std::string part = file("part");
-        const Copied copied = copy_rows(db_, judged.select, *request_.values, path(part));
+        const Copied copied = copy_rows_of_flow(judged.select, part);
         const std::string rows = "read_parquet(" + quote_literal(path(part)) + ", file_row_number = true)";
         const std::string also = other_violations(rows);
         const bool sound =

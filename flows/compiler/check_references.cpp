@@ -161,6 +161,7 @@ private:
 
     void check_sql(const SqlPiece& piece) {
         const auto tokens = scan_sql(piece.sql);
+        if (piece.is_query()) check_query(piece, tokens);
         for (std::size_t i = 0; i < tokens.size(); ++i) {
             const auto& token = tokens[i];
             if (token.kind == SqlToken::Kind::Reference) {
@@ -176,6 +177,18 @@ private:
                 lint(piece, tokens, i);
             }
         }
+    }
+
+    /// One text of SQL is one query, and a query writes nothing.
+    void check_query(const SqlPiece& piece, const std::vector<SqlToken>& tokens) {
+        const auto* beyond = beyond_one_query(tokens);
+        if (beyond == nullptr) return;
+        const auto mark = scope_.mark_in(piece, beyond->offset, beyond->length);
+        if (beyond != tokens.data() && (beyond - 1)->text == ";")
+            return scope_.diagnostics.error(mark, "a second statement begins here, and one text of SQL is one query",
+                                            "give it a task of its own, or make both one query: with a as (select ...) select ... from a");
+        scope_.diagnostics.error(mark, fmt::format("`{}` is no query: SQL of a flow only reads", beyond->text),
+                                 "a transform is one SELECT, whose rows are its dataset; `load: TASK` with `into:` writes them");
     }
 
     /// What to write instead of `${text}`.

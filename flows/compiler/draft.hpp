@@ -19,6 +19,9 @@ struct SqlPiece {
     std::string sql;
     const YamlNode* node; ///< the scalar that holds it
     std::size_t at = 0;   ///< the byte of the scalar's text where it begins
+
+    /// Not a condition or a part of one.
+    [[nodiscard]] bool is_query() const { return label.empty() || label == "for_each" || label.starts_with("check "); }
 };
 
 /// A task that another one names.

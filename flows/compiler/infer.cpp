@@ -1,6 +1,6 @@
 #include "flows/compiler/draft.hpp"
+#include "flows/compiler/sql_mistake.hpp"
 #include "flows/error.hpp"
-#include "flows/nearest.hpp"
 #include "flows/sql_scan.hpp"
 
 #include <fmt/format.h>
@@ -163,79 +163,9 @@ private:
         // What the references check has already said in better words.
         const auto tokens = scan_sql(piece->sql);
         if (std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Reference; })) return;
-        if (result.error.starts_with("there is no parameter $")) return;
-        auto [message, hint] = split_hint(result.error);
-        if (hint.empty()) hint = syntax_hint(message);
-        if (message.find("\"_item\" not found") != std::string::npos) hint = "records carry `_item` where their extract has `for_each`";
-        if (message.find("\"_window\" not found") != std::string::npos)
-            hint = "records carry `_window` where their resource is read by days: see `millrace sources show`";
-        if (const auto* other = task_without_dataset(message)) {
-            message = fmt::format("'{}' is a {} task and makes no dataset", other->plan.name, to_string(other->plan.verb));
-            hint = other->plan.verb == Verb::Run ? "add `output: parquet` to it" : "extract, transform and run (with output) make datasets";
-        }
-        if (result.error_offset < 0) return scope_.diagnostics.error(piece->node->mark, message, hint);
-        const auto offset = static_cast<std::size_t>(result.error_offset);
-        std::size_t length = 1;
-        for (const auto& token : tokens)
-            if (token.offset <= offset && offset < token.offset + token.length) {
-                length = token.offset + token.length - offset;
-                if (token.kind == SqlToken::Kind::Quoted && message.starts_with("Referenced column") && !hint.starts_with("did you"))
-                    hint = "double quotes are for names; a text stands in single ones: '" + token.text + "'";
-            }
-        scope_.diagnostics.error(scope_.mark_in(*piece, offset, length), message, hint);
-    }
-
-    /// What the word or sign means at which DuckDB's parser stumbled, where other templates or a task's name explain it.
-    std::string syntax_hint(const std::string& message) {
-        constexpr std::string_view near = "syntax error at or near \"";
-        if (!message.starts_with(near) || !message.ends_with('"')) return {};
-        const auto word = message.substr(near.size(), message.size() - near.size() - 1);
-        if (word == "{" || word == ":" || word == "%")
-            return "SQL has no templates: a parameter is written $name, a task's table by its name";
-        if (draft_.find(lower_case(word)) != nullptr)
-            return fmt::format("'{}' is also a word of SQL: as a task it stands in double quotes", word);
-        return {};
-    }
-
-    /// The task of "there is no task 'x' to read", when it is there after all.
-    const DraftTask* task_without_dataset(const std::string& message) {
-        constexpr std::string_view before = "there is no task '", after = "' to read";
-        if (!message.starts_with(before) || !message.ends_with(after)) return nullptr;
-        return draft_.find(message.substr(before.size(), message.size() - before.size() - after.size()));
-    }
-
-    /// "...: did you mean 'x'?" and DuckDB's "...!\nCandidate bindings: ..." -> the sentence and the hint.
-    static std::pair<std::string, std::string> split_hint(const std::string& error) {
-        if (const auto at = error.find(": did you mean "); at != std::string::npos) return {error.substr(0, at), error.substr(at + 2)};
-        const auto line = std::min(error.find('\n'), error.size());
-        auto message = error.substr(0, line);
-        while (message.ends_with('!') || message.ends_with('.')) message.pop_back();
-        const auto text = error.find_first_not_of('\n', line);
-        auto hint = text == std::string::npos ? "" : error.substr(text, error.find('\n', text) - text);
-        for (const std::string_view candidates : {"Candidate bindings: ", "Candidate Entries: ", "Candidate tables: "})
-            if (hint.starts_with(candidates)) hint = among(message, hint.substr(candidates.size()));
-        if (hint.find("Candidate functions:") != std::string::npos) hint.clear(); // the list itself is on further lines
-        if (hint.starts_with("Did you mean")) hint = "did you mean" + hint.substr(12);
-        if (message.ends_with("file system operations are disabled by configuration"))
-            return {"SQL reads no files", "it reads the datasets of other tasks; a `run` task with `output` can make one of a file"};
-        return {message, hint};
-    }
-
-    /// The one of DuckDB's candidates ("a", "b") that the name in its sentence is nearest to, else all of them.
-    static std::string among(const std::string& message, const std::string& candidates) {
-        const auto quoted_words = [](const std::string& text) {
-            std::vector<std::string> found;
-            for (auto open = text.find('"'); open != std::string::npos;) {
-                const auto close = text.find('"', open + 1);
-                if (close == std::string::npos) break;
-                found.push_back(text.substr(open + 1, close - open - 1));
-                open = text.find('"', close + 1);
-            }
-            return found;
-        };
-        const auto names = quoted_words(message), known = quoted_words(candidates);
-        const auto near = names.empty() ? "" : nearest(names.back(), known);
-        return near.empty() ? "there are " + candidates : "did you mean \"" + near + "\"?";
+        if (result.error.starts_with("there is no parameter $") || (piece->is_query() && beyond_one_query(tokens) != nullptr)) return;
+        const auto mistake = explain_sql_mistake(result, tokens, draft_, scope_);
+        scope_.diagnostics.error(scope_.mark_in(*piece, mistake.offset, mistake.length), mistake.message, mistake.hint);
     }
 
     Draft& draft_;

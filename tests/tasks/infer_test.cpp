@@ -72,6 +72,19 @@ TEST_CASE("mistakes name the nearest thing and their place") {
     for (const std::size_t i : {6U, 7U, 8U}) CHECK(reply.tasks[i].error != "");
 }
 
+TEST_CASE("DuckDB words these mistakes as the compiler expects") {
+    const InferReply reply = infer(
+        order({entries, sql("a", "select p.bb from entries"), sql("b", "select id, count(*) from entries having id > 'a'"),
+               sql("c", "select id, count(*) from entries"), sql("d", "select * from clockify.tags"), sql("e", "select * from a.b.c")}));
+    CHECK_THAT(reply.tasks[1].error, Catch::StartsWith("Could not find key \"bb\" in struct") && Catch::Contains("Candidate Entries: \""));
+    CHECK_THAT(reply.tasks[2].error, Catch::StartsWith("column id must appear in the GROUP BY clause"));
+    CHECK_THAT(reply.tasks[3].error, Catch::StartsWith("column \"id\" must appear in the GROUP BY clause"));
+    CHECK(reply.tasks[3].error_offset == 7);
+    CHECK_THAT(reply.tasks[4].error, Catch::StartsWith("Table with name \"clockify.tags\" does not exist because schema \"clockify\""));
+    CHECK(reply.tasks[4].error_offset == 14);
+    CHECK_THAT(reply.tasks[5].error, Catch::StartsWith("Catalog \"a\" does not exist"));
+}
+
 TEST_CASE("beyond a table without a schema only the edges are known") {
     const InferReply reply = infer(
         order({source("raw", {}), projects, sql("a", "select x from raw join projects using (id) where y in (select z from projects)"),

@@ -191,6 +191,23 @@ TEST_CASE("SQL reads days and hours off an instant in the flow's zone, and store
     CHECK(local("UTC", "'2026-03-28 23:00:00Z'") == "2026-03-28T23:00:00Z 2026-03-28 2026-03-28T00:00:00Z 23\n");
 }
 
+TEST_CASE("a cast that fails in a row is told with its line and expression") {
+    const TempFolder run;
+    HostProcess host;
+    const auto mistake = [&](const std::string& sql, const Json& contract = Json::object()) {
+        const AttemptDone done = transform(host, run, "t", sql, contract);
+        REQUIRE(done.error);
+        CHECK(done.error->error_class == "bad_data");
+        CHECK_THAT(done.error->remedy, Catch::Contains("try_cast"));
+        return done.error->message;
+    };
+    const std::string rows = "\nfrom (select unnest(['1', 'abc']) as id)";
+    CHECK_THAT(mistake("select id,\n  cast(id as int) as n" + rows),
+               Catch::Contains("'abc'") && Catch::Contains("column id") && Catch::EndsWith("(line 2 of the SQL: cast(id as int) as n)"));
+    CHECK_THAT(mistake("select\n\n (id || '')::int as n" + rows, {{"columns", Json::array({column("n", "BIGINT")})}}),
+               Catch::EndsWith("(line 3 of the SQL: (id || '')::int as n)"));
+}
+
 TEST_CASE("a text that is a local time is one in every zone") {
     const TempFolder run;
     HostProcess host;

@@ -1,0 +1,169 @@
+#include "flows/compiler/sql_mistake.hpp"
+
+#include "flows/nearest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+bool is_name(const SqlToken& token) { return token.kind == SqlToken::Kind::Word || token.kind == SqlToken::Kind::Quoted; }
+
+std::vector<std::string> quoted_words(const std::string& text) {
+    std::vector<std::string> found;
+    for (auto open = text.find('"'); open != std::string::npos;) {
+        const auto close = text.find('"', open + 1);
+        if (close == std::string::npos) break;
+        found.push_back(text.substr(open + 1, close - open - 1));
+        open = text.find('"', close + 1);
+    }
+    return found;
+}
+
+/// The one of DuckDB's candidates ("a", "b") that the name in its sentence is nearest to, else all of them.
+std::string among(const std::string& message, const std::string& candidates) {
+    const auto names = quoted_words(message), known = quoted_words(candidates);
+    const auto near = names.empty() ? "" : nearest(names.back(), known);
+    return near.empty() ? "there are " + candidates : "did you mean \"" + near + "\"?";
+}
+
+/// "...: did you mean 'x'?" and DuckDB's "...!\nCandidate bindings: ..." -> the sentence and the hint.
+std::pair<std::string, std::string> split_hint(const std::string& error) {
+    if (const auto at = error.find(": did you mean "); at != std::string::npos) return {error.substr(0, at), error.substr(at + 2)};
+    const auto line = std::min(error.find('\n'), error.size());
+    auto message = error.substr(0, line);
+    while (message.ends_with('!') || message.ends_with('.')) message.pop_back();
+    const auto text = error.find_first_not_of('\n', line);
+    auto hint = text == std::string::npos ? "" : error.substr(text, error.find('\n', text) - text);
+    for (const std::string_view candidates : {"Candidate bindings: ", "Candidate Entries: ", "Candidate tables: "})
+        if (hint.starts_with(candidates)) hint = among(message, hint.substr(hint.find('"', candidates.size())));
+    if (hint.find("Candidate functions:") != std::string::npos) hint.clear(); // the list itself is on further lines
+    if (hint.starts_with("Did you mean")) hint = "did you mean" + hint.substr(12);
+    if (message.ends_with("file system operations are disabled by configuration"))
+        return {"SQL reads no files", "it reads the datasets of other tasks; a `run` task with `output` can make one of a file"};
+    return {message, hint};
+}
+
+/// Where the SQL has the name that a message without a place is about, from behind, since clauses like `having` come last; else
+/// where it begins.
+std::size_t place_of(const std::string& message, const std::vector<SqlToken>& tokens) {
+    auto names = quoted_words(message);
+    constexpr std::string_view column = "column ";
+    if (names.empty() && message.starts_with(column))
+        names.push_back(message.substr(column.size(), message.find(' ', column.size()) - column.size()));
+    for (auto name = names.rbegin(); name != names.rend(); ++name)
+        for (auto token = tokens.rbegin(); token != tokens.rend(); ++token)
+            if (is_name(*token) && lower_case(token->text) == lower_case(*name)) return token->offset;
+    return tokens.empty() ? 0 : tokens.front().offset;
+}
+
+class Explanation {
+public:
+    Explanation(const InferResult& result, const std::vector<SqlToken>& tokens, Draft& draft, const CompileScope& scope)
+        : tokens_(tokens), draft_(draft), scope_(scope) {
+        std::tie(mistake_.message, mistake_.hint) = split_hint(result.error);
+        mistake_.offset = result.error_offset < 0 ? place_of(mistake_.message, tokens) : static_cast<std::size_t>(result.error_offset);
+    }
+
+    SqlMistake explain() {
+        if (mistake_.hint.empty()) mistake_.hint = syntax_hint();
+        missing_column();
+        task_without_dataset();
+        table_of_a_schema();
+        for (const auto& token : tokens_)
+            if (token.offset <= mistake_.offset && mistake_.offset < token.offset + token.length) at(token);
+        return std::move(mistake_);
+    }
+
+private:
+    void at(const SqlToken& token) {
+        mistake_.length = token.offset + token.length - mistake_.offset;
+        const bool is_column = mistake_.message.starts_with("Referenced column");
+        if (token.kind == SqlToken::Kind::Quoted && is_column && !mistake_.hint.starts_with("did you"))
+            mistake_.hint = "double quotes are for names; a text stands in single ones: '" + token.text + "'";
+    }
+
+    /// What the word or sign means at which DuckDB's parser stumbled, where other templates or a task's name explain it.
+    std::string syntax_hint() {
+        constexpr std::string_view near = "syntax error at or near \"";
+        const auto& message = mistake_.message;
+        if (!message.starts_with(near) || !message.ends_with('"')) return {};
+        const auto word = message.substr(near.size(), message.size() - near.size() - 1);
+        if (word == "{" || word == ":" || word == "%")
+            return "SQL has no templates: a parameter is written $name, a task's table by its name";
+        if (draft_.find(lower_case(word)) != nullptr)
+            return fmt::format("'{}' is also a word of SQL: as a task it stands in double quotes", word);
+        return {};
+    }
+
+    void missing_column() {
+        const auto says = [&](const char* words) { return mistake_.message.find(words) != std::string::npos; };
+        if (says("\"_item\" not found")) mistake_.hint = "records carry `_item` where their extract has `for_each`";
+        if (says("\"_window\" not found"))
+            mistake_.hint = "records carry `_window` where their resource is read by days: see `millrace sources show`";
+        if (says("must appear in the GROUP BY clause") && mistake_.hint.empty())
+            mistake_.hint = "add it to `group by`, or say which of its values is meant: any_value(..), max(..)";
+    }
+
+    /// "there is no task 'x' to read", when it is there after all.
+    void task_without_dataset() {
+        constexpr std::string_view before = "there is no task '", after = "' to read";
+        const auto& message = mistake_.message;
+        if (!message.starts_with(before) || !message.ends_with(after)) return;
+        const auto* task = draft_.find(message.substr(before.size(), message.size() - before.size() - after.size()));
+        if (task == nullptr) return;
+        mistake_.message = fmt::format("'{}' is a {} task and makes no dataset", task->plan.name, to_string(task->plan.verb));
+        mistake_.hint =
+            task->plan.verb == Verb::Run ? "add `output: parquet` to it" : "extract, transform and run (with output) make datasets";
+    }
+
+    /// `from clockify.tags`: SQL reads a connection or a schema, where there are only tasks.
+    void table_of_a_schema() {
+        const auto& said = mistake_.message;
+        const bool no_schema = said.starts_with("Table with name ") && said.find(" because schema ") != std::string::npos;
+        if (!no_schema && !(said.starts_with("Catalog ") && said.ends_with(" does not exist"))) return;
+        const auto name = dotted_name();
+        const auto dot = name.rfind('.');
+        if (dot == std::string::npos) return;
+        const auto table = name.substr(dot + 1);
+        mistake_.message = fmt::format("'{}' is no task, and SQL reads the datasets of tasks", name);
+        const auto connection = scope_.project.connections.find(name.substr(0, name.find('.')));
+        const auto extract = std::find_if(draft_.tasks.begin(), draft_.tasks.end(), [&](const DraftTask& task) {
+            const auto* options = std::get_if<ExtractOptions>(&task.options);
+            return options != nullptr && options->connection + "." + options->resource == name;
+        });
+        if (extract != draft_.tasks.end())
+            mistake_.hint = fmt::format("the task '{0}' extracts it: from {0}", extract->plan.name);
+        else if (draft_.find(lower_case(table)) != nullptr)
+            mistake_.hint = fmt::format("a task's name stands alone: from {}", table);
+        else if (connection != scope_.project.connections.end() && scope_.sources.contains(connection->second.type))
+            mistake_.hint = fmt::format("extract it in a task, {}: {{extract: {}}}, and name that task here", table, name);
+        else
+            mistake_.hint = "name the task that makes these rows; tables of a database are not read yet";
+    }
+
+    /// The name with points in it that begins at the mistake.
+    [[nodiscard]] std::string dotted_name() const {
+        auto i = static_cast<std::size_t>(
+            std::find_if(tokens_.begin(), tokens_.end(), [&](const SqlToken& t) { return t.offset == mistake_.offset; }) - tokens_.begin());
+        std::string name;
+        for (; i < tokens_.size() && is_name(tokens_[i]) && (name.empty() || tokens_[i - 1].text == "."); i += 2)
+            name += (name.empty() ? "" : ".") + tokens_[i].text;
+        return name;
+    }
+
+    const std::vector<SqlToken>& tokens_;
+    Draft& draft_;
+    const CompileScope& scope_;
+    SqlMistake mistake_;
+};
+
+} // namespace
+
+SqlMistake explain_sql_mistake(const InferResult& result, const std::vector<SqlToken>& tokens, Draft& draft, const CompileScope& scope) {
+    return Explanation(result, tokens, draft, scope).explain();
+}
+
+} // namespace millrace
