@@ -203,6 +203,23 @@ struct Line {
     std::size_t check_at = std::string::npos;
 };
 
+/// Types of which none casts to one of another family. Text and JSON hold anything; what casts to several is Other.
+enum class Family { Number, Moment, Nested, Other };
+
+Family family_of(const std::string& type) {
+    if (type.ends_with("]") || type.starts_with("STRUCT") || type.starts_with("MAP")) return Family::Nested;
+    if (type == "DATE" || type.starts_with("TIMESTAMP")) return Family::Moment;
+    for (const std::string_view number : {"INTEGER", "BIGINT", "SMALLINT", "TINYINT", "HUGEINT", "DECIMAL", "DOUBLE", "FLOAT"})
+        if (type.starts_with(number) || (type.starts_with("U") && std::string_view(type).substr(1).starts_with(number)))
+            return Family::Number;
+    return Family::Other;
+}
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
 Line parse_line(const std::string& name, const std::string& line) {
     Reader reader(line);
     Line parsed;
@@ -245,26 +262,41 @@ std::string canonical_type(const std::string& text) {
 
 ColumnSpec parse_column(const std::string& name, const std::string& line) { return parse_line(name, line).column; }
 
-std::optional<TimeMistake> mixes_times(const std::string& from, const std::string& to) {
+std::optional<TypeMistake> mixes_times(const std::string& from, const std::string& to) {
     const auto is_instant = [](const std::string& type) { return type == "TIMESTAMP WITH TIME ZONE"; };
     const auto is_local = [](const std::string& type) { return type.starts_with("TIMESTAMP") && type != "TIMESTAMP WITH TIME ZONE"; };
     if (is_local(from) && is_instant(to))
-        return TimeMistake{
+        return TypeMistake{
             "a local time is no instant",
             "say which zone it is of: the_time::timestamptz takes the flow's, timezone('America/Sao_Paulo', the_time) another"};
     if (from == "DATE" && is_instant(to))
-        return TimeMistake{"a date is no instant",
+        return TypeMistake{"a date is no instant",
                            "say which zone's midnight it is: the_date::timestamptz takes the flow's, timezone('America/Sao_Paulo', "
                            "the_date::timestamp) another"};
     if (is_instant(from) && is_local(to))
-        return TimeMistake{
+        return TypeMistake{
             "an instant is no local time",
             "say which zone's clock: the_instant::timestamp takes the flow's, timezone('America/Sao_Paulo', the_instant) another"};
     if (is_instant(from) && to == "DATE")
-        return TimeMistake{
+        return TypeMistake{
             "an instant is no date",
             "say which zone's calendar: the_instant::date takes the flow's, timezone('America/Sao_Paulo', the_instant)::date another"};
     return std::nullopt;
+}
+
+std::optional<TypeMistake> contradiction(const std::string& from, const std::string& to) {
+    if (auto mistake = mixes_times(from, to)) return mistake;
+    const auto given = family_of(from), wanted = family_of(to);
+    if (given == Family::Other || wanted == Family::Other || given == wanted) return std::nullopt;
+    constexpr std::array words{"a number", "a date or time", "a list or struct"};
+    const auto said = [&](Family family) { return std::string(words[static_cast<std::size_t>(family)]); };
+    return TypeMistake{said(given) + " is not " + said(wanted), "declare it as " + (given == Family::Nested ? "json" : lower(from)) +
+                                                                    ", or make it " + said(wanted) + " in the SQL"};
+}
+
+std::string shown_type(const std::string& type) {
+    constexpr std::size_t longest = 40;
+    return type.size() <= longest ? type : type.substr(0, longest - 3) + "...";
 }
 
 std::size_t check_offset(const std::string& line) { return parse_line("", line).check_at; }

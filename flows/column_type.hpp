@@ -24,12 +24,18 @@ public:
 [[nodiscard]] std::string canonical_type(const std::string& text);
 
 /// Instants, local times and dates are three types: why a value of type `from` is none of type `to` although DuckDB would cast
-/// it as if it were UTC, and what to write. Nothing: it may be cast. Both as DuckDB spells them.
-struct TimeMistake {
+/// it with the zone of its session, and what to write. Nothing: it may be cast. Both as DuckDB spells them.
+struct TypeMistake {
     std::string what; ///< "a local time is no instant"
     std::string hint;
 };
-[[nodiscard]] std::optional<TimeMistake> mixes_times(const std::string& from, const std::string& to);
+[[nodiscard]] std::optional<TypeMistake> mixes_times(const std::string& from, const std::string& to);
+
+/// The same for all types: why no value of type `from` ever is one of type `to`.
+[[nodiscard]] std::optional<TypeMistake> contradiction(const std::string& from, const std::string& to);
+
+/// For a message: a long one is cut.
+[[nodiscard]] std::string shown_type(const std::string& type);
 
 /// Throws ColumnMistake.
 [[nodiscard]] ColumnSpec parse_column(const std::string& name, const std::string& line);

@@ -66,9 +66,14 @@ std::string rewritten(std::string text) {
     return std::to_string(sum / whole->second) + std::string(whole->first);
 }
 
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> words{
+    {{"hourly", "1h"}, {"daily", "1d"}, {"weekly", "7d"}, {"monthly", "1mo"}, {"quarterly", "3mo"}, {"yearly", "1y"}}};
+
 } // namespace
 
 Span parse_span(const std::string& text) {
+    for (const auto& [word, ours] : words)
+        if (text == word) throw std::invalid_argument("'" + text + "' is written " + std::string(ours));
     std::int64_t n = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
     const std::string unit(end, text.data() + text.size());

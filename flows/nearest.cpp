@@ -19,7 +19,7 @@ bool begins_with(std::string_view text, std::string_view start) {
 }
 
 /// Words of other tools, with ours. A word may have several of ours: the candidates decide.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 60> foreign_words{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 62> foreign_words{{
     {"name", "flow"},
     {"id", "flow"},
     {"dag", "flow"},
@@ -76,6 +76,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 60> foreign_
     {"insert", "append"},
     {"string", "text"},
     {"number", "decimal"},
+    {"float", "decimal"},
+    {"double", "decimal"},
     {"array", "list"},
     {"timestamp", "timestamptz"},
     {"tz", "timezone"},

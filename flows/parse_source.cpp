@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <set>
 
 namespace millrace {
 namespace {
@@ -173,8 +174,9 @@ private:
         if (const auto* columns = form.get("columns"))
             for (const auto& column : columns->entries) parse_source_column(column, resource);
         for (const auto& name : resource.rounded)
-            if (std::none_of(resource.columns.begin(), resource.columns.end(),
-                             [&](const SourceColumn& c) { return c.name == name && c.type.find("DECIMAL") != std::string::npos; }))
+            if (!unread_.contains(name) && std::none_of(resource.columns.begin(), resource.columns.end(), [&](const SourceColumn& c) {
+                    return c.name == name && c.type.find("DECIMAL") != std::string::npos;
+                }))
                 diagnostics_.error(form.key_mark("rounded"), "no column with decimals is called '" + name + "'",
                                    "name columns whose type is a decimal, or holds one");
         spec_.resources.push_back(std::move(resource));
@@ -211,12 +213,14 @@ private:
         } catch (const ColumnMistake& e) {
             diagnostics_.error(mark_inside(entry.value, e.offset, e.length, diagnostics_.source()),
                                fmt::format("`{}`: {}", entry.key, e.what()), e.hint);
+            unread_.insert(entry.key);
         }
     }
 
     Form form_;
     Diagnostics& diagnostics_;
     SourceSpec spec_;
+    std::set<std::string> unread_; ///< columns whose type is a mistake
 };
 
 } // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -79,6 +80,39 @@ Mark last_open_bracket(const SourceText& source, char open, char close, Mark end
         }
     }
     return unclosed.empty() ? end : unclosed.back();
+}
+
+/// The quote that begins a value above `mark` and closes right before it, in another line: it was meant to close where it began.
+std::optional<Mark> quote_from_above(const SourceText& source, Mark mark) {
+    std::size_t block_indent = std::string_view::npos;
+    std::size_t from = 0; ///< in the line, behind a quote that closed there
+    for (int number = 1; number < mark.line; ++number) {
+        auto line = source.line(number);
+        const auto indent = indent_of(line);
+        if (from == 0 && (indent == line.size() || (block_indent != std::string_view::npos && indent > block_indent))) continue;
+        block_indent = opens_block(line) ? indent : std::string_view::npos;
+        for (std::size_t i = std::exchange(from, 0); i < line.size(); ++i) {
+            const auto before = line.substr(0, i).find_last_not_of(' ');
+            const bool at_value =
+                before == std::string_view::npos || std::string_view(":-[{,").find(line[before]) != std::string_view::npos;
+            if (line[i] == '#' && (i == 0 || line[i - 1] == ' ')) break;
+            if ((line[i] != '"' && line[i] != '\'') || !at_value) continue;
+            const Mark open{number, static_cast<int>(i) + 1, 1};
+            const auto length = quoted_length(source, open);
+            if (!length) return std::nullopt; // told where it is read
+            const auto end =
+                source.mark_at(static_cast<std::size_t>(line.data() - source.text().data()) + i + static_cast<std::size_t>(*length));
+            if (end.line == number) {
+                i += static_cast<std::size_t>(*length) - 1;
+                continue;
+            }
+            if (end.line == mark.line && end.column <= mark.column + 1) return open;
+            from = static_cast<std::size_t>(end.column) - 1;
+            number = end.line - 1;
+            break;
+        }
+    }
+    return std::nullopt;
 }
 
 /// The length of the name that the line begins with, behind spaces and "- ", when a ':' follows it; `name` is where it begins.
@@ -234,6 +268,9 @@ void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagn
         mark.line = diagnostics.source().lines();
         mark.column = static_cast<int>(diagnostics.source().line(mark.line).size()) + 1;
     }
+    if (const auto open = quote_from_above(diagnostics.source(), mark))
+        return diagnostics.error(*open, fmt::format("a quoted text begins here, and ends only in line {}", mark.line),
+                                 "close the quote where the text ends");
     if (!message.starts_with("unknown escape") && report_slip_above(mark.line, diagnostics)) return;
     const auto before = diagnostics.source().line(mark.line).substr(0, static_cast<std::size_t>(std::max(mark.column - 1, 0)));
     const bool escape = message.starts_with("bad character found while scanning hex") || message.starts_with("invalid unicode") ||

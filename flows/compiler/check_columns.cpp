@@ -82,10 +82,11 @@ private:
             for (const auto& source : *task.sql_columns)
                 if (lower_case(source.name) == lower_case(column.name)) {
                     warn_of_rounding(task, source, column);
-                    if (const auto mistake = mixes_times(source.type, column.type))
-                        scope_.diagnostics.error(task.column_marks.at(column.name),
-                                                 fmt::format("the SQL gives '{}' as {}: {}", column.name, source.type, mistake->what),
-                                                 mistake->hint);
+                    if (const auto mistake = contradiction(source.type, column.type))
+                        scope_.diagnostics.error(
+                            task.column_marks.at(column.name),
+                            fmt::format("the SQL gives '{}' as {}: {}", column.name, shown_type(source.type), mistake->what),
+                            mistake->hint);
                 }
         std::erase_if(given, [&](const std::string& name) { return contains(wanted, name); });
         if (given.size() == 1)

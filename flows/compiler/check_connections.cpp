@@ -1,3 +1,4 @@
+#include "flows/column_type.hpp"
 #include "flows/compiler/draft.hpp"
 #include "flows/compiler/policies.hpp"
 #include "flows/guarantees.hpp"
@@ -113,6 +114,14 @@ private:
         const auto has = [&](const std::string& name) {
             return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return lower_case(n) == lower_case(name); });
         };
+        for (const auto& column : task.contract.columns)
+            for (const auto& source : resource.columns)
+                if (source.name == column.name)
+                    if (const auto mistake = contradiction(source.type, column.type))
+                        scope_.diagnostics.error(task.column_marks.at(column.name),
+                                                 fmt::format("{}.{} gives '{}' as {}: {}", type, resource.name, column.name,
+                                                             shown_type(source.type), mistake->what),
+                                                 "read it as it is, and cast it in a transform");
         for (const auto& column : task.contract.columns)
             if (!has(column.name))
                 scope_.diagnostics.error(task.column_marks.at(column.name),

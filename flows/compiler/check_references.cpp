@@ -64,6 +64,7 @@ public:
             for (const auto& piece : task.sql) check_sql(piece);
             check_shell(task);
         }
+        warn_of_unused_params();
     }
 
 private:
@@ -109,6 +110,7 @@ private:
     }
 
     void check_reference(const TemplateText& text, const Reference& r) {
+        used_.insert(r.name);
         const auto known = std::find(names_.begin(), names_.end(), r.name) != names_.end();
         const bool item = r.name == "item" || r.name.starts_with("item.");
         if (!known && !(item && text.item) && !(r.name.starts_with("env.") && r.name.size() > 4)) return report_unknown(text, r, item);
@@ -203,6 +205,7 @@ private:
     }
 
     void check_binding(const SqlPiece& piece, const SqlToken& token) {
+        used_.insert(token.text);
         if (std::find(bindings_.begin(), bindings_.end(), token.text) != bindings_.end()) return;
         const auto mark = scope_.mark_in(piece, token.offset, token.length);
         if (token.text.starts_with("interval_"))
@@ -224,6 +227,17 @@ private:
                 scope_.diagnostics.warning(scope_.mark_in(piece, tokens[i].offset, tokens[i].length),
                                            fmt::format("{}{} gives another result each time", row.name, called ? "()" : ""),
                                            std::string(row.hint));
+    }
+
+    /// A command may read any parameter from its environment; beside mistakes the use may be one that is misspelt.
+    void warn_of_unused_params() {
+        if (scope_.diagnostics.has_errors() ||
+            std::any_of(draft_.tasks.begin(), draft_.tasks.end(), [](const DraftTask& t) { return t.plan.verb == Verb::Run; }))
+            return;
+        for (const auto& param : draft_.plan.params)
+            if (!used_.contains(param.name))
+                scope_.diagnostics.warning(draft_.param_marks.at(param.name), fmt::format("nothing uses the parameter '{}'", param.name),
+                                           fmt::format("write ${{{0}}} in a text or ${0} in SQL, or remove it", param.name));
     }
 
     /// `${}` in a shell command is the shell's: warn where it looks like ours.
@@ -248,6 +262,7 @@ private:
     CompileScope& scope_;
     std::vector<std::string> names_;    ///< of `${}`
     std::vector<std::string> bindings_; ///< of `$name` in SQL
+    std::set<std::string> used_;        ///< of both
 };
 
 } // namespace

@@ -61,6 +61,12 @@ private:
         ParamSpec param;
         param.name = entry.key;
         param.type = form.text("type", "text");
+        if (const auto* type = form.node().is_map() ? form.node().find("type") : nullptr; type != nullptr && form.get("type") == nullptr) {
+            if (const auto meant = our_word_for(type->value.text, {"text", "int", "decimal", "bool", "list", "timestamptz"});
+                !meant.empty())
+                param.type = meant;
+            return param; // what else is said of it depends on the type
+        }
         param.enumeration = form.texts("enum");
         param.min = bound(form, "min", param.type);
         param.max = bound(form, "max", param.type);
@@ -206,7 +212,35 @@ private:
                                                    length(interval.chunk) > length(interval.every) + length(interval.lookback))
             diagnostics_.warning(chunk->mark, "the chunk is longer than the whole interval, so a scheduled run is never cut",
                                  "the interval is `lookback` + `every`");
+        warn_of_cut_grains(form, interval);
         draft_.plan.interval = interval;
+    }
+
+    /// The run's interval is `lookback` + `every`: where that is no number of whole grains, the first is cut, and a sum over what is
+    /// left of it would replace that of the whole.
+    void warn_of_cut_grains(const Form& form, const IntervalSpec& interval) {
+        const auto* lookback = form.get("lookback");
+        if (lookback == nullptr || interval.every.is_zero() || is_multiple(interval.lookback, interval.every)) return;
+        std::string whole;
+        const auto& every = interval.every;
+        const auto next = [](std::int64_t n, std::int64_t step, const char* unit) { return std::to_string((n / step + 1) * step) + unit; };
+        if (every.days != 0 && interval.lookback.months == 0) whole = next(interval.lookback.days, every.days, "d");
+        if (every.months != 0 && interval.lookback.days == 0) whole = next(interval.lookback.months, every.months, "mo");
+        const auto grain = form.get("every")->text;
+        diagnostics_.warning(
+            lookback->mark,
+            fmt::format("{} are no whole steps of {}, so each run begins within one, and a sum over that part replaces the sum "
+                        "of the whole",
+                        lookback->text, grain),
+            whole.empty() ? fmt::format("write it in steps of {}", grain) : "write " + whole);
+    }
+
+    static bool is_multiple(const Span& span, const Span& step) {
+        if (span.is_zero()) return true;
+        if (step.months != 0) return span.days == 0 && span.seconds == 0 && span.months % step.months == 0;
+        if (step.days != 0) return span.seconds == 0 && span.days % step.days == 0 && (span.months == 0 || step.days == 1);
+        constexpr int day = 86400; // as long as most are; hours do not reach into the calendar
+        return (span.seconds + std::int64_t{span.days} * day) % step.seconds == 0 && (span.months == 0 || day % step.seconds == 0);
     }
 
     /// Runs a parser that throws; false, after an error, when it did.

@@ -120,6 +120,14 @@ std::string scalar_complaint(const YamlNode& value, Shape shape, const Field& fi
     }
 }
 
+/// "0.5" is `50%`; empty: the text is no fraction.
+std::string share_of_fraction(const std::string& text) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool fraction = error == std::errc() && end == text.data() + text.size() && text.find('.') != std::string::npos;
+    return fraction && number > 0 && number <= 1 ? fmt::format("{:g}%", number * 100) : "";
+}
+
 /// What helps beyond "takes X, not Y".
 std::string advice(const YamlNode& value, const Field& field, const std::string& why) {
     if (!value.is_scalar()) return {};
@@ -127,6 +135,8 @@ std::string advice(const YamlNode& value, const Field& field, const std::string&
         for (const auto& near : {nearest(value.text, choices_of(field.choices)), our_word_for(value.text, choices_of(field.choices))})
             if (!near.empty()) return "did you mean '" + near + "'?";
     if (has(field.shape, Name)) return name_rule(value.text);
+    if (has(field.shape, Percent))
+        if (const auto share = share_of_fraction(value.text); !share.empty()) return "a share is written " + share;
     // A sentence that only repeats that the text is none is no advice.
     for (const char* telling : {"no unit", "is written", "calendar", "longer than", "too long", "is empty", "from 0%", "whole number with"})
         if (why.find(telling) != std::string::npos) return why;
@@ -174,6 +184,14 @@ std::vector<Mismatch> check_list(const YamlNode& value, const Field& field) {
     return found;
 }
 
+/// What to write where a text belongs.
+std::string text_instead(const YamlEntry& entry) {
+    if (entry.value.is_null() && entry.key.find_first_of(" )") != std::string::npos)
+        return "between { and } a comma ends a value: put text with a comma in it in quotes";
+    const auto* type = entry.value.is_map() ? entry.value.find("type") : nullptr; // as other tools declare columns
+    return type == nullptr ? "" : fmt::format("write it as one text: {}: {}", entry.key, type->value.text);
+}
+
 std::vector<Mismatch> check_map(const YamlNode& value, const Field& field) {
     std::vector<Mismatch> found;
     std::int64_t number = 0;
@@ -183,9 +201,7 @@ std::vector<Mismatch> check_map(const YamlNode& value, const Field& field) {
                 {entry.value.mark, fmt::format("`{}: {}` takes a whole number, not {}", field.key, entry.key, shown(entry.value)), ""});
         if (has(field.shape, Strings) && !entry.value.is_scalar())
             found.push_back({entry.value.mark, fmt::format("`{}: {}` takes text, not {}", field.key, entry.key, shown(entry.value)),
-                             entry.value.is_null() && entry.key.find_first_of(" )") != std::string::npos
-                                 ? "between { and } a comma ends a value: put text with a comma in it in quotes"
-                                 : ""});
+                             text_instead(entry)});
     }
     return found;
 }

@@ -58,6 +58,9 @@ TEST_CASE("source: mistakes have their place and a hint") {
     CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text, n: \"decimal(9,2)\"}, rounded: [id]}\n")
               .starts_with("4 no column with decimals is called 'id'"));
     CHECK(first_mistake(head + "resources:\n  r: {path: /x, columns: {id: text, n: \"decimal(9,2)\"}, rounded: n}\n").empty());
+    // an unreadable type is told once, not again where its column is named
+    CHECK(first_mistake(head + "resources:\n  r: {path: /x, rounded: [n], columns: {id: text, n: flot}}\n") ==
+          "4 `n`: 'flot' is no type = did you mean 'float'?");
     CHECK(first_mistake("- a\n").starts_with("1 the source must be a mapping"));
 }
 
