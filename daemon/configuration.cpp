@@ -58,6 +58,12 @@ std::string filled(const std::string& text, const char* key, const Secrets& secr
     return *value;
 }
 
+/// The environment, or `.env`, fills in something of the connection.
+bool sets_any(const ConnectionSpec& spec, const Secrets& secrets) {
+    std::string missing;
+    return std::any_of(spec.fields.begin(), spec.fields.end(), [&](const Json& text) { return secrets.fill(text, missing).has_value(); });
+}
+
 fs::path find_file(const fs::path& asked) {
     std::error_code ignored;
     if (!asked.empty()) return fs::absolute(asked);
@@ -95,6 +101,8 @@ Configuration load_configuration(const fs::path& asked) {
     read_project(configuration);
 
     const Secrets secrets(configuration.folder);
+    for (auto& [name, spec] : configuration.project.connections)
+        spec.unset = spec.implied && !spec.fields.empty() && !sets_any(spec, secrets);
     const auto& project = configuration.project;
     const auto choose = [&](const char* environment_name, const std::string& written, const char* key) {
         const auto found = secrets.find(environment_name);

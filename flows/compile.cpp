@@ -38,6 +38,7 @@ std::optional<Draft> compile_file(const SourceText& source, CompileScope& scope)
     describe_extracts(draft, scope);
     infer(draft, scope);
     check_connections(draft, scope);
+    check_deletes(draft, scope);
     check_columns(draft, scope);
     order_tasks(draft, scope);
     return draft;

@@ -15,6 +15,7 @@ struct ConnectionSpec {
     std::string type;
     Json fields = Json::object(); ///< texts by name; without `type`
     bool implied = false;         ///< nobody wrote it: a field whose variable is not set is left out
+    bool unset = false;           ///< implied, and where the project was read no variable of it is set
     bool operator==(const ConnectionSpec&) const = default;
 };
 

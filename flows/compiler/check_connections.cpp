@@ -73,7 +73,7 @@ private:
             }
             check_with(task, options, type, *resource);
             check_contract(task, type, *resource);
-            task_resources_[task.plan.name] = resource;
+            task.resource = resource;
         }
         if (connection->open && connection->types.empty()) find_by_resource(task, options);
     }
@@ -153,7 +153,7 @@ private:
             return scope_.diagnostics.error(mark, "`into` names no table",
                                             fmt::format("write {0}.TABLE or {0}.SCHEMA.TABLE", options.connection));
         for (const auto& type : connection->types) check_target(task, options, type, into->value.mark);
-        check_deletes(task, options);
+        warn_of_unset(options, mark);
     }
 
     /// `into: demo.hours`, where neither 'demo' nor a name like it is a connection: the warehouse was left out.
@@ -166,6 +166,24 @@ private:
             into.mark, fmt::format("no connection is called '{}'", options.connection),
             fmt::format("a table of the warehouse is written warehouse.{}; another connection is declared in millrace.yaml", text));
         return true;
+    }
+
+    /// An implied connection is filled from the environment, which may be another one where the flow runs.
+    void warn_of_unset(const LoadOptions& options, Mark mark) {
+        const auto found = scope_.project.connections.find(options.connection);
+        const auto* known = found == scope_.project.connections.end() ? nullptr : find_connection_type(found->second.type);
+        if (known == nullptr || known->loads_later || !found->second.unset) return;
+        std::string targets, variable = options.connection + "_url";
+        std::transform(variable.begin(), variable.end(), variable.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+        for (const auto& [name, spec] : scope_.project.connections)
+            if (const auto* type = find_connection_type(spec.type); type != nullptr && !type->loads_later && !spec.unset)
+                targets += fmt::format("{}{} ({})", targets.empty() ? "" : ", ", name, spec.type);
+        scope_.diagnostics.warning(
+            mark, fmt::format("the connection '{}' is not declared, and the environment here does not fill it in", options.connection),
+            fmt::format(
+                "targets here: {}; another one is declared in millrace.yaml: connections: {{{}: {{type: {}, url: \"${{secret.{}}}\"}}}}",
+                targets, options.connection, found->second.type, variable));
     }
 
     void check_target(const DraftTask& task, const LoadOptions& options, const std::string& type, Mark mark) {
@@ -191,64 +209,6 @@ private:
         for (const char* mode : {"append", "insert_new", "upsert", "replace"})
             if (!promise(guarantee, mode).empty()) modes.emplace_back(mode);
         return fmt::format("{}", fmt::join(modes, ", "));
-    }
-
-    /// `delete: missing` takes the dataset for all that there is. Where an extract above it is narrowed, that is true of a
-    /// part of the target only, and without a scope the rest would be deleted.
-    void check_deletes(const DraftTask& task, const LoadOptions& options) {
-        const auto* rule = task.node->find("delete");
-        if (rule == nullptr || options.delete_is_sql || options.delete_rule == "none") return;
-        check_delete_param(options, rule->value);
-        if (!options.scope.empty()) return;
-        std::set<std::string> seen;
-        for (const auto& table : options.tables)
-            if (const auto why = narrowed(table.task, seen); !why.empty())
-                return scope_.diagnostics.error(
-                    rule->value.mark, fmt::format("`delete: missing` needs a `scope`: {}", why),
-                    "say which rows the dataset speaks for: scope: date >= $interval_start_date and date < $interval_end_date");
-    }
-
-    void check_delete_param(const LoadOptions& options, const YamlNode& node) {
-        if (options.delete_rule == "missing") return;
-        std::vector<Reference> found;
-        try {
-            found = references(options.delete_rule);
-        } catch (const std::invalid_argument&) {
-            return; // reported with the templates
-        }
-        if (found.empty()) return;
-        const auto* param = draft_.param(found[0].name);
-        const auto good = [](const std::string& v) { return v == "none" || v == "missing"; };
-        if (param == nullptr) return;
-        if (found.size() != 1 || found[0].length != options.delete_rule.size() || param->enumeration.empty() ||
-            !std::all_of(param->enumeration.begin(), param->enumeration.end(), good))
-            scope_.diagnostics.error(node.mark, "`delete` may be one parameter whose `enum` holds only none and missing",
-                                     fmt::format("params: {{{}: {{enum: [none, missing], default: none}}}}", found[0].name));
-    }
-
-    /// Why the dataset of a task is not all that there is, empty when it is.
-    std::string narrowed(const std::string& name, std::set<std::string>& seen) {
-        auto* task = draft_.find(name);
-        if (task == nullptr || !seen.insert(name).second) return {};
-        if (const auto* options = std::get_if<ExtractOptions>(&task->options))
-            if (auto why = narrowed_extract(*task, *options); !why.empty()) return why;
-        auto upstream = task->reads;
-        if (const auto* options = std::get_if<RunOptions>(&task->options)) upstream.insert(options->inputs.begin(), options->inputs.end());
-        if (task->for_each && !task->for_each->task.empty()) upstream.insert(task->for_each->task);
-        for (const auto& other : upstream)
-            if (auto why = narrowed(other, seen); !why.empty()) return why;
-        return {};
-    }
-
-    std::string narrowed_extract(const DraftTask& task, const ExtractOptions& options) {
-        const auto found = task_resources_.find(task.plan.name);
-        if (found == task_resources_.end()) return {};
-        if (found->second->window) return fmt::format("'{}' reads only the days of the interval", task.plan.name);
-        if (!found->second->complete) return fmt::format("'{}' never reads everything", task.plan.name);
-        for (const auto& param : found->second->params)
-            if (param.narrows && options.with.contains(param.name))
-                return fmt::format("`{}` narrows what '{}' reads", param.name, task.plan.name);
-        return {};
     }
 
     void check_limits() {
@@ -283,7 +243,6 @@ private:
 
     Draft& draft_;
     CompileScope& scope_;
-    std::map<std::string, const ResourceSpec*> task_resources_;
 };
 
 } // namespace

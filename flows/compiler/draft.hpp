@@ -62,6 +62,7 @@ struct DraftTask {
     std::vector<TemplateText> templates;
     std::vector<ColumnReference> columns_named;
     std::optional<ForEach> for_each;
+    const ResourceSpec* resource = nullptr; ///< of an extract, once it is found
 
     std::set<std::string> reads;                          ///< tasks whose tables its SQL reads
     std::optional<std::vector<InferColumn>> sql_columns;  ///< what a transform's SQL gives, when a host said so
@@ -122,6 +123,7 @@ void check_references(Draft& draft, CompileScope& scope);
 /// Gives every extract whose resource is known the columns of its dataset; reports nothing.
 void describe_extracts(Draft& draft, const CompileScope& scope);
 void check_connections(Draft& draft, CompileScope& scope);
+void check_deletes(Draft& draft, CompileScope& scope);
 void infer(Draft& draft, CompileScope& scope);
 void check_columns(Draft& draft, CompileScope& scope);
 /// Fills plan.tasks.

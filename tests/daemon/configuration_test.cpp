@@ -65,6 +65,14 @@ TEST_CASE("a project's connections are filled in, and what is not set is told by
     CHECK(configuration.socket() == folder.path / "state/run/millrace.sock");
     CHECK(configuration.flows == std::vector<fs::path>{folder.path / "flows"});
 
+    CHECK_FALSE(configuration.project.connections.at("agency_b").unset);
+    CHECK_FALSE(configuration.project.connections.at("warehouse").unset);
+    folder.write(".env", "MONGODB_DATABASE=hours\n");
+    const auto with_mongodb = load_configuration(folder.path / "millrace.yaml");
+    CHECK_FALSE(with_mongodb.project.connections.at("mongodb").unset);
+    CHECK(with_mongodb.project.connections.at("bigquery").unset);
+    folder.write(".env", "");
+
     ConfiguredConnections connections(configuration, "postgresql:///warehouse");
     CHECK(connections.resolve("warehouse")["url"] == "postgresql:///warehouse");
     CHECK_THROWS_WITH(connections.resolve("agency_b"), "the connection 'agency_b' needs MR_TEST_B for its `api_key`, which is not set");

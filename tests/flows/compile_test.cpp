@@ -233,6 +233,76 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     CHECK(found.find("8:5 the SQL gives 2 columns that `columns` lacks: nme, more") != std::string::npos);
 }
 
+TEST_CASE("compile: what DuckDB says without a place stands where the SQL has the name, else where it begins") {
+    FakeHost host;
+    const auto told = [&](const std::string& error, int offset = -1) {
+        host.results["rows"].error = error;
+        host.results["rows"].error_offset = offset;
+        return messages(compiled("flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: |\n      select name,\n"
+                                 "        count(*) as n from clients\n      having name > 'a'\n",
+                                 &host));
+    };
+    CHECK(told("column name must appear in the GROUP BY clause or be used in an aggregate function") ==
+          "8:14 column name must appear in the GROUP BY clause or be used in an aggregate function = add it to `group by`, or say which of "
+          "its values is meant: any_value(..), max(..)\n");
+    CHECK(told("column \"name\" must appear in the GROUP BY clause or must be part of an aggregate function.\nEither add it, or not.", 7) ==
+          "6:14 column \"name\" must appear in the GROUP BY clause or must be part of an aggregate function = Either add it, or not.\n");
+    CHECK(told("Could not find key \"N\" in struct\n\nCandidate Entries: \"nn\", \"duration\"") ==
+          "7:21 Could not find key \"N\" in struct = did you mean \"nn\"?\n");
+    CHECK(told("Set operations can only apply to expressions with the same number of result columns").starts_with("6:7 Set operations"));
+}
+
+TEST_CASE("compile: SQL that reads a connection or a schema is told to name a task") {
+    FakeHost host;
+    const auto told = [&](const std::string& table, const std::string& error, int offset = -1) {
+        host.results["rows"].error = error;
+        host.results["rows"].error_offset = offset;
+        return messages(compiled(
+            "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows: {transform: select id from " + table + "}\n", &host));
+    };
+    const auto no_schema = [](const std::string& schema, const std::string& table) {
+        return "Table with name \"" + schema + "." + table + "\" does not exist because schema \"" + schema + "\" does not exist.";
+    };
+    CHECK(
+        told("clockify.tags", no_schema("clockify", "tags"), 15) ==
+        "4:36 'clockify.tags' is no task, and SQL reads the datasets of tasks = extract it in a task, tags: {extract: clockify.tags}, and "
+        "name that task here\n");
+    CHECK(told("clockify.clients", no_schema("clockify", "clients"), 15).find("the task 'clients' extracts it: from clients") !=
+          std::string::npos);
+    CHECK(told("demo.clients", no_schema("demo", "clients"), 15).find("a task's name stands alone: from clients") != std::string::npos);
+    CHECK(told("warehouse.demo.x", "Catalog \"warehouse\" does not exist!") ==
+          "4:36 'warehouse.demo.x' is no task, and SQL reads the datasets of tasks = name the task that makes these rows; tables of a "
+          "database are not read yet\n");
+}
+
+TEST_CASE("compile: a type of the contract that no value of the SQL has") {
+    FakeHost host;
+    host.results["rows"] = {
+        "rows", {}, {{"a", "BIGINT"}, {"b", "DATE"}, {"c", "INTEGER[]"}, {"d", "VARCHAR"}, {"e", "BOOLEAN"}, {"f", "BIGINT"}}, true, "",
+        "",     -1};
+    const auto found = messages(compiled("flow: f\ntasks:\n  rows:\n    transform: select 1\n    columns: {a: date, b: bigint, c: text, d: "
+                                         "date, e: int, f: \"decimal(9,2)\"}\n",
+                                         &host));
+    CHECK(found ==
+          "5:15 the SQL gives 'a' as BIGINT: a number is not a date or time = declare it as bigint, or make it a date or time in the "
+          "SQL\n5:24 the SQL gives 'b' as DATE: a date or time is not a number = declare it as date, or make it a number in the SQL\n");
+}
+
+TEST_CASE("compile: a load into a connection that nothing fills in is told") {
+    auto here = project();
+    for (auto& [name, spec] : here.connections) spec.unset = name != "warehouse";
+    const auto told = [&](const std::string& into) {
+        return messages(compile({{"f.yaml", "flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  stored: {load: clients, into: " +
+                                                into + ", mode: replace}\n"}},
+                                here, sources()));
+    };
+    CHECK(told("postgres.demo.clients") ==
+          "4:33 the connection 'postgres' is not declared, and the environment here does not fill it in = targets here: warehouse "
+          "(postgres); "
+          "another one is declared in millrace.yaml: connections: {postgres: {type: postgres, url: \"${secret.POSTGRES_URL}\"}}\n");
+    CHECK(told("warehouse.demo.clients").empty());
+}
+
 TEST_CASE("compile: a parameter in a string of any kind is text") {
     const auto found = messages(compiled("flow: f\ntasks:\n  a: {transform: \"select e'it\\\\'s $x' as b, '$y' as c, $$ $z $$ as d\"}\n"));
     CHECK(found.empty());
