@@ -151,8 +151,8 @@ asio::awaitable<void> Engine::Parts::start() {
     node = co_await store.take_node(node_name(config), true, clock.now());
     slots.epoch = node.epoch;
     co_await store.set_limits(config.limits);
-    auto first = co_await store.new_run_ids();
-    ids.add(first);
+    auto blocks = co_await store.new_run_ids(1);
+    ids.add(blocks);
     auto flows = co_await store.flows();
     catalogue.replace(std::move(flows));
 
@@ -169,7 +169,7 @@ asio::awaitable<void> Engine::Parts::start() {
     Runner::Settings settings;
     settings.staging = std::filesystem::absolute(config.staging);
     runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, slots, ids, events, std::move(settings));
-    schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids);
+    schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events);
     auto journal_figures = [this] {
         const auto f = journal->figures();
@@ -196,6 +196,8 @@ asio::awaitable<void> Engine::Parts::start() {
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();
+    auto nodes = co_await store.living_nodes();
+    schedules->share_among(std::move(nodes));
     co_await schedules->load();
     clock_offset = clock.now().time_since_epoch() - clock.uptime();
     beat();
@@ -265,6 +267,8 @@ asio::awaitable<void> Engine::Parts::follow_deploys() {
 
 asio::awaitable<void> Engine::Parts::look_at_others() {
     co_await resume();
+    auto nodes = co_await store.living_nodes();
+    schedules->share_among(std::move(nodes));
     co_await follow_deploys();
 }
 

@@ -92,8 +92,8 @@ void PgJournal::turn_away(Group& group) {
 /// Changes of one run stay in order and share their fate.
 void PgJournal::write_or_bisect(Group group) {
     if (group.empty()) return;
-    switch (write(group, 0, group.size())) {
-    case Written::Yes: return answer(std::move(group), std::nullopt);
+    switch (write(group)) {
+    case Written::Yes: return conclude(std::move(group));
     case Written::Fenced:
     case Written::Stopped: return die();
     case Written::Refused: break;
@@ -120,7 +120,7 @@ void PgJournal::write_or_bisect(Group group) {
 }
 
 /// Tries until it is known what became of it: a commit whose answer was lost is settled by the fence row.
-PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t to) {
+PgJournal::Written PgJournal::write(Group& group) {
     bool in_doubt = false; // an earlier try may still be on its way through PostgreSQL
     for (int failures = 0;;) {
         const std::int64_t begin = boottime_us();
@@ -130,7 +130,7 @@ PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t 
                 if (!reconnect(arrived)) return Written::Stopped;
                 if (arrived) return Written::Yes;
             }
-            transact(group, from, to);
+            transact(group);
         } catch (const Fenced&) {
             if (!std::exchange(in_doubt, false)) return Written::Fenced;
             connection_.reset(); // the number may be raised by ourselves, by the try that came late: look again
@@ -157,16 +157,28 @@ PgJournal::Written PgJournal::write(Group& group, std::size_t from, std::size_t 
     }
 }
 
-void PgJournal::transact(Group& group, std::size_t from, std::size_t to) {
+void PgJournal::transact(Group& group) {
     const CallWatch::Call call(watch_, connection_->sock());
     pqxx::work work(*connection_);
     const auto fence = work.exec_prepared("raise_fence", node_.id, node_.epoch, node_.sequence + 1);
     if (fence.affected_rows() != 1) throw Fenced();
-    const std::size_t rows = write_group(work, std::span(group).subspan(from, to - from), node_.epoch);
+    kept_ = claim_firings_of(work, group);
+    const std::size_t rows = write_group(work, std::span(group).first(kept_), node_.epoch);
     work.commit();
     ++node_.sequence;
     std::lock_guard lock(mutex_);
     figures_.rows += rows;
+}
+
+/// Tells what was written, and what was not because another node had fired it.
+void PgJournal::conclude(Group group) {
+    Group lost(std::make_move_iterator(group.begin() + static_cast<std::ptrdiff_t>(kept_)), std::make_move_iterator(group.end()));
+    group.erase(group.begin() + static_cast<std::ptrdiff_t>(kept_), group.end());
+    answer(std::move(group), std::nullopt);
+    if (lost.empty()) return;
+    for (const auto& changes : lost)
+        if (changes.run_id) refused_runs_.insert(changes.run_id);
+    answer(std::move(lost), std::pair<std::string, std::string>("23505", "another node fired this instant"));
 }
 
 /// `arrived`: the commit in doubt is in the store. False: we are to stop, or cannot know.

@@ -51,12 +51,13 @@ private:
     enum class Written { Yes, Refused, Fenced, Stopped };
 
     void work();
-    Written write(Group& group, std::size_t from, std::size_t to);
+    Written write(Group& group);
     void write_or_bisect(Group group);
-    void transact(Group& group, std::size_t from, std::size_t to);
+    void transact(Group& group);
     bool reconnect(bool& arrived);
     bool pause();
     void turn_away(Group& group);
+    void conclude(Group group);
     void answer(Group group, std::optional<std::pair<std::string, std::string>> refusal);
     void die();
 
@@ -69,6 +70,7 @@ private:
     std::unique_ptr<pqxx::connection> connection_;
     std::pair<std::string, std::string> last_refusal_;
     std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
+    std::size_t kept_ = 0;                ///< of the group: what comes after it was fired by another node
     bool dead_ = false;
 
     CallWatch watch_{longest_call};

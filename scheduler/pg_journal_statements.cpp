@@ -3,7 +3,11 @@
 
 #include "scheduler/store/array_text.hpp"
 
+#include <algorithm>
+#include <map>
+#include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -14,17 +18,22 @@ constexpr const char* raise_fence = R"sql(
     update millrace.node set journal_seq = $3::bigint, lease_until = clock_timestamp() + interval '10 s'
      where id = $1 and epoch = $2::uuid and journal_seq = $3::bigint - 1)sql";
 
-constexpr const char* insert_run = R"sql(
+constexpr const char* insert_runs = R"sql(
     insert into millrace.run (id, flow, plan_hash, staging_id, run_key, idempotency_key, request_hash, trigger, state, state_name,
                               message, params, options, interval_start, interval_end, created_at, scheduled_for, started_at, finished_at,
                               rerun_of, parent_id, chunk_number, chunk_of, summary, epoch)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25))sql";
+    select * from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                         $10::text[], $11::text[], $12::jsonb[], $13::jsonb[], $14::timestamptz[], $15::timestamptz[],
+                         $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::bigint[], $21::bigint[],
+                         $22::int[], $23::int[], $24::jsonb[], $25::uuid[]))sql";
 
-constexpr const char* update_run = R"sql(
-    update millrace.run
-       set state = $2, state_name = $3, message = $4, started_at = $5, finished_at = $6, summary = $7,
-           epoch = case when $6::timestamptz is null then epoch end
-     where id = $1 and finished_at is null)sql";
+constexpr const char* update_runs = R"sql(
+    update millrace.run r
+       set state = u.state, state_name = u.state_name, message = u.message, started_at = u.started_at, finished_at = u.finished_at,
+           summary = u.summary, epoch = case when u.finished_at is null then r.epoch end
+      from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::jsonb[])
+           as u(id, state, state_name, message, started_at, finished_at, summary)
+     where r.id = u.id and r.finished_at is null)sql";
 
 constexpr const char* insert_task_runs = R"sql(
     insert into millrace.task_run (run_id, task, item, attempts, charged, state, state_name, started_at, finished_at, due_at,
@@ -69,11 +78,17 @@ constexpr const char* update_attempts = R"sql(
 constexpr const char* insert_event = R"sql(
     insert into millrace.event (at, run_id, flow, task, kind, message, details) values ($1, $2, $3, $4, $5, $6, $7))sql";
 
-constexpr const char* insert_firing = R"sql(
-    insert into millrace.firing (flow, schedule, nominal, local, run_id) values ($1, $2, $3, $4, $5))sql";
+// Whoever inserts a nominal instant first makes its run. All nodes insert in the order of the key, so that none waits for one
+// that waits for it.
+constexpr const char* claim_firings = R"sql(
+    insert into millrace.firing (flow, schedule, nominal, local, run_id)
+    select * from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[])
+    on conflict do nothing returning flow, schedule, (extract(epoch from nominal) * 1000000)::bigint)sql";
 
-constexpr const char* move_schedule = R"sql(
-    update millrace.schedule set next_at = $3, next_local = $4 where flow = $1 and number = $2)sql";
+constexpr const char* move_schedules = R"sql(
+    update millrace.schedule s set next_at = u.next_at, next_local = u.next_local
+      from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) as u(flow, number, next_at, next_local)
+     where s.flow = u.flow and s.number = u.number)sql";
 
 constexpr const char* release_slots = R"sql(
     update millrace.slot s set epoch = null, run_id = null, task = null, item = null, since = null
@@ -82,7 +97,6 @@ constexpr const char* release_slots = R"sql(
 
 using Text = std::optional<std::string>;
 
-Text when(std::optional<Instant> t) { return t ? Text(timestamp_text(*t)) : std::nullopt; }
 Text unless_empty(const std::string& text) { return text.empty() ? std::nullopt : Text(fit_text(text)); }
 Text number(std::optional<std::int64_t> n) { return n ? Text(std::to_string(*n)) : std::nullopt; }
 Text json(const Json& j) { return j.is_null() ? std::nullopt : Text(fit_json(j.dump(-1, ' ', false, Json::error_handler_t::replace))); }
@@ -186,14 +200,67 @@ void write_attempts(pqxx::work& work, std::span<RunChanges> group) {
                            e_finished.take(), e_error.take());
 }
 
-void write_run(pqxx::work& work, const RunRow& r, const std::string& epoch) {
-    const bool over = is_final(r.state);
-    work.exec_prepared("insert_run", r.id, r.flow, r.plan_hash, r.staging_id, r.run_key, unless_empty(r.idempotency_key),
-                       unless_empty(r.request_hash), r.trigger, std::string(to_string(r.state)), r.state_name, fit_text(r.message),
-                       json(r.params), json(r.options), when(r.interval_start), when(r.interval_end), when(r.created_at),
-                       when(r.scheduled_for), when(r.started_at), when(r.finished_at), number(r.rerun_of), number(r.parent_id),
-                       r.chunk_of ? number(r.chunk_number) : std::nullopt, r.chunk_of ? number(r.chunk_of) : std::nullopt, json(r.summary),
-                       over ? std::nullopt : Text(epoch));
+void add(ArrayText& array, const Text& text) { text ? array.add_text(*text) : array.add_null(); }
+void add(ArrayText& array, std::optional<std::int64_t> n) { n ? array.add(*n) : array.add_null(); }
+void add_json(ArrayText& array, const Json& j) {
+    array.add_json(j.is_null() ? "" : j.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+std::size_t write_new_runs(pqxx::work& work, std::span<RunChanges> group, const std::string& epoch) {
+    ArrayText id, flow, plan, staging, key, idempotency, request, trigger, state, name, message, params, options, start, end, created,
+        scheduled, started, finished, rerun_of, parent, chunk, chunks, summary, driver;
+    std::size_t rows = 0;
+    for (const auto& changes : group) {
+        if (!changes.new_run) continue;
+        const auto& r = *changes.new_run;
+        ++rows;
+        id.add(r.id), flow.add_text(r.flow), plan.add_text(r.plan_hash), staging.add_text(r.staging_id), key.add_text(r.run_key);
+        add(idempotency, unless_empty(r.idempotency_key)), add(request, unless_empty(r.request_hash)), trigger.add_text(r.trigger);
+        state.add_word(to_string(r.state)), name.add_text(r.state_name), message.add_text(r.message);
+        add_json(params, r.params), add_json(options, r.options), add_json(summary, r.summary);
+        start.add_instant(r.interval_start), end.add_instant(r.interval_end), created.add_instant(r.created_at);
+        scheduled.add_instant(r.scheduled_for), started.add_instant(r.started_at), finished.add_instant(r.finished_at);
+        add(rerun_of, r.rerun_of), add(parent, r.parent_id);
+        add(chunk, r.chunk_of ? std::optional<std::int64_t>(r.chunk_number) : std::nullopt);
+        add(chunks, r.chunk_of ? std::optional<std::int64_t>(r.chunk_of) : std::nullopt);
+        add(driver, is_final(r.state) ? std::nullopt : Text(epoch));
+    }
+    if (rows)
+        work.exec_prepared("insert_runs", id.take(), flow.take(), plan.take(), staging.take(), key.take(), idempotency.take(),
+                           request.take(), trigger.take(), state.take(), name.take(), message.take(), params.take(), options.take(),
+                           start.take(), end.take(), created.take(), scheduled.take(), started.take(), finished.take(), rerun_of.take(),
+                           parent.take(), chunk.take(), chunks.take(), summary.take(), driver.take());
+    return rows;
+}
+
+/// The last row of each run in the group, except where an end is already among them.
+std::size_t write_runs(pqxx::work& work, std::span<RunChanges> group) {
+    std::map<std::int64_t, const RunRow*> last;
+    for (const auto& changes : group)
+        if (changes.run)
+            if (auto& row = last[changes.run_id]; !row || !row->finished_at) row = &*changes.run;
+    if (last.empty()) return 0;
+    ArrayText id, state, name, message, started, finished, summary;
+    for (const auto& [run, r] : last) {
+        id.add(run), state.add_word(to_string(r->state)), name.add_text(r->state_name), message.add_text(r->message);
+        started.add_instant(r->started_at), finished.add_instant(r->finished_at), add_json(summary, r->summary);
+    }
+    work.exec_prepared("update_runs", id.take(), state.take(), name.take(), message.take(), started.take(), finished.take(),
+                       summary.take());
+    return last.size();
+}
+
+void move_schedules_on(pqxx::work& work, std::span<RunChanges> group) {
+    std::map<std::pair<std::string_view, int>, const FiringRow*> last;
+    for (const auto& changes : group)
+        if (changes.firing) last[{changes.firing->flow, changes.firing->schedule}] = &*changes.firing;
+    if (last.empty()) return;
+    ArrayText flow, number, next_at, next_local;
+    for (const auto& [schedule, f] : last) {
+        flow.add_text(f->flow), number.add(f->schedule), next_at.add_instant(f->next_at);
+        add(next_local, unless_empty(f->next_local));
+    }
+    work.exec_prepared("move_schedules", flow.take(), number.take(), next_at.take(), next_local.take());
 }
 
 } // namespace
@@ -201,8 +268,8 @@ void write_run(pqxx::work& work, const RunRow& r, const std::string& epoch) {
 const std::vector<Statement>& journal_statements() {
     static const std::vector<Statement> all{
         {"raise_fence", raise_fence},
-        {"insert_run", insert_run},
-        {"update_run", update_run},
+        {"insert_runs", insert_runs},
+        {"update_runs", update_runs},
         {"insert_task_runs", insert_task_runs},
         {"update_task_runs", update_task_runs},
         {"insert_plain_task_runs", insert_plain_task_runs},
@@ -210,22 +277,41 @@ const std::vector<Statement>& journal_statements() {
         {"insert_attempts", insert_attempts},
         {"update_attempts", update_attempts},
         {"insert_event", insert_event},
-        {"insert_firing", insert_firing},
-        {"move_schedule", move_schedule},
+        {"claim_firings", claim_firings},
+        {"move_schedules", move_schedules},
         {"release_slots", release_slots},
     };
     return all;
 }
 
+std::size_t claim_firings_of(pqxx::work& work, std::vector<RunChanges>& group) {
+    using Key = std::tuple<std::string, int, std::int64_t>;
+    std::map<Key, const RunChanges*> asked;
+    const auto key = [](const FiringRow& f) { return Key{f.flow, f.schedule, to_micros(f.nominal)}; };
+    for (const auto& changes : group)
+        if (changes.firing) asked.emplace(key(*changes.firing), &changes);
+    if (asked.empty()) return group.size();
+    ArrayText flow, schedule, nominal, local, run;
+    for (const auto& [k, changes] : asked) {
+        const auto& f = *changes->firing;
+        flow.add_text(f.flow), schedule.add(f.schedule), nominal.add_instant(f.nominal), local.add_text(f.local), run.add(changes->run_id);
+    }
+    std::set<Key> taken;
+    for (const auto& row : work.exec_prepared("claim_firings", flow.take(), schedule.take(), nominal.take(), local.take(), run.take()))
+        taken.emplace(row[0].c_str(), row[1].as<int>(), row[2].as<std::int64_t>());
+    if (taken.size() == asked.size()) return group.size();
+    std::set<std::int64_t> without; // runs that are not to be
+    for (const auto& changes : group)
+        if (changes.firing && !taken.contains(key(*changes.firing))) without.insert(changes.run_id);
+    const auto ours = [&](const RunChanges& c) {
+        return c.firing ? taken.contains(key(*c.firing)) : c.run_id == 0 || !without.contains(c.run_id);
+    };
+    return static_cast<std::size_t>(std::stable_partition(group.begin(), group.end(), ours) - group.begin());
+}
+
 std::size_t write_group(pqxx::work& work, std::span<RunChanges> group, const std::string& epoch) {
-    std::size_t rows = 0;
-    for (const auto& changes : group)
-        if (changes.new_run) write_run(work, *changes.new_run, epoch), ++rows;
-    for (const auto& changes : group)
-        if (const auto& f = changes.firing) {
-            work.exec_prepared("insert_firing", f->flow, f->schedule, timestamp_text(f->nominal), f->local, changes.run_id);
-            work.exec_prepared("move_schedule", f->flow, f->schedule, when(f->next_at), unless_empty(f->next_local));
-        }
+    std::size_t rows = write_new_runs(work, group, epoch);
+    move_schedules_on(work, group);
     rows += write_task_runs(work, group);
     write_attempts(work, group);
     ArrayText run, task, item;
@@ -237,13 +323,7 @@ std::size_t write_group(pqxx::work& work, std::span<RunChanges> group, const std
                                unless_empty(e.flow), unless_empty(e.task), fit_text(e.kind), fit_text(e.message), json(e.details));
     }
     if (any_released) work.exec_prepared("release_slots", run.take(), task.take(), item.take());
-    for (const auto& changes : group)
-        if (const auto& r = changes.run) {
-            work.exec_prepared("update_run", r->id, std::string(to_string(r->state)), r->state_name, fit_text(r->message),
-                               when(r->started_at), when(r->finished_at), json(r->summary));
-            ++rows;
-        }
-    return rows;
+    return rows + write_runs(work, group);
 }
 
 } // namespace millrace

@@ -1,4 +1,5 @@
-/// Run ids from the store's sequence, a block at a time, so that a trigger costs no round trip for its id.
+/// Run ids from the store's sequence, a block at a time, so that a trigger costs no round trip for its id. When they run out,
+/// because thousands of schedules are due at once, the next fetch brings four times as many.
 #pragma once
 
 #include "scheduler/runner.hpp"
@@ -6,8 +7,10 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <optional>
+#include <vector>
 
 namespace millrace {
 
@@ -17,7 +20,10 @@ public:
 
     [[nodiscard]] std::int64_t take() override {
         if (ids_.size() <= run_id_block / 2) fetch();
-        if (ids_.empty()) return 0;
+        if (ids_.empty()) {
+            ran_out_ = true;
+            return 0;
+        }
         const auto id = ids_.front();
         ids_.pop_front();
         return id;
@@ -37,25 +43,32 @@ public:
         return unused;
     }
 
-    void add(std::int64_t first) {
-        newest_block_ = first;
-        for (std::int64_t i = 0; i < run_id_block; ++i) ids_.push_back(first + i);
+    /// Where each of the blocks begins.
+    void add(const std::vector<std::int64_t>& blocks) {
+        for (const auto first : blocks) {
+            newest_block_ = first;
+            for (std::int64_t i = 0; i < run_id_block; ++i) ids_.push_back(first + i);
+        }
     }
 
 private:
     void fetch() {
         if (std::exchange(fetching_, true)) return;
-        boost::asio::co_spawn(io_, store_.new_run_ids(), [this](std::exception_ptr failed, std::int64_t first) {
+        blocks_ = std::exchange(ran_out_, false) ? std::min(blocks_ * 4, most_blocks) : std::max(blocks_ / 2, 1);
+        boost::asio::co_spawn(io_, store_.new_run_ids(blocks_), [this](std::exception_ptr failed, std::vector<std::int64_t> blocks) {
             fetching_ = false;
-            if (!failed) add(first);
+            if (!failed) add(blocks);
         });
     }
+
+    static constexpr int most_blocks = 64;
 
     boost::asio::io_context& io_;
     Store& store_;
     std::deque<std::int64_t> ids_;
     std::int64_t newest_block_ = 0;
-    bool fetching_ = false;
+    int blocks_ = 1;
+    bool fetching_ = false, ran_out_ = false;
 };
 
 } // namespace millrace

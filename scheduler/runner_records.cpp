@@ -110,7 +110,7 @@ void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std
     auto* run = live(run_id);
     if (!run || run->row.state == State::Crashed) return;
     if (!run->stored) { // its own row: another node fired the schedule or took the idempotency key first
-        spdlog::warn("run={} of flow={} is not taken: {}", run_id, run->row.flow, message);
+        spdlog::info("run={} of flow={} is not taken: {}", run_id, run->row.flow, message);
         run->row.state = State::Crashed; // a parent of chunks looks at it
         run->row.state_name = "Unrecordable";
         run->row.message = "the store does not take it";

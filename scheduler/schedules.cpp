@@ -4,6 +4,8 @@
 #include "scheduler/new_run.hpp"
 #include "scheduler/params.hpp"
 
+#include <boost/asio/detached.hpp>
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -14,11 +16,14 @@ namespace {
 constexpr auto on_time = std::chrono::seconds(60); ///< later than this is downtime: `missed` decides
 constexpr std::size_t most_at_once = 50;           ///< of `missed: all`; the next turn takes the others
 constexpr int most_looked_ahead = 1000;
+constexpr int most_a_turn = 64;
+constexpr auto others_have = std::chrono::seconds(1);      ///< before their share is looked at
+constexpr auto ids_come_in = std::chrono::milliseconds(5); ///< run ids that are on their way
 
 } // namespace
 
-Schedules::Schedules(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids)
-    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), journal_(journal), ids_(ids) {}
+Schedules::Schedules(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids, std::string node)
+    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), journal_(journal), ids_(ids), node_(std::move(node)) {}
 
 void Schedules::set_next(StoredSchedule& s, Instant after) {
     const auto next = next_firing(s.spec, after);
@@ -29,7 +34,23 @@ void Schedules::set_next(StoredSchedule& s, Instant after) {
 boost::asio::awaitable<void> Schedules::load() {
     auto schedules = co_await store_.schedules();
     schedules_ = std::move(schedules);
-    arm();
+    ++generation_;
+    line_up_all();
+}
+
+void Schedules::share_among(std::vector<std::string> nodes) {
+    if (nodes == nodes_) return;
+    nodes_ = std::move(nodes);
+    line_up_all();
+}
+
+/// The node with the highest hash of its name and the schedule's: when one comes or goes, only its own share moves.
+bool Schedules::ours(const StoredSchedule& s) const {
+    const auto weight = [&](const std::string& node) {
+        return std::hash<std::string>()(node + '\n' + s.flow + '\n' + std::to_string(s.number));
+    };
+    const auto mine = nodes_.size() > 1 ? weight(node_) : 0;
+    return std::none_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node != node_ && weight(node) > mine; });
 }
 
 void Schedules::stop() {
@@ -45,24 +66,73 @@ Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
     return nominal + std::chrono::microseconds(static_cast<std::int64_t>(share * s.spec.jitter_seconds * 1e6));
 }
 
-void Schedules::arm() {
-    clock_.cancel(timer_);
-    if (stopped_) return;
-    std::optional<Instant> first;
-    for (const auto& s : schedules_)
-        if (s.next_at && !s.paused && !s.spec.paused && (!first || due(s, *s.next_at) < *first)) first = due(s, *s.next_at);
-    if (first) timer_ = clock_.call_at(*first, [this] { fire_due(); });
+void Schedules::line_up(std::size_t place) {
+    const auto& s = schedules_[place];
+    if (!s.next_at || s.paused || s.spec.paused) return;
+    line_.emplace(due(s, *s.next_at) + (ours(s) ? std::chrono::microseconds(0) : others_have), place);
 }
 
+void Schedules::line_up_all() {
+    line_.clear();
+    for (std::size_t i = 0; i < schedules_.size(); ++i) line_up(i);
+    arm();
+}
+
+void Schedules::arm(Instant earliest) {
+    clock_.cancel(timer_);
+    if (!stopped_ && !line_.empty()) timer_ = clock_.call_at(std::max(line_.begin()->first, earliest), [this] { fire_due(); });
+}
+
+/// Thousands may be due in the same second: others get their turn between them.
 void Schedules::fire_due() {
     if (stopped_) return;
-    for (auto& s : schedules_) {
-        if (!s.next_at || s.paused || s.spec.paused || due(s, *s.next_at) > clock_.now()) continue;
-        if (fire(s)) continue;
-        timer_ = clock_.call_at(clock_.now() + std::chrono::milliseconds(100), [this] { fire_due(); }); // run ids are on their way
-        return;
+    const auto now = clock_.now();
+    std::vector<std::size_t> of_others;
+    Instant earliest{};
+    for (int left = most_a_turn; left > 0 && !line_.empty() && line_.begin()->first <= now; --left) {
+        const auto place = line_.begin()->second;
+        line_.erase(line_.begin());
+        if (!ours(schedules_[place])) {
+            of_others.push_back(place), ++left;
+            continue;
+        }
+        const bool fired = fire(schedules_[place]);
+        line_up(place);
+        if (fired) continue;
+        earliest = now + ids_come_in;
+        break;
     }
-    arm();
+    if (!of_others.empty())
+        boost::asio::co_spawn(runner_.executor(), fire_for_others(std::move(of_others), generation_), boost::asio::detached);
+    arm(earliest);
+}
+
+boost::asio::awaitable<void> Schedules::fire_for_others(std::vector<std::size_t> places, std::uint64_t generation) {
+    std::vector<std::pair<std::string, int>> names;
+    for (const auto place : places) names.emplace_back(schedules_[place].flow, schedules_[place].number);
+    std::vector<std::optional<Store::Next>> stored;
+    try {
+        stored = co_await store_.next_of(std::move(names));
+    } catch (const std::exception&) { // the store is away: they are asked for again
+    }
+    if (stopped_ || generation != generation_) co_return;
+    if (stored.empty()) {
+        for (const auto place : places) line_.emplace(clock_.now() + others_have, place);
+        co_return arm();
+    }
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        auto& s = schedules_[places[i]];
+        const auto& next = stored[i];
+        if (!next) continue; // gone; the catalogue follows
+        if (next->at == s.next_at) {
+            (void)fire(s); // without a run id it stays what comes next
+        } else {
+            s.next_at = next->at;
+            s.next_local = next->local;
+        }
+        line_up(places[i]);
+    }
+    arm(clock_.now() + ids_come_in);
 }
 
 Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {

@@ -1,6 +1,9 @@
 /// Fires what is due. One firing per nominal instant, whatever happens: its row is unique in the store and written together
 /// with the run that it makes and the next instant. After downtime, `missed` says which of the passed ones still fire; one that
 /// is hardly late is on time whatever passed before it.
+///
+/// Of several nodes each fires its share on time; what of the others' share is still not fired a second later, any node fires.
+/// Who is whose share is a matter of speed alone: two nodes that both fire an instant meet at its row.
 #pragma once
 
 #include "flows/cron.hpp"
@@ -10,14 +13,19 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 
+#include <set>
+
 namespace millrace {
 
 class Schedules {
 public:
-    Schedules(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids);
+    /// `node` is this one's id.
+    Schedules(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids, std::string node);
 
     /// Reads the schedules anew: at start, after a deploy or a pause.
     [[nodiscard]] boost::asio::awaitable<void> load();
+    /// The nodes that live; until told, this one is alone.
+    void share_among(std::vector<std::string> nodes);
     /// Nothing fires any more.
     void stop();
 
@@ -35,8 +43,13 @@ private:
         std::size_t late_count = 0;
     };
 
-    void arm();
+    void arm(Instant earliest = {});
     void fire_due();
+    void line_up(std::size_t place);
+    void line_up_all();
+    [[nodiscard]] bool ours(const StoredSchedule& schedule) const;
+    /// Fires what the nodes whose share it was have not fired.
+    [[nodiscard]] boost::asio::awaitable<void> fire_for_others(std::vector<std::size_t> places, std::uint64_t generation);
     bool fire(StoredSchedule& schedule);
     /// True also for a firing that cannot become a run: an event tells of it.
     bool make_run(const StoredSchedule& schedule, const Firing& firing, bool catch_up);
@@ -49,7 +62,11 @@ private:
     Runner& runner_;
     Journal& journal_;
     RunIds& ids_;
+    const std::string node_;
+    std::vector<std::string> nodes_;
     std::vector<StoredSchedule> schedules_;
+    std::uint64_t generation_ = 0;                   ///< of schedules_: places mean others after a load()
+    std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
     Clock::TimerId timer_ = 0;
     bool stopped_ = false;
 };

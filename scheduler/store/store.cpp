@@ -92,10 +92,14 @@ boost::asio::awaitable<void> Store::leave(std::string epoch) {
 
 // ---- runs -----------------------------------------------------------------------------------------------------------
 
-constexpr const char* new_run_ids = "select nextval('millrace.run_id')";
+constexpr const char* new_run_ids = "select nextval('millrace.run_id') from generate_series(1, $1)";
 
-boost::asio::awaitable<std::int64_t> Store::new_run_ids() {
-    return database_.run([](pqxx::work& w) { return w.exec_prepared1("new_run_ids")[0].as<std::int64_t>(); });
+boost::asio::awaitable<std::vector<std::int64_t>> Store::new_run_ids(int blocks) {
+    return database_.run([blocks](pqxx::work& w) {
+        std::vector<std::int64_t> first;
+        for (const auto& row : w.exec_prepared("new_run_ids", blocks)) first.push_back(row[0].as<std::int64_t>());
+        return first;
+    });
 }
 
 /// A node that starts has to write its row before it takes ids: it is seen here, or waits.
@@ -250,6 +254,34 @@ boost::asio::awaitable<void> Store::set_next(std::vector<StoredSchedule> schedul
     });
 }
 
+constexpr const char* next_of = R"sql(
+    select s.flow is not null, extract(epoch from s.next_at) * 1000000, s.next_local
+      from unnest($1::text[], $2::int[]) with ordinality as u(flow, number, place)
+      left join millrace.schedule s on s.flow = u.flow and s.number = u.number order by u.place)sql";
+
+boost::asio::awaitable<std::vector<std::optional<Store::Next>>> Store::next_of(std::vector<std::pair<std::string, int>> schedules) {
+    return database_.run([schedules = std::move(schedules)](pqxx::work& w) {
+        ArrayText flow, number;
+        for (const auto& [name, n] : schedules) flow.add_text(name), number.add(n);
+        std::vector<std::optional<Next>> out;
+        for (const auto& row : w.exec_prepared("next_of", flow.take(), number.take())) {
+            auto& next = out.emplace_back();
+            if (row[0].as<bool>()) next = Next{instant_from(row[1]), row[2].is_null() ? "" : row[2].c_str()};
+        }
+        return out;
+    });
+}
+
+constexpr const char* living_nodes = "select id from millrace.node where lease_until > clock_timestamp() order by id collate \"C\"";
+
+boost::asio::awaitable<std::vector<std::string>> Store::living_nodes() {
+    return database_.run([](pqxx::work& w) {
+        std::vector<std::string> ids;
+        for (const auto& row : w.exec_prepared("living_nodes")) ids.emplace_back(row[0].c_str());
+        return ids;
+    });
+}
+
 // ---- slots ----------------------------------------------------------------------------------------------------------
 
 constexpr const char* add_slots = R"sql(
@@ -335,6 +367,8 @@ const std::vector<Statement>& store_statements() {
         {"insert_schedule", insert_schedule},
         {"pause_flow", pause_flow},
         {"set_next", set_next},
+        {"next_of", next_of},
+        {"living_nodes", living_nodes},
         {"add_slots", add_slots},
         {"remove_slots", remove_slots},
         {"lock_slots", lock_slots},

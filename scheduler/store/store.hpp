@@ -57,8 +57,8 @@ public:
     /// Ends the lease: a node that stops on purpose makes nobody wait.
     [[nodiscard]] boost::asio::awaitable<void> leave(std::string epoch);
 
-    /// The first of `run_id_block` new run ids.
-    [[nodiscard]] boost::asio::awaitable<std::int64_t> new_run_ids();
+    /// Where each of that many blocks begins: `run_id_block` new run ids from there.
+    [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> new_run_ids(int blocks);
     /// The next new_run_ids() begins at `first`, unless a block was taken after `newest_block` or another node lives.
     [[nodiscard]] boost::asio::awaitable<void> give_back_run_ids(std::string epoch, std::int64_t first, std::int64_t newest_block);
 
@@ -70,6 +70,15 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> deploy(std::vector<FlowChange> changes, Instant now);
     [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
     [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules);
+    /// What comes next of these as the store knows it: another node may have fired. One entry each, in their order; nothing
+    /// for a schedule that is gone.
+    struct Next {
+        std::optional<Instant> at;
+        std::string local;
+    };
+    [[nodiscard]] boost::asio::awaitable<std::vector<std::optional<Next>>> next_of(std::vector<std::pair<std::string, int>> schedules);
+    /// Ids of the nodes that live, sorted.
+    [[nodiscard]] boost::asio::awaitable<std::vector<std::string>> living_nodes();
 
     /// Runs without their task runs.
     [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run(std::int64_t id);

@@ -1,5 +1,6 @@
-// Measures the engine itself: `engine_bench URL chain40|throughput|fan1000|fan100k|trigger_latency|journal_ceiling [N]`
-// prints one JSON object. Tasks are `wait: 0s`; attempts, where there are any, end at once.
+// Measures the engine itself: `engine_bench URL chain40|host_chain40|fan|trigger_latency|throughput|journal_ceiling [N]` and
+// `engine_bench URL schedules N NODE SECOND` print one JSON object. Tasks are `wait: 0s`; attempts, where there are any, end at
+// once. `schedules`: N schedules are due at SECOND (Unix time); several processes, each with its NODE, share a store.
 #include "../scheduler/given_flows.hpp"
 #include "journal_ceiling.hpp"
 #include "scheduler/engine.hpp"
@@ -8,9 +9,12 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <set>
@@ -58,6 +62,30 @@ TaskPlan wait_task(const std::string& name, std::vector<int> needs) {
     return task;
 }
 
+/// `n` schedules in flows of 100, all due at `second` and never again within a year.
+std::vector<FlowPlan> scheduled(int n, std::int64_t second) {
+    const std::time_t at = second;
+    std::tm t{};
+    gmtime_r(&at, &t);
+    ScheduleSpec spec;
+    spec.cron = fmt::format("{} {} {} {} {} *", t.tm_sec, t.tm_min, t.tm_hour, t.tm_mday, t.tm_mon + 1);
+    std::vector<FlowPlan> flows;
+    for (int i = 0; i < n; ++i) {
+        if (i % 100 == 0) {
+            FlowPlan flow;
+            flow.name = fmt::format("due{}", i / 100);
+            flow.overlap = "allow";
+            flow.params.emplace_back().name = "n";
+            flow.params.back().type = "int";
+            flow.tasks = {wait_task("only", {})};
+            flows.push_back(std::move(flow));
+        }
+        spec.params = {{"n", i}};
+        flows.back().schedules.push_back(spec);
+    }
+    return flows;
+}
+
 std::vector<FlowPlan> plans() {
     FlowPlan chain, host_chain, fan;
     chain.name = "chain40";
@@ -77,14 +105,14 @@ std::vector<FlowPlan> plans() {
 }
 
 struct Bench {
-    explicit Bench(const std::string& url) : clock(io) {
-        folders.plans = plans();
+    Bench(const std::string& url, const std::string& node, std::vector<FlowPlan> flows) : clock(io) {
+        folders.plans = std::move(flows);
         folder = std::filesystem::temp_directory_path() / ("millrace-bench-" + std::to_string(getpid()));
         EngineConfig config;
         config.database = url;
         config.state = folder / "state";
         config.staging = folder / "staging";
-        config.node = "bench";
+        config.node = node;
         auto own = std::make_unique<InstantHosts>(io);
         hosts = own.get();
         engine = std::make_unique<Engine>(
@@ -141,6 +169,8 @@ struct Bench {
             }
             std::sort(took.begin(), took.end());
             figures = {{"p50_ms", took[took.size() / 2] * 1000}, {"p99_ms", took[took.size() * 99 / 100] * 1000}};
+        } else if (what == "schedules") { // whoever started it looks into the store, and ends it
+            for (;;) co_await sleep_until(clock, clock.now() + std::chrono::hours(1));
         } else { // throughput: many runs of 40 tasks at once
             for (int i = 0; i < n / 40; ++i) last = co_await start("chain40");
             while (engine->read_models().figures().value("completed_task_runs_total", 0) < n / 40 * 40 ||
@@ -179,7 +209,9 @@ int main(int argc, char** argv) {
         std::cout << Json{{"task_runs_per_s", ceiling.task_runs_per_second}, {"commit_ms", ceiling.commit_ms}} << "\n";
         return 0;
     }
-    Bench b(url);
+    const bool due = what == "schedules";
+    if (due && argc < 6) return std::fprintf(stderr, "usage: engine_bench URL schedules N NODE SECOND\n"), 2;
+    Bench b(url, due ? argv[4] : "bench", due ? scheduled(n, std::atoll(argv[5])) : plans());
     int status = 1;
     asio::co_spawn(b.io, b.measure(what, n), [&](std::exception_ptr failed, Json figures) {
         try {

@@ -41,4 +41,9 @@ private:
     return look.exec1(sql)[0].c_str();
 }
 
+inline void told(const std::string& url, const std::string& sql) {
+    pqxx::connection connection(url);
+    pqxx::nontransaction(connection).exec(sql);
+}
+
 } // namespace millrace::test

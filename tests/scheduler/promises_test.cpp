@@ -17,11 +17,6 @@ Texts states(Life& life, const std::string& flow = "f") {
     return out;
 }
 
-void told(const std::string& url, const std::string& sql) {
-    pqxx::connection connection(url);
-    pqxx::nontransaction(connection).exec(sql);
-}
-
 /// A claim may still be on its way: ask until it is as it must be.
 std::string held_slots(const FreshDatabase& database) {
     return asked(database.url(), "select count(*) from millrace.slot s join millrace.node n on n.epoch = s.epoch");

@@ -90,10 +90,7 @@ TEST_CASE("a day of a schedule of every quarter of an hour is 96 runs") {
 TEST_CASE("a firing that another node made first makes no second run, and the schedule goes on") {
     FreshDatabase database;
     Life life(database.url(), {flow_of(every(3600))}, noon);
-    {
-        pqxx::connection connection(database.url());
-        pqxx::nontransaction(connection).exec("insert into millrace.firing values ('f', 0, '2026-11-20 13:00Z', '', 1)");
-    }
+    told(database.url(), "insert into millrace.firing values ('f', 0, '2026-11-20 13:00Z', '', 1)");
     life.step_to(noon + 1h);
     CHECK(nominal(life).empty());
     CHECK(life.started.empty());
@@ -101,15 +98,42 @@ TEST_CASE("a firing that another node made first makes no second run, and the sc
     CHECK(nominal(life) == Texts{"2026-11-20T14:00:00Z"});
 }
 
+TEST_CASE("of two nodes each fires its share on time, and the other's a second later if that has not") {
+    FreshDatabase database;
+    { Life makes_the_tables(database.url(), {}, noon); }
+    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), now() + interval '1 hour', 0, now(), '', 1)");
+    auto plan = flow_of(cron("0 13 * * *"), "allow");
+    plan.schedules.resize(40, plan.schedules[0]);
+    Life life(database.url(), {plan}, noon);
+    life.step_to(noon + 1h);
+    const auto share = nominal(life).size();
+    CHECK(share > 5);
+    CHECK(share < 35);
+    SECTION("it is dead") {
+        life.stepped.step_to(noon + 1h + 1s);
+        life.until([&] { return life.started.size() == 40; });
+    }
+    SECTION("it fired some of them") {
+        told(database.url(),
+             "with gone as (select flow, number from millrace.schedule where next_at = '2026-11-20 13:00Z' order by number limit 3), "
+             "made as (insert into millrace.firing select flow, number, '2026-11-20 13:00Z', '', 1 from gone) "
+             "update millrace.schedule set next_at = '2026-11-21 13:00Z' where (flow, number) in (select * from gone)");
+        life.stepped.step_to(noon + 1h + 1s);
+        life.until([&] { return life.started.size() == 37; });
+    }
+    life.settle();
+    CHECK(asked(database.url(), "select count(*) from millrace.firing") == "40");
+    life.step_to(noon + 25h);
+    life.stepped.step_to(noon + 25h + 1s);
+    life.until([&] { return asked(database.url(), "select count(*) from millrace.firing") == "80"; });
+}
+
 TEST_CASE("a firing that another node made first cancels nothing") {
     FreshDatabase database;
     Life life(database.url(), {flow_of(every(3600), "cancel_previous", "hang")}, noon);
     life.step_to(noon + 1h);
     REQUIRE(states(life) == Texts{"running"});
-    {
-        pqxx::connection connection(database.url());
-        pqxx::nontransaction(connection).exec("insert into millrace.firing values ('f', 0, '2026-11-20 14:00Z', '', 1)");
-    }
+    told(database.url(), "insert into millrace.firing values ('f', 0, '2026-11-20 14:00Z', '', 1)");
     life.step_to(noon + 2h);
     CHECK(states(life) == Texts{"running"});
 }
