@@ -284,7 +284,9 @@ void report_yaml_error(const std::string& message, Mark mark, Diagnostics& diagn
         return diagnostics.error(mark, "a space is missing behind this '-'", "an entry of a list is '- ' and its value");
     if (message.starts_with("end of map not found") && indent_of(before) < before.size())
         return diagnostics.error(mark, "this text stands behind a value that has ended",
-                                 "put the whole value in quotes; a new key needs a line of its own");
+                                 before.ends_with('\'')
+                                     ? "an apostrophe within single quotes is written twice, or the text stands in double ones"
+                                     : "put the whole value in quotes; a new key needs a line of its own");
     if (message.starts_with("end of sequence flow")) mark = last_open_bracket(diagnostics.source(), '[', ']', mark);
     if (message.starts_with("end of map flow")) {
         mark = last_open_bracket(diagnostics.source(), '{', '}', mark);
