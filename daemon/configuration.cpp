@@ -149,6 +149,23 @@ ConfiguredConnections::Resolved ConfiguredConnections::fill(const std::string& n
     return resolved;
 }
 
+ConfiguredConnections::Lack ConfiguredConnections::lack(const std::string& name, const ConnectionSpec& spec, const std::string& field,
+                                                        const std::string& variable) const {
+    auto message = fmt::format("the connection '{}' needs {} for its `{}`, which is not set", name, variable, field);
+    if (const auto line = spec.lines.find(field); line != spec.lines.end())
+        message += fmt::format(" ({}:{})", configuration_.file.string(), line->second);
+    return {name, variable, std::move(message), secrets_.remedy(variable)};
+}
+
+std::vector<ConfiguredConnections::Lack> ConfiguredConnections::lacks() const {
+    std::vector<Lack> all;
+    for (const auto& [name, spec] : configuration_.project.connections) {
+        if (spec.implied) continue;
+        for (const auto& [field, variable] : fill(name, spec).missing) all.push_back(lack(name, spec, field, variable));
+    }
+    return all;
+}
+
 Json ConfiguredConnections::resolve(const std::string& name) {
     const auto& all = configuration_.project.connections;
     const auto spec = all.find(name);
@@ -161,10 +178,9 @@ Json ConfiguredConnections::resolve(const std::string& name) {
         bool required = !spec->second.implied;
         if (source != configuration_.sources.end())
             for (const auto& declared : source->second.connection) required = required || (declared.name == field && declared.required);
-        if (required)
-            throw Error(ErrorClass::Permanent,
-                        fmt::format("the connection '{}' needs {} for its `{}`, which is not set", name, missing, field),
-                        secrets_.remedy(missing));
+        if (!required) continue;
+        const auto what = lack(name, spec->second, field, missing);
+        throw Error(ErrorClass::Permanent, what.message, what.remedy);
     }
     if (spec->second.type == "postgres" && !resolved.fields.contains("url"))
         throw Error(ErrorClass::Permanent, fmt::format("the connection '{}' has no `url`", name),

@@ -55,6 +55,12 @@ public:
     [[nodiscard]] Json resolve(const std::string& name) override;
     [[nodiscard]] std::optional<std::string> variable(const std::string& name) const override { return secrets_.find(name); }
     [[nodiscard]] std::vector<std::string> names() const override;
+    struct Lack {
+        std::string connection, variable;
+        std::string message, remedy; ///< for people
+    };
+    /// What the declared connections name and nobody has set.
+    [[nodiscard]] std::vector<Lack> lacks() const;
     /// Every connection without its secrets, for the API: `[{name, type, fields: {name: value or "***"}, implied, missing: [variable]}]`.
     /// An implied connection of which nothing is set is left out.
     [[nodiscard]] Json describe() const;
@@ -65,6 +71,8 @@ private:
         std::map<std::string, std::string> missing; ///< field -> variable
         bool is_set = false;                        ///< somebody wrote it, or one of its variables is set
     };
+    [[nodiscard]] Lack lack(const std::string& name, const ConnectionSpec& spec, const std::string& field,
+                            const std::string& variable) const;
     [[nodiscard]] Resolved fill(const std::string& name, const ConnectionSpec& spec) const;
 
     const Configuration& configuration_;

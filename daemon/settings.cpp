@@ -9,6 +9,7 @@ namespace {
 std::map<std::string, ConnectionSpec> declared(const Project& project) {
     auto all = project.connections;
     std::erase_if(all, [](const auto& entry) { return entry.second.implied; });
+    for (auto& [name, spec] : all) spec.lines.clear(); // it may move
     return all;
 }
 
@@ -64,10 +65,15 @@ void Settings::adopt(Fresh fresh) {
 
 Json Settings::describe() const {
     const auto& file = current_->file;
+    Json missing = Json::array();
+    for (const auto& lack : ConfiguredConnections(*current_, "").lacks())
+        missing.push_back(
+            {{"connection", lack.connection}, {"variable", lack.variable}, {"message", lack.message}, {"remedy", lack.remedy}});
     return {{"file", file.empty() ? Json() : Json(file.string())},
             {"hash", current_->hash},
             {"state", current_->state.string()},
-            {"needs_restart", later_}};
+            {"needs_restart", later_},
+            {"missing", missing}};
 }
 
 Json SettingsConnections::resolve(const std::string& name) {

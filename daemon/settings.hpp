@@ -29,7 +29,7 @@ public:
     /// Puts it in force and logs the changes. On the loop's thread.
     void adopt(Fresh fresh);
 
-    /// `{file, hash, state, needs_restart}`
+    /// As FlowFolders::settings().
     [[nodiscard]] Json describe() const;
 
 private:

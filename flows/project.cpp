@@ -155,7 +155,10 @@ private:
         std::vector<std::string> known, names;
         for (const auto& type : connection_types()) known.emplace_back(type.name);
         for (const auto& [type, spec] : sources_) known.push_back(type);
-        ConnectionSpec connection{type_of(entry, "a connection", known), fields_of(entry), false};
+        ConnectionSpec connection;
+        connection.type = type_of(entry, "a connection", known);
+        connection.fields = fields_of(entry);
+        for (const auto& field : entry.value.entries) connection.lines[field.key] = field.value.mark.line;
         if (connection.type.empty()) return connection;
         std::vector<std::string> required;
         if (const auto* type = find_connection_type(connection.type)) {

@@ -13,9 +13,10 @@ namespace millrace {
 /// A configured source or target. `type` is one of `target_types()` or the name of a declared source.
 struct ConnectionSpec {
     std::string type;
-    Json fields = Json::object(); ///< texts by name; without `type`
-    bool implied = false;         ///< nobody wrote it: a field whose variable is not set is left out
-    bool unset = false;           ///< implied, and where the project was read no variable of it is set
+    Json fields = Json::object();     ///< texts by name; without `type`
+    std::map<std::string, int> lines; ///< of the file, 1-based, by field
+    bool implied = false;             ///< nobody wrote it: a field whose variable is not set is left out
+    bool unset = false;               ///< implied, and where the project was read no variable of it is set
     bool operator==(const ConnectionSpec&) const = default;
 };
 

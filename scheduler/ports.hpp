@@ -52,9 +52,10 @@ public:
     /// Empty `folders`: all that are configured. Throws Refusal{Invalid} for a folder that is not there, and for settings that
     /// have mistakes: then those in force stay.
     [[nodiscard]] virtual boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) = 0;
-    /// The settings in force: `{file, hash, state, needs_restart: [setting]}`; `file` null: there is none.
+    /// The settings in force: `{file, hash, state, needs_restart: [setting], missing: [{connection, variable, message, remedy}]}`;
+    /// `file` null: there is none.
     [[nodiscard]] virtual Json settings() const {
-        return {{"file", nullptr}, {"hash", ""}, {"state", ""}, {"needs_restart", Json::array()}};
+        return {{"file", nullptr}, {"hash", ""}, {"state", ""}, {"needs_restart", Json::array()}, {"missing", Json::array()}};
     }
 };
 

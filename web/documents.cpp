@@ -166,6 +166,13 @@ constexpr Member settings[] = {
     {"hash", "string", "of the file as the daemon took it, SHA-256"},
     {"state", "string", "its state folder"},
     {"needs_restart", "string[]", "what the file said otherwise then, and only a restart can change"},
+    {"missing", "MissingVariable[]", "what declared connections lack"},
+};
+constexpr Member missing_variable[] = {
+    {"connection", "string", ""},
+    {"variable", "string", ""},
+    {"message", "string", "with the place in the file"},
+    {"remedy", "string", ""},
 };
 constexpr Member dataset[] = {
     {"columns", "Column[]", ""},
@@ -301,6 +308,7 @@ constexpr std::array all{
     Document{"Node", node},
     Document{"Doctor", doctor},
     Document{"Settings", settings},
+    Document{"MissingVariable", missing_variable},
     Document{"Diagnostic", diagnostic},
     Document{"Deployment", deployment},
     Document{"DeployedFlow", deployed_flow},

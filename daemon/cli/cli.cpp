@@ -17,7 +17,7 @@ namespace millrace {
 namespace {
 
 /// `remedy` on a line of its own.
-int failed(Cli& cli, const std::string& what, const std::string& remedy, ExitCode code) {
+int failed(const Cli& cli, const std::string& what, const std::string& remedy, ExitCode code) {
     std::cout.flush();
     std::cerr << cli.err.painted("millrace:", Paint::Red) << ' ' << what << '\n';
     if (!remedy.empty()) std::cerr << "  " << remedy << '\n';

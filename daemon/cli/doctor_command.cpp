@@ -5,6 +5,7 @@
 #include "daemon/cli/project_flows.hpp"
 #include "daemon/inference_host.hpp"
 #include "daemon/managed_postgres.hpp"
+#include "daemon/up.hpp"
 #include "flows/error.hpp"
 #include "flows/version.hpp"
 
@@ -125,6 +126,19 @@ void check_settings(Cli& cli, const Json& facts, std::vector<Finding>& findings)
     }
 }
 
+/// What declared connections lack: as the daemon sees it, whose environment may be another, else as we do.
+void check_connections(Cli& cli, const Json& facts, std::vector<Finding>& findings) {
+    const auto& configuration = cli.configuration();
+    if (const auto settings = facts.find("settings"); settings != facts.end()) {
+        for (const auto& lack : list_of(*settings, "missing"))
+            findings.push_back({"connections", false, text_of(lack, "message"), text_of(lack, "remedy")});
+    } else {
+        use_sandbox(configuration);
+        for (const auto& lack : ConfiguredConnections(configuration, "").lacks())
+            findings.push_back({"connections", false, lack.message, lack.remedy});
+    }
+}
+
 /// Without settings nothing else can be looked for.
 std::vector<Finding> findings_of(Cli& cli, Json& facts) {
     try {
@@ -135,6 +149,7 @@ std::vector<Finding> findings_of(Cli& cli, Json& facts) {
     }
     std::vector<Finding> findings{check_configuration(cli), check_state(cli), check_host(cli), check_store(cli), check_daemon(cli, facts)};
     check_settings(cli, facts, findings);
+    check_connections(cli, facts, findings);
     return findings;
 }
 

@@ -75,11 +75,16 @@ TEST_CASE("a project's connections are filled in, and what is not set is told by
 
     ConfiguredConnections connections(configuration, "postgresql:///warehouse");
     CHECK(connections.resolve("warehouse")["url"] == "postgresql:///warehouse");
-    CHECK_THROWS_WITH(connections.resolve("agency_b"), "the connection 'agency_b' needs MR_TEST_B for its `api_key`, which is not set");
+    CHECK_THROWS_WITH(connections.resolve("agency_b"), "the connection 'agency_b' needs MR_TEST_B for its `api_key`, which is not set (" +
+                                                           (folder.path / "millrace.yaml").string() + ":4)");
+    REQUIRE(connections.lacks().size() == 1);
+    CHECK(connections.lacks().front().variable == "MR_TEST_B");
+    CHECK(connections.lacks().front().remedy.find("set MR_TEST_B in the environment or in ") == 0);
     CHECK_THROWS_WITH(connections.resolve("agency_c"), "there is no connection 'agency_c'");
 
     folder.write(".env", "MR_TEST_B=first\n");
     CHECK(connections.resolve("agency_b")["api_key"] == "first");
+    CHECK(connections.lacks().empty());
     folder.write(".env", "MR_TEST_B=rotated\n");
     const auto rotated = connections.resolve("agency_b");
     CHECK(rotated["api_key"] == "rotated");

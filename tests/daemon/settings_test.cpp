@@ -35,6 +35,7 @@ TEST_CASE("a changed millrace.yaml is named by its settings, and counts when it 
     folder.write("millrace.yaml",
                  "state: s\nlimits: {a: 3}\nflows: [more]\nconnections:\n"
                  "  left: {type: postgres, url: 'postgresql:///three'}\n  clockify: {type: clockify, api_key: k, workspace_id: w}\n");
+    CHECK(settings.describe().at("missing").empty());
     const auto fresh = settings.read(*settings.current());
     CHECK(changes(fresh) == std::map<std::string, std::string>{{"connections.left", "changed"},
                                                                {"connections.clockify", "new"}, // the implied one is no setting

@@ -75,6 +75,20 @@ class ChangedSettings(unittest.TestCase):
             self.assertRegex(self.millrace(*words, code=code), r"millrace.yaml:\d+:\d+: error: a limit of no slots")
         self.assertEqual(self.daemon.run("quick")["state"], "completed")
 
+    def test_a_connection_whose_secret_is_not_set_is_named_with_its_place(self):
+        lacking = {"type": "clockify", "api_key": "${secret.KEY_OF_THE_TEST}", "workspace_id": "w", "url": "http://127.0.0.1:1"}
+        self.write_settings(connections={"agency_b": lacking})
+        told = f"the connection 'agency_b' needs KEY_OF_THE_TEST for its `api_key`, which is not set ({self.daemon.config}:1)"
+        self.assertIn(told, self.millrace("connections", "check", "agency_b", code=2))
+        self.assertNotIn(told, self.millrace("doctor"))  # the daemon does not know it yet
+        self.millrace("deploy")
+        self.assertIn(f"failed  connections   {told}", self.millrace("doctor", code=1))
+        (pathlib.Path(self.path) / ".env").write_text("KEY_OF_THE_TEST=k\n")
+        self.assertNotIn(told, self.millrace("doctor"))
+        (pathlib.Path(self.path) / ".env").unlink()
+        self.daemon.stop()
+        self.assertIn(told, self.millrace("doctor", code=1))
+
     def test_what_only_a_restart_can_change_is_named(self):
         self.write_settings(listen="127.0.0.1:1", staging=f"{self.path}/elsewhere")
         told = self.millrace("deploy")
