@@ -50,20 +50,28 @@ std::vector<FlowPlan> plans_of(Cli& cli, const std::string& name) {
 struct PlannedFiring {
     Firing firing;
     std::string zone;
+    bool paused; ///< by its file
 };
 
 std::vector<PlannedFiring> firings_of(const FlowPlan& plan, Instant after, int count) {
     std::vector<PlannedFiring> all;
     for (const auto& schedule : plan.schedules)
-        for (auto& firing : next_firings(schedule, after, count)) all.push_back({std::move(firing), schedule.timezone});
+        for (auto& firing : next_firings(schedule, after, count)) all.push_back({std::move(firing), schedule.timezone, schedule.paused});
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.firing.at < b.firing.at; });
     if (all.size() > static_cast<std::size_t>(count)) all.resize(static_cast<std::size_t>(count));
     return all;
 }
 
+/// Whether somebody holds the schedules of a deployed flow.
+bool is_held(Cli& cli, const std::string& name) {
+    return !is_flow_file(name) && cli.api().get("/api/v1/flows/" + url_encoded(name)).value("paused", false);
+}
+
 int preview(Cli& cli, const std::string& name, int count, const std::string& from) {
     const auto plans = plans_of(cli, name);
     if (plans.empty()) return exit_failed;
+    const bool held = is_held(cli, name);
+    bool by_file = false;
     Json items = Json::array();
     Table table({{"at (UTC)"}, {"local"}, {"zone"}, {"note"}});
     for (const auto& plan : plans) {
@@ -74,9 +82,15 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
         } catch (const std::invalid_argument& error) {
             throw UsageError(fmt::format("--from: {}", error.what()));
         }
-        for (const auto& [firing, zone] : firings_of(plan, after, count)) {
-            items.push_back({{"at", to_rfc3339(firing.at)}, {"local", firing.local}, {"zone", zone}, {"note", firing.note}});
-            table.add({to_rfc3339(firing.at), firing.local, zone, {firing.note, Paint::Yellow}});
+        for (const auto& [firing, zone, paused] : firings_of(plan, after, count)) {
+            items.push_back({{"at", to_rfc3339(firing.at)},
+                             {"local", firing.local},
+                             {"zone", zone},
+                             {"note", firing.note},
+                             {"paused", held || paused}});
+            const auto note = held || paused ? "paused" + (firing.note.empty() ? "" : "; " + firing.note) : firing.note;
+            table.add({to_rfc3339(firing.at), firing.local, zone, {note, Paint::Yellow}});
+            by_file = by_file || paused;
         }
     }
     if (cli.json)
@@ -85,6 +99,9 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
         std::cout << fmt::format("{} has no schedule that fires.\n", plans.front().name);
     else
         table.write(std::cout, cli.out);
+    if (cli.json || table.is_empty()) return exit_done;
+    if (by_file) std::cout << "What is paused starts no run: `paused: true` stands in the flow's file.\n";
+    if (held) std::cout << fmt::format("The schedules of {} are paused and start no run until: millrace schedules resume {}\n", name, name);
     return exit_done;
 }
 

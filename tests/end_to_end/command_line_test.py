@@ -17,6 +17,19 @@ FLOWS = {
     "stray": f"flow: stray\ntasks:\n  a: {{run: \"sleep {MARK} & setsid sleep {MARK} & trap '' TERM; sleep {MARK}; wait\"}}\n",
     "outside": "flow: outside\ntasks:\n  a: {run: 'echo word=$X', env: {X: '${env.WORD_OF_THE_TEST}'}}\n",
     "doubtful": "flow: doubtful\ntasks:\n  a:\n    transform: select 7 as n\n    checks: [{name: small, sql: select * from this where n > 5, severity: warn}]\n",
+    "rejecting": """flow: rejecting
+interval: {every: 1d}
+schedule: {cron: "0 5 * * *", timezone: America/Sao_Paulo, paused: true}
+tasks:
+  kept:
+    transform: select i as id, i - 1 as n from range(5) r(i)
+    columns: {id: bigint unique, n: bigint check (n > 0)}
+    rejects: {max: 5, to: quarantine}
+  refused:
+    transform: select id, n - 1 as n from kept
+    columns: {id: bigint unique, n: bigint check (n > 0)}
+""",
+    "timed": "flow: timed\nschedule: {cron: 0 5 * * *}\ntasks:\n  a: {run: echo a}\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
 
@@ -115,6 +128,28 @@ class CommandLine(unittest.TestCase):
     def test_a_command_gets_the_variables_that_its_flow_names(self):
         run = json.loads(self.millrace("run", "outside", "--wait", "--json"))
         self.assertIn("word=one two", self.millrace("runs", "logs", str(run["id"])))
+
+    def test_a_preview_says_what_is_paused(self):
+        lines = lambda told: [line for line in told.splitlines() if "2026-11-2" in line]
+        told = self.millrace("schedules", "preview", "timed", "-n", "2", "--from", "2026-11-21")
+        self.assertNotIn("paused", told)
+        self.millrace("schedules", "pause", "timed")
+        told = self.millrace("schedules", "preview", "timed", "-n", "2", "--from", "2026-11-21")
+        self.assertTrue(all("paused" in line for line in lines(told)) and len(lines(told)) == 2, told)
+        self.assertIn("until: millrace schedules resume timed", told)
+        self.assertEqual({item["paused"] for item in json.loads(self.millrace("schedules", "preview", "timed", "--json"))}, {True})
+        self.millrace("schedules", "resume", "timed")
+        path = pathlib.Path(self.path) / "held.yaml"
+        path.write_text("flow: held\nschedule: {cron: 0 5 * * *, paused: true}\ntasks:\n  a: {run: echo a}\n")
+        told = self.millrace("schedules", "preview", str(path), "-n", "2", "--from", "2026-11-21")
+        self.assertTrue(all("paused" in line for line in lines(told)) and len(lines(told)) == 2, told)
+        self.assertIn("`paused: true` stands in the flow's file", told)
+
+    def test_what_went_well_is_not_logged(self):
+        self.millrace("flows", "list")
+        self.millrace("runs", "show", "888888", code=2)
+        self.assertIn("target=/api/v1/runs/888888 status=404", self.daemon.log())
+        self.assertNotIn("status=200", self.daemon.log())
 
     def test_psql_takes_its_own_options(self):
         self.assertEqual(self.millrace("psql", "-Atc", "select 6 * 7").strip(), "42")
