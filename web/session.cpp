@@ -79,8 +79,9 @@ void log_access(const Request& request, const Peer& peer, const Response& respon
                          : request.method == Method::Post  ? "POST"
                          : request.method == Method::Patch ? "PATCH"
                                                            : "OTHER";
-    spdlog::info("http method={} target={} status={} bytes={} ms={:.1f} from={} by=\"{}\"", method, request.target, response.status,
-                 response.body.size(), milliseconds, peer.address, request.caller.name);
+    const auto level = response.status >= 500 ? spdlog::level::warn : response.status >= 400 ? spdlog::level::info : spdlog::level::debug;
+    spdlog::log(level, "http method={} target={} status={} bytes={} ms={:.1f} from={} by=\"{}\"", method, request.target, response.status,
+                response.body.size(), milliseconds, peer.address, request.caller.name);
 }
 
 } // namespace
