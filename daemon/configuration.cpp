@@ -125,6 +125,15 @@ Configuration load_configuration(const fs::path& asked) {
     return configuration;
 }
 
+std::string left_state(const Configuration& configuration) {
+    const auto left = configuration.folder / ".millrace";
+    std::error_code ignored;
+    if (configuration.file.empty() || !fs::is_directory(left / "run", ignored) || fs::equivalent(left, configuration.state, ignored))
+        return "";
+    return fmt::format("the state is in {}, another one in {}: to go on with that, write `state: .millrace` in {}",
+                       configuration.state.string(), left.string(), configuration.file.string());
+}
+
 ConfiguredConnections::ConfiguredConnections(const Configuration& configuration, std::string warehouse_url)
     : configuration_(configuration), secrets_(configuration.folder), warehouse_url_(std::move(warehouse_url)) {}
 

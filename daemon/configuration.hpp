@@ -46,6 +46,10 @@ void check_database_url(const std::string& url);
 /// ~/.local/state/millrace.
 [[nodiscard]] std::filesystem::path default_state_folder();
 
+/// Where no `state` is written and yet an earlier start left one in the project, as `state: .millrace` of `init` does: a sentence
+/// that says so, and what to write; empty: there is nothing to say.
+[[nodiscard]] std::string left_state(const Configuration& configuration);
+
 /// Connections of a configuration, secrets filled in anew for each call.
 class ConfiguredConnections final : public Connections {
 public:

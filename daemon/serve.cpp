@@ -45,6 +45,7 @@ public:
 
     int run() {
         check_addresses(web_config(), keys_);
+        if (const auto note = left_state(configuration_); !note.empty()) spdlog::warn("{}", note);
         make_private_folder(configuration_.state);
         make_private_folder(configuration_.staging, "another folder in `staging:` of millrace.yaml");
         make_private_folder(configuration_.socket().parent_path());

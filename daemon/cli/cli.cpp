@@ -41,8 +41,10 @@ int perform(Cli& cli) {
         return failed(cli, error.what(), with_whose_answer(cli, error.remedy), exit_usage);
     } catch (const Unreachable& error) {
         const bool in_project = std::getenv("MILLRACE_URL") || !cli.configuration().file.empty();
+        const auto note = std::getenv("MILLRACE_URL") ? "" : left_state(cli.configuration());
         return failed(cli, error.what(),
-                      std::string(in_project ? "" : "no millrace.yaml is here or in a folder above: go to your project's folder; or ") +
+                      (note.empty() ? "" : note + "\n  ") +
+                          std::string(in_project ? "" : "no millrace.yaml is here or in a folder above: go to your project's folder; or ") +
                           "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL",
                       exit_unreachable);
     } catch (const ApiError& error) {

@@ -51,7 +51,7 @@ Finding check_state(Cli& cli) {
     const auto free = fmt::format("{:.1f} GB free", static_cast<double>(space.available) / 1e9);
     if (!failure && space.available < least)
         return {"state", false, fmt::format("{}: {}", state.string(), free), "free some space: runs wait when the disk is nearly full"};
-    return {"state", true, fmt::format("{}, {}", state.string(), free), ""};
+    return {"state", true, fmt::format("{}, {}", state.string(), free), left_state(cli.configuration())};
 }
 
 /// Prepares a statement in a host, which loads DuckDB.

@@ -209,6 +209,24 @@ class Daemons(unittest.TestCase):
         self.assertRegex(done.stderr, r"take another address: --listen 127.0.0.1:\d+")
         self.assertFalse(os.path.exists(f"{self.path}/state"))
 
+    def test_a_state_that_is_no_longer_named_is_pointed_at(self):
+        config = pathlib.Path(self.daemon.config)
+        config.write_text(json.dumps({**json.loads(config.read_text()), "state": ".millrace"}))
+        self.daemon.socket = f"{self.path}/.millrace/run/millrace.sock"
+        self.daemon.start()
+        self.daemon.stop()
+        self.assertNotIn("another one", self.daemon.log())
+        config.write_text(json.dumps({name: value for name, value in json.loads(config.read_text()).items() if name != "state"}))
+        self.daemon.environment["XDG_STATE_HOME"] = f"{self.path}/elsewhere"
+        note = f"the state is in {self.path}/elsewhere/millrace, another one in {self.path}/.millrace: to go on with that, write `state: .millrace` in {config}"
+        done = subprocess.run([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, "runs", "list"], cwd=self.path, env=self.daemon.environment,
+                              text=True, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(note, done.stderr)
+        self.daemon.socket = f"{self.path}/elsewhere/millrace/run/millrace.sock"
+        self.daemon.start()
+        self.assertIn(note, self.daemon.log())
+
     def test_a_daemon_that_has_the_address_is_named(self):
         self.daemon.start()
         address = re.search(r" url=http://(\S+)", self.daemon.log())[1]
