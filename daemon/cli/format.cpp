@@ -1,5 +1,7 @@
 #include "daemon/cli/format.hpp"
 
+#include "flows/zone.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -71,6 +73,27 @@ std::string state_text(const Json& run_or_task) {
 std::string message_text(const Json& run_or_task) {
     const auto message = text_of(run_or_task, "message");
     return message == text_of(run_or_task, "state_name") || message == text_of(run_or_task, "state") ? "" : message;
+}
+
+std::string cause_text(const Json& run) {
+    constexpr int widest_cause = 100;
+    return shortened(printable(message_text(run)), widest_cause);
+}
+
+std::string interval_text(const Json& run) {
+    const auto interval = run.find("interval");
+    if (interval == run.end() || !interval->is_object()) return "";
+    const auto start = parse_rfc3339(text_of(*interval, "start")), end = parse_rfc3339(text_of(*interval, "end"));
+    const auto zone = text_of(run, "timezone").empty() ? "UTC" : text_of(run, "timezone");
+    try {
+        const auto day = [&](Instant t) { return format_time(t, "%Y-%m-%d", find_zone(zone)); };
+        const auto time = [&](Instant t) { return format_time(t, "%H:%M", find_zone(zone)); };
+        if (time(start.value()) == "00:00" && time(end.value()) == "00:00") return fmt::format("{} to {}", day(*start), day(*end));
+        const auto until = day(*start) == day(*end) ? "" : day(*end) + " ";
+        return fmt::format("{} {} to {}{} ({})", day(*start), time(*start), until, time(*end), zone);
+    } catch (const std::exception&) { // a zone that this machine does not know
+        return fmt::format("{} to {}", text_of(*interval, "start"), text_of(*interval, "end"));
+    }
 }
 
 Table load_table(const Json& loads) {

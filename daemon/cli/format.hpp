@@ -30,6 +30,12 @@ namespace millrace {
 /// Why it is in its state; empty where the message only repeats the state or its name.
 [[nodiscard]] std::string message_text(const Json& run_or_task);
 
+/// The same in one line for lists: whole on no account, else a list is unreadable where its lines have any length.
+[[nodiscard]] std::string cause_text(const Json& run);
+/// The interval of a run as its flow means it: "2026-11-02 to 2026-11-09" for midnights of its zone, else with times of day
+/// and the zone; empty where it has none. The end is exclusive.
+[[nodiscard]] std::string interval_text(const Json& run);
+
 /// What loads did: table, inserted, updated, unchanged, deleted, rejected, seconds. The parts of several chunks of one
 /// table are added up.
 [[nodiscard]] Table load_table(const Json& loads);

@@ -9,7 +9,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t most_lines = 40; ///< of a run with thousands of task runs, those that move
+constexpr std::size_t most_failures = 5; ///< told in full
+constexpr std::size_t most_lines = 40;   ///< of a run with thousands of task runs, those that move
 
 const char* mark_of(std::string_view state) {
     if (state == "completed") return "✓";
@@ -21,6 +22,11 @@ const char* mark_of(std::string_view state) {
 
 bool is_over(std::string_view state) {
     return state == "completed" || state == "failed" || state == "crashed" || state == "cancelled" || state == "skipped";
+}
+
+bool has_error(const Json& task) {
+    const auto error = task.find("error");
+    return error != task.end() && error->is_object();
 }
 
 std::string joined(const std::vector<std::string>& parts) {
@@ -66,19 +72,12 @@ std::string chunk_text(const Json& run) {
     return fmt::format("part {} of {}", number_of(*chunk, "number"), number_of(*chunk, "of"));
 }
 
-/// "from 2026-11-02T00:00:00Z to 2026-11-09T00:00:00Z"; empty for a run without an interval.
-std::string interval_text(const Json& run) {
-    const auto interval = run.find("interval");
-    if (interval == run.end() || !interval->is_object()) return "";
-    return fmt::format("from {} to {}", text_of(*interval, "start"), text_of(*interval, "end"));
-}
-
 struct Line {
     std::string state, indent, name, about, time;
 };
 
 /// The task runs worth a line: all of few, of many those that are at work or failed.
-std::vector<Line> task_lines(const Json& run, const std::string& indent, Instant now) {
+std::vector<Line> task_lines(const Json& whole, const Json& run, const std::string& indent, Instant now) {
     const auto tasks = list_of(run, "tasks");
     std::vector<Line> lines;
     std::size_t hidden = 0;
@@ -89,7 +88,7 @@ std::vector<Line> task_lines(const Json& run, const std::string& indent, Instant
             ++hidden;
             continue;
         }
-        const auto detail = task_detail(run, task);
+        const auto detail = outcome_tells(whole, task) ? "" : task_detail(run, task);
         lines.push_back({state, indent, task_name(task), detail.empty() ? state_name_text(task) : detail, elapsed_text(task, now)});
     }
     if (hidden > 0) lines.push_back({"", indent, fmt::format("and {} more", count_text(static_cast<std::int64_t>(hidden))), "", ""});
@@ -102,7 +101,7 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
     lines.push_back({text_of(run, "state"), "", text_of(run, "flow"),
                      fmt::format("run {}  {}", text_of(run, "id"), joined({state_text(run), interval_text(run)})), elapsed_text(run, now)});
     if (chunks.empty()) {
-        auto tasks = task_lines(run, "  ", now);
+        auto tasks = task_lines(run, run, "  ", now);
         std::move(tasks.begin(), tasks.end(), std::back_inserter(lines));
         return lines;
     }
@@ -111,10 +110,22 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
         lines.push_back({state, "  ", chunk_text(chunk), is_over(state) ? load_text(list_of(chunk, "loads")) : state_text(chunk),
                          elapsed_text(chunk, now)});
         if (is_over(state) && state != "failed") continue;
-        auto tasks = task_lines(chunk, "    ", now);
+        auto tasks = task_lines(run, chunk, "    ", now);
         std::move(tasks.begin(), tasks.end(), std::back_inserter(lines));
     }
     return lines;
+}
+
+/// What failed in a run and in its chunks, with the run that it belongs to.
+std::vector<std::pair<const Json*, const Json*>> failed_tasks(const Json& run) {
+    std::vector<std::pair<const Json*, const Json*>> out;
+    if (const auto tasks = run.find("tasks"); tasks != run.end() && tasks->is_array())
+        for (const auto& task : *tasks)
+            if (has_error(task) && text_of(task, "state") != "completed") out.emplace_back(&run, &task);
+    if (const auto chunks = run.find("chunks"); chunks != run.end() && chunks->is_array())
+        for (const auto& chunk : *chunks)
+            for (const auto& more : failed_tasks(chunk)) out.push_back(more);
+    return out;
 }
 
 /// What a run loaded, or why it is where it is.
@@ -122,18 +133,10 @@ std::string run_detail(const Json& run) {
     const auto loads = list_of(run, "loads");
     if (text_of(run, "state") == "completed" && !loads.empty()) return load_text(loads);
     const auto message = message_text(run);
-    return message.empty() && !is_over(text_of(run, "state")) ? interval_text(run) : message;
-}
-
-/// The first failure of a run or of its chunks.
-const Json* failed_task(const Json& run) {
-    if (const auto tasks = run.find("tasks"); tasks != run.end() && tasks->is_array())
-        for (const auto& task : *tasks)
-            if (const auto error = task.find("error"); error != task.end() && error->is_object()) return &task;
-    if (const auto chunks = run.find("chunks"); chunks != run.end() && chunks->is_array())
-        for (const auto& chunk : *chunks)
-            if (const Json* task = failed_task(chunk)) return task;
-    return nullptr;
+    const auto state = text_of(run, "state");
+    if (message.empty() && !is_over(state)) return interval_text(run);
+    const bool is_chunk = !chunk_text(run).empty(), told_below = is_over(state) && state != "skipped";
+    return is_chunk ? (failed_tasks(run).empty() ? message : "") : told_below ? "" : message;
 }
 
 /// Nothing for a run that did what it should.
@@ -141,15 +144,19 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
     const auto state = text_of(run, "state"), id = text_of(run, "id");
     if (state == "completed" || state == "skipped" || !is_over(state)) return;
     out << '\n' << terminal.painted(fmt::format("{} run {} {}", text_of(run, "flow"), id, state_text(run)), paint_of(state));
-    const Json* task = failed_task(run);
+    const auto failed = failed_tasks(run);
     // the message of a run that a task made fail is that task's
-    if (const auto message = message_text(run); !message.empty() && !task) out << ": " << printable(message);
+    if (const auto message = message_text(run); !message.empty() && failed.empty()) out << ": " << printable(message);
     out << '\n';
-    if (task) {
+    for (std::size_t i = 0; i < failed.size() && i < most_failures; ++i) {
+        const auto& [of, task] = failed[i];
         const auto& error = task->at("error");
-        out << "  " << task_name(*task) << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
+        out << "  " << task_name(*task) << (of == &run ? "" : fmt::format(" in {}, run {}", chunk_text(*of), text_of(*of, "id"))) << " ("
+            << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
         if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << "  remedy: " << printable(remedy) << '\n';
     }
+    if (failed.size() > most_failures)
+        out << fmt::format("  and {} more, as the dashboard and --json show\n", failed.size() - most_failures);
     if (state != "cancelled")
         out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
 }
@@ -176,10 +183,12 @@ Json all_loads(const Json& run) {
 
 } // namespace
 
+bool outcome_tells(const Json& run, const Json& task_run) {
+    return is_over(text_of(run, "state")) && text_of(task_run, "state") != "completed" && has_error(task_run);
+}
+
 std::string task_detail(const Json& run, const Json& task_run) {
     const auto state = text_of(task_run, "state");
-    const auto error = task_run.find("error");
-    const bool has_error = error != task_run.end() && error->is_object();
     if (state == "completed") {
         const auto loads = list_of(task_run, "loads");
         if (!loads.empty()) return load_text(loads);
@@ -189,8 +198,8 @@ std::string task_detail(const Json& run, const Json& task_run) {
                                                           : counted(number_of(task_run, "rows"), "row"),
                        rejected > 0 ? counted(rejected, "rejected row") : ""});
     }
-    if (has_error && (state == "failed" || state == "crashed" || state == "retrying"))
-        return (state == "retrying" ? "retrying: " : "") + text_of(*error, "message");
+    if (has_error(task_run) && (state == "failed" || state == "crashed" || state == "retrying"))
+        return (state == "retrying" ? "retrying: " : "") + text_of(task_run["error"], "message");
     const auto progress = task_run.find("progress");
     if (state == "running" && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
     const auto message = message_text(task_run);
@@ -263,8 +272,9 @@ void RunView::tell(const std::string& key, const std::string& subject, const Jso
     if (told == state || !worth) return;
     told = state;
     const auto time = is_over(state) ? elapsed_text(document, at) : "";
+    const bool fails = state == "failed" || state == "crashed"; // the outcome tells it, with its remedy
     out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time)
-         << (detail.empty() ? "" : ": " + printable(detail)) << '\n';
+         << (detail.empty() || (fails && has_error(document)) ? "" : ": " + printable(detail)) << '\n';
 }
 
 void write_outcome(std::ostream& out, const Terminal& terminal, const std::vector<RunDocument>& runs) {

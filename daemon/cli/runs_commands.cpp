@@ -43,7 +43,7 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
                    text_of(run, "trigger"),
                    local_time_text(text_of(run, "created_at")),
                    elapsed_text(run, now()),
-                   message_text(run)});
+                   cause_text(run)});
     if (table.is_empty())
         std::cout << "There is no such run.\n";
     else
@@ -63,8 +63,7 @@ int show_run(Cli& cli, const std::string& id) {
                              local_time_text(text_of(run, "created_at")), took.empty() ? "" : ", took " + took);
     if (const auto message = message_text(run); !message.empty() && !is_final(state_from(text_of(run, "state"))))
         std::cout << printable(message) << '\n';
-    if (const auto interval = run.find("interval"); interval != run.end() && interval->is_object())
-        std::cout << fmt::format("interval {} to {}\n", text_of(*interval, "start"), text_of(*interval, "end"));
+    if (const auto interval = interval_text(run); !interval.empty()) std::cout << "interval " << interval << '\n';
     if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
     if (!text_of(run, "rerun_of").empty()) std::cout << "rerun of " << text_of(run, "rerun_of") << '\n';
     std::cout << '\n';
@@ -86,7 +85,7 @@ int show_run(Cli& cli, const std::string& id) {
                        {state_text(task), paint_of(text_of(task, "state"))},
                        text_of(task, "attempts"),
                        elapsed_text(task, now()),
-                       task_detail(of, task)});
+                       outcome_tells(run, task) ? "" : task_detail(of, task)});
         }
     };
     add_tasks("", run);
@@ -124,6 +123,13 @@ std::vector<std::string> runs_with_logs(const ApiClient& api, const std::string&
     return ids;
 }
 
+std::string log_target(const std::string& run, const LogArguments& arguments, const std::string& after, int limit) {
+    std::string target = fmt::format("/api/v1/runs/{}/logs?limit={}&after={}", url_encoded(run), limit, url_encoded(after));
+    if (!arguments.task.empty()) target += "&task=" + url_encoded(arguments.task);
+    if (arguments.attempt > 0) target += fmt::format("&attempt={}", arguments.attempt);
+    return target;
+}
+
 Json fetch_log(const ApiClient& api, const std::string& run, const std::string& task, const std::string& target) {
     try {
         return api.get(target);
@@ -133,15 +139,27 @@ Json fetch_log(const ApiClient& api, const std::string& run, const std::string& 
     }
 }
 
+/// Throws what the daemon says where none of the runs has that attempt; a chunk may have had fewer than another.
+std::vector<std::string> with_attempt(const ApiClient& api, const std::vector<std::string>& ids, const LogArguments& arguments) {
+    if (arguments.attempt == 0) return ids;
+    std::vector<std::string> having;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        try {
+            (void)fetch_log(api, ids[i], arguments.task, log_target(ids[i], arguments, "", 1));
+            having.push_back(ids[i]);
+        } catch (const ApiError& error) {
+            if (error.status != 404 || (i + 1 == ids.size() && having.empty())) throw;
+        }
+    }
+    return having;
+}
+
 int show_logs(Cli& cli, const LogArguments& arguments) {
     const auto api = cli.api();
     Json all = Json::array();
-    for (const auto& id : runs_with_logs(api, arguments.id)) {
+    for (const auto& id : with_attempt(api, runs_with_logs(api, arguments.id), arguments)) {
         for (std::string after;;) {
-            std::string target = fmt::format("/api/v1/runs/{}/logs?limit=10000&after={}", url_encoded(id), url_encoded(after));
-            if (!arguments.task.empty()) target += "&task=" + url_encoded(arguments.task);
-            if (arguments.attempt > 0) target += fmt::format("&attempt={}", arguments.attempt);
-            const auto answer = fetch_log(api, id, arguments.task, target);
+            const auto answer = fetch_log(api, id, arguments.task, log_target(id, arguments, after, 10000));
             const auto lines = list_of(answer, "items");
             for (const auto& line : lines) {
                 if (cli.json)
@@ -216,11 +234,17 @@ void add_reading(CLI::App& runs, Cli& cli) {
 
     auto log = std::make_shared<LogArguments>();
     auto* logs = runs.add_subcommand("logs", "The log of a run");
-    logs->add_option("RUN", log->id, run_number)->required()->type_name("");
+    logs->add_option("RUN", log->id, "its number, as `millrace runs list` shows it, or RUN.TASK")->required()->type_name("");
     logs->add_option("--task", log->task, "of this task")->type_name("TASK");
-    logs->add_option("--attempt", log->attempt, "of this attempt")->type_name("N");
+    logs->add_option("--attempt", log->attempt, "of this attempt, from 1 on")->check(CLI::Range(1, 1'000'000))->type_name("N");
     logs->add_flag("-f,--follow", log->follow, "until the run ends");
-    on_call(logs, cli, [&cli, log] { return show_logs(cli, *log); });
+    on_call(logs, cli, [&cli, log] {
+        if (const auto dot = log->id.find('.'); dot != std::string::npos && log->task.empty()) { // RUN.TASK, as `data head` takes it
+            log->task = log->id.substr(dot + 1);
+            log->id.resize(dot);
+        }
+        return show_logs(cli, *log);
+    });
 }
 
 void add_acting(CLI::App& runs, Cli& cli) {

@@ -97,6 +97,60 @@ TEST_CASE("away from a terminal progress is a line for every change, once") {
                        "hours.fetch: completed: 3 inserted, 1,200 unchanged\nhours run 7: completed in 4.0 s\n");
 }
 
+TEST_CASE("a failure is told once: by the outcome, whole; lines of a run that is over need not") {
+    const Json error = {{"class", "bad_data"}, {"message", "the reason"}, {"remedy", "the remedy"}};
+    auto failed = run("failed", {task("fetch", "failed", {{"error", error}}), task("twice", "failed", {{"error", error}})});
+    failed["message"] = "task fetch: the reason";
+    for (const Terminal terminal : {Terminal{}, Terminal{true, false, 140}}) {
+        std::ostringstream out;
+        RunView view(out, terminal);
+        view.show({failed}, at);
+        CHECK(out.str().find("fetch") != std::string::npos);
+        CHECK(out.str().find("the reason") == std::string::npos);
+        write_outcome(out, terminal, {failed});
+        CHECK(out.str().find("  fetch (bad_data): the reason\n  remedy: the remedy\n  twice (bad_data): the reason\n") !=
+              std::string::npos);
+        CHECK(out.str().find("task fetch: the reason") == std::string::npos);
+    }
+    auto under_way = run("running", {task("fetch", "failed", {{"error", error}}), task("other", "running")});
+    std::ostringstream out;
+    const Terminal terminal{true, false, 140};
+    RunView view(out, terminal);
+    view.show({under_way}, at);
+    CHECK(out.str().find("the reason") != std::string::npos); // nothing is told below yet
+    CHECK_FALSE(outcome_tells(under_way, under_way["tasks"][0]));
+    CHECK(outcome_tells(failed, failed["tasks"][0]));
+}
+
+TEST_CASE("in a list a cause is one line, cut") {
+    auto failed = run("failed", {});
+    failed["message"] = "one\n" + std::string(200, 'x');
+    CHECK(cause_text(failed) == "one " + std::string(95, 'x') + "…");
+}
+
+TEST_CASE("an interval is told in the zone of its flow, in dates where its ends are midnights there") {
+    Json run = {{"timezone", "America/Sao_Paulo"}, {"interval", {{"start", "2026-11-02T03:00:00Z"}, {"end", "2026-11-09T03:00:00Z"}}}};
+    CHECK(interval_text(run) == "2026-11-02 to 2026-11-09");
+    run["interval"]["end"] = "2026-11-02T15:30:00Z";
+    CHECK(interval_text(run) == "2026-11-02 00:00 to 12:30 (America/Sao_Paulo)");
+    run["timezone"] = "Nowhere/At_All";
+    CHECK(interval_text(run) == "2026-11-02T03:00:00Z to 2026-11-02T15:30:00Z");
+    run["interval"] = nullptr;
+    CHECK(interval_text(run).empty());
+}
+
+TEST_CASE("rejected rows are a warning with the command that shows them, where they were kept") {
+    auto done = run("completed", {});
+    const Json kept = {{"task", "rows"}, {"kind", "quarantined"}, {"message", "2 of 9 rows"}, {"details", {{"file", "/s/q.json"}}}};
+    Json dropped = kept;
+    dropped["details"]["file"] = "";
+    done["warnings"] = Json::array({kept, dropped});
+    std::ostringstream out;
+    write_outcome(out, Terminal{}, {done});
+    CHECK(out.str() == "warning: hours run 7, rows: 2 of 9 rows\n  look at them: millrace data head 7.rows --rejected\n"
+                       "warning: hours run 7, rows: 2 of 9 rows\n");
+}
+
 TEST_CASE("a run that begins says which interval it is about") {
     std::ostringstream out;
     const Terminal terminal;
@@ -104,7 +158,7 @@ TEST_CASE("a run that begins says which interval it is about") {
     auto begun = run("running", {});
     begun["interval"] = {{"start", "2026-11-02T00:00:00Z"}, {"end", "2026-11-09T00:00:00Z"}};
     view.show({begun}, at);
-    CHECK(out.str() == "hours run 7: running: from 2026-11-02T00:00:00Z to 2026-11-09T00:00:00Z\n");
+    CHECK(out.str() == "hours run 7: running: 2026-11-02 to 2026-11-09\n");
 }
 
 TEST_CASE("on a terminal progress is redrawn in place") {
