@@ -134,10 +134,11 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
         if (known) co_return co_await existing(std::move(*known), request_hash);
     }
     refuse_while_the_store_is_away();
-    const auto id = co_await new_id();
-    RunRow row = new_run_row(flow, id, runner_.new_uuid(), Json::object(), interval, clock_.now());
+    RunRow row = new_run_row(flow, 0, runner_.new_uuid(), Json::object(), interval, clock_.now());
+    check_connections(*flow.plan, with_defaults(*flow.plan, params, Scope(run_context(row, *flow.plan))), connections_.names());
+    const auto id = co_await new_id(); // what is refused uses up no number
+    row.id = id;
     row.params = with_defaults(*flow.plan, std::move(params), Scope(run_context(row, *flow.plan)));
-    check_connections(*flow.plan, row.params, connections_.names());
     row.trigger = request.trigger;
     row.options = std::move(options);
     row.idempotency_key = request.idempotency_key;
@@ -247,9 +248,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     const auto chunks = co_await store_.chunks(old->id);
     const auto task_runs = co_await store_.task_runs(old->id);
     refuse_while_the_store_is_away();
-    const auto id = co_await new_id();
-
-    RunRow row = new_run_row(flow, id, runner_.new_uuid(), old->params, std::nullopt, clock_.now());
+    RunRow row = new_run_row(flow, 0, runner_.new_uuid(), old->params, std::nullopt, clock_.now());
     row.interval_start = old->interval_start;
     row.interval_end = old->interval_end;
     row.trigger = request.trigger;
@@ -268,6 +267,8 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
         start.reused = reusable(*old_plan, *flow.plan, task_runs, request.task);
     }
     const auto admitted = co_await admit(std::move(row), std::move(start));
+    const auto id = co_await new_id(); // what is refused uses up no number
+    row.id = id;
     if (admitted.refused) throw Refusal(Kind::Unavailable, "the store does not take this run: " + admitted.message);
     co_return co_await document(id);
 }

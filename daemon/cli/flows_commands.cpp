@@ -32,8 +32,16 @@ std::string next_text(const Json& flow) {
     return "-";
 }
 
-int list_flows(Cli& cli) {
-    const auto flows = cli.api().list("/api/v1/flows");
+enum class Archived { Hidden, Shown };
+
+int list_flows(Cli& cli, Archived archived) {
+    Json flows = Json::array();
+    std::size_t hidden = 0;
+    for (auto& flow : cli.api().list("/api/v1/flows"))
+        if (archived == Archived::Hidden && flow.value("archived", false))
+            ++hidden;
+        else
+            flows.push_back(std::move(flow));
     if (cli.json) {
         Cli::print(flows);
         return exit_done;
@@ -53,6 +61,7 @@ int list_flows(Cli& cli) {
         std::cout << "No flow is deployed. Write one (millrace init makes an example) and deploy it: millrace deploy\n";
     else
         table.write(std::cout, cli.out);
+    if (hidden > 0) std::cout << fmt::format("{} archived flow{}: millrace flows list --all\n", hidden, hidden == 1 ? "" : "s");
     return exit_done;
 }
 
@@ -143,10 +152,12 @@ int show_plan(Cli& cli, const std::string& name) {
 void add_flows_commands(CLI::App& app, Cli& cli) {
     auto* flows = app.add_subcommand("flows", "The flows of a daemon, and flow files");
     flows->fallthrough();
-    on_call(flows, cli, [&cli] { return list_flows(cli); });
+    on_call(flows, cli, [&cli] { return list_flows(cli, Archived::Hidden); });
 
     auto* list = flows->add_subcommand("list", "Deployed flows with their last run");
-    on_call(list, cli, [&cli] { return list_flows(cli); });
+    auto all = std::make_shared<bool>(false);
+    list->add_flag("--all", *all, "archived flows too, whose file is gone");
+    on_call(list, cli, [&cli, all] { return list_flows(cli, *all ? Archived::Shown : Archived::Hidden); });
 
     auto name = std::make_shared<std::string>();
     auto* show = flows->add_subcommand("show", "One flow: parameters, tasks, last runs");

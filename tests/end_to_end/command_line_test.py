@@ -106,6 +106,59 @@ class CommandLine(unittest.TestCase):
             self.assertIn("warning: doubtful run", told)
             self.assertIn("check small: 1 row breaks it", told)
 
+    def test_rejected_rows_are_told_and_can_be_looked_at(self):
+        told = self.millrace("run", "rejecting", "--wait", "--from", "2026-11-02", "--to", "2026-11-03", code=1)
+        run = self.runs_of("rejecting")[0]["id"]
+        cause = "1 of 3 rows break the contract, none is allowed: n breaks check (n > 0) in 1 row ('0' where id is 2)"
+        for text in (told, self.millrace("runs", "show", str(run))):
+            self.assertIn("n breaks check (n > 0) in 2 rows ('-1' where id is 0, '0' where id is 1)\n"
+                          f"  look at them: millrace data head {run}.kept --rejected\n", text)
+            self.assertIn(f"  refused (bad_data): {cause}\n  remedy: look at the rejected rows: millrace data head {run}.refused --rejected\n", text)
+            self.assertEqual(text.count(cause), 1)
+            self.assertIn("2026-11-02 to 2026-11-03", text)
+        self.assertEqual(self.millrace("data", "head", f"{run}.kept", "--rejected"),
+                         "row 1  n breaks check (n > 0): -1\n   id=0  n=-1\nrow 2  n breaks check (n > 0): 0\n   id=1  n=0\n2 of 2 rejected rows\n")
+        self.assertEqual(json.loads(self.millrace("data", "head", f"{run}.refused", "--rejected", "--json"))["rows"][0]["fields"], {"id": 2, "n": 0})
+        self.assertIn("its tasks are kept, refused", self.millrace("data", "head", f"{run}.other", "--rejected", code=2))
+        listed = next(line for line in self.millrace("runs", "list", "--flow", "rejecting").splitlines() if "task refused" in line)
+        self.assertNotIn("where id is", listed)
+        self.assertEqual(json.loads(self.millrace("runs", "list", "--flow", "rejecting", "--json"))[0]["message"], f"task refused: {cause}")
+
+    def test_an_attempt_that_is_none_is_a_mistake(self):
+        run = json.loads(self.millrace("run", "quick", "--wait", "--json"))["id"]
+        self.assertIn("done", self.millrace("runs", "logs", f"{run}.a", "--attempt", "1"))
+        told = self.millrace("runs", "logs", f"{run}.a", "--attempt", "9", code=2)
+        self.assertIn(f"task a of run {run} has no attempt 9", told)
+        self.assertIn("it has had one attempt: 1", told)
+
+    def test_an_assignment_without_its_sign_is_told_how_it_is_written(self):
+        self.assertIn("write --param n=3, without a space", self.millrace("run", "quick", "--param", "n", "3", code=2))
+        self.assertIn("write --param n=VALUE", self.millrace("run", "quick", "--param", "n", code=2))
+
+    def test_what_is_not_available_yet_is_not_offered(self):
+        self.assertNotIn("--full-refresh", self.millrace("run", "--help"))
+        self.assertIn("not available yet", self.millrace("run", "quick", "--full-refresh", code=2))
+
+    def test_a_refused_run_uses_up_no_number(self):
+        first = json.loads(self.millrace("run", "quick", "--wait", "--json"))["id"]
+        self.millrace("runs", "rerun", str(first), "--failed", code=2)
+        self.millrace("runs", "rerun", str(first), "--task", "other", code=2)
+        self.millrace("run", "quick", "--param", "n=99", code=2)
+        self.assertEqual(json.loads(self.millrace("run", "quick", "--wait", "--json"))["id"], first + 1)
+
+    def test_archived_flows_are_listed_on_demand(self):
+        folder = pathlib.Path(self.path) / "passing"
+        folder.mkdir()
+        (folder / "passing.yaml").write_text("flow: passing\ntasks:\n  a: {run: echo a}\n")
+        self.millrace("deploy", str(folder))
+        self.assertIn("passing", self.millrace("flows", "list"))
+        (folder / "passing.yaml").unlink()
+        self.millrace("deploy", str(folder))
+        told = self.millrace("flows", "list")
+        self.assertNotIn("passing", told)
+        self.assertRegex(told, r"1 archived flow: millrace flows list --all")
+        self.assertRegex(self.millrace("flows", "list", "--all"), r"passing +archived")
+
     def test_a_folder_with_a_mistake_is_held_back_whole(self):
         folder = pathlib.Path(self.path) / "half_right"
         folder.mkdir()

@@ -145,7 +145,7 @@ export class Engine extends EventEmitter {
       task.rejected = made.rejected ?? 0;
       if (made.slices) task.progress = this.#progress(made, 1);
       if (made.verb === 'extract') this.#log(run, task, 'info', `extracted ${made.rows} records in ${made.slices} slices, announced total matches`, at);
-      if (made.verb === 'transform') this.#log(run, task, made.rejected ? 'warn' : 'info', made.rejected ? `${made.rejected} rows to quarantine: hours >= 0` : `${made.rows} rows, every contract holds`, at);
+      if (made.verb === 'transform') this.#log(run, task, made.rejected ? 'warning' : 'info', made.rejected ? `${made.rejected} rows to quarantine: hours >= 0` : `${made.rows} rows, every contract holds`, at);
       if (made.table) {
         const inserted = Math.floor(this.random() * made.rows * 0.02);
         const updated = Math.floor(this.random() * made.rows * 0.01);
