@@ -127,6 +127,13 @@ Interval interval_at(const IntervalSpec& spec, Instant at, const std::string& zo
     return {add(add(anchor, spec.every, n - 1, zone), spec.lookback, -1, zone), end};
 }
 
+Interval whole_steps(const Interval& given, const Span& every, const std::string& zone) {
+    const Instant anchor = anchor_of(every, zone);
+    const auto step = [&](std::int64_t n) { return add(anchor, every, n, zone); };
+    const auto last = steps_until(anchor, every, given.end, zone);
+    return {step(steps_until(anchor, every, given.start, zone)), step(last) == given.end ? given.end : step(last + 1)};
+}
+
 std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone) {
     if (chunk.is_zero() || whole.start >= whole.end) return {whole};
     std::vector<Interval> parts;

@@ -32,6 +32,9 @@ struct Interval {
 /// `from` a date, everything from that date to the end of that `every`.
 [[nodiscard]] Interval interval_at(const IntervalSpec& spec, Instant at, const std::string& zone);
 
+/// The smallest interval of whole steps of `every` that holds `given`.
+[[nodiscard]] Interval whole_steps(const Interval& given, const Span& every, const std::string& zone);
+
 /// Consecutive parts of `whole`, each one `chunk` long, the last one possibly shorter; `whole` itself without a chunk.
 [[nodiscard]] std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone);
 

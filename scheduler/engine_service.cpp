@@ -146,6 +146,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     if (!request.idempotency_key.empty()) row.run_key = sha256_hex("key\n" + request.flow + "\n" + request.idempotency_key);
     RunStart start;
     start.plan = flow.plan;
+    if (request.interval_start) start.warning = cut_steps(*flow.plan, *interval);
     const auto admitted = co_await admit(std::move(row), std::move(start));
     if (admitted.refused) {
         if (admitted.sqlstate != "23505") throw Refusal(Kind::Invalid, "the store does not take this run: " + admitted.message);

@@ -1,6 +1,7 @@
 #include "scheduler/new_run.hpp"
 
 #include "flows/hash.hpp"
+#include "flows/zone.hpp"
 #include "scheduler/orders.hpp"
 #include "scheduler/params.hpp"
 
@@ -31,6 +32,18 @@ std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<s
     } catch (const std::invalid_argument& e) {
         throw Refusal(Refusal::Kind::Invalid, e.what());
     }
+}
+
+std::string cut_steps(const FlowPlan& flow, const Interval& given) {
+    const Interval whole = whole_steps(given, flow.interval->every, flow.timezone);
+    if (whole == given) return {};
+    const auto shown = [&](Instant t) {
+        const auto local = to_text(to_local(t, find_zone(flow.timezone)));
+        return parse_date_or_instant(local.substr(0, 10), flow.timezone) == t ? local.substr(0, 10) : to_rfc3339(t);
+    };
+    return "the interval cuts a step of the flow's `every`, and a sum over a part of one replaces the sum of the whole: whole steps are "
+           "--from " +
+           shown(whole.start) + " --to " + shown(whole.end);
 }
 
 Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at) {

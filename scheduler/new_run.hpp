@@ -11,6 +11,9 @@ namespace millrace {
 [[nodiscard]] std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<std::string>& start,
                                                    const std::optional<std::string>& end, Instant at);
 
+/// What to tell of an interval that somebody gave and that cuts a step of the flow's `every`; empty: its steps are whole.
+[[nodiscard]] std::string cut_steps(const FlowPlan& flow, const Interval& given);
+
 /// The parameters of a run that an author's file starts (a schedule's), `${}` in them and in defaults evaluated as of `at`.
 [[nodiscard]] Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at);
 

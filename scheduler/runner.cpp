@@ -77,6 +77,7 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
     run.start = std::move(start);
     run.pending.run_id = id;
     run.pending.new_run = run.row;
+    if (!run.start.warning.empty()) event(run, "", "warning", run.start.warning, Json::object());
     run.pending.firing = run.start.firing;
     run.pending.committed = std::move(done);
     run.pending.refused = std::move(no);

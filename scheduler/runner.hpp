@@ -46,6 +46,7 @@ struct RunStart {
     std::map<int, TaskRunDetails> reused; ///< a re-run: results that stand
     std::optional<FiringRow> firing;
     bool catch_up = false; ///< a missed firing: queues whatever `overlap` says
+    std::string warning{}; ///< of what was asked for; told with the run
 };
 
 struct LiveRun {

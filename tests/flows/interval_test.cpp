@@ -70,6 +70,17 @@ TEST_CASE("an interval from a date begins there") {
     CHECK(text(interval_at(s, at("2026-11-20T06:00:00Z"), "UTC")) == "2019-01-01T00:00:00Z 2026-11-20T00:00:00Z");
 }
 
+TEST_CASE("the whole steps around an interval") {
+    const auto around = [](const char* start, const char* end, const char* every, const char* zone) {
+        return text(whole_steps({parse_date_or_instant(start, zone), parse_date_or_instant(end, zone)}, parse_span(every), zone));
+    };
+    CHECK(around("2026-11-16", "2026-11-30", "7d", "UTC") == "2026-11-16T00:00:00Z 2026-11-30T00:00:00Z");
+    CHECK(around("2026-11-18", "2026-11-25", "7d", "UTC") == "2026-11-16T00:00:00Z 2026-11-30T00:00:00Z");
+    CHECK(around("2026-03-29", "2026-03-30", "1d", "Europe/Berlin") == "2026-03-28T23:00:00Z 2026-03-29T22:00:00Z");
+    CHECK(around("2026-03-29T00:00:00Z", "2026-03-30", "1d", "Europe/Berlin") == "2026-03-28T23:00:00Z 2026-03-29T22:00:00Z");
+    CHECK(around("2026-02-01", "2026-02-15", "1mo", "UTC") == "2026-02-01T00:00:00Z 2026-03-01T00:00:00Z");
+}
+
 TEST_CASE("chunks cover the interval without a gap, the last one may be shorter") {
     const Interval whole{at("2026-08-28T03:00:00Z"), at("2026-11-20T03:00:00Z")};
     const auto parts = chunks(whole, parse_span("28d"), "America/Sao_Paulo");

@@ -292,6 +292,22 @@ TEST_CASE("mapped tasks, slots and text that PostgreSQL refuses") {
     CHECK(rerun.at("tasks")[0].at("state_name") == "Reused");
 }
 
+TEST_CASE("an interval that cuts a step of `every` is told with its run, and one of whole steps is not") {
+    FreshDatabase database;
+    Life life(database.url(), flows());
+    const auto warnings = [&](const std::string& start, const std::string& end) {
+        TriggerRequest request;
+        request.flow = "chunked";
+        request.interval_start = start;
+        request.interval_end = end;
+        return life.ended(life.wait(life.engine->service().trigger(request)).run.at("id").get<std::int64_t>()).at("warnings");
+    };
+    CHECK(warnings("2026-11-18", "2026-11-20").empty());
+    const Json told = warnings("2026-11-18T06:00:00Z", "2026-11-20");
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].at("message").get<std::string>().ends_with("whole steps are --from 2026-11-18 --to 2026-11-20"));
+}
+
 TEST_CASE("an interval in chunks becomes child runs, one after the other") {
     FreshDatabase database;
     Life life(database.url(), flows());
