@@ -20,11 +20,11 @@ def tree(*roots):
                 children.setdefault(stat(name)[0], []).append(int(name))
             except OSError:
                 pass
-    found, todo = [], list(roots)
-    while todo:
-        pid = todo.pop()
+    found, waiting = [], list(roots)
+    while waiting:
+        pid = waiting.pop()
         found.append(pid)
-        todo += children.get(pid, [])
+        waiting += children.get(pid, [])
     return found
 
 

@@ -28,14 +28,14 @@ void MemoryJournal::submit(RunChanges changes) {
 }
 
 void MemoryJournal::next() {
-    if (todo_.empty()) {
+    if (halves_.empty()) {
         busy_ = !gathering_.empty() && !dead_;
         if (!busy_) return;
         Group group = std::exchange(gathering_, {});
         turn_away(group);
-        todo_.push_back(std::move(group));
+        halves_.push_back(std::move(group));
     }
-    if (todo_.front().empty()) return todo_.pop_front(), next();
+    if (halves_.front().empty()) return halves_.pop_front(), next();
     failures_ = 0;
     in_doubt_ = false;
     write();
@@ -65,7 +65,7 @@ void MemoryJournal::reconnect() {
         sequence_ = row->journal_seq;
         if (!arrived) return transact();
         process_.trace("the commit in doubt had arrived");
-        answer(std::exchange(todo_.front(), {}), std::nullopt);
+        answer(std::exchange(halves_.front(), {}), std::nullopt);
         next();
     });
 }
@@ -73,7 +73,7 @@ void MemoryJournal::reconnect() {
 void MemoryJournal::transact() {
     auto written = std::make_shared<MemoryStore::Written>();
     auto work = [written, &world = process_.world(), node = process_.node(), epoch = epoch_, sequence = sequence_ + 1,
-                 group = todo_.front()] {
+                 group = halves_.front()] {
         *written = world.store.write(node, epoch, sequence, group, world.clock.now());
         const bool yes = *written == MemoryStore::Written::Yes, fenced = *written == MemoryStore::Written::Fenced;
         if (world.is_tracing()) world.trace(node, (yes ? "commits " : fenced ? "is fenced: " : "is refused: ") + describe(group));
@@ -88,7 +88,7 @@ void MemoryJournal::transact() {
         if (*written == MemoryStore::Written::Refused) return is_refused();
         ++sequence_;
         leased_until_ = begin_ + lease_length;
-        answer(std::exchange(todo_.front(), {}), std::nullopt);
+        answer(std::exchange(halves_.front(), {}), std::nullopt);
         next();
     });
 }
@@ -104,8 +104,8 @@ void MemoryJournal::meets_the_fence() {
 
 /// In halves, until the one run is found whose rows the store will not take.
 void MemoryJournal::is_refused() {
-    Group group = std::exchange(todo_.front(), {});
-    todo_.pop_front();
+    Group group = std::exchange(halves_.front(), {});
+    halves_.pop_front();
     std::stable_sort(group.begin(), group.end(), [](const auto& a, const auto& b) { return a.run_id < b.run_id; });
     const auto run = group.front().run_id;
     if (run == group.back().run_id) {
@@ -118,8 +118,8 @@ void MemoryJournal::is_refused() {
     const auto same = [&](const RunChanges& c) { return c.run_id == middle->run_id; };
     auto cut = std::find_if(group.begin(), middle, same);
     if (cut == group.begin()) cut = std::find_if_not(middle, group.end(), same);
-    todo_.emplace_front(cut, group.end());
-    todo_.emplace_front(group.begin(), cut);
+    halves_.emplace_front(cut, group.end());
+    halves_.emplace_front(group.begin(), cut);
     next();
 }
 

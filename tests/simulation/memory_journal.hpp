@@ -36,7 +36,7 @@ private:
     const Epoch epoch_;
     const std::function<void()> fenced_;
     Group gathering_;
-    std::deque<Group> todo_; ///< of the group that was taken: the halves that are not written yet, the current one first
+    std::deque<Group> halves_; ///< of the group that was taken: the halves that are not written yet, the current one first
     std::shared_ptr<std::size_t> backlog_ = std::make_shared<std::size_t>(0);
     std::set<std::int64_t> refused_runs_;
     std::int64_t sequence_ = 0;
