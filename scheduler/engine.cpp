@@ -54,34 +54,18 @@ std::map<std::string, std::string> host_environment(const EngineConfig& config) 
     return out;
 }
 
-/// Slots by the store: claims go through the pool, releases through the journal.
-class StoreSlots final : public Slots {
-public:
-    StoreSlots(asio::io_context& io, Clock& clock, Store& store) : io_(io), clock_(clock), store_(store) {}
-    void claim(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) override {
-        asio::co_spawn(io_, store_.claim_slots(epoch, run_id, key, std::move(demands), clock_.now()),
-                       [answer = std::move(answer)](std::exception_ptr failed, bool granted) { answer(!failed && granted); });
-    }
-    std::string epoch;
-
-private:
-    asio::io_context& io_;
-    Clock& clock_;
-    Store& store_;
-};
-
 } // namespace
 
 struct Engine::Parts {
     Parts(asio::io_context& loop, Clock& c, EngineConfig cfg, Connections& cs, FlowFolders& fs, std::function<void(std::string)> f,
           std::unique_ptr<AttemptRunner> own)
         : io(loop), clock(c), config(std::move(cfg)), connections(cs), folders(fs), fatal(std::move(f)), hosts(std::move(own)),
-          database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store), slots(io, clock, store) {
-    }
+          database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store) {}
 
     asio::awaitable<void> start();
     asio::awaitable<void> resume();
     void make_hosts();
+    void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer);
     void beat();
     asio::awaitable<void> follow_deploys();
     asio::awaitable<void> look_at_others();
@@ -100,7 +84,6 @@ struct Engine::Parts {
     Database database;
     Store store;
     RunIdBlock ids;
-    StoreSlots slots;
     EventHub events;
     Catalogue catalogue;
     NodeIdentity node;
@@ -130,6 +113,12 @@ void Engine::Parts::make_hosts() {
     hosts = std::move(own);
 }
 
+/// Through the pool; they are given back through the journal.
+void Engine::Parts::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) {
+    asio::co_spawn(io, store.claim_slots(node.epoch, run_id, key, std::move(demands), clock.now()),
+                   [answer = std::move(answer)](std::exception_ptr failed, bool granted) { answer(!failed && granted); });
+}
+
 /// The order matters: the lock proves that the former self is dead, its hosts end, its epoch ends, then its runs go on.
 asio::awaitable<void> Engine::Parts::start() {
     lock.take(config.state);
@@ -149,7 +138,6 @@ asio::awaitable<void> Engine::Parts::start() {
     };
     (void)co_await database.on_pool(std::move(schema));
     node = co_await store.take_node(node_name(config), true, clock.now());
-    slots.epoch = node.epoch;
     co_await store.set_limits(config.limits);
     auto blocks = co_await store.new_run_ids(1);
     ids.add(blocks);
@@ -168,7 +156,8 @@ asio::awaitable<void> Engine::Parts::start() {
     journal->submit(std::move(nothing));
     Runner::Settings settings;
     settings.staging = std::filesystem::absolute(config.staging);
-    runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, slots, ids, events, std::move(settings));
+    auto claim = std::bind_front(&Parts::claim_slots, this);
+    runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, std::move(claim), ids, events, std::move(settings));
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events);
     auto journal_figures = [this] {

@@ -15,10 +15,10 @@
 
 namespace millrace {
 
-Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots,
-               RunIds& ids, EventHub& events, Settings settings)
-    : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), slots_(slots), ids_(ids), events_(events),
-      settings_(std::move(settings)), random_(settings_.seed) {
+Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
+               ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings)
+    : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), claim_slots_(std::move(claim_slots)), ids_(ids),
+      events_(events), settings_(std::move(settings)), random_(settings_.seed) {
     hosts_.listen(*this);
 }
 

@@ -26,11 +26,7 @@
 namespace millrace {
 
 /// Claims the slots of a limit, all or none; `answer` comes on the loop. False also when the store is away.
-class Slots {
-public:
-    virtual ~Slots() = default;
-    virtual void claim(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) = 0;
-};
+using ClaimSlots = std::function<void(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer)>;
 
 /// Run ids without a round trip.
 class RunIds {
@@ -80,8 +76,8 @@ public:
         int turn = 4096;                  ///< decisions per turn of the loop: others get their turn too
         std::size_t most_backlog = 20000; ///< rows on their way to the store before runs wait
     };
-    Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections, Slots& slots,
-           RunIds& ids, EventHub& events, Settings settings);
+    Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
+           ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings);
 
     enum class Admission { Begun, Queued, Skipped };
     /// Takes a new run; its id, flow, params, interval and so on are set. `committed` and `refused` as in RunChanges.
@@ -186,7 +182,7 @@ private:
     Journal& journal_;
     AttemptRunner& hosts_;
     Connections& connections_;
-    Slots& slots_;
+    ClaimSlots claim_slots_;
     RunIds& ids_;
     EventHub& events_;
     const Settings settings_;

@@ -115,7 +115,7 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
         without_slots_[{run.row.id, key}] = demands;
         return;
     }
-    slots_.claim(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](bool granted) {
+    claim_slots_(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](bool granted) {
         slots_moving_.erase({run_id, key});
         auto* r = live(run_id);
         if (!r || r->closing) {

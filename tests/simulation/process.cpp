@@ -23,22 +23,22 @@ Clock::TimerId ProcessClock::call_at(Instant at, std::function<void()> action) {
     return id;
 }
 
-void StoreSlots::claim(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) {
-    std::function<bool()> work = [&store = process_.world().store, epoch = process_.epoch(), run_id, key, demands] {
+void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) {
+    std::function<bool()> work = [&store = world_.store, epoch = epoch_, run_id, key, demands] {
         const bool granted = store.claim_slots(epoch, run_id, key, demands);
         std::size_t held = 0;
         for (const auto& d : demands) held += store.held_by(epoch, run_id, key, d.key) > 0 ? 1 : 0;
         if (store.is_a_nodes(epoch) && held != 0 && held != demands.size()) broken(name_of(run_id, key) + " holds some of its slots");
         return granted;
     };
-    process_.call<bool>("claim", std::move(work), [this, run_id, key, answer = std::move(answer)](std::optional<bool> granted) {
-        process_.trace(name_of(run_id, key) + (granted.value_or(false) ? " has its slots" : " waits for slots"));
+    call<bool>("claim", std::move(work), [this, run_id, key, answer = std::move(answer)](std::optional<bool> granted) {
+        trace(name_of(run_id, key) + (granted.value_or(false) ? " has its slots" : " waits for slots"));
         answer(granted.value_or(false));
     });
 }
 
 Process::Process(World& world, int node, int life)
-    : world_(world), node_(node), life_(life), clock_(*this), hosts_(*this), slots_(*this), ids_(world.last_run_id) {}
+    : world_(world), node_(node), life_(life), clock_(*this), hosts_(*this), ids_(world.last_run_id) {}
 
 void Process::later(double seconds, std::function<void()> action) {
     world_.later(seconds, [&world = world_, node = node_, life = life_, action = std::move(action)] { world.in_life(node, life, action); });
@@ -55,8 +55,9 @@ void Process::start() {
         epoch_ = *epoch;
         journal_ = std::make_unique<MemoryJournal>(*this, epoch_, [this] { lost(); });
         journal_->submit({});
+        auto claim = std::bind_front(&Process::claim_slots, this);
         runner_ = std::make_unique<Runner>(
-            io_, clock_, *journal_, hosts_, connections_, slots_, ids_, events_,
+            io_, clock_, *journal_, hosts_, connections_, std::move(claim), ids_, events_,
             Runner::Settings{std::filesystem::temp_directory_path() / "millrace-simulation", world_.random(), 7, 50});
         take_over([this](bool done) {
             if (!done) return world_.kill_soon(node_, life_, "cannot start without the store");

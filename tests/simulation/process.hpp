@@ -25,16 +25,6 @@ private:
     std::set<TimerId> waiting_;
 };
 
-/// Slots by the store: claims go to it at once, releases through the journal.
-class StoreSlots final : public Slots {
-public:
-    explicit StoreSlots(Process& process) : process_(process) {}
-    void claim(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) override;
-
-private:
-    Process& process_;
-};
-
 class Counter final : public RunIds {
 public:
     explicit Counter(std::int64_t& last) : last_(last) {}
@@ -82,6 +72,8 @@ public:
 private:
     using Then = std::function<void(bool)>;
     void take_over(Then then);
+    /// At once; they are given back through the journal.
+    void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer);
     void beat();
     void look_at_others();
     void lost();
@@ -92,7 +84,6 @@ private:
     Epoch epoch_ = 0;
     ProcessClock clock_;
     FakeHosts hosts_;
-    StoreSlots slots_;
     Counter ids_;
     NoConnections connections_;
     EventHub events_;
