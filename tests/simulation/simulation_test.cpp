@@ -76,6 +76,15 @@ void simulate(World& world, std::uint64_t seed) {
     }
 }
 
+/// Of each seed, in a world of so many nodes.
+void all_end(std::uint64_t seeds, const Faults& faults, int least_nodes = 1, int most_nodes = 1) {
+    for_each_seed(seeds, [&](std::uint64_t seed) {
+        const auto more = seed % static_cast<std::uint64_t>(most_nodes - least_nodes + 1);
+        World world(seed, faults, least_nodes + static_cast<int>(more));
+        simulate(world, seed);
+    });
+}
+
 Faults of_the_store() {
     Faults f;
     f.store_away = 0.0002;
@@ -86,59 +95,37 @@ Faults of_the_store() {
 
 } // namespace
 
-TEST_CASE("runs complete while hosts fail, hang and die") {
-    for_each_seed(40, [](std::uint64_t seed) {
-        World world(seed, {});
-        simulate(world, seed);
-    });
-}
+TEST_CASE("runs complete while hosts fail, hang and die") { all_end(40, {}); }
 
 TEST_CASE("runs complete while daemons are killed at any moment") {
-    for_each_seed(80, [](std::uint64_t seed) {
-        Faults faults;
-        faults.node_dies = 0.003;
-        World world(seed, faults, 1 + static_cast<int>(seed % 3));
-        simulate(world, seed);
-    });
+    Faults faults;
+    faults.node_dies = 0.003;
+    all_end(80, faults, 1, 3);
 }
 
-TEST_CASE("runs complete while the store fails in every way") {
-    for_each_seed(60, [](std::uint64_t seed) {
-        World world(seed, of_the_store());
-        simulate(world, seed);
-    });
-}
+TEST_CASE("runs complete while the store fails in every way") { all_end(60, of_the_store()); }
 
 TEST_CASE("a run whose rows the store will never take is parked, the others complete") {
-    for_each_seed(60, [](std::uint64_t seed) {
-        Faults faults = of_the_store();
-        faults.poison = 0.2;
-        faults.node_dies = 0.0005;
-        World world(seed, faults, 2);
-        simulate(world, seed);
-    });
+    Faults faults = of_the_store();
+    faults.poison = 0.2;
+    faults.node_dies = 0.0005;
+    all_end(60, faults, 2, 2);
 }
 
 TEST_CASE("runs complete while nodes die and freeze, and others take their runs over") {
-    for_each_seed(80, [](std::uint64_t seed) {
-        Faults faults;
-        faults.node_dies = 0.001;
-        faults.node_freezes = 0.001;
-        faults.commit_slow = 0.2;
-        faults.person_pauses = 0.01;
-        World world(seed, faults, 3);
-        simulate(world, seed);
-    });
+    Faults faults;
+    faults.node_dies = 0.001;
+    faults.node_freezes = 0.001;
+    faults.commit_slow = 0.2;
+    faults.person_pauses = 0.01;
+    all_end(80, faults, 3, 3);
 }
 
 TEST_CASE("runs complete while nodes and the store fail in every way") {
-    for_each_seed(160, [](std::uint64_t seed) {
-        Faults faults = of_the_store();
-        faults.node_dies = faults.node_freezes = 0.0005;
-        faults.person_pauses = 0.01;
-        World world(seed, faults, 2 + static_cast<int>(seed % 2));
-        simulate(world, seed);
-    });
+    Faults faults = of_the_store();
+    faults.node_dies = faults.node_freezes = 0.0005;
+    faults.person_pauses = 0.01;
+    all_end(160, faults, 2, 3);
 }
 
 TEST_CASE("a cancelled run ends, whatever happens") {
