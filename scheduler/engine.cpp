@@ -68,6 +68,7 @@ struct Engine::Parts {
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer);
     void beat();
     asio::awaitable<void> follow_deploys();
+    asio::awaitable<void> look_at_nodes();
     asio::awaitable<void> look_at_others();
     void look_at_others_soon();
 
@@ -92,7 +93,7 @@ struct Engine::Parts {
     std::unique_ptr<Schedules> schedules;
     std::unique_ptr<EngineService> service;
     std::unique_ptr<PgReadModels> read_models;
-    Clock::TimerId beat_timer = 0;
+    Clock::TimerId beat_timer = 0, look_timer = 0;
     bool stopping = false, killed = false;
     bool looking = false, looking_failed = false;
     std::chrono::microseconds clock_offset{0};
@@ -185,8 +186,7 @@ asio::awaitable<void> Engine::Parts::start() {
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();
-    auto nodes = co_await store.living_nodes();
-    schedules->share_among(std::move(nodes));
+    co_await look_at_nodes();
     co_await schedules->load();
     clock_offset = clock.now().time_since_epoch() - clock.uptime();
     beat();
@@ -254,10 +254,22 @@ asio::awaitable<void> Engine::Parts::follow_deploys() {
     co_await schedules->load();
 }
 
+/// Who shares the schedules with us, and whose lease will run out: that one does not live, its runs are adopted at once then.
+asio::awaitable<void> Engine::Parts::look_at_nodes() {
+    const auto nodes = co_await store.living_nodes();
+    std::vector<std::string> ids;
+    for (const auto& [id, left] : nodes) {
+        ids.push_back(id);
+        if (id == node.id || left > lease_length - 2 * heartbeat) continue;
+        clock.cancel(look_timer);
+        look_timer = clock.call_at(clock.now() + left + std::chrono::milliseconds(20), [this] { look_at_others_soon(); });
+    }
+    schedules->share_among(std::move(ids));
+}
+
 asio::awaitable<void> Engine::Parts::look_at_others() {
     co_await resume();
-    auto nodes = co_await store.living_nodes();
-    schedules->share_among(std::move(nodes));
+    co_await look_at_nodes();
     co_await follow_deploys();
 }
 
@@ -287,6 +299,7 @@ asio::awaitable<void> Engine::stop() {
     auto& p = *parts_;
     if (std::exchange(p.stopping, true) || !p.runner) co_return;
     p.clock.cancel(p.beat_timer);
+    p.clock.cancel(p.look_timer);
     p.schedules->stop();
     p.runner->set_admitting(false);
     p.database.hurry(longest_last_call);

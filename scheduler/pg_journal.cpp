@@ -160,7 +160,7 @@ PgJournal::Written PgJournal::write(Group& group) {
 void PgJournal::transact(Group& group) {
     const CallWatch::Call call(watch_, connection_->sock());
     pqxx::work work(*connection_);
-    const auto fence = work.exec_prepared("raise_fence", node_.id, node_.epoch, node_.sequence + 1);
+    const auto fence = work.exec_prepared("raise_fence", node_.id, node_.epoch, node_.sequence + 1, lease_seconds);
     if (fence.affected_rows() != 1) throw Fenced();
     kept_ = claim_firings_of(work, group);
     const std::size_t rows = write_group(work, std::span(group).first(kept_), node_.epoch);

@@ -18,7 +18,9 @@
 
 namespace millrace {
 
-inline constexpr auto lease_length = std::chrono::seconds(10);
+/// With the time that it takes to notice, the runs of a dead node are adopted within ten seconds.
+inline constexpr auto lease_length = std::chrono::seconds(9);
+inline constexpr double lease_seconds = std::chrono::duration<double>(lease_length).count();
 
 struct NodeIdentity {
     std::string id;

@@ -15,7 +15,7 @@ namespace millrace {
 namespace {
 
 constexpr const char* raise_fence = R"sql(
-    update millrace.node set journal_seq = $3::bigint, lease_until = clock_timestamp() + interval '10 s'
+    update millrace.node set journal_seq = $3::bigint, lease_until = clock_timestamp() + make_interval(secs => $4)
      where id = $1 and epoch = $2::uuid and journal_seq = $3::bigint - 1)sql";
 
 constexpr const char* insert_runs = R"sql(

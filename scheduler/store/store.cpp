@@ -26,7 +26,7 @@ std::optional<std::string> when(std::optional<Instant> t) { return t ? std::opti
 
 constexpr const char* take_node = R"sql(
     insert into millrace.node as n (id, epoch, lease_until, journal_seq, started_at, version, pid)
-    values ($1, gen_random_uuid(), clock_timestamp() + interval '10 s', 0, $2, $3, $4)
+    values ($1, gen_random_uuid(), clock_timestamp() + make_interval(secs => $6), 0, $2, $3, $4)
     on conflict (id) do update
        set epoch = excluded.epoch, lease_until = excluded.lease_until, journal_seq = 0, started_at = excluded.started_at,
            version = excluded.version, pid = excluded.pid
@@ -35,7 +35,8 @@ constexpr const char* take_node = R"sql(
 
 boost::asio::awaitable<NodeIdentity> Store::take_node(std::string id, bool sole, Instant now) {
     return database_.run([id, sole, now](pqxx::work& w) {
-        const auto rows = w.exec_prepared("take_node", id, timestamp_text(now), std::string(version), static_cast<int>(getpid()), sole);
+        const auto rows =
+            w.exec_prepared("take_node", id, timestamp_text(now), std::string(version), static_cast<int>(getpid()), sole, lease_seconds);
         if (rows.empty())
             throw Refusal(Refusal::Kind::Conflict, "node " + id + " lives in another process; its lease has not run out",
                           "stop the other daemon, or give this one another `state` folder");
@@ -272,13 +273,14 @@ boost::asio::awaitable<std::vector<std::optional<Store::Next>>> Store::next_of(s
     });
 }
 
-constexpr const char* living_nodes = "select id from millrace.node where lease_until > clock_timestamp() order by id collate \"C\"";
+constexpr const char* living_nodes = R"sql(
+    select id, (extract(epoch from lease_until - clock_timestamp()) * 1000000)::bigint from millrace.node where lease_until > clock_timestamp())sql";
 
-boost::asio::awaitable<std::vector<std::string>> Store::living_nodes() {
+boost::asio::awaitable<std::map<std::string, std::chrono::microseconds>> Store::living_nodes() {
     return database_.run([](pqxx::work& w) {
-        std::vector<std::string> ids;
-        for (const auto& row : w.exec_prepared("living_nodes")) ids.emplace_back(row[0].c_str());
-        return ids;
+        std::map<std::string, std::chrono::microseconds> left;
+        for (const auto& row : w.exec_prepared("living_nodes")) left.emplace(row[0].c_str(), row[1].as<std::int64_t>());
+        return left;
     });
 }
 

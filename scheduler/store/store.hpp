@@ -77,8 +77,8 @@ public:
         std::string local;
     };
     [[nodiscard]] boost::asio::awaitable<std::vector<std::optional<Next>>> next_of(std::vector<std::pair<std::string, int>> schedules);
-    /// Ids of the nodes that live, sorted.
-    [[nodiscard]] boost::asio::awaitable<std::vector<std::string>> living_nodes();
+    /// The nodes that live, and how much is left of their leases, sorted by id.
+    [[nodiscard]] boost::asio::awaitable<std::map<std::string, std::chrono::microseconds>> living_nodes();
 
     /// Runs without their task runs.
     [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run(std::int64_t id);

@@ -1,6 +1,7 @@
 // Measures the engine itself: `engine_bench URL chain40|host_chain40|fan|trigger_latency|throughput|journal_ceiling [N]` and
-// `engine_bench URL schedules N NODE SECOND` print one JSON object. Tasks are `wait: 0s`; attempts, where there are any, end at
-// once. `schedules`: N schedules are due at SECOND (Unix time); several processes, each with its NODE, share a store.
+// `engine_bench URL schedules N NODE SECOND [SPREAD [IDLE]]` print one JSON object. Tasks are `wait: 0s`; attempts, where there
+// are any, end at once. `schedules`: N schedules are due at SECOND (Unix time) or in one of the SPREAD seconds from there, IDLE
+// others half a year later; several processes, each with its NODE, share a store.
 #include "../scheduler/given_flows.hpp"
 #include "journal_ceiling.hpp"
 #include "scheduler/engine.hpp"
@@ -62,15 +63,17 @@ TaskPlan wait_task(const std::string& name, std::vector<int> needs) {
     return task;
 }
 
-/// `n` schedules in flows of 100, all due at `second` and never again within a year.
-std::vector<FlowPlan> scheduled(int n, std::int64_t second) {
-    const std::time_t at = second;
+/// Due once a year.
+std::string cron_at(std::time_t second) {
     std::tm t{};
-    gmtime_r(&at, &t);
-    ScheduleSpec spec;
-    spec.cron = fmt::format("{} {} {} {} {} *", t.tm_sec, t.tm_min, t.tm_hour, t.tm_mday, t.tm_mon + 1);
+    gmtime_r(&second, &t);
+    return fmt::format("{} {} {} {} {} *", t.tm_sec, t.tm_min, t.tm_hour, std::min(t.tm_mday, 28), t.tm_mon + 1);
+}
+
+/// In flows of 100.
+std::vector<FlowPlan> scheduled(int n, std::time_t second, int spread, int idle) {
     std::vector<FlowPlan> flows;
-    for (int i = 0; i < n; ++i) {
+    for (int i = 0; i < n + idle; ++i) {
         if (i % 100 == 0) {
             FlowPlan flow;
             flow.name = fmt::format("due{}", i / 100);
@@ -80,6 +83,8 @@ std::vector<FlowPlan> scheduled(int n, std::int64_t second) {
             flow.tasks = {wait_task("only", {})};
             flows.push_back(std::move(flow));
         }
+        ScheduleSpec spec;
+        spec.cron = cron_at(i < n ? second + i % spread : second + 182 * 86400);
         spec.params = {{"n", i}};
         flows.back().schedules.push_back(spec);
     }
@@ -210,8 +215,9 @@ int main(int argc, char** argv) {
         return 0;
     }
     const bool due = what == "schedules";
-    if (due && argc < 6) return std::fprintf(stderr, "usage: engine_bench URL schedules N NODE SECOND\n"), 2;
-    Bench b(url, due ? argv[4] : "bench", due ? scheduled(n, std::atoll(argv[5])) : plans());
+    if (due && argc < 6) return std::fprintf(stderr, "usage: engine_bench URL schedules N NODE SECOND [SPREAD [IDLE]]\n"), 2;
+    Bench b(url, due ? argv[4] : "bench",
+            due ? scheduled(n, std::atoll(argv[5]), argc > 6 ? std::atoi(argv[6]) : 1, argc > 7 ? std::atoi(argv[7]) : 0) : plans());
     int status = 1;
     asio::co_spawn(b.io, b.measure(what, n), [&](std::exception_ptr failed, Json figures) {
         try {

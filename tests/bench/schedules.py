@@ -1,8 +1,10 @@
-"""Thousands of schedules that are due in the same second: on one node, on three, and on three of which one is killed in that second."""
-import os, signal, subprocess, time
+"""Thousands of schedules that are due in the same second: on one node, on three, and on three of which one is killed in that second.
+And a hundred thousand that are not due, beside some that are."""
+import signal, subprocess, time
 
 from libpq import Postgres
-from figures import spread
+from figures import percentile, spread
+from processes import cpu_seconds
 from service import Cluster, wait_until
 
 ALLOWED_S = 2.0
@@ -40,6 +42,33 @@ def due(prefix, cluster, name, schedules, nodes, kill_after=None):
         for process in processes:
             process.kill()
             process.wait()
+
+
+def idle_schedules(folder, prefix, cluster, options):
+    """A core's share while 100,000 schedules wait, and the lag of 100 that are due each second: from the nominal instant to its record."""
+    idle, seconds, each = options.scale or 100_000, 20, 100
+    cluster.stop()
+    timed = Cluster(f"{folder}/timed", {"track_commit_timestamp": "on"}).start()
+    timed.create("idle")
+    url, moment = timed.url("idle"), int(time.time()) + 60 + idle // 1000
+    node = subprocess.Popen([f"{prefix}/bin/engine_bench", url, "schedules", str(each * seconds), "one", str(moment), str(seconds), str(idle)],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_until(lambda: ready(url, idle + each * seconds), moment - time.time() - 30, "the deploy")
+        time.sleep(5)
+        begun, used = time.monotonic(), cpu_seconds(node.pid)
+        time.sleep(20)
+        share = (cpu_seconds(node.pid) - used) / (time.monotonic() - begun)
+        wait_until(lambda: asked(url, RUNS)[2] >= each * seconds, moment + seconds + 60 - time.time(), "the runs")
+        with Postgres(url) as postgres:
+            lags = [1000 * float(row[0]) for row in postgres.rows("select extract(epoch from pg_xact_commit_timestamp(xmin) - nominal) from millrace.firing")]
+    finally:
+        node.kill()
+        node.wait()
+        timed.stop()
+    lag = {f"lag_p{int(100 * part)}_ms": spread([percentile(lags, part)], 1) for part in (0.5, 0.99, 1)}
+    return {"figures": {"idle_core_percent": spread([100 * share], 2), **lag}, "references": {"idle_allowed_percent": 1, "lag_allowed_ms": 50},
+            "ratios": {"idle": round(1 / max(100 * share, 0.001), 2), "lag": round(50 / percentile(lags, 0.99), 2)}}
 
 
 def asked(url, query):
