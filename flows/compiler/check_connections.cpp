@@ -156,34 +156,44 @@ private:
         warn_of_unset(options, mark);
     }
 
-    /// `into: demo.hours`, where neither 'demo' nor a name like it is a connection: the warehouse was left out.
+    /// `into: demo.hours`, where neither 'demo' nor a name like it is a connection: the warehouse was left out, or a declaration.
     bool lacks_connection(const LoadOptions& options, const YamlNode& into) {
         const auto& connections = scope_.project.connections;
         const auto& text = into.text;
-        if (text.starts_with("${") || connections.contains(options.connection) || !connections.contains("warehouse")) return false;
-        if (!nearest(options.connection, keys(connections)).empty() || std::count(text.begin(), text.end(), '.') > 1) return false;
+        if (text.starts_with("${") || connections.contains(options.connection)) return false;
+        if (!nearest(options.connection, keys(connections)).empty()) return false;
+        const bool of_warehouse = connections.contains("warehouse") && std::count(text.begin(), text.end(), '.') <= 1;
         scope_.diagnostics.error(
             into.mark, fmt::format("no connection is called '{}'", options.connection),
-            fmt::format("a table of the warehouse is written warehouse.{}; another connection is declared in millrace.yaml", text));
+            of_warehouse
+                ? fmt::format("a table of the warehouse is written warehouse.{}; another connection is declared in millrace.yaml", text)
+                : how_to_declare(options.connection));
         return true;
     }
 
     /// An implied connection is filled from the environment, which may be another one where the flow runs.
     void warn_of_unset(const LoadOptions& options, Mark mark) {
         const auto found = scope_.project.connections.find(options.connection);
-        const auto* known = found == scope_.project.connections.end() ? nullptr : find_connection_type(found->second.type);
-        if (known == nullptr || known->loads_later || !found->second.unset) return;
-        std::string targets, variable = options.connection + "_url";
+        if (found == scope_.project.connections.end() || !found->second.unset || !takes_loads(found->second)) return;
+        scope_.diagnostics.warning(
+            mark, fmt::format("the connection '{}' is not declared, and the environment here does not fill it in", options.connection),
+            how_to_declare(options.connection));
+    }
+
+    static bool takes_loads(const ConnectionSpec& spec) {
+        const auto* type = find_connection_type(spec.type);
+        return type != nullptr && !type->loads_later;
+    }
+
+    [[nodiscard]] std::string how_to_declare(const std::string& connection) const {
+        std::string targets, variable = connection + "_url";
         std::transform(variable.begin(), variable.end(), variable.begin(),
                        [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
         for (const auto& [name, spec] : scope_.project.connections)
-            if (const auto* type = find_connection_type(spec.type); type != nullptr && !type->loads_later && !spec.unset)
-                targets += fmt::format("{}{} ({})", targets.empty() ? "" : ", ", name, spec.type);
-        scope_.diagnostics.warning(
-            mark, fmt::format("the connection '{}' is not declared, and the environment here does not fill it in", options.connection),
-            fmt::format(
-                "targets here: {}; another one is declared in millrace.yaml: connections: {{{}: {{type: {}, url: \"${{secret.{}}}\"}}}}",
-                targets, options.connection, found->second.type, variable));
+            if (takes_loads(spec) && !spec.unset) targets += fmt::format("{}{} ({})", targets.empty() ? "" : ", ", name, spec.type);
+        return fmt::format("targets here: {}; another one is declared in millrace.yaml: connections: {{{}: {{type: postgres, url: "
+                           "\"${{secret.{}}}\"}}}}",
+                           targets, connection, variable);
     }
 
     void check_target(const DraftTask& task, const LoadOptions& options, const std::string& type, Mark mark) {
