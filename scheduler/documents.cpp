@@ -122,7 +122,8 @@ Json rejected_document(const TaskPlan& task, const Json& rows, bool sensitive, s
             know("record");
             fields["record"] = sensitive ? "***" : raw;
         }
-        out.push_back({{"column", row.at("_column")},
+        out.push_back({{"item", row.at("_item")},
+                       {"column", row.at("_column")},
                        {"rule", row.at("_rule")},
                        {"value", sensitive && !row.at("_value").is_null() ? Json("***") : row.at("_value")},
                        {"position", row.at("_position")},

@@ -268,6 +268,7 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     const auto number = task_asked_for(*plan, task);
     const auto task_runs = co_await s_.store.task_runs(run_id);
     EvaluateOrder order;
+    std::vector<Json> items; // of each part of the query
     std::int64_t total = 0, readable = 0;
     bool sensitive = false, gone = false;
     const std::string what = "the rejected rows of task " + task + " of run " + std::to_string(run_id);
@@ -283,8 +284,9 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
         readable += facts.value("rows", std::int64_t{0});
         sensitive = sensitive || facts.value("sensitive", false);
         const std::string name = "r" + std::to_string(order.inputs.size());
-        order.sql += (order.sql.empty() ? "select * from " : " union all select * from ") + name;
+        order.sql += (order.sql.empty() ? "" : " union all ") + ("select *, " + std::to_string(items.size()) + " as _part from " + name);
         order.inputs[name] = path;
+        items.push_back(r.key.item < 0 ? Json() : r.run.details->value);
     }
     Json reply_rows = Json::array();
     if (!order.inputs.empty()) {
@@ -294,6 +296,7 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
         const auto reply = co_await evaluate(s_.hosts, std::move(order));
         if (reply.error) throw Refusal(Kind::Unavailable, what + " cannot be read: " + reply.error->message, reply.error->remedy);
         reply_rows = reply.rows;
+        for (Json& rejected : reply_rows) rejected["_item"] = items.at(rejected.at("_part").get<std::size_t>());
     } else if (gone) {
         throw Refusal(Kind::NotFound, what + " are gone from the staging folder", "retention removed them; run the flow again");
     } else if (total > 0) {

@@ -56,7 +56,7 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Json> graph(std::int64_t run_id) = 0;
     /// `{columns: [{name, type}], rows: [...], total}`: the first rows of a task's dataset, read in a host.
     [[nodiscard]] virtual boost::asio::awaitable<Json> dataset(std::int64_t run_id, std::string task, int limit) = 0;
-    /// `{columns: [name], rows: [{column, rule, value, position, fields}], total}`: the first rows that a task's contract kept
+    /// `{columns: [name], rows: [{item, column, rule, value, position, fields}], total}`: the first rows that a task's contract kept
     /// out, of all its items, read in a host; also of a task that failed because of them.
     [[nodiscard]] virtual boost::asio::awaitable<Json> rejected_rows(std::int64_t run_id, std::string task, int limit) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> schedules() = 0;

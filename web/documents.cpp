@@ -185,6 +185,7 @@ constexpr Member rejected_rows[] = {
     {"total", "integer", "rows that were rejected"},
 };
 constexpr Member rejected_row[] = {
+    {"item", "any", "of a mapped task, else null"},
     {"column", "string?", "that broke the rule first; null: the whole row did"},
     {"rule", "string", "such as: breaks check (hours >= 0)"},
     {"value", "string?", "of the column; null: none, or the values of the task are `sensitive`"},

@@ -44,7 +44,8 @@ void write_rejected(const Cli& cli, const Json& dataset) {
         const auto column = text_of(row, "column"), value = text_of(row, "value"), position = text_of(row, "position");
         const auto reason = (column.empty() ? "" : column + " ") + text_of(row, "rule") + (value.empty() ? "" : ": " + value);
         const bool numbered = position.find_first_not_of("0123456789") == std::string::npos;
-        std::cout << cli.out.painted(printable((numbered ? "row " : "") + position), Paint::Dim) << "  "
+        const auto item = text_of(row, "item");
+        std::cout << cli.out.painted(printable(item + (item.empty() ? "" : " ") + (numbered ? "row " : "") + position), Paint::Dim) << "  "
                   << cli.out.painted(printable(reason), Paint::Yellow) << '\n';
         std::string line = " ";
         for (const auto& name : list_of(dataset, "columns")) {

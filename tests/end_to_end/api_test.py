@@ -27,6 +27,13 @@ tasks:
     transform: select i as id, i - 2 as n from range(9) r(i)
     columns: {id: bigint unique, n: bigint check (n > 0)}
     rejects: {max: 5, to: quarantine}
+  each:
+    for_each: kept
+    run: "printf 'n\\n%s\\n' $N > $MILLRACE_OUTPUT"
+    env: {N: "${item.n}"}
+    output: csv
+    columns: {n: bigint check (n < 5)}
+    rejects: {max: 1, to: quarantine}
   refused:
     transform: select id, n - 3 as n from kept
     columns: {id: bigint unique, n: bigint check (n > 0)}
@@ -119,12 +126,14 @@ class Api(unittest.TestCase):
         pattern = "/api/v1/runs/{id}/datasets/{task}/rejected"
         kept = self.described("GET", pattern, id=run["id"], task="kept")
         self.assertEqual((kept["total"], kept["columns"]), (3, ["id", "n"]))
-        self.assertEqual(kept["rows"][0], {"column": "n", "rule": "breaks check (n > 0)", "value": "-2", "position": "1", "fields": {"id": 0, "n": -2}})
+        self.assertEqual(kept["rows"][0], {"item": None, "column": "n", "rule": "breaks check (n > 0)", "value": "-2", "position": "1", "fields": {"id": 0, "n": -2}})
         refused = self.daemon.request("GET", pattern.format(id=run["id"], task="refused") + "?limit=2")[1]
         self.assertEqual((refused["total"], [row["fields"]["n"] for row in refused["rows"]]), (3, [-2, -1]))
         self.assertIn("left no dataset", self.refused(404, "GET", f"/api/v1/runs/{run['id']}/datasets/refused"))
         self.assertEqual(self.described("GET", pattern, id=self.rows["id"], task="made"), {"columns": [], "rows": [], "total": 0})
         self.assertIn("has no task kept", self.refused(404, "GET", pattern.format(id=self.rows["id"], task="kept")))
+        each = self.described("GET", pattern, id=run["id"], task="each")
+        self.assertEqual(sorted((row["item"]["n"], row["fields"]["n"]) for row in each["rows"]), [(5, "5"), (6, "6")])
         again = self.daemon.request("POST", f"/api/v1/runs/{run['id']}/rerun", {"from": "failed"})[1]["id"]
         self.assertEqual(self.daemon.wait(again)["state"], "failed")
         self.assertEqual(self.described("GET", pattern, id=again, task="kept")["total"], 3)

@@ -7,7 +7,8 @@ using namespace millrace;
 namespace {
 
 Json rejected(const std::string& column, const Json& value, const std::string& raw) {
-    return {{"_column", column}, {"_rule", "breaks check (n > 0)"}, {"_value", value}, {"_position", "2"}, {"_raw", raw}};
+    return {{"_item", nullptr}, {"_column", column}, {"_rule", "breaks check (n > 0)"},
+            {"_value", value},  {"_position", "2"},  {"_raw", raw}};
 }
 
 } // namespace
@@ -19,9 +20,12 @@ TEST_CASE("rejected rows have their fields in the order of the contract, else as
     const Json document = rejected_document(task, rows, false, 5);
     CHECK(document.at("total") == 5);
     CHECK(document.at("columns") == Json::array({"n", "a"}));
-    CHECK(
-        document.at("rows")[0] ==
-        Json({{"column", "n"}, {"rule", "breaks check (n > 0)"}, {"value", "-1"}, {"position", "2"}, {"fields", {{"a", "x"}, {"n", -1}}}}));
+    CHECK(document.at("rows")[0] == Json({{"item", nullptr},
+                                          {"column", "n"},
+                                          {"rule", "breaks check (n > 0)"},
+                                          {"value", "-1"},
+                                          {"position", "2"},
+                                          {"fields", {{"a", "x"}, {"n", -1}}}}));
     task.options = Json::object();
     const auto only = [&](const std::string& raw) { return rejected_document(task, Json::array({rejected("n", nullptr, raw)}), false, 1); };
     CHECK(only(R"({"z": 1, "a": [2]})").at("columns") == Json::array({"z", "a"}));

@@ -137,6 +137,10 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
     CHECK(rejected["_position"] == "page 1, record 2");
     CHECK(Json::parse(rejected["_raw"].get<std::string>())["archived"] == "no");
 
+    const AttemptDone sensitive =
+        host.attempt(extract_order(run, server, "tags3", {{"connection", "clockify"}, {"resource", "tags"}, {"sensitive", true}}));
+    CHECK(read_manifest(sensitive.rejects).sensitive);
+
     AttemptOrder order = extract_order(
         run, server, "tags2",
         {{"connection", "clockify"}, {"resource", "tags"}, {"contract", {{"rejects", {{"max", {{"count", 5}}}, {"to", "quarantine"}}}}}});

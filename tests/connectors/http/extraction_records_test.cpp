@@ -24,6 +24,15 @@ TEST_CASE_METHOD(Extraction, "records that break their contract are told with pa
     CHECK(query("sum(hours) AS h", slices)[0].at("h") == "3.75");
 }
 
+TEST_CASE_METHOD(Extraction, "what is told of a sensitive record that breaks its contract holds no value") {
+    TestServer server([&](const TestRequest&) {
+        return TestAnswer{200, R"({"totals":[{"count":2}],"items":[{"id":"a","hours":1.505,"n":1},{"id":"b","hours":1,"n":"Ada"}]})"};
+    });
+    plan.sensitive = true;
+    CHECK(run(server)[0].mistakes == std::vector<std::string>{"page 1, record 1: 'hours' does not fit DECIMAL(9,2)",
+                                                              "page 1, record 2: 'n' is a text, declared INTEGER"});
+}
+
 TEST_CASE_METHOD(Extraction, "undeclared members are an event, an error or a reason to set the record aside") {
     TestServer server([&](const TestRequest&) {
         return TestAnswer{

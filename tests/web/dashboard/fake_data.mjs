@@ -122,7 +122,7 @@ export function dataset(task, limit) {
 
 export function rejectedRows(task, limit) {
   const rows = Array.from({ length: Math.min(limit, task.rejected) }, (_, i) => ({
-    column: 'duration_decimal', rule: 'breaks check (duration_decimal >= 0)', value: `-${i + 1}.0000`, position: String(i * 211 + 7),
+    item: null, column: 'duration_decimal', rule: 'breaks check (duration_decimal >= 0)', value: `-${i + 1}.0000`, position: String(i * 211 + 7),
     fields: { user: people[i % people.length], user_id: `5f00${i}`, project: projects[i % projects.length], date: null, duration_decimal: `-${i + 1}.0000` },
   }));
   return { columns: ['user', 'user_id', 'project', 'date', 'duration_decimal'], rows, total: task.rejected };

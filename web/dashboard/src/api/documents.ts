@@ -127,7 +127,7 @@ export interface LogPage { items: LogLine[]; next: number | string | null; end: 
 export interface Dataset { columns: { name: string; type: string }[]; rows: unknown[]; total: number }
 
 /** A row that a contract kept out: what it broke, and its fields as they came. */
-export interface RejectedRow { column: string | null; rule: string; value: string | null; position: string | null; fields: Record<string, unknown> }
+export interface RejectedRow { item: unknown; column: string | null; rule: string; value: string | null; position: string | null; fields: Record<string, unknown> }
 
 export interface RejectedRows { columns: string[]; rows: RejectedRow[]; total: number }
 

@@ -3,7 +3,7 @@ import { get, withQuery } from '../api/client';
 import type { Dataset, RejectedRows, RunDetail, TaskRun } from '../api/documents';
 import { useResource } from '../api/resource';
 import { ErrorNotice, Skeleton } from '../parts/notices';
-import { count, plain } from '../words/figures';
+import { count, itemText, plain } from '../words/figures';
 
 const verbs = ['extract', 'transform', 'run'];
 const limit = 50;
@@ -38,7 +38,7 @@ function Rejected({ run, task }: { run: RunDetail; task: TaskRun }) {
             {rows.map((row, number) => (
               <tr key={number}>
                 <td class="reason"><span class="mono">{row.column}</span> {row.rule}{row.value !== null && <>: <span class="mono">{row.value}</span></>}</td>
-                <td class="faint">{row.position}</td>
+                <td class="faint">{row.item != null && `${itemText(row.item)}, `}{row.position}</td>
                 {columns.map((name) => <Cell key={name} value={row.fields[name]} broken={name === row.column} />)}
               </tr>
             ))}
