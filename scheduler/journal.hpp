@@ -7,12 +7,16 @@
 
 #include "scheduler/store/rows.hpp"
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace millrace {
+
+/// From a node's last commit. With the time that it takes to notice, the runs of a dead node are adopted within ten seconds.
+inline constexpr auto lease_length = std::chrono::seconds(9);
 
 /// What changed together: it is committed together, or refused together. All of one run.
 struct RunChanges {

@@ -18,9 +18,7 @@
 
 namespace millrace {
 
-/// With the time that it takes to notice, the runs of a dead node are adopted within ten seconds.
-inline constexpr auto lease_length = std::chrono::seconds(9);
-inline constexpr double lease_seconds = std::chrono::duration<double>(lease_length).count();
+inline constexpr double lease_seconds = std::chrono::duration<double>(lease_length).count(); ///< for SQL
 
 struct NodeIdentity {
     std::string id;

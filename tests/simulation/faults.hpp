@@ -10,7 +10,7 @@ struct Faults {
     double host_fails = 0.1, host_dies = 0.05, host_hangs = 0.02; ///< of attempts
     double poison = 0;                                            ///< of failed attempts: the store will never take what they say
     double node_dies = 0, node_freezes = 0;                       ///< at each event
-    double store_away = 0;                                        ///< at each event; for up to 25 s, the lease is 10
+    double store_away = 0;                                        ///< at each event; for up to 25 s, the lease is 9
     double commit_fails = 0;                                      ///< of transactions: broken before they are done
     double commit_serialises = 0;                                 ///< refused by the store, to be tried again
     double answer_lost = 0;                                       ///< done, and the connection breaks before the answer

@@ -7,7 +7,6 @@
 namespace millrace::test {
 namespace {
 
-constexpr auto lease_length = std::chrono::seconds(10);
 constexpr double pause = 0.05; ///< between tries, s
 
 std::size_t task_rows(const std::vector<RunChanges>& group) {

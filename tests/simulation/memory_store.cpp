@@ -5,8 +5,6 @@
 namespace millrace::test {
 namespace {
 
-constexpr auto lease = std::chrono::seconds(10);
-
 bool is_poisonous(const RunChanges& c) {
     const auto has = [](const std::string& text) { return text.find(poison_text) != std::string::npos; };
     return std::any_of(c.task_runs.begin(), c.task_runs.end(), [&](const auto& row) { return has(row.error) || has(row.message); }) ||
@@ -42,7 +40,7 @@ MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequ
         if (is_poisonous(changes)) refused = true, poisoned.insert(changes.run_id);
     if (refused) return Written::Refused;
     row.journal_seq = sequence;
-    row.lease_until = now + lease;
+    row.lease_until = now + lease_length;
     for (const auto& changes : group) apply(changes, epoch);
     return Written::Yes;
 }
@@ -110,7 +108,7 @@ void MemoryStore::check_parents(const RunChanges& c) const {
 
 // ---- the verbs of Store ---------------------------------------------------------------------------------------------
 
-void MemoryStore::take_node(int node, Epoch fresh, Instant now) { nodes[node] = {fresh, now + lease, 0}; }
+void MemoryStore::take_node(int node, Epoch fresh, Instant now) { nodes[node] = {fresh, now + lease_length, 0}; }
 
 std::vector<std::int64_t> MemoryStore::adopt(Epoch epoch, Epoch fresh, Instant now) {
     for (auto& [id, node] : nodes) {

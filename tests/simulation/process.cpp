@@ -3,12 +3,6 @@
 #include <filesystem>
 
 namespace millrace::test {
-namespace {
-
-constexpr auto lease_length = std::chrono::seconds(10);
-
-} // namespace
-
 Instant ProcessClock::now() const { return process_.now(); }
 
 Clock::TimerId ProcessClock::call_at(Instant at, std::function<void()> action) {
