@@ -267,9 +267,9 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     } else if (request.from != RerunRequest::From::Start) {
         start.reused = reusable(*old_plan, *flow.plan, task_runs, request.task);
     }
-    const auto admitted = co_await admit(std::move(row), std::move(start));
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;
+    const auto admitted = co_await admit(std::move(row), std::move(start));
     if (admitted.refused) throw Refusal(Kind::Unavailable, "the store does not take this run: " + admitted.message);
     co_return co_await document(id);
 }
