@@ -102,7 +102,7 @@ struct FlowPlan {
     std::string timezone = "UTC";  ///< of the first schedule
     std::string overlap = "queue"; ///< queue | skip | cancel_previous | allow
     double timeout = 0;
-    RetryPolicy retry; ///< of the whole flow; attempts 1: none
+    RetryPolicy retry; ///< rounds of a task: its own attempts used up, it begins again with as many; attempts 1: one round
     std::string priority = "normal";
     std::vector<SlotDemand> limits;
     Json expect = Json::object();

@@ -27,6 +27,11 @@ double random_unit(std::uint64_t seed, TaskKey key, int n) {
     return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
 }
 
+bool covers(const RetryPolicy& policy, const OrderError& error) {
+    return std::any_of(policy.for_classes.begin(), policy.for_classes.end(),
+                       [&](const std::string& c) { return c == "any" || c == error.error_class; });
+}
+
 Instant after(Instant t, double seconds) { return t + std::chrono::microseconds(static_cast<std::int64_t>(std::llround(seconds * 1e6))); }
 
 } // namespace
@@ -130,14 +135,17 @@ bool RunPlan::retry(TaskKey key, const OrderError& error, bool asked, Instant no
         set_timer(key, *run.due_at, Alarm::Retry);
         return true;
     }
-    ++run.charged;
-    const bool covered = asked || std::any_of(policy.for_classes.begin(), policy.for_classes.end(),
-                                              [&](const std::string& c) { return c == "any" || c == error.error_class; });
-    if (!covered || run.charged >= policy.attempts) return false;
-    run.due_at = after(now, retry_delay(policy, run.charged, error.retry_after, random_unit(seed_, key, run.charged)));
-    become(key, State::Retrying, "AwaitingRetry", now);
-    set_timer(key, *run.due_at, Alarm::Retry);
-    return true;
+    const auto try_again = [&](const RetryPolicy& by, int failures, const char* name) {
+        run.due_at = after(now, retry_delay(by, failures, error.retry_after, random_unit(seed_, key, run.charged)));
+        become(key, State::Retrying, name, now);
+        set_timer(key, *run.due_at, Alarm::Retry);
+        return true;
+    };
+    const int failures = ++run.charged % policy.attempts; // 0: these attempts are used up
+    if (failures > 0 && (asked || covers(policy, error))) return try_again(policy, failures, "AwaitingRetry");
+    const int rounds = (run.charged + policy.attempts - 1) / policy.attempts;
+    run.charged = rounds * policy.attempts;
+    return rounds < flow_->retry.attempts && covers(flow_->retry, error) && try_again(flow_->retry, rounds, "AwaitingFlowRetry");
 }
 
 void RunPlan::fail(TaskKey key, const OrderError& error, Instant now) {

@@ -50,7 +50,7 @@ struct TaskRun {
     State state = State::Pending;
     const char* state_name = "Pending"; ///< a literal of this library, or interned by the one who restores
     int attempts = 0;                   ///< begun so far
-    int charged = 0;                    ///< failures that count against the retry policy
+    int charged = 0;                    ///< failures that count against the retry policies: the task's, then a round of the flow's
     int crashes = 0;                    ///< of hosts, forgiven (not stored: a restart forgets them)
     std::optional<Instant> started_at, finished_at;
     std::optional<Instant> due_at; ///< of the next attempt, of a wait or of an approval's end

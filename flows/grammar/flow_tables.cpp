@@ -44,9 +44,10 @@ const std::array flow_fields{
     Field{.key = "timeout", .shape = Duration, .doc = "A run that takes longer is stopped.", .example = "2h"},
     Field{.key = "retry",
           .shape = Whole | Mapping,
-          .doc = "Attempts of the whole flow: a number, or how and for what.",
-          .table = &retry_table,
-          .later = true},
+          .doc = "Attempts of the flow: what failed in spite of its task's own `retry` begins again after this delay, with as many "
+                 "attempts as before; what completed stands. A number, or how and for what.",
+          .example = "{attempts: 3, delay: 15m}",
+          .table = &retry_table},
     Field{.key = "priority",
           .shape = Choice,
           .doc = "Which runs go first when slots are short.",

@@ -130,6 +130,50 @@ TEST_CASE("a failed task is tried again after its delay, which doubles") {
     CHECK(d.run() == "failed/Failed");
 }
 
+TEST_CASE("what failed in spite of its own retry begins again by the flow's, with as many attempts") {
+    auto flow = plan_text("a: extract retry=2\n b: transform <- a\n c: run");
+    flow.retry.attempts = 2;
+    flow.retry.delay = 600;
+    flow.retry.max_delay = 3600;
+    flow.retry.jitter_percent = 0;
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    d.started("c"), d.completed("c");
+    for (int round = 0; round < 2; ++round) {
+        d.started("a"), d.failed("a", "transient");
+        CHECK(d.state("a") == "retrying/AwaitingRetry");
+        d.pass(15);
+        CHECK(d.decisions() == "start a");
+        d.started("a"), d.failed("a", "transient");
+        if (round == 1) break;
+        CHECK(d.state("a") == "retrying/AwaitingFlowRetry");
+        CHECK(d.state("b") == "pending/Pending");
+        CHECK(d.plan->next_wake() == d.now + std::chrono::minutes(10));
+        d.pass(600);
+        CHECK(d.decisions() == "start a");
+    }
+    CHECK(d.state("a") == "failed/Failed");
+    CHECK(d.plan->at(d.key("a")).attempts == 4);
+    CHECK(d.run() == "failed/Failed");
+    CHECK(d.state("c") == "completed/Completed");
+}
+
+TEST_CASE("the flow's retry names its own classes, and a failure that the task's does not cover begins its next round") {
+    auto flow = plan_text("a: extract retry=3");
+    flow.retry.attempts = 2;
+    flow.retry.for_classes = {"any"};
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "auth");
+    CHECK(d.state("a") == "retrying/AwaitingFlowRetry");
+    d.pass(30), d.decisions();
+    d.started("a"), d.failed("a", "transient");
+    CHECK(d.state("a") == "retrying/AwaitingRetry");
+    d.pass(30), d.decisions();
+    d.started("a"), d.failed("a", "auth");
+    CHECK(d.state("a") == "failed/Failed");
+}
+
 TEST_CASE("a class that the policy does not name is not tried again") {
     Drive d("a: extract retry=3");
     d.begin(), d.decisions();
