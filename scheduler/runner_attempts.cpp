@@ -118,10 +118,7 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
     claim_slots_(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](bool granted) {
         slots_moving_.erase({run_id, key});
         auto* r = live(run_id);
-        if (!r || r->closing) {
-            if (granted) give_back(run_id, key);
-            return;
-        }
+        if (!r || r->closing) return give_back(run_id, key); // also what was not granted: it may be done, its answer lost
         if (!granted) {
             without_slots_[{run_id, key}] = demands;
             if (key.task >= 0 && r->machine) r->machine->waiting(key, "WaitingForSlot");
