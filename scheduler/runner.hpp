@@ -9,6 +9,7 @@
 #include "scheduler/attempt_runner.hpp"
 #include "scheduler/clock.hpp"
 #include "scheduler/event_hub.hpp"
+#include "scheduler/fair_line.hpp"
 #include "scheduler/journal.hpp"
 #include "scheduler/ports.hpp"
 
@@ -20,7 +21,6 @@
 #include <memory>
 #include <random>
 #include <set>
-#include <tuple>
 #include <unordered_map>
 
 namespace millrace {
@@ -128,14 +128,9 @@ private:
         AttemptProgress progress;
     };
     struct Waiting {
-        int priority;         ///< lower goes first
-        std::uint64_t number; ///< in order of arrival
         std::int64_t run_id;
         TaskKey key;
         bool has_slots;
-        friend bool operator<(const Waiting& a, const Waiting& b) {
-            return std::tie(a.priority, a.number) < std::tie(b.priority, b.number);
-        }
     };
 
     LiveRun* live(std::int64_t run_id);
@@ -192,9 +187,8 @@ private:
     std::map<std::string, std::vector<std::int64_t>> by_flow_; ///< live runs in order, chunks left out
     std::unordered_map<OrderId, Active> active_;
     OrderId last_order_ = 0;
-    std::array<std::set<Waiting>, Kinds> waiting_;
+    std::array<FairLine<Waiting>, Kinds> waiting_;
     std::array<int, Kinds> reserved_{}; ///< recorded, not yet handed to hosts_
-    std::uint64_t arrivals_ = 0;
     std::map<std::pair<std::int64_t, TaskKey>, std::vector<SlotDemand>> without_slots_;
     std::set<std::pair<std::int64_t, TaskKey>> slots_moving_; ///< a claim or a release is on its way: no other may meet it
     bool slot_poll_ = false;

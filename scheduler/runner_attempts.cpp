@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array<const char*, 3> sample_verb{"extract", "transform", "run"}; ///< by Kind: whose places count
 
-int priority_of(const FlowPlan& plan) { return plan.priority == "high" ? 0 : plan.priority == "low" ? 2 : 1; }
+double weight_of(const FlowPlan& plan) { return plan.priority == "high" ? 16 : plan.priority == "low" ? 1 : 4; }
 
 AttemptDone failed_done(OrderId id, const std::string& outcome, OrderError error) {
     AttemptDone done;
@@ -33,10 +33,11 @@ State attempt_state(const AttemptDone& done) {
 void Runner::enqueue(LiveRun& run, TaskKey key, bool has_slots) {
     const Verb verb = run.start.plan->tasks[static_cast<std::size_t>(key.task)].verb;
     const Kind kind = verb == Verb::Extract ? ExtractKind : verb == Verb::Run ? RunKind : SqlKind;
-    waiting_[kind].insert({priority_of(*run.start.plan), ++arrivals_, run.row.id, key, has_slots});
+    if (has_slots) return waiting_[kind].join_first({run.row.id, key, true});
+    waiting_[kind].join(run.row.flow, weight_of(*run.start.plan), {run.row.id, key, false});
 }
 
-/// Starts as many attempts as there are places for, the most urgent first. Those that need slots ask for them first and
+/// Starts as many attempts as there are places for, flows in turn. Those that need slots ask for them first and
 /// come back with them; a run that was cancelled or paused meanwhile is passed over.
 void Runner::dispatch() {
     if (!admitting_) return;
@@ -45,8 +46,7 @@ void Runner::dispatch() {
         auto& queue = waiting_[static_cast<std::size_t>(kind)];
         while (!queue.empty() &&
                hosts_.free_places(sample_verb[static_cast<std::size_t>(kind)]) > reserved_[static_cast<std::size_t>(kind)]) {
-            const Waiting next = *queue.begin();
-            queue.erase(queue.begin());
+            const Waiting next = queue.take();
             auto* run = live(next.run_id);
             const bool wanted = run && run->machine && run->machine->may_start(next.key);
             const auto* limits = run ? &run->start.plan->tasks[static_cast<std::size_t>(next.key.task)].limits : nullptr;

@@ -50,7 +50,7 @@ const std::array flow_fields{
           .table = &retry_table},
     Field{.key = "priority",
           .shape = Choice,
-          .doc = "Which runs go first when slots are short.",
+          .doc = "How many turns its tasks have where places are short: high 16, normal 4, low 1; none waits for ever.",
           .choices = "low|normal|high",
           .fallback = "normal"},
     Field{.key = "limits",
