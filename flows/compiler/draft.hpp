@@ -69,6 +69,17 @@ struct DraftTask {
     std::optional<std::vector<InferColumn>> dataset;      ///< the columns that readers see, when known
     std::optional<std::vector<InferColumn>> item_columns; ///< what the query of `for_each` gives, when a host said so
 
+    /// Of a scalar; nothing for none.
+    void add_sql(const std::string& label, const YamlNode* node) {
+        if (node != nullptr && node->is_scalar()) sql.push_back({label, node->text, node, 0});
+    }
+    /// Every text in the node. `item`: they may name `${item.x}`.
+    void add_templates(const YamlNode* node, bool item) {
+        if (node == nullptr) return;
+        if (node->is_scalar()) templates.push_back({node, item});
+        for (const auto& element : node->items) add_templates(&element, item);
+        for (const auto& entry : node->entries) add_templates(&entry.value, item);
+    }
     [[nodiscard]] const SqlPiece* piece(const std::string& label) const {
         for (const auto& p : sql)
             if (p.label == label) return &p;
