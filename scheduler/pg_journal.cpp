@@ -80,6 +80,8 @@ void PgJournal::work() {
 /// Takes out what is of runs that were refused before.
 void PgJournal::turn_away(Group& group) {
     if (refused_runs_.empty()) return;
+    for (const auto& c : group) // a chunk of a run that is not to be
+        if (c.new_run && c.new_run->parent_id && refused_runs_.contains(*c.new_run->parent_id)) refused_runs_.insert(c.run_id);
     const auto stays = [this](const RunChanges& c) { return c.even_if_refused || !refused_runs_.contains(c.run_id); };
     const auto cut = std::stable_partition(group.begin(), group.end(), stays);
     if (cut == group.end()) return;
@@ -121,6 +123,7 @@ void PgJournal::write_or_bisect(Group group) {
 
 /// Tries until it is known what became of it: a commit whose answer was lost is settled by the fence row.
 PgJournal::Written PgJournal::write(Group& group) {
+    kept_ = group.size();
     bool in_doubt = false; // an earlier try may still be on its way through PostgreSQL
     for (int failures = 0;;) {
         const std::int64_t begin = boottime_us();

@@ -83,7 +83,7 @@ constexpr const char* insert_event = R"sql(
 constexpr const char* claim_firings = R"sql(
     insert into millrace.firing (flow, schedule, nominal, local, run_id)
     select * from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[])
-    on conflict do nothing returning flow, schedule, (extract(epoch from nominal) * 1000000)::bigint)sql";
+    on conflict do nothing returning flow, schedule, (extract(epoch from nominal) * 1000000)::bigint, run_id)sql";
 
 constexpr const char* move_schedules = R"sql(
     update millrace.schedule s set next_at = u.next_at, next_local = u.next_local
@@ -296,16 +296,18 @@ std::size_t claim_firings_of(pqxx::work& work, std::vector<RunChanges>& group) {
         const auto& f = *changes->firing;
         flow.add_text(f.flow), schedule.add(f.schedule), nominal.add_instant(f.nominal), local.add_text(f.local), run.add(changes->run_id);
     }
-    std::set<Key> taken;
+    std::map<Key, std::int64_t> taken; // by which run
     for (const auto& row : work.exec_prepared("claim_firings", flow.take(), schedule.take(), nominal.take(), local.take(), run.take()))
-        taken.emplace(row[0].c_str(), row[1].as<int>(), row[2].as<std::int64_t>());
-    if (taken.size() == asked.size()) return group.size();
-    std::set<std::int64_t> without; // runs that are not to be
-    for (const auto& changes : group)
-        if (changes.firing && !taken.contains(key(*changes.firing))) without.insert(changes.run_id);
-    const auto ours = [&](const RunChanges& c) {
-        return c.firing ? taken.contains(key(*c.firing)) : c.run_id == 0 || !without.contains(c.run_id);
+        taken.emplace(Key{row[0].c_str(), row[1].as<int>(), row[2].as<std::int64_t>()}, row[3].as<std::int64_t>());
+    const auto fires = [&](const RunChanges& c) {
+        const auto by = taken.find(key(*c.firing));
+        return by != taken.end() && by->second == c.run_id;
     };
+    std::set<std::int64_t> without; // runs that are not to be, and chunks of such
+    for (const auto& c : group)
+        if (c.run_id && ((c.firing && !fires(c)) || (c.new_run && c.new_run->parent_id && without.contains(*c.new_run->parent_id))))
+            without.insert(c.run_id);
+    const auto ours = [&](const RunChanges& c) { return c.firing ? fires(c) : c.run_id == 0 || !without.contains(c.run_id); };
     return static_cast<std::size_t>(std::stable_partition(group.begin(), group.end(), ours) - group.begin());
 }
 

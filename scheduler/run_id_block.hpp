@@ -54,10 +54,12 @@ public:
 private:
     void fetch() {
         if (std::exchange(fetching_, true)) return;
-        blocks_ = std::exchange(ran_out_, false) ? std::min(blocks_ * 4, most_blocks) : std::max(blocks_ / 2, 1);
-        boost::asio::co_spawn(io_, store_.new_run_ids(blocks_), [this](std::exception_ptr failed, std::vector<std::int64_t> blocks) {
+        const int asked = std::exchange(ran_out_, false) ? std::min(blocks_ * 4, most_blocks) : std::max(blocks_ / 2, 1);
+        boost::asio::co_spawn(io_, store_.new_run_ids(asked), [this, asked](std::exception_ptr failed, std::vector<std::int64_t> blocks) {
             fetching_ = false;
-            if (!failed) add(blocks);
+            if (failed) return;
+            blocks_ = asked;
+            add(blocks);
         });
     }
 

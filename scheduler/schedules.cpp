@@ -4,8 +4,6 @@
 #include "scheduler/new_run.hpp"
 #include "scheduler/params.hpp"
 
-#include <boost/asio/detached.hpp>
-
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -17,8 +15,9 @@ constexpr auto on_time = std::chrono::seconds(60); ///< later than this is downt
 constexpr std::size_t most_at_once = 50;           ///< of `missed: all`; the next turn takes the others
 constexpr int most_looked_ahead = 1000;
 constexpr int most_a_turn = 64;
-constexpr auto others_have = std::chrono::seconds(1);      ///< before their share is looked at
-constexpr auto ids_come_in = std::chrono::milliseconds(5); ///< run ids that are on their way
+constexpr auto others_have = std::chrono::seconds(1);                           ///< before their share is looked at
+constexpr std::chrono::microseconds ids_come_in = std::chrono::milliseconds(5); ///< run ids that are on their way; doubled while none come
+constexpr std::chrono::microseconds at_most_in = std::chrono::seconds(1);
 
 } // namespace
 
@@ -93,17 +92,22 @@ void Schedules::fire_due() {
         const auto place = line_.begin()->second;
         line_.erase(line_.begin());
         if (!ours(schedules_[place])) {
-            of_others.push_back(place), ++left;
+            of_others.push_back(place);
             continue;
         }
         const bool fired = fire(schedules_[place]);
         line_up(place);
+        ids_in_ = fired ? ids_come_in : std::min(ids_in_ * 2, at_most_in);
         if (fired) continue;
-        earliest = now + ids_come_in;
+        earliest = now + ids_in_;
         break;
     }
     if (!of_others.empty())
-        boost::asio::co_spawn(runner_.executor(), fire_for_others(std::move(of_others), generation_), boost::asio::detached);
+        boost::asio::co_spawn(runner_.executor(), fire_for_others(std::move(of_others), generation_), [this](std::exception_ptr failed) {
+            if (!failed || stopped_) return;
+            spdlog::error("firing for other nodes failed; it is tried again");
+            line_up_all();
+        });
     arm(earliest);
 }
 
@@ -123,7 +127,7 @@ boost::asio::awaitable<void> Schedules::fire_for_others(std::vector<std::size_t>
     for (std::size_t i = 0; i < places.size(); ++i) {
         auto& s = schedules_[places[i]];
         const auto& next = stored[i];
-        if (!next) continue; // gone; the catalogue follows
+        if (!next) continue; // gone or held; the catalogue follows
         if (next->at == s.next_at) {
             (void)fire(s); // without a run id it stays what comes next
         } else {
@@ -163,10 +167,8 @@ Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
 bool Schedules::fire(StoredSchedule& s) {
     auto [late, on_time_now, next, late_count] = passed(s, clock_.now());
     if (s.spec.missed == "last" && !on_time_now.empty()) late.clear();
-    if (late_count > 0)
-        spdlog::warn("schedule of flow={} was due at {}: {} firings are late, {} of them run now (missed: {})", s.flow,
-                     to_rfc3339(*s.next_at), late_count, late.size(), s.spec.missed);
     const std::size_t catch_ups = late.size();
+    const Instant first = *s.next_at;
     auto chosen = std::move(late);
     chosen.insert(chosen.end(), on_time_now.begin(), on_time_now.end());
     const auto comes_next = [&s](const std::optional<Firing>& firing) {
@@ -180,6 +182,9 @@ bool Schedules::fire(StoredSchedule& s) {
         comes_next(chosen[i]);
         return false;
     }
+    if (late_count > 0)
+        spdlog::warn("schedule of flow={} was due at {}: {} firings are late, {} of them run now (missed: {})", s.flow, to_rfc3339(first),
+                     late_count, catch_ups, s.spec.missed);
     if (chosen.empty()) {
         auto moved = std::vector<StoredSchedule>{s};
         boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {}); // at worst it passes again

@@ -65,6 +65,7 @@ private:
     const std::string node_;
     std::vector<std::string> nodes_;
     std::vector<StoredSchedule> schedules_;
+    std::chrono::microseconds ids_in_{5000};         ///< to the next try while no run id is there
     std::uint64_t generation_ = 0;                   ///< of schedules_: places mean others after a load()
     std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
     Clock::TimerId timer_ = 0;
