@@ -7,7 +7,10 @@
 #include <fcntl.h>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 namespace millrace {
@@ -41,17 +44,14 @@ std::string content_of(pid_t pid, const char* file) {
     return out;
 }
 
-/// All that are no zombies.
-std::vector<Process> living() {
-    std::vector<Process> out;
-    for (const pid_t pid : numbers_in_proc()) {
-        const std::string stat = content_of(pid, "stat"); // "12 (any (name)) S 1 ..."
-        const std::size_t name_end = stat.rfind(')');
-        if (name_end == std::string::npos || name_end + 4 >= stat.size()) continue;
-        const char state = stat[name_end + 2];
-        if (state != 'Z' && state != 'X') out.push_back({pid, static_cast<pid_t>(std::atoi(stat.c_str() + name_end + 4))});
-    }
-    return out;
+/// Nothing for a zombie.
+std::optional<Process> living(pid_t pid) {
+    const std::string stat = content_of(pid, "stat"); // "12 (any (name)) S 1 ..."
+    const std::size_t name_end = stat.rfind(')');
+    if (name_end == std::string::npos || name_end + 4 >= stat.size()) return std::nullopt;
+    const char state = stat[name_end + 2];
+    if (state == 'Z' || state == 'X') return std::nullopt;
+    return Process{pid, static_cast<pid_t>(std::atoi(stat.c_str() + name_end + 4))};
 }
 
 /// What `find` answers gets SIGKILL, until two looks in a row show nothing new: one look may miss a process whose parent
@@ -67,8 +67,17 @@ std::size_t kill_all(Find find) {
     return killed.size();
 }
 
-bool is_marked(pid_t pid, const std::string& assignment) {
-    const std::string environment = content_of(pid, "environ"); // NUL after each
+/// In the middle of execve() a process has no environment to be read: a command that just begins may look like this.
+bool may_be_beginning(pid_t pid) {
+    constexpr pid_t kernel = 2; // parent of the kernel's own threads, which have none for ever
+    struct stat folder {};
+    const auto process = living(pid);
+    return process && process->parent != kernel && pid != kernel && ::stat(("/proc/" + std::to_string(pid)).c_str(), &folder) == 0 &&
+           folder.st_uid == ::geteuid();
+}
+
+/// `assignment` is one of those in `environment`, each of which ends with NUL.
+bool is_marked(const std::string& environment, const std::string& assignment) {
     for (std::size_t at = 0; at < environment.size(); at = environment.find('\0', at) + 1) {
         if (environment.compare(at, assignment.size(), assignment) == 0) return true;
         if (environment.find('\0', at) == std::string::npos) break;
@@ -80,7 +89,8 @@ bool is_marked(pid_t pid, const std::string& assignment) {
 
 std::vector<pid_t> descendants(pid_t root) {
     std::multimap<pid_t, pid_t> children;
-    for (const Process& process : living()) children.emplace(process.parent, process.pid);
+    for (const pid_t pid : numbers_in_proc())
+        if (const auto process = living(pid)) children.emplace(process->parent, pid);
     std::vector<pid_t> out{root};
     for (std::size_t i = 0; i < out.size(); ++i)
         for (auto [child, end] = children.equal_range(out[i]); child != end; ++child) out.push_back(child->second);
@@ -105,12 +115,22 @@ void kill_descendants(pid_t root) {
 
 std::size_t kill_marked(const std::string& prefix) {
     const std::string assignment = std::string(attempt_mark) + "=" + prefix;
-    return kill_all([&assignment] {
-        std::vector<pid_t> out;
-        for (const pid_t pid : numbers_in_proc())
-            if (pid != ::getpid() && is_marked(pid, assignment)) out.push_back(pid);
-        return out;
-    });
+    std::size_t killed = 0;
+    for (int looks = 0; looks < 20; ++looks) {
+        bool unsure = false;
+        killed += kill_all([&] {
+            std::vector<pid_t> out;
+            for (const pid_t pid : numbers_in_proc()) {
+                const std::string environment = content_of(pid, "environ");
+                if (pid != ::getpid() && is_marked(environment, assignment)) out.push_back(pid);
+                unsure = unsure || (environment.empty() && may_be_beginning(pid));
+            }
+            return out;
+        });
+        if (!unsure) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return killed;
 }
 
 } // namespace millrace
