@@ -12,14 +12,21 @@ namespace {
 constexpr int most_reasons = 3;  ///< that a message tells
 constexpr int most_examples = 3; ///< of each
 
-/// A text like "'-1.00' where id is 5".
+/// A member of a record as a JSON pointer: it takes every name, as a path does not.
+std::string pointer_to(const std::string& name) {
+    std::string out = "/";
+    for (const char c : name) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+    return out;
+}
+
+/// A text like "'-1.00' where id is 5". A record may be among them because it is no JSON at all.
 std::string example_sql(const std::vector<std::string>& keys) {
     std::string key = "NULL";
-    for (const std::string& name : keys) {
-        const std::string value = "json_extract_string(_raw, " + quote_literal("$.\"" + name + "\"") + ")";
-        key = fmt::format("CASE WHEN _column IS DISTINCT FROM {} THEN 'where ' || {} || ' is ' || left({}, 40) END", quote_literal(name),
-                          quote_literal(name), value);
-        break; // one says enough
+    if (!keys.empty()) { // one says enough
+        const std::string name = quote_literal(keys.front()), member = quote_literal(pointer_to(keys.front()));
+        key = fmt::format("CASE WHEN _column IS DISTINCT FROM {} AND json_valid(_raw) THEN 'where ' || {} || ' is ' || "
+                          "left(json_extract_string(_raw, {}), 40) END",
+                          name, name, member);
     }
     return "nullif(concat_ws(' ', '''' || left(_value, 60) || '''', " + key + "), '')";
 }

@@ -154,6 +154,28 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
     CHECK(read_manifest(done.rejects).rows == 1);
 }
 
+TEST_CASE("extract: a record that is no JSON is rejected beside those that break the contract of the task") {
+    const TempFolder run;
+    TestServer server([](const TestRequest&) {
+        return TestAnswer{200,
+                          R"([{"id":"1","name":"a","workspaceId":"w1","archived":false},{"id":"2","name":"b","workspaceId":"w1",)"
+                          R"("archived":false},{"id":"3","name":"c","workspaceId":"w1","archived":tru}])",
+                          {{"Content-Type", "application/json"}, {"Last-Page", "true"}}};
+    });
+    HostProcess host("extract");
+    const Json columns = Json::array(
+        {{{"name", "id"}, {"type", "VARCHAR"}, {"unique", true}}, {{"name", "name"}, {"type", "VARCHAR"}, {"check", "name <> 'b'"}}});
+    const AttemptDone done =
+        host.attempt(extract_order(run, server, "tags",
+                                   {{"connection", "clockify"},
+                                    {"resource", "tags"},
+                                    {"contract", {{"columns", columns}, {"rejects", {{"max", {{"count", 5}}}, {"to", "quarantine"}}}}}}));
+    if (done.error) FAIL(done.error->message);
+    CHECK(done.rows == 1);
+    CHECK(done.rejected == 2);
+    CHECK(rows_of_dataset(host, done.rejects, "select * from d where _raw like '%tru}'").size() == 1);
+}
+
 TEST_CASE("extract: a contract takes the columns that it names") {
     const TempFolder run;
     TestServer server([](const TestRequest&) {

@@ -121,6 +121,15 @@ TEST_CASE("a contract casts exactly; what does not fit is rejected with its reas
     CHECK_THAT(forgotten.error->remedy, !Catch::Contains("--rejected"));
 }
 
+TEST_CASE("a rejected row is told by its key, whatever the key is called") {
+    const TempFolder run;
+    HostProcess host;
+    const Json columns = Json::array({column("a\"b/c~d", "INTEGER", {{"unique", true}}), column("n", "INTEGER")});
+    const AttemptDone refused = transform(host, run, "t", "select 7 as \"a\"\"b/c~d\", 'x' as n", {{"columns", columns}});
+    REQUIRE(refused.error);
+    CHECK_THAT(refused.error->message, Catch::EndsWith("n does not fit INTEGER in 1 row ('x' where a\"b/c~d is 7)"));
+}
+
 TEST_CASE("nothing that is told of sensitive rows holds their values") {
     const TempFolder run;
     HostProcess host;
