@@ -223,9 +223,12 @@ private:
         if (lookback == nullptr || interval.every.is_zero() || is_multiple(interval.lookback, interval.every)) return;
         std::string whole;
         const auto& every = interval.every;
-        const auto next = [](std::int64_t n, std::int64_t step, const char* unit) { return std::to_string((n / step + 1) * step) + unit; };
-        if (every.days != 0 && interval.lookback.months == 0) whole = next(interval.lookback.days, every.days, "d");
-        if (every.months != 0 && interval.lookback.days == 0) whole = next(interval.lookback.months, every.months, "mo");
+        const auto next = [](std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; };
+        const auto& back = interval.lookback;
+        constexpr std::int64_t day = 86400;
+        if (every.days != 0 && back.months == 0)
+            whole = fmt::format("{}d", next(next(back.days * day + back.seconds, day) / day, every.days));
+        if (every.months != 0 && back.days == 0 && back.seconds == 0) whole = fmt::format("{}mo", next(back.months, every.months));
         const auto grain = form.get("every")->text;
         diagnostics_.warning(
             lookback->mark,

@@ -303,6 +303,18 @@ TEST_CASE("compile: a load into a connection that nothing fills in is told") {
     CHECK(told("warehouse.demo.clients").empty());
 }
 
+TEST_CASE("compile: the whole steps that a lookback is told to take are never shorter than it") {
+    const auto remedy = [](const std::string& interval) {
+        const auto told = messages(compiled("flow: f\ninterval: {" + interval + "}\ntasks:\n  pause: {wait: 1s}\n"));
+        return told.substr(told.find(" = ") + 3);
+    };
+    CHECK(remedy("every: 1d, lookback: 72h") == "write 3d\n");
+    CHECK(remedy("every: 1d, lookback: 36h") == "write 2d\n");
+    CHECK(remedy("every: 7d, lookback: 169h") == "write 14d\n");
+    CHECK(remedy("every: 3mo, lookback: 4mo") == "write 6mo\n");
+    CHECK(remedy("every: 1mo, lookback: 1000h") == "write it in steps of 1mo\n");
+}
+
 TEST_CASE("compile: a parameter in a string of any kind is text") {
     const auto found = messages(compiled("flow: f\ntasks:\n  a: {transform: \"select e'it\\\\'s $x' as b, '$y' as c, $$ $z $$ as d\"}\n"));
     CHECK(found.empty());
