@@ -158,6 +158,19 @@ std::set<std::string> own_tables(const std::vector<SqlToken>& tokens) {
     return names;
 }
 
+/// The word that says what a statement does: its first, or what follows the list behind `with`. Null: the list has no end.
+const SqlToken* verb_of(const std::vector<SqlToken>& tokens) {
+    if (tokens[0].kind != Kind::Word || tokens[0].text != "with") return &tokens[0];
+    int depth = 0;
+    for (std::size_t i = 1; i < tokens.size(); ++i) {
+        // in the list, a bracket closes in front of a comma, of `as`, or of `using key (..) as`
+        const bool listed = is_symbol(tokens[i], ",") || tokens[i].text == "as" || tokens[i].text == "using";
+        if (depth == 0 && is_symbol(tokens[i - 1], ")") && !listed) return &tokens[i];
+        depth += is_symbol(tokens[i], "(") ? 1 : is_symbol(tokens[i], ")") ? -1 : 0;
+    }
+    return nullptr;
+}
+
 } // namespace
 
 std::vector<SqlToken> scan_sql(std::string_view sql) { return Scanner(sql).scan(); }
@@ -170,14 +183,9 @@ const SqlToken* beyond_one_query(const std::vector<SqlToken>& tokens) {
         return token.kind == Kind::Word && std::find(others.begin(), others.end(), token.text) != others.end();
     };
     if (tokens.empty()) return nullptr;
-    if (is_other(tokens[0])) return &tokens[0];
-    const bool after_with = tokens[0].kind == Kind::Word && tokens[0].text == "with";
-    int depth = 0;
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-        if (tokens[i].kind == Kind::Symbol && tokens[i].text == ";" && i + 1 < tokens.size()) return &tokens[i + 1];
-        if (tokens[i].kind == Kind::Symbol) depth += tokens[i].text == "(" ? 1 : tokens[i].text == ")" ? -1 : 0;
-        if (after_with && depth == 0 && i > 0 && tokens[i - 1].text == ")" && is_other(tokens[i])) return &tokens[i];
-    }
+    if (const auto* verb = verb_of(tokens); verb != nullptr && is_other(*verb)) return verb;
+    for (std::size_t i = 0; i + 1 < tokens.size(); ++i)
+        if (is_symbol(tokens[i], ";")) return &tokens[i + 1];
     return nullptr;
 }
 

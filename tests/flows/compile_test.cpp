@@ -320,6 +320,18 @@ TEST_CASE("compile: a parameter in a string of any kind is text") {
     CHECK(found.empty());
 }
 
+TEST_CASE("compile: behind a list of CTEs only the first word says what a statement does") {
+    const auto told = [](const std::string& sql) { return messages(compiled("flow: f\ntasks:\n  a: {transform: \"" + sql + "\"}\n")); };
+    for (const char* query : {"with c as (select 1) select * from (select 2) load", "with c as (select 1) select (select 2) set, (3) copy",
+                              "with recursive c(n) using key (n) as (select 1 union all select 2) select n from c",
+                              "with c(n) as not materialized (select 1), d as (select 2) (select * from d)"})
+        CHECK(told(query).empty());
+    for (const char* other :
+         {"with c as (select 1) insert into x select * from c", "with c(n) as materialized (select 1), d as (select 2) copy d", "load x",
+          "with c as (select (1)) delete from c"})
+        CHECK_THAT(told(other), Catch::Contains("is no query: SQL of a flow only reads"));
+}
+
 TEST_CASE("compile: further mistakes of a host, names that come twice, columns of a query of items") {
     FakeHost host;
     host.results["rows"] = {"rows", {"clients"}, {{"id", "VARCHAR"}, {"ID", "VARCHAR"}}, true, "no column 'x'", "check one", 4};
