@@ -145,7 +145,8 @@ private:
         if (!manifest_.quarantine.empty()) // of an earlier stage
             rejected = "(" + rejected + ") UNION ALL SELECT * FROM " +
                        rows_of(path(manifest_.quarantine), read_manifest(path(manifest_.quarantine)));
-        if (policy.to != "drop") keep_rejects(db_, request_.folder, fmt::format("quarantine-{}", request_.attempt), rejected, manifest_);
+        if (const auto most = most_kept(policy); most > 0)
+            keep_rejects(db_, request_.folder, fmt::format("quarantine-{}", request_.attempt), rejected, most, manifest_);
         std::vector<std::string> keys;
         for (const ColumnSpec& c : request_.contract.columns)
             if (c.unique) keys.push_back(c.name);

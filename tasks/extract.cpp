@@ -177,12 +177,13 @@ private:
             for (const std::string& mistake : slice.mistakes)
                 if (++told <= 3) summary.text += fmt::format("{}{}, {}", summary.text.empty() ? "" : "; ", slice.label, mistake);
         summary.remedy = "correct `columns` of the source's spec, or let the task reject them: `rejects: {max: ..., to: quarantine}`";
-        if (plan_.keep_rejects)
-            ::millrace::keep_rejects(db_, order_.staging, fmt::format("quarantine-{}-raw", order_.attempt), rejected_records(), manifest_);
+        if (const std::string kept = rejected_records(); !kept.empty())
+            keep_rejects(db_, order_.staging, fmt::format("quarantine-{}-raw", order_.attempt), kept, plan_.most_rejects, manifest_);
         tell_rejects(options_.contract.rejects, manifest_, order_.staging, manifest_.rows + manifest_.rejected,
                      "records of " + plan_.resource.name + " break its contract", summary, session_);
     }
 
+    /// Empty: none was kept.
     [[nodiscard]] std::string rejected_records() const {
         std::string files;
         std::uintmax_t largest = 1 << 20; // DuckDB takes twice this as its buffer, whatever the files hold
@@ -194,6 +195,7 @@ private:
                 largest = std::max(largest, std::min<std::uintmax_t>(std::filesystem::file_size(path), 32 << 20));
             }
         }
+        if (files.empty()) return {};
         return fmt::format(
             "SELECT nullif(\"column\", '') AS _column, rule AS _rule, value AS _value, position AS _position, raw AS _raw FROM "
             "read_json([{}], format = 'newline_delimited', columns = {{\"column\": 'VARCHAR', rule: 'VARCHAR', value: "
@@ -258,7 +260,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     plan.folder = order.staging;
     plan.concurrency = options.concurrency;
     plan.on_drift = options.on_drift;
-    plan.keep_rejects = options.contract.rejects.to != "drop";
+    plan.most_rejects = most_kept(options.contract.rejects);
     plan.sensitive = options.sensitive;
     plan.allow_failed = options.allow_failed;
     plan.limit_rows = order.context.limit_rows;

@@ -82,10 +82,17 @@ RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const s
     return out;
 }
 
-void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, Manifest& manifest) {
+std::int64_t most_kept(const RejectsSpec& policy) {
+    constexpr std::int64_t of_a_failure = 10'000, all = std::int64_t{1} << 60;
+    return policy.to == "drop" ? 0 : policy.to == "fail" ? of_a_failure : all;
+}
+
+void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, std::int64_t most,
+                  Manifest& manifest) {
     const std::string file = name + ".parquet";
-    const auto count =
-        db.query("COPY (" + rows + ") TO " + quote_literal(folder + "/" + file) + " (FORMAT parquet, COMPRESSION zstd)").rows_changed();
+    const auto count = db.query(fmt::format("COPY (SELECT * FROM ({}) LIMIT {}) TO {} (FORMAT parquet, COMPRESSION zstd)", rows, most,
+                                            quote_literal(folder + "/" + file)))
+                           .rows_changed();
     Manifest rejects;
     rejects.task = manifest.task;
     rejects.interval_key = manifest.interval_key;

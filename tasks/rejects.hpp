@@ -36,8 +36,12 @@ struct RejectSummary {
 [[nodiscard]] RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const std::vector<std::string>& keys,
                                       bool sensitive);
 
-/// Writes what the SELECT `rows` gives as the dataset `name` in `folder`, and names it in `manifest.quarantine`.
-void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, Manifest& manifest);
+/// How many rejected rows are kept to be looked at: of a task that fails because of the first of them, some.
+[[nodiscard]] std::int64_t most_kept(const RejectsSpec& policy);
+
+/// Writes what the SELECT `rows` gives, `most` of it, as the dataset `name` in `folder`, and names it in `manifest.quarantine`.
+void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, std::int64_t most,
+                  Manifest& manifest);
 
 /// Of `total`, `manifest.rejected` were rejected: an event within the limit of `policy`, TooManyRejects beyond it. `what` are
 /// they, and whose contract do they break: "rows break the contract".

@@ -117,6 +117,7 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
     if (run.walk_number <= share.plan.repeats) {
         share.events.log("warning", fmt::format("{}; the walk is repeated ({} of {})", told, run.walk_number, share.plan.repeats));
         const std::lock_guard lock(share.board.mutex());
+        for (const Piece& piece : run.pieces) share.rejects_left += piece.kept; // those of the last walk are kept
         std::move(run.pieces.begin(), run.pieces.end(), std::back_inserter(run.earlier));
         run.pieces.clear();
         run.walk = PageWalk(share.plan.resource.paging);

@@ -132,6 +132,7 @@ std::vector<SliceManifest> extract(const ExtractionPlan& plan, Governors& govern
 
     ExtractionShare share(plan, events, runs, [&plan](const Slice& slice) { return open(plan, slice); });
     share.rows_left = plan.limit_rows.value_or(0);
+    share.rejects_left = plan.most_rejects;
     {
         duckdb::Connection connection = database.connect();
         share.columns = duckdb::resolve_columns(connection, resource_columns(plan.resource));

@@ -34,8 +34,8 @@ struct ExtractionPlan {
     std::string folder;      ///< staging folder of the task run
     int concurrency = 0;     ///< 0: rate.concurrency of the source
     std::string on_drift = "evolve";
-    bool keep_rejects = false; ///< write records that break the contract to a quarantine file
-    bool sensitive = false;    ///< what is told of a record holds none of its values
+    std::int64_t most_rejects = 0; ///< so many records that break the contract are written to quarantine files
+    bool sensitive = false;        ///< what is told of a record holds none of its values
     std::optional<Share> allow_failed;
     std::optional<std::int64_t> limit_rows;
     HttpLimits limits;

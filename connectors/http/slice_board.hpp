@@ -21,7 +21,8 @@ struct Piece {
     std::vector<std::uint64_t> keys;  ///< hashes, for duplicates
     std::vector<std::string> mistakes;
     std::int64_t rejected = 0;
-    std::string quarantine; ///< rejected records, JSON lines
+    std::int64_t kept = 0;  ///< of the rejected ones
+    std::string quarantine; ///< those, as JSON lines
     std::map<std::string, std::string> unknown;
 };
 

@@ -101,6 +101,8 @@ Piece SliceWorker::read(SliceRun& run) {
     else
         ::unlink((share_.plan.folder + "/" + file).c_str());
     if (raw_) piece.raw = raw_->finish();
+    if (rejects_ && !rejects_->flush())
+        throw Error(ErrorClass::Resource, "cannot write " + piece.quarantine, "free space in the staging folder");
     piece.unknown = writer_.take_unknown_members();
     return piece;
 }
@@ -211,7 +213,11 @@ void SliceWorker::reject(Piece& piece, const RecordMistake& mistake) {
     const std::string where = fmt::format("page {}, record {}", page_number_, position_ + 1);
     if (piece.mistakes.size() < most_told)
         piece.mistakes.push_back(hidden ? fmt::format("{}: '{}' {}", where, mistake.column, mistake.rule) : where + ": " + mistake.what());
-    if (!share_.plan.keep_rejects) return;
+    if (share_.rejects_left.fetch_sub(1) <= 0) {
+        ++share_.rejects_left;
+        return;
+    }
+    ++piece.kept;
     if (!rejects_) {
         static std::atomic<std::uint64_t> number{0};
         piece.quarantine = fmt::format("raw/rejected-{}-{}.ndjson", ::getpid(), ++number);
@@ -222,8 +228,7 @@ void SliceWorker::reject(Piece& piece, const RecordMistake& mistake) {
                     {"value", mistake.value.empty() || hidden ? Json() : Json(mistake.value)},
                     {"position", where},
                     {"raw", std::string(page_.raw(position_))}};
-    *rejects_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n' << std::flush;
-    if (!*rejects_) throw Error(ErrorClass::Resource, "cannot write " + piece.quarantine, "free space in the staging folder");
+    *rejects_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
 std::string SliceWorker::copy_sql(const SliceRun& run, const std::string& from, const std::string& file) const {

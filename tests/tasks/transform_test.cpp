@@ -145,6 +145,20 @@ TEST_CASE("nothing that is told of sensitive rows holds their values") {
     CHECK(rows_of_dataset(host, refused.rejects).at(0)["_value"].is_null());
 }
 
+TEST_CASE("of the rows that make a task fail ten thousand are kept, and all are counted") {
+    const TempFolder run;
+    HostProcess host;
+    const Json columns = Json::array({column("n", "INTEGER", {{"check", "n < 0"}})});
+    const AttemptDone refused = transform(host, run, "t", "select i::int as n from range(20000) r(i)", {{"columns", columns}});
+    REQUIRE(refused.error);
+    CHECK_THAT(refused.error->message, Catch::StartsWith("20000 of 20000 rows break the contract"));
+    CHECK(refused.rejected == 20000);
+    CHECK(read_manifest(refused.rejects).rows == 10000);
+    const AttemptDone kept = transform(host, run, "u", "select i::int as n from range(20000) r(i)",
+                                       {{"columns", columns}, {"rejects", {{"max", {{"count", 20000}}}, {"to", "quarantine"}}}});
+    CHECK(read_manifest(kept.rejects).rows == 20000);
+}
+
 TEST_CASE("exact casts that keep every value raise nothing") {
     const TempFolder run;
     HostProcess host;

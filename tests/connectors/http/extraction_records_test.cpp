@@ -1,10 +1,14 @@
 #include "tests/connectors/http/extraction_fixture.hpp"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
 using namespace millrace;
 using namespace millrace::test;
 
 TEST_CASE_METHOD(Extraction, "records that break their contract are told with page and position, and kept raw") {
-    plan.keep_rejects = true;
+    plan.most_rejects = 100;
     TestServer server([&](const TestRequest&) {
         return TestAnswer{
             200,
@@ -22,6 +26,19 @@ TEST_CASE_METHOD(Extraction, "records that break their contract are told with pa
     CHECK(slices[0].raw.at(0).records == 7);
     CHECK_FALSE(slices[0].quarantine.empty());
     CHECK(query("sum(hours) AS h", slices)[0].at("h") == "3.75");
+}
+
+TEST_CASE_METHOD(Extraction, "of the records that break their contract as many are kept as the plan says, and all are counted") {
+    plan.most_rejects = 2;
+    TestServer server([&](const TestRequest&) {
+        return TestAnswer{200, R"({"totals":[{"count":4}],"items":[{"id":"a","n":1},{"id":"b","n":2},{"id":"c","n":3},{"id":"d","n":4}]})"};
+    });
+    const auto slices = run(server);
+    CHECK(slices[0].rejected == 4);
+    CHECK(slices[0].mistakes.size() == 4);
+    std::ifstream kept(plan.folder + "/" + slices[0].quarantine);
+    std::string lines(std::istreambuf_iterator<char>(kept), {});
+    CHECK(std::count(lines.begin(), lines.end(), '\n') == 2);
 }
 
 TEST_CASE_METHOD(Extraction, "what is told of a sensitive record that breaks its contract holds no value") {
