@@ -58,7 +58,12 @@ public:
             write_plain();
         else
             write_judged();
-        run_checks();
+        try {
+            run_checks();
+        } catch (const Error& e) {
+            if (manifest_.rejected == 0) throw;
+            throw FailedWithRejects(e, manifest_.rejected, rejects_path(manifest_, request_.folder));
+        }
         const std::string path = write_manifest(request_.folder, manifest_);
         return {manifest_, path};
     }

@@ -52,7 +52,7 @@ AttemptDone run_verb(const AttemptOrder& order, AttemptSession& session) {
         if (!order.staging.empty()) std::filesystem::create_directories(order.staging);
         session.check_cancelled();
         return verb(order, session);
-    } catch (const TooManyRejects& e) {
+    } catch (const FailedWithRejects& e) {
         AttemptDone done;
         done.outcome = "failed";
         done.error = to_order_error(e);

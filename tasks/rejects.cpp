@@ -105,12 +105,18 @@ void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::
     (void)write_manifest(folder, rejects, manifest.quarantine);
 }
 
+std::string rejects_path(const Manifest& manifest, const std::string& folder) {
+    return manifest.quarantine.empty() ? "" : folder + "/" + manifest.quarantine;
+}
+
 void tell_rejects(const RejectsSpec& policy, const Manifest& manifest, const std::string& folder, std::int64_t total,
                   const std::string& what, const RejectSummary& summary, AttemptSession& session) {
-    const std::string path = manifest.quarantine.empty() ? "" : folder + "/" + manifest.quarantine;
+    const std::string path = rejects_path(manifest, folder);
     if (is_beyond(policy, manifest.rejected, total))
-        throw TooManyRejects(fmt::format("{} of {} {}, {}: {}", manifest.rejected, total, what, limit_text(policy), summary.text),
-                             summary.remedy, manifest.rejected, path);
+        throw FailedWithRejects(Error(ErrorClass::BadData,
+                                      fmt::format("{} of {} {}, {}: {}", manifest.rejected, total, what, limit_text(policy), summary.text),
+                                      summary.remedy),
+                                manifest.rejected, path);
     session.event("quarantined", fmt::format("{} of {} {} and were left out: {}", manifest.rejected, total, what, summary.text),
                   {{"rejected", manifest.rejected}, {"rows", total}, {"to", policy.to}, {"file", path}});
 }

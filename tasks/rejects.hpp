@@ -16,11 +16,12 @@ namespace millrace {
 /// `_rule` (null: the whole row), `_position` is where it stood, `_raw` the row as it came, as JSON.
 inline constexpr const char* reject_columns[] = {"_column", "_rule", "_value", "_position", "_raw"};
 
-/// More rows were rejected than may be. They stay: the outcome of the attempt names their dataset.
-class TooManyRejects : public Error {
+/// Rows were rejected, and the task fails: because of them, or of something else. They stay: the outcome of the attempt names their
+/// dataset.
+class FailedWithRejects : public Error {
 public:
-    TooManyRejects(const std::string& message, const std::string& remedy, std::int64_t rejected_rows, std::string manifest_path)
-        : Error(ErrorClass::BadData, message, remedy), rejected(rejected_rows), manifest(std::move(manifest_path)) {}
+    FailedWithRejects(const Error& why, std::int64_t rejected_rows, std::string manifest_path)
+        : Error(why), rejected(rejected_rows), manifest(std::move(manifest_path)) {}
     std::int64_t rejected;
     std::string manifest; ///< of the rejected rows; empty: they were not kept
 };
@@ -43,7 +44,10 @@ struct RejectSummary {
 void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, std::int64_t most,
                   Manifest& manifest);
 
-/// Of `total`, `manifest.rejected` were rejected: an event within the limit of `policy`, TooManyRejects beyond it. `what` are
+/// The path of the manifest that `manifest.quarantine` names, which is beside it in `folder`; empty: there is none.
+[[nodiscard]] std::string rejects_path(const Manifest& manifest, const std::string& folder);
+
+/// Of `total`, `manifest.rejected` were rejected: an event within the limit of `policy`, FailedWithRejects beyond it. `what` are
 /// they, and whose contract do they break: "rows break the contract".
 void tell_rejects(const RejectsSpec& policy, const Manifest& manifest, const std::string& folder, std::int64_t total,
                   const std::string& what, const RejectSummary& summary, AttemptSession& session);

@@ -181,6 +181,24 @@ TEST_CASE("exact casts that keep every value raise nothing") {
     CHECK_THAT(text.error->remedy, Catch::Equals("look at the rejected rows: millrace data head 7.v --rejected"));
 }
 
+TEST_CASE("rejected rows are kept of a task that a check fails") {
+    const TempFolder run;
+    HostProcess host;
+    const auto failed = [&](const std::string& task, const std::string& check) {
+        const Json contract = {{"columns", Json::array({column("n", "INTEGER")})},
+                               {"checks", Json::array({{{"name", "some"}, {"sql", check}, {"severity", "error"}}})},
+                               {"rejects", {{"max", {{"count", 1}}}, {"to", "quarantine"}}}};
+        const AttemptDone done = transform(host, run, task, "select unnest(['1', 'x']) as n", contract);
+        REQUIRE(done.error);
+        CHECK(done.rejected == 1);
+        CHECK(rows_of_dataset(host, done.rejects).at(0)["_value"] == "x");
+        CHECK_THAT(done.error->remedy, Catch::EndsWith("look at the rejected rows: millrace data head 7." + task + " --rejected"));
+        return done.error->message;
+    };
+    CHECK(failed("a", "select * from this where n = 1") == "check some: 1 row breaks it");
+    CHECK_THAT(failed("b", "select * from nowhere"), Catch::Contains("nowhere"));
+}
+
 TEST_CASE("SQL reads days and hours off an instant in the flow's zone, and stores the instant") {
     const TempFolder run;
     HostProcess host;
