@@ -2,9 +2,6 @@
 
 #include "flows/hash.hpp"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
-
 namespace millrace {
 
 Json instant_json(std::optional<Instant> t) { return t ? Json(to_rfc3339(*t)) : Json(); }
@@ -98,38 +95,6 @@ void add_loads(Json& loads, const Json& more) {
 
 void add_counts(Json& counts, const Json& more) {
     for (const auto& [state, n] : more.items()) counts[state] = counts.value(state, 0) + n.get<int>();
-}
-
-Json rejected_document(const TaskPlan& task, const Json& rows, bool sensitive, std::int64_t total) {
-    std::vector<std::string> names;
-    const auto know = [&](const std::string& name) {
-        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-    };
-    Json out = Json::array();
-    for (const Json& row : rows) {
-        const std::string raw = row.at("_raw").is_string() ? row.at("_raw").get<std::string>() : "";
-        const auto parsed = nlohmann::ordered_json::parse(raw, nullptr, false); // the members as they came
-        Json fields = Json::object();
-        if (parsed.is_object()) {
-            if (names.empty() && task.options.contains("contract"))
-                for (const auto& column : task.options.at("contract").value("columns", Json::array()))
-                    if (parsed.contains(column.value("name", ""))) know(column.value("name", ""));
-            for (const auto& [name, value] : parsed.items()) {
-                know(name);
-                fields[name] = sensitive && !value.is_null() ? Json("***") : Json(value);
-            }
-        } else { // it was no JSON, or no object
-            know("record");
-            fields["record"] = sensitive ? "***" : raw;
-        }
-        out.push_back({{"item", row.at("_item")},
-                       {"column", row.at("_column")},
-                       {"rule", row.at("_rule")},
-                       {"value", sensitive && !row.at("_value").is_null() ? Json("***") : row.at("_value")},
-                       {"position", row.at("_position")},
-                       {"fields", std::move(fields)}});
-    }
-    return {{"columns", names}, {"rows", std::move(out)}, {"total", total}};
 }
 
 } // namespace millrace

@@ -19,10 +19,6 @@ void add_loads(Json& loads, const Json& more);
 /// Sums of counts by state.
 void add_counts(Json& counts, const Json& more);
 
-/// The rejected rows of `task`, as the host read them, each with its `_item`: `columns` in the order of the contract where there is one.
-/// Values of sensitive rows are masked.
-[[nodiscard]] Json rejected_document(const TaskPlan& task, const Json& rows, bool sensitive, std::int64_t total);
-
 [[nodiscard]] Json instant_json(std::optional<Instant> t);
 /// How an item is named in paths and in the API: 16 hex digits of its content's hash.
 [[nodiscard]] std::string item_hash(const Json& item);

@@ -4,6 +4,7 @@
 #include "scheduler/orders.hpp"
 #include "scheduler/pg_documents.hpp"
 #include "scheduler/pg_read_models.hpp"
+#include "scheduler/rejected_rows.hpp"
 #include "scheduler/store/array_text.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "scheduler/documents.hpp"
+#include "scheduler/rejected_rows.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -30,6 +30,22 @@ TEST_CASE("rejected rows have their fields in the order of the contract, else as
     const auto only = [&](const std::string& raw) { return rejected_document(task, Json::array({rejected("n", nullptr, raw)}), false, 1); };
     CHECK(only(R"({"z": 1, "a": [2]})").at("columns") == Json::array({"z", "a"}));
     CHECK(only("no JSON").at("rows")[0].at("fields") == Json({{"record", "no JSON"}}));
+}
+
+TEST_CASE("a number of a rejected row is the one that came, as a text where a double would change it") {
+    const auto fields = [](const std::string& raw) {
+        return rejected_document(TaskPlan(), Json::array({rejected("n", nullptr, raw)}), false, 1).at("rows")[0].at("fields");
+    };
+    CHECK(fields(R"({"a": 12345678901234567.89, "b": 123456789012345678901234567890, "c": -9007199254740993, "d": 1.50})") ==
+          Json({{"a", "12345678901234567.89"}, {"b", "123456789012345678901234567890"}, {"c", "-9007199254740993"}, {"d", "1.50"}}));
+    CHECK(fields(R"({"a": 1.5, "b": 9007199254740992, "c": [{"x": 0.1}, 1.10], "d": true})") ==
+          Json({{"a", 1.5}, {"b", 9007199254740992}, {"c", {{{"x", 0.1}}, "1.10"}}, {"d", true}}));
+}
+
+TEST_CASE("a rejected record that is nested without end is shown as it came") {
+    const std::string raw = "{\"a\": " + std::string(60000, '[') + std::string(60000, ']') + "}";
+    const Json document = rejected_document(TaskPlan(), Json::array({rejected("a", nullptr, raw)}), false, 1);
+    CHECK(document.at("rows")[0].at("fields") == Json({{"record", raw}}));
 }
 
 TEST_CASE("of sensitive rejected rows no value is shown") {

@@ -1,0 +1,84 @@
+#include "scheduler/rejected_rows.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace millrace {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json; // the members as they came
+
+/// Gives what the library's own parser gives, but a number that a double would change is the text that came, and nesting ends
+/// before the stack does.
+class RecordParser : public nlohmann::detail::json_sax_dom_parser<OrderedJson> {
+    using Base = nlohmann::detail::json_sax_dom_parser<OrderedJson>;
+
+public:
+    explicit RecordParser(OrderedJson& record) : Base(record, false) {}
+
+    bool number_float(double value, std::string text) {
+        return OrderedJson(value).dump() == text ? Base::number_float(value, text) : string(text);
+    }
+    bool number_integer(std::int64_t value) { return value >= -exact ? Base::number_integer(value) : as_text(value); }
+    bool number_unsigned(std::uint64_t value) { return value <= std::uint64_t{exact} ? Base::number_unsigned(value) : as_text(value); }
+    bool start_object(std::size_t members) { return ++depth_ <= deepest && Base::start_object(members); }
+    bool start_array(std::size_t elements) { return ++depth_ <= deepest && Base::start_array(elements); }
+    bool end_object() { return --depth_ >= 0 && Base::end_object(); }
+    bool end_array() { return --depth_ >= 0 && Base::end_array(); }
+
+private:
+    static constexpr std::int64_t exact = 1LL << 53;
+    static constexpr int deepest = 200;
+
+    template <class Integer>
+    bool as_text(Integer value) {
+        std::string text = std::to_string(value);
+        return string(text);
+    }
+
+    int depth_ = 0;
+};
+
+/// Null where it is no JSON.
+OrderedJson record_of(const std::string& raw) {
+    OrderedJson record;
+    RecordParser parser(record);
+    return OrderedJson::sax_parse(raw, &parser) ? record : OrderedJson();
+}
+
+} // namespace
+
+Json rejected_document(const TaskPlan& task, const Json& rows, bool sensitive, std::int64_t total) {
+    std::vector<std::string> names;
+    const auto know = [&](const std::string& name) {
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    };
+    Json out = Json::array();
+    for (const Json& row : rows) {
+        const std::string raw = row.at("_raw").is_string() ? row.at("_raw").get<std::string>() : "";
+        const auto record = record_of(raw);
+        Json fields = Json::object();
+        if (record.is_object()) {
+            if (names.empty() && task.options.contains("contract"))
+                for (const auto& column : task.options.at("contract").value("columns", Json::array()))
+                    if (record.contains(column.value("name", ""))) know(column.value("name", ""));
+            for (const auto& [name, value] : record.items()) {
+                know(name);
+                fields[name] = sensitive && !value.is_null() ? Json("***") : Json(value);
+            }
+        } else { // it was no JSON, or no object
+            know("record");
+            fields["record"] = sensitive ? "***" : raw;
+        }
+        out.push_back({{"item", row.at("_item")},
+                       {"column", row.at("_column")},
+                       {"rule", row.at("_rule")},
+                       {"value", sensitive && !row.at("_value").is_null() ? Json("***") : row.at("_value")},
+                       {"position", row.at("_position")},
+                       {"fields", std::move(fields)}});
+    }
+    return {{"columns", names}, {"rows", std::move(out)}, {"total", total}};
+}
+
+} // namespace millrace
