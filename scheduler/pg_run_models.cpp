@@ -269,36 +269,38 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     const auto number = task_asked_for(*plan, task);
     const auto task_runs = co_await s_.store.task_runs(run_id);
     EvaluateOrder order;
-    std::vector<Json> items; // of each part of the query
+    std::vector<Json> items;      // of each part of the query
+    constexpr int most_gone = 20; // then the others are gone too
     std::int64_t total = 0, readable = 0;
-    bool sensitive = false, gone = false;
+    bool sensitive = false;
+    int gone = 0;
     const std::string what = "the rejected rows of task " + task + " of run " + std::to_string(run_id);
     for (const auto& r : task_runs) {
         if (r.key.task != number || !r.run.details || !r.run.details->result.is_object()) continue;
         const Json& result = r.run.details->result;
         total += result.value("rejected", std::int64_t{0});
         const std::string path = result.value("rejects", "");
-        if (path.empty() || readable >= limit) continue;
+        if (path.empty() || readable >= limit || gone == most_gone) continue;
         const Json facts = co_await manifest_at(s_.database, path);
-        gone = gone || !facts.is_object();
-        if (!facts.is_object()) continue;
+        if (!facts.is_object()) {
+            ++gone;
+            continue;
+        }
         readable += facts.value("rows", std::int64_t{0});
         sensitive = sensitive || facts.value("sensitive", false);
-        const std::string name = "r" + std::to_string(order.inputs.size());
-        order.sql += (order.sql.empty() ? "" : " union all ") + ("select *, " + std::to_string(items.size()) + " as _part from " + name);
-        order.inputs[name] = path;
+        order.inputs["r" + std::to_string(items.size())] = path;
         items.push_back(r.key.item < 0 ? Json() : r.run.details->value);
     }
     Json reply_rows = Json::array();
-    if (!order.inputs.empty()) {
-        order.sql += " limit " + std::to_string(std::clamp(limit, 0, 1000));
+    if (!items.empty()) {
+        order.sql = rejected_rows_sql(items.size(), std::clamp(limit, 0, 1000));
         order.context = run_context(row, *plan);
         order.max_rows = 1000;
         const auto reply = co_await evaluate(s_.hosts, std::move(order));
         if (reply.error) throw Refusal(Kind::Unavailable, what + " cannot be read: " + reply.error->message, reply.error->remedy);
         reply_rows = reply.rows;
         for (Json& rejected : reply_rows) rejected["_item"] = items.at(rejected.at("_part").get<std::size_t>());
-    } else if (gone) {
+    } else if (gone > 0) {
         throw Refusal(Kind::NotFound, what + " are gone from the staging folder", "retention removed them; run the flow again");
     } else if (total > 0) {
         throw Refusal(Kind::NotFound, what + " were not kept",

@@ -47,7 +47,26 @@ OrderedJson record_of(const std::string& raw) {
     return OrderedJson::sax_parse(raw, &parser) ? record : OrderedJson();
 }
 
+std::string cut(const std::string& column) {
+    constexpr int longest = 1 << 16;
+    const std::string most = std::to_string(longest);
+    return "case when length(" + column + ") > " + most + " then left(" + column + ", " + most + ") || ' ... (cut: it has ' || length(" +
+           column + ") || ' characters)' else " + column + " end as " + column;
+}
+
 } // namespace
+
+std::string rejected_rows_sql(std::size_t parts, int limit) {
+    constexpr std::int64_t most_bytes = 8 << 20;
+    std::string all;
+    for (std::size_t i = 0; i < parts; ++i)
+        all += (all.empty() ? "" : " union all ") + ("select *, " + std::to_string(i) + " as _part from r" + std::to_string(i));
+    return "with some_rows as (" + all + " limit " + std::to_string(limit) + "), short_rows as (select _column, _rule, " + cut("_value") +
+           ", _position, " + cut("_raw") +
+           ", _part from some_rows) select * from short_rows qualify sum(coalesce(strlen(_value), 0) + coalesce(strlen(_raw), 0)) over "
+           "(rows between unbounded preceding and current row) <= " +
+           std::to_string(most_bytes);
+}
 
 Json rejected_document(const TaskPlan& task, const Json& rows, bool sensitive, std::int64_t total) {
     std::vector<std::string> names;

@@ -1,11 +1,16 @@
-/// The API's document of the rejected rows of a task.
+/// The rejected rows of a task: what a host is asked for, and the API's document of the answer.
 #pragma once
 
 #include "flows/plan.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace millrace {
+
+/// Reads `parts` datasets of rejected rows, named r0, r1, ..., and says of each row in `_part` which one it is of. A record may be
+/// as large as a page: texts of more than 64 K characters are cut, with a mark, and rows after the first 8 MB are left out.
+[[nodiscard]] std::string rejected_rows_sql(std::size_t parts, int limit);
 
 /// The rejected rows of `task`, as the host read them, each with its `_item`: `columns` in the order of the contract where there is one.
 /// A number that readers of JSON would change is the text that came. Values of sensitive rows are masked.

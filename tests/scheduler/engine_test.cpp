@@ -1,6 +1,8 @@
 // The engine over a real PostgreSQL, with attempts that a test makes as it likes.
 #include "life.hpp"
 
+#include <fstream>
+
 using namespace millrace;
 using test::FreshDatabase;
 using test::Life;
@@ -290,6 +292,27 @@ TEST_CASE("mapped tasks, slots and text that PostgreSQL refuses") {
     const Json rerun = life.ended(again);
     CHECK(rerun.at("rerun_of") == failing.at("id"));
     CHECK(rerun.at("tasks")[0].at("state_name") == "Reused");
+}
+
+TEST_CASE("rejected rows that are gone from the staging folder are not looked for item by item") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: extract\n m: extract <- a each=a", "mapped")});
+    const auto there = (life.folder / "there.json").string();
+    std::ofstream(there) << R"({"rows": 1})";
+    life.hosts->items = 50;
+    int item = 0;
+    life.hosts->script = [&](const AttemptOrder& order) -> std::optional<AttemptDone> {
+        if (order.task != "m") return std::nullopt;
+        AttemptDone done;
+        done.outcome = "completed";
+        done.rejected = 1;
+        done.rejects = ++item <= 30 ? "/nowhere/" + std::to_string(item) : there;
+        return done;
+    };
+    const auto id = life.ended(life.trigger("mapped").at("id")).at("id").get<std::int64_t>();
+    CHECK(item == 50);
+    CHECK_THAT(refusal([&] { (void)life.wait(life.engine->read_models().rejected_rows(id, "m", 10)); }),
+               Catch::Contains("are gone from the staging folder"));
 }
 
 TEST_CASE("an interval that cuts a step of `every` is told with its run, and one of whole steps is not") {

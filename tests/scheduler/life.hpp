@@ -64,12 +64,13 @@ public:
     void kill_all() override {}
     void evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override {
         EvaluateReply reply;
-        for (int i = 0; i < 3; ++i) reply.rows.push_back(i);
+        for (int i = 0; i < items; ++i) reply.rows.push_back(i);
         asio::post(io_, [answer = std::move(answer), reply] { answer(reply); });
     }
     void infer(InferOrder, std::function<void(InferReply)>) override {}
 
     Script script;
+    int items = 3; ///< of every query that is asked
     std::vector<OrderId> cancelled;
 
 private:

@@ -1,5 +1,7 @@
 #include "scheduler/rejected_rows.hpp"
 
+#include "tests/tasks/host_process.hpp"
+
 #include <catch2/catch.hpp>
 
 using namespace millrace;
@@ -46,6 +48,34 @@ TEST_CASE("a rejected record that is nested without end is shown as it came") {
     const std::string raw = "{\"a\": " + std::string(60000, '[') + std::string(60000, ']') + "}";
     const Json document = rejected_document(TaskPlan(), Json::array({rejected("a", nullptr, raw)}), false, 1);
     CHECK(document.at("rows")[0].at("fields") == Json({{"record", raw}}));
+}
+
+TEST_CASE("of rejected rows no more is read than can be shown") {
+    const test::TempFolder run;
+    test::HostProcess host;
+    const auto part = [&](const std::string& name, const std::string& rows) {
+        const std::string sql = "select null::text as _column, 'is no JSON' as _rule, null::text as _value, i::text as _position, " + rows;
+        return host.attempt(test::order_for(run, name, "transform", {{"sql", sql}})).manifest;
+    };
+    const auto read = [&](const std::map<std::string, std::string>& parts, int limit) {
+        EvaluateOrder order;
+        order.id = 1;
+        order.sql = rejected_rows_sql(parts.size(), limit);
+        order.inputs = parts;
+        host.send(to_line("evaluate", order));
+        const auto reply = host.receive("rows").get<EvaluateReply>();
+        if (reply.error) FAIL(reply.error->message);
+        return reply.rows;
+    };
+    const auto few = part("few", "'{}' as _raw from range(2) r(i)");
+    const auto large = part("large", "repeat('x', case i when 0 then 65536 else 70000 end) as _raw from range(300) r(i)");
+    const auto rows = read({{"r0", few}, {"r1", large}}, 4);
+    REQUIRE(rows.size() == 4);
+    CHECK(rows[0].at("_part") == 0);
+    CHECK(rows[2].at("_part") == 1);
+    CHECK(rows[2].at("_raw") == std::string(65536, 'x'));
+    CHECK(rows[3].at("_raw") == std::string(65536, 'x') + " ... (cut: it has 70000 characters)");
+    CHECK(read({{"r0", large}}, 1000).size() == 127); // 8 MB
 }
 
 TEST_CASE("of sensitive rejected rows no value is shown") {
