@@ -61,6 +61,7 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
         RunChanges changes;
         changes.run_id = id;
         changes.firing = start.firing;
+        if (!start.warning.empty()) changes.events = {{clock_.now(), row.flow, "", "warning", start.warning, Json::object()}};
         changes.new_run = std::move(row);
         changes.committed = std::move(done);
         changes.refused = std::move(no);

@@ -165,8 +165,8 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
 void write_warnings(std::ostream& out, const Terminal& terminal, const Json& run) {
     for (const auto& warning : list_of(run, "warnings")) {
         const auto id = text_of(run, "id"), task = text_of(warning, "task");
-        out << terminal.painted("warning", Paint::Yellow) << ": " << text_of(run, "flow") << " run " << id << ", " << task << ": "
-            << printable(text_of(warning, "message")) << '\n';
+        out << terminal.painted("warning", Paint::Yellow) << ": " << text_of(run, "flow") << " run " << id
+            << (task.empty() ? "" : ", " + task) << ": " << printable(text_of(warning, "message")) << '\n';
         const bool kept = text_of(warning, "kind") == "quarantined" && !text_of(warning.value("details", Json::object()), "file").empty();
         if (kept) out << "  look at them: millrace data head " << id << "." << task << " --rejected\n";
     }

@@ -163,6 +163,14 @@ TEST_CASE("a run that begins says which interval it is about") {
 
 TEST_CASE("on a terminal progress is redrawn in place") {
     std::ostringstream out;
+TEST_CASE("a warning of a whole run names no task") {
+    auto done = run("skipped", {});
+    done["warnings"] = Json::array({{{"task", nullptr}, {"kind", "warning"}, {"message", "the interval cuts a step"}}});
+    std::ostringstream out;
+    write_outcome(out, Terminal{}, {done});
+    CHECK(out.str() == "warning: hours run 7: the interval cuts a step\n");
+}
+
     const Terminal terminal{true, false, 80};
     RunView view(out, terminal);
     view.show({run("running", {task("fetch", "running")})}, at);

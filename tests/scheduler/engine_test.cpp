@@ -331,6 +331,25 @@ TEST_CASE("an interval that cuts a step of `every` is told with its run, and one
     CHECK(told[0].at("message").get<std::string>().ends_with("whole steps are --from 2026-11-18 --to 2026-11-20"));
 }
 
+TEST_CASE("a run that is skipped for another one keeps its warning") {
+    FreshDatabase database;
+    auto plan = plan_text("hang: run", "daily");
+    plan.overlap = "skip";
+    plan.interval = IntervalSpec{};
+    plan.interval->every.days = 1;
+    Life life(database.url(), {plan});
+    const auto first = life.trigger_id("daily");
+    auto request = Life::request("daily");
+    request.interval_start = "2026-11-18T06:00:00Z";
+    request.interval_end = "2026-11-20";
+    const auto skipped = life.wait(life.engine->service().trigger(request));
+    CHECK(skipped.outcome == TriggerResult::Outcome::Skipped);
+    const Json told = life.ended(skipped.run.at("id")).at("warnings");
+    REQUIRE(told.size() == 1);
+    CHECK_THAT(told[0].at("message").get<std::string>(), Catch::StartsWith("the interval cuts a step"));
+    life.cancel(first);
+}
+
 TEST_CASE("an interval in chunks becomes child runs, one after the other") {
     FreshDatabase database;
     Life life(database.url(), flows());
