@@ -2,6 +2,7 @@
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/rejected_rows.hpp"
 
 #include <fmt/format.h>
 
@@ -38,31 +39,34 @@ Json fetch_head(const ApiClient& api, const std::string& run, const std::string&
 
 std::string cell_text(const Json& value) { return value.is_null() ? "NULL" : value.is_string() ? value.get<std::string>() : value.dump(); }
 
-/// A row is a line about its rule, and its fields below: they are as many as the rows that a source sends have.
-void write_rejected(const Cli& cli, const Json& dataset) {
+} // namespace
+
+void write_rejected(std::ostream& out, const Terminal& terminal, const Json& dataset) {
     for (const auto& row : list_of(dataset, "rows")) {
         const auto column = text_of(row, "column"), value = text_of(row, "value"), position = text_of(row, "position");
         const auto reason = (column.empty() ? "" : column + " ") + text_of(row, "rule") + (value.empty() ? "" : ": " + value);
         const bool numbered = position.find_first_not_of("0123456789") == std::string::npos;
         const auto item = text_of(row, "item");
-        std::cout << cli.out.painted(printable(item + (item.empty() ? "" : " ") + (numbered ? "row " : "") + position), Paint::Dim) << "  "
-                  << cli.out.painted(printable(reason), Paint::Yellow) << '\n';
+        out << terminal.painted(printable(item + (item.empty() ? "" : " ") + (numbered ? "row " : "") + position), Paint::Dim) << "  "
+            << terminal.painted(printable(reason), Paint::Yellow) << '\n';
         std::string line = " ";
         for (const auto& name : list_of(dataset, "columns")) {
             const auto field = row.at("fields").find(name.get<std::string>());
             if (field == row.at("fields").end()) continue;
             auto text = printable(cell_text(*field));
-            if (cli.out.is_terminal) text = shortened(text, widest_cell);
-            const auto next = fmt::format("  {}={}", name.get<std::string>(), text);
-            if (cli.out.width > 0 && display_width(line + next) > cli.out.width) {
-                std::cout << line << '\n';
+            if (terminal.is_terminal) text = shortened(text, widest_cell);
+            const auto next = fmt::format("  {}={}", printable(name.get<std::string>()), text); // a source chose it
+            if (terminal.width > 0 && display_width(line + next) > terminal.width) {
+                out << line << '\n';
                 line = " ";
             }
             line += next;
         }
-        std::cout << line << '\n';
+        out << line << '\n';
     }
 }
+
+namespace {
 
 int head(Cli& cli, const Arguments& arguments) {
     const auto& name = arguments.name;
@@ -75,7 +79,7 @@ int head(Cli& cli, const Arguments& arguments) {
         return exit_done;
     }
     if (arguments.rejected) {
-        write_rejected(cli, dataset);
+        write_rejected(std::cout, cli.out, dataset);
         if (number_of(dataset, "total") == 0)
             std::cout << "No row was rejected.\n";
         else

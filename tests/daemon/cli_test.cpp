@@ -2,6 +2,7 @@
 #include "daemon/cli/cli.hpp"
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/rejected_rows.hpp"
 #include "daemon/cli/run_view.hpp"
 
 #include <catch2/catch.hpp>
@@ -129,6 +130,16 @@ TEST_CASE("in a list a cause is one line, cut") {
 }
 
 TEST_CASE("an interval is told in the zone of its flow, in dates where its ends are midnights there") {
+TEST_CASE("names and values of a rejected row reach the terminal without control characters") {
+    const Json row = {{"item", nullptr},  {"column", "n"},   {"rule", "is null"},
+                      {"value", nullptr}, {"position", "2"}, {"fields", {{"a\x1b[2Jb", "x\x1b[2Jy"}, {"n", nullptr}}}};
+    const Json columns = Json::array({"a\x1b[2Jb", "n"});
+    std::ostringstream out;
+    write_rejected(out, Terminal{}, {{"rows", Json::array({row})}, {"columns", columns}});
+    CHECK(out.str().find('\x1b') == std::string::npos);
+    CHECK(out.str() == "row 2  n is null\n   " + printable("a\x1b[2Jb") + "=" + printable("x\x1b[2Jy") + "  n=NULL\n");
+}
+
     Json run = {{"timezone", "America/Sao_Paulo"}, {"interval", {{"start", "2026-11-02T03:00:00Z"}, {"end", "2026-11-09T03:00:00Z"}}}};
     CHECK(interval_text(run) == "2026-11-02 to 2026-11-09");
     run["interval"]["end"] = "2026-11-02T15:30:00Z";
