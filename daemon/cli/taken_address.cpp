@@ -44,6 +44,15 @@ Json facts_of(const std::string& listen) {
 
 } // namespace
 
+std::optional<unsigned short> free_port_beside(unsigned short taken, const std::function<bool(unsigned short)>& is_taken) {
+    constexpr int first = 1024, last = 65535; // those below are root's
+    for (int port = taken + 1; port <= last; ++port)
+        if (!is_taken(static_cast<unsigned short>(port))) return static_cast<unsigned short>(port);
+    for (int port = taken - 1; port >= first; --port)
+        if (!is_taken(static_cast<unsigned short>(port))) return static_cast<unsigned short>(port);
+    return std::nullopt;
+}
+
 void check_is_free(const Configuration& configuration) {
     const auto& listen = configuration.listen;
     const auto colon = listen.rfind(':');
@@ -62,11 +71,14 @@ void check_is_free(const Configuration& configuration) {
     if (state == configuration.state.string())
         throw Error(ErrorClass::Permanent, fmt::format("the daemon of {} is up already: http://{}", state, listen),
                     "use it; or end it first, with Ctrl-C where it runs");
-    do endpoint.port(static_cast<unsigned short>(endpoint.port() + 1));
-    while (is_taken(io, endpoint));
+    const auto free = free_port_beside(endpoint.port(), [&](unsigned short port) {
+        endpoint.port(port);
+        return is_taken(io, endpoint);
+    });
     const auto who = state.empty() ? "another program" : fmt::format("the Millrace daemon of {}", file.empty() ? state : file);
-    throw Error(ErrorClass::Permanent, fmt::format("{} already listens on {}", who, listen),
-                fmt::format("take another address: --listen {}:{}, or `listen:` in millrace.yaml", host, endpoint.port()));
+    throw Error(
+        ErrorClass::Permanent, fmt::format("{} already listens on {}", who, listen),
+        fmt::format("take another address: --listen {}:{}, or `listen:` in millrace.yaml", host, free ? std::to_string(*free) : "PORT"));
 }
 
 } // namespace millrace

@@ -4,6 +4,7 @@
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/rejected_rows.hpp"
 #include "daemon/cli/run_view.hpp"
+#include "daemon/cli/taken_address.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -253,6 +254,15 @@ TEST_CASE("the exit code of runs: completed 0, failed 1, cancelled or timed out 
     CHECK(code_of_runs({run("cancelled", {}), run("failed", {})}) == exit_failed);
     CHECK(code_of_runs({run("completed", {}), run("cancelled", {})}) == exit_cancelled);
     CHECK(code_of_runs({timed_out}) == exit_cancelled);
+}
+
+TEST_CASE("the port that is offered instead of a taken one is a port: after the last one those below are tried") {
+    const auto beside = [](unsigned short taken, unsigned short free) {
+        return free_port_beside(taken, [free](unsigned short port) { return port != free; });
+    };
+    CHECK(beside(8686, 8688) == 8688);
+    CHECK(beside(65535, 65530) == 65530);
+    CHECK(beside(65535, 80) == std::nullopt);
 }
 
 TEST_CASE("without a daemon the client says where it looked") {
