@@ -34,7 +34,7 @@ void compare(Json& changes, const std::string& family, const std::map<std::strin
 Settings::Fresh Settings::read(const Configuration& before) const {
     Fresh fresh;
     fresh.changes = Json::array();
-    auto now = load_();
+    auto now = load_(before.file);
     compare(fresh.changes, "connections.", declared(before.project), declared(now.project));
     compare(fresh.changes, "limits.", before.project.limits, now.project.limits);
     if (before.flows != now.flows) add(fresh.changes, "flows", "changed");

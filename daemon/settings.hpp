@@ -12,9 +12,10 @@ namespace millrace {
 
 class Settings {
 public:
-    /// Reads millrace.yaml and adds what the command line says. Called on any thread. Throws Error.
-    using Load = std::function<Configuration()>;
-    explicit Settings(Load load) : load_(std::move(load)), current_(std::make_shared<const Configuration>(load_())) {}
+    /// Reads `file`, or looks for a millrace.yaml where it is empty, and adds what the command line says. Called on any thread.
+    /// Throws Error.
+    using Load = std::function<Configuration(const std::filesystem::path& file)>;
+    explicit Settings(Load load) : load_(std::move(load)), current_(std::make_shared<const Configuration>(load_({}))) {}
 
     /// Those in force. On the loop's thread; what is returned may be read on any.
     [[nodiscard]] std::shared_ptr<const Configuration> current() const { return current_; }
@@ -24,7 +25,8 @@ public:
         Json changes;                   ///< as in CompiledProject::settings
         std::vector<std::string> later; ///< what needs a restart; `configuration` has what `before` has
     };
-    /// The file as it is now, compared with `before`. Throws Error.
+    /// The file of `before` as it is now, compared with it. Throws Error, also where that file is gone: another one that would
+    /// be found instead is that of another project.
     [[nodiscard]] Fresh read(const Configuration& before) const;
     /// Puts it in force and logs the changes. On the loop's thread.
     void adopt(Fresh fresh);

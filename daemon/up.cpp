@@ -98,7 +98,7 @@ void use_sandbox(const Configuration& configuration) {
 
 int up(const Settings::Load& load, const UpOptions& options) {
     Settings::Load with_more = load;
-    if (options.demo) with_more = [load] { return with_demo(load()); };
+    if (options.demo) with_more = [load](const fs::path& file) { return with_demo(load(file)); };
     Settings settings(with_more);
     const auto configuration = settings.current();
     std::optional<Sandbox> sandbox;

@@ -11,8 +11,8 @@ namespace {
 
 /// The project's settings, where --listen wins.
 Settings::Load settings_of(const std::string& config_file, const std::string& listen) {
-    return [config_file, listen] {
-        auto configuration = load_configuration(config_file);
+    return [config_file, listen](const std::filesystem::path& file) {
+        auto configuration = load_configuration(file.empty() ? std::filesystem::path(config_file) : file);
         if (!listen.empty()) configuration.listen = listen;
         return configuration;
     };
@@ -42,7 +42,7 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     on_call(local, cli, [&cli, options, log_level, listen] {
         set_up_logging(*log_level);
         const auto load = settings_of(cli.config_file, *listen);
-        check_is_free(load());
+        check_is_free(load({}));
         return up(load, *options);
     });
 

@@ -18,7 +18,7 @@ std::map<std::string, std::string> changes(const Settings::Fresh& fresh) {
 }
 
 Settings settings_of(const Folder& folder) {
-    return Settings([file = folder.path / "millrace.yaml"] { return load_configuration(file); });
+    return Settings([file = folder.path / "millrace.yaml"](const std::filesystem::path&) { return load_configuration(file); });
 }
 
 } // namespace
@@ -81,4 +81,21 @@ TEST_CASE("a millrace.yaml with mistakes changes nothing") {
     folder.write("millrace.yaml", "limits: {a: 0}\n");
     CHECK_THROWS_AS(settings.read(*settings.current()), Error);
     CHECK(settings.current()->project.limits.at("a") == 1);
+}
+
+TEST_CASE("the millrace.yaml that was found first stays the one: when it is away, no other takes its place") {
+    const Folder folder;
+    std::filesystem::create_directory(folder.path / "project");
+    folder.write("project/millrace.yaml", "limits: {a: 1}\n");
+    folder.write("millrace.yaml", "limits: {b: 1}\n"); // of the parent: where a search would end
+    const auto search = [&] { return folder.path / "project" / "millrace.yaml"; };
+    Settings settings([&](const std::filesystem::path& file) {
+        const auto found = std::filesystem::exists(search()) ? search() : folder.path / "millrace.yaml";
+        return load_configuration(file.empty() ? found : file);
+    });
+    std::filesystem::rename(search(), folder.path / "away");
+    CHECK_THROWS_WITH(settings.read(*settings.current()), Catch::Contains("cannot read " + search().string()));
+    CHECK(settings.current()->project.limits.count("a") == 1);
+    std::filesystem::rename(folder.path / "away", search());
+    CHECK(changes(settings.read(*settings.current())).empty());
 }

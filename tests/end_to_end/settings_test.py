@@ -75,6 +75,15 @@ class ChangedSettings(unittest.TestCase):
             self.assertRegex(self.millrace(*words, code=code), r"millrace.yaml:\d+:\d+: error: a limit of no slots")
         self.assertEqual(self.daemon.run("quick")["state"], "completed")
 
+    def test_while_the_file_is_away_nothing_changes(self):
+        path = pathlib.Path(self.daemon.config)
+        path.rename(path.with_suffix(".away"))
+        status, problem = self.daemon.request("POST", "/api/v1/deploy", {})
+        self.assertEqual(status, 422)
+        self.assertIn(f"cannot read {path}", problem["detail"])
+        path.with_suffix(".away").rename(path)
+        self.assertEqual(self.daemon.run("quick")["state"], "completed")
+
     def test_a_connection_whose_secret_is_not_set_is_named_with_its_place(self):
         lacking = {"type": "clockify", "api_key": "${secret.KEY_OF_THE_TEST}", "workspace_id": "w", "url": "http://127.0.0.1:1"}
         self.write_settings(connections={"agency_b": lacking})
