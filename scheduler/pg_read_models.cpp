@@ -148,7 +148,7 @@ asio::awaitable<Json> PgReadModels::nodes() {
 
 constexpr const char* slot_list = R"sql(
     select s.key, s.run_id, s.task, s.item, extract(epoch from s.since) * 1000000,
-           exists (select from millrace.node n where n.epoch = s.epoch), r.plan_hash
+           exists (select from millrace.node n where n.epoch = s.epoch), r.plan_hash, s.retired
       from millrace.slot s left join millrace.run r on r.id = s.run_id order by s.key, s.number)sql";
 
 asio::awaitable<Json> PgReadModels::limits() {
@@ -164,9 +164,11 @@ asio::awaitable<Json> PgReadModels::limits() {
     auto work = [](pqxx::work& w) {
         std::map<std::string, Key> keys;
         for (const auto& r : w.exec_prepared("slot_list")) {
+            const bool is_held = r[5].as<bool>(), retired = r[7].as<bool>();
+            if (retired && !is_held) continue;
             auto& key = keys[r[0].c_str()];
-            ++key.slots;
-            if (!r[5].as<bool>()) continue;
+            key.slots += retired ? 0 : 1;
+            if (!is_held) continue;
             Json document = {{"run_id", r[1].as<std::int64_t>()},
                              {"task", nullptr},
                              {"item", r[3].as<int>() < 0 ? Json() : Json(r[3].as<int>())},

@@ -3,6 +3,7 @@
 #include "flows/error.hpp"
 #include "flows/version.hpp"
 #include "scheduler/store/migrations/m0001_tables.hpp"
+#include "scheduler/store/migrations/m0002_retired_slots.hpp"
 
 #include <pqxx/pqxx>
 
@@ -14,6 +15,7 @@ namespace {
 /// Number n is at place n - 1. A migration that has been released is never changed.
 constexpr std::array steps{
     migrations::m0001_tables,
+    migrations::m0002_retired_slots,
 };
 
 constexpr const char* bookkeeping = R"sql(

@@ -3,20 +3,12 @@
 #include "flows/version.hpp"
 #include "scheduler/store/array_text.hpp"
 
-#include <algorithm>
-
 #include <unistd.h>
 
 namespace millrace {
 namespace {
 
 std::string columns(const char* list, const char* rest) { return std::string("select ") + list + rest; }
-
-std::string names(const std::vector<std::string>& values) {
-    ArrayText array;
-    for (const auto& v : values) array.add_text(v);
-    return array.take();
-}
 
 std::optional<std::string> when(std::optional<Instant> t) { return t ? std::optional(timestamp_text(*t)) : std::nullopt; }
 
@@ -284,66 +276,8 @@ boost::asio::awaitable<std::map<std::string, std::chrono::microseconds>> Store::
     });
 }
 
-// ---- slots ----------------------------------------------------------------------------------------------------------
-
-constexpr const char* add_slots = R"sql(
-    insert into millrace.slot (key, number) select $1, generate_series(1, $2::int) on conflict do nothing)sql";
-constexpr const char* remove_slots = R"sql(
-    delete from millrace.slot s
-     where (number > $2 or not key = any($3::text[])) and ($1 = '' or key = $1)
-       and not exists (select from millrace.node n where n.epoch = s.epoch))sql";
-
-boost::asio::awaitable<void> Store::set_limits(std::map<std::string, int> limits) {
-    return database_.run([limits](pqxx::work& w) {
-        std::vector<std::string> keys;
-        for (const auto& [key, slots] : limits) keys.push_back(key);
-        w.exec_prepared("remove_slots", std::string(), 1 << 30, names(keys));
-        for (const auto& [key, slots] : limits) {
-            w.exec_prepared("remove_slots", key, slots, names(keys));
-            w.exec_prepared("add_slots", key, slots);
-        }
-    });
-}
-
-// Keys are claimed in alphabetical order, and a locked row is passed over, so that two claims never wait for each other.
-// Two statements: a slot that another claim took between the snapshot of the first and its lock may still look free to it (a
-// row is looked at again, joined tables are not); the second one sees the locked rows as they are.
-// What the claimer holds already counts: a claim whose answer was lost is made again. One that arrives after the end of its
-// task takes nothing, for nobody would release it.
-constexpr const char* lock_slots = R"sql(
-    select number from millrace.slot s
-     where key = $1
-       and (epoch is null or epoch <> all (array(select n.epoch from millrace.node n))
-            or (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6))
-       and not exists (select from millrace.run r where r.id = $4 and r.finished_at is not null)
-       and not exists (select from millrace.task_run t where t.run_id = $4 and t.task = $5 and t.item = $6 and t.finished_at is not null)
-     order by (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6) is true desc, number limit $2 for update skip locked)sql";
-constexpr const char* claim_slots = R"sql(
-    update millrace.slot s set epoch = $3::uuid, run_id = $4, task = $5, item = $6, since = $7
-     where key = $1 and number = any ($2::int[])
-       and (not exists (select from millrace.node n where n.epoch = s.epoch)
-            or (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6)))sql";
-
-boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands,
-                                                Instant now) {
-    std::sort(demands.begin(), demands.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
-    return database_.run([=](pqxx::work& w) {
-        pqxx::subtransaction all(w);
-        for (const auto& d : demands) {
-            ArrayText numbers;
-            for (const auto& row : all.exec_prepared("lock_slots", d.key, d.slots, epoch, run_id, key.task, key.item))
-                numbers.add(row[0].as<std::int64_t>());
-            const auto got =
-                all.exec_prepared("claim_slots", d.key, numbers.take(), epoch, run_id, key.task, key.item, timestamp_text(now));
-            if (static_cast<int>(got.affected_rows()) < d.slots) return all.abort(), false;
-        }
-        all.commit();
-        return true;
-    });
-}
-
 const std::vector<Statement>& store_statements() {
-    static const std::vector<Statement> all{
+    static const std::vector<Statement> others{
         {"take_node", take_node},
         {"void_dead_nodes", void_dead_nodes},
         {"one_adopts", one_adopts},
@@ -371,11 +305,12 @@ const std::vector<Statement>& store_statements() {
         {"set_next", set_next},
         {"next_of", next_of},
         {"living_nodes", living_nodes},
-        {"add_slots", add_slots},
-        {"remove_slots", remove_slots},
-        {"lock_slots", lock_slots},
-        {"claim_slots", claim_slots},
     };
+    static const auto all = [] {
+        auto both = others;
+        both.insert(both.end(), slot_statements().begin(), slot_statements().end());
+        return both;
+    }();
     return all;
 }
 

@@ -5,6 +5,7 @@
 #include "scheduler/pg_journal.hpp"
 #include "scheduler/store/database.hpp"
 #include "scheduler/store/rows.hpp"
+#include "scheduler/store/slots.hpp"
 
 #include <map>
 #include <set>
@@ -86,8 +87,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> chunks(std::int64_t parent);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredTaskRun>> task_runs(std::int64_t run_id);
 
-    /// Makes `limits` the slots that exist; more than before are added, surplus ones go when they are free.
-    [[nodiscard]] boost::asio::awaitable<void> set_limits(std::map<std::string, int> limits);
+    /// Makes `limits` the slots that exist. A surplus one that is held stays with its holder and counts until it is free.
+    [[nodiscard]] boost::asio::awaitable<void> set_limits(Limits limits);
     /// All slots of `demands` or none. Slots whose epoch is no node's count as free.
     [[nodiscard]] boost::asio::awaitable<bool> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key,
                                                            std::vector<SlotDemand> demands, Instant now);

@@ -1,5 +1,6 @@
 // The engine over a real PostgreSQL, with attempts that a test makes as it likes.
 #include "life.hpp"
+#include "scheduler/store/migrate.hpp"
 
 #include <fstream>
 
@@ -52,7 +53,7 @@ TEST_CASE("a triggered run completes, and its documents tell what happened") {
     CHECK(life.wait(life.engine->read_models().runs({})).at("items").size() == 1);
     CHECK(life.wait(life.engine->read_models().flows()).at("items").size() == 7);
     CHECK(life.wait(life.engine->read_models().logs(id, {})).at("end") == true);
-    CHECK(life.wait(life.engine->read_models().doctor()).at("store").at("schema_version") == 1);
+    CHECK(life.wait(life.engine->read_models().doctor()).at("store").at("schema_version") == schema_version());
     CHECK(life.wait(life.engine->read_models().nodes()).at("items")[0].at("alive") == true);
     CHECK_THROWS_AS(life.run(999), Refusal);
 }

@@ -123,6 +123,72 @@ TEST_CASE("claims of a slot at the same moment give it to one of them") {
     }
 }
 
+TEST_CASE("a lowered limit counts at once: a slot too many stays with its holder, and one less is given out meanwhile") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    Database pool(database.url(), 1, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto epoch = epoch_of(connection, "n");
+    const auto claim = [&](std::int64_t run) {
+        std::vector<SlotDemand> demands{{"k", 1}};
+        return wait(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}));
+    };
+    const auto release = [&](std::int64_t run) {
+        pqxx::nontransaction(connection).exec("update millrace.slot set epoch = null, run_id = null where run_id = " + std::to_string(run));
+    };
+    const auto set = [&](int slots) {
+        boost::asio::co_spawn(io, store.set_limits({{"k", slots}}), [](std::exception_ptr failed) { CHECK(!failed); });
+        io.restart();
+        io.run();
+    };
+    set(3);
+    REQUIRE((claim(1) && claim(2) && claim(3)));
+    release(1);
+    set(1);
+    CHECK_FALSE(claim(4)); // two are held
+    CHECK(claim(3));       // its answer was lost: it has its slot
+    release(2);
+    CHECK_FALSE(claim(4));
+    release(3);
+    CHECK(claim(4));
+    CHECK_FALSE(claim(5));
+    set(2);
+    CHECK(claim(5));
+    CHECK_FALSE(claim(6));
+}
+
+TEST_CASE("claims at the same moment leave a slot alone for one that is retired and held") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    Database pool(database.url(), 4, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto epoch = epoch_of(connection, "n");
+    (void)pqxx::nontransaction(connection)
+        .exec("insert into millrace.slot (key, number, epoch, run_id, retired) select 'k', n, case n when 3 then '" + epoch +
+              "'::uuid end, case n when 3 then 99 end, n = 3 from generate_series(1, 3) n");
+    for (int round = 0; round < 50; ++round) {
+        int granted = 0;
+        for (int run = 1; run <= 8; ++run) {
+            std::vector<SlotDemand> demands{{"k", 1}};
+            boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}),
+                                  [&](std::exception_ptr failed, bool yes) {
+                                      CHECK(!failed);
+                                      granted += yes;
+                                  });
+        }
+        io.restart();
+        io.run();
+        REQUIRE(granted <= 1);
+        pqxx::nontransaction(connection).exec("update millrace.slot set epoch = null where number < 3");
+    }
+}
+
 TEST_CASE("a live run whose node died is adopted by one node only, even if two want it at once") {
     FreshDatabase database;
     migrate(database.url());

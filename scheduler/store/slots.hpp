@@ -1,0 +1,22 @@
+/// Limits as rows of the store: one for each slot.
+#pragma once
+
+#include "scheduler/store/database.hpp"
+
+#include <pqxx/pqxx>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+using Limits = std::map<std::string, int>; ///< slots by key
+
+/// As Store::set_limits(), within a transaction.
+void put_limits(pqxx::work& work, const Limits& limits);
+
+/// Part of store_statements().
+[[nodiscard]] const std::vector<Statement>& slot_statements();
+
+} // namespace millrace
