@@ -36,6 +36,14 @@ void log_failure(const char* event, const std::string& reason, const std::string
     spdlog::error("{} reason=\"{}\"{}", event, line, remedy.empty() ? "" : " remedy=\"" + remedy + "\"");
 }
 
+/// What a deploy did not do with a setting; what it did stands in the log already.
+void log_waiting(const Json& change) {
+    const auto setting = change.at("setting").get<std::string>();
+    if (change.value("held_back", false)) spdlog::warn("setting={} held_back remedy=\"correct the flow's mistake\"", setting);
+    if (change.at("change") == "kept")
+        spdlog::warn("setting={} slots={} kept: deployed flows or live runs need as many", setting, change.at("slots").get<int>());
+}
+
 /// One process's whole life. Members are in the order in which they depend on each other.
 class Daemon {
 public:
@@ -129,8 +137,10 @@ private:
                     spdlog::error("flow={} change=error diagnostics={}", change.value("flow", ""),
                                   change.value("diagnostics", Json()).dump());
                 else if (kind != "unchanged")
-                    spdlog::info("flow={} change={}", change.value("flow", ""), kind);
+                    spdlog::info("flow={} change={}{}", change.value("flow", ""), kind,
+                                 change.value("held_back", false) ? " held_back" : "");
             }
+            for (const auto& change : result.at("settings")) log_waiting(change);
         } catch (const Refusal& e) {
             log_failure("deploy=failed", e.what(), e.remedy);
         } catch (const std::exception& e) {

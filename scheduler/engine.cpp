@@ -65,7 +65,7 @@ struct Engine::Parts {
     asio::awaitable<void> start();
     asio::awaitable<void> resume();
     void make_hosts();
-    void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer);
+    void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
     void beat();
     asio::awaitable<void> follow_deploys();
     asio::awaitable<void> look_at_nodes();
@@ -115,9 +115,10 @@ void Engine::Parts::make_hosts() {
 }
 
 /// Through the pool; they are given back through the journal.
-void Engine::Parts::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) {
-    asio::co_spawn(io, store.claim_slots(node.epoch, run_id, key, std::move(demands), clock.now()),
-                   [answer = std::move(answer)](std::exception_ptr failed, bool granted) { answer(!failed && granted); });
+void Engine::Parts::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer) {
+    asio::co_spawn(
+        io, store.claim_slots(node.epoch, run_id, key, std::move(demands), clock.now()),
+        [answer = std::move(answer)](std::exception_ptr failed, SlotClaim slots) { answer(failed ? SlotClaim() : std::move(slots)); });
 }
 
 /// The order matters: the lock proves that the former self is dead, its hosts end, its epoch ends, then its runs go on.
@@ -139,7 +140,7 @@ asio::awaitable<void> Engine::Parts::start() {
     };
     (void)co_await database.on_pool(std::move(schema));
     node = co_await store.take_node(node_name(config), true, clock.now());
-    co_await store.set_limits(config.limits);
+    (void)co_await store.set_limits(config.limits); // what of it is kept, the deploy says that follows
     auto blocks = co_await store.new_run_ids(1);
     ids.add(blocks);
     auto flows = co_await store.flows();

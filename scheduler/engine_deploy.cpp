@@ -4,6 +4,7 @@
 #include "flows/hash.hpp"
 #include "scheduler/schedules.hpp"
 
+#include <algorithm>
 #include <set>
 
 namespace millrace {
@@ -37,6 +38,11 @@ struct FolderChange {
 
 Json line(const std::string& flow, const char* change, const std::string& hash, Json diagnostics) {
     return {{"flow", flow}, {"change", change}, {"hash", hash}, {"diagnostics", std::move(diagnostics)}};
+}
+
+void set_held_back(Json& lines, const std::set<std::string>& changes) {
+    for (auto& l : lines)
+        if (changes.contains(l.at("change").get<std::string>())) l["held_back"] = true;
 }
 
 FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalogue, Instant now) {
@@ -90,29 +96,38 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
         }
     if (!broken) return out;
     out.changes.clear();
-    for (auto& held : out.lines)
-        if (held.at("change") == "new" || held.at("change") == "changed") held["held_back"] = true;
+    set_held_back(out.lines, {"new", "changed"});
     return out;
+}
+
+/// While a folder has a mistake its flows are the old ones, which need the old settings: those stay in force as a whole. So no
+/// flow that was compiled with new ones comes into force either. False: there are no new ones.
+bool hold_back(Json& lines, Json& settings) {
+    set_held_back(settings, {"new", "changed", "removed"});
+    if (std::none_of(settings.begin(), settings.end(), [](const Json& s) { return s.contains("held_back"); })) return false;
+    set_held_back(lines, {"new", "changed", "archived"});
+    return true;
 }
 
 } // namespace
 
-/// What the flows need is there before they are. Of a limit that was lowered the slots in use stay until the next deploy.
-asio::awaitable<void> EngineService::put_in_force(const CompiledProject& project, std::vector<FlowChange> changes, const Json& lines) {
-    if (project.limits) co_await store_.set_limits(*project.limits);
+asio::awaitable<Limits> EngineService::put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,
+                                                    std::function<void()> adopt, const Json& lines) {
     const bool has_changes = !changes.empty();
-    if (has_changes) co_await store_.deploy(std::move(changes), clock_.now());
-    if (project.adopt) project.adopt();
-    if (!has_changes) co_return;
+    Limits kept;
+    if (has_changes || limits) kept = co_await store_.deploy(std::move(changes), std::move(limits), clock_.now());
+    if (adopt) adopt();
+    if (!has_changes) co_return kept;
     auto flows = co_await store_.flows();
     catalogue_.replace(std::move(flows));
     co_await schedules_.load();
     for (const auto& l : lines)
         if (l.at("change") != "unchanged") events_.publish(EngineEvent("flow", 0, l));
+    co_return kept;
 }
 
 asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
-    const auto project = co_await folders_.compile(request.folders);
+    auto project = co_await folders_.compile(request.folders);
     std::vector<FlowChange> changes;
     Json lines = Json::array();
     for (const auto& folder : project.folders) {
@@ -120,7 +135,16 @@ asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
         for (auto& l : change.lines) lines.push_back(std::move(l));
         for (auto& c : change.changes) changes.push_back(std::move(c));
     }
-    if (!request.dry_run) co_await put_in_force(project, std::move(changes), lines);
+    if (std::any_of(lines.begin(), lines.end(), [](const Json& l) { return l.at("change") == "error"; })) {
+        if (hold_back(lines, project.settings)) changes.clear();
+        project.limits.reset();
+        project.adopt = nullptr;
+    }
+    if (!request.dry_run) {
+        const auto kept = co_await put_in_force(std::move(changes), std::move(project.limits), std::move(project.adopt), lines);
+        for (const auto& [key, slots] : kept)
+            project.settings.push_back({{"setting", "limits." + key}, {"change", "kept"}, {"slots", slots}});
+    }
     Json answer = {{"changes", lines}, {"settings", project.settings}};
     co_return answer;
 }

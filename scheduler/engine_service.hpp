@@ -44,8 +44,9 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> refuse(std::int64_t run_id, std::string what);
     [[nodiscard]] boost::asio::awaitable<Json> decide(std::int64_t run_id, std::string task, bool approved, std::string comment,
                                                       std::string by);
-    [[nodiscard]] boost::asio::awaitable<void> put_in_force(const CompiledProject& project, std::vector<FlowChange> changes,
-                                                            const Json& lines);
+    /// Returns the limits that are higher than written, as flows or runs need them.
+    [[nodiscard]] boost::asio::awaitable<Limits> put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,
+                                                              std::function<void()> adopt, const Json& lines);
     [[nodiscard]] boost::asio::awaitable<TriggerResult> existing(RunRow row, std::string request_hash);
 
     Clock& clock_;

@@ -35,6 +35,12 @@ struct RunChanges {
     std::function<void(std::string, std::string)> refused;
 };
 
+/// The answer to a claim of slots.
+struct SlotClaim {
+    bool granted = false;
+    std::optional<OrderError> never; ///< why waiting does not help
+};
+
 /// Used on the loop's thread. Callbacks come on the loop, never from inside submit(), in the order of submission.
 class Journal {
 public:

@@ -25,8 +25,9 @@
 
 namespace millrace {
 
-/// Claims the slots of a limit, all or none; `answer` comes on the loop. False also when the store is away.
-using ClaimSlots = std::function<void(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer)>;
+/// Claims the slots of a limit, all or none; `answer` comes on the loop. Not granted also when the store is away.
+using ClaimSlots =
+    std::function<void(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer)>;
 
 /// Run ids without a round trip.
 class RunIds {

@@ -115,11 +115,12 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
         without_slots_[{run.row.id, key}] = demands;
         return;
     }
-    claim_slots_(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](bool granted) {
+    claim_slots_(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](const SlotClaim& slots) {
         slots_moving_.erase({run_id, key});
         auto* r = live(run_id);
         if (!r || r->closing) return give_back(run_id, key); // also what was not granted: it may be done, its answer lost
-        if (!granted) {
+        if (slots.never) return fail_unstarted(*r, key, *slots.never);
+        if (!slots.granted) {
             without_slots_[{run_id, key}] = demands;
             if (key.task >= 0 && r->machine) r->machine->waiting(key, "WaitingForSlot");
             if (key.task < 0 && !r->machine) r->row.state_name = "WaitingForSlot", r->pending.run = r->row;
@@ -138,6 +139,23 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
             enqueue(*r, key, true);
         dispatch();
     });
+}
+
+/// What it needs to begin is not there, and waiting does not help.
+void Runner::fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error) {
+    const auto id = run.row.id;
+    without_slots_.erase({id, key});
+    const auto now = clock_.now();
+    if (key.task < 0 && !run.machine) return end_parent(run, State::Failed, "Failed", error.message + ": " + error.remedy);
+    if (key.task < 0) {
+        run.held = false;
+        run.machine->cancel(RunPlan::Ending::Cancelled, error.message + ": " + error.remedy, now);
+    } else if (run.machine && run.machine->may_start(key)) {
+        run.machine->started(key, now);
+        run.machine->finished(key, failed_done(0, "failed", error), now);
+    }
+    pump(id);
+    dispatch();
 }
 
 /// Its slots become free with the next commit of the run.

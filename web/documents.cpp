@@ -224,7 +224,9 @@ constexpr Member deployment[] = {
 };
 constexpr Member setting_change[] = {
     {"setting", "string", "such as connections.agency_b"},
-    {"change", "string", "new, changed, removed or needs_restart"},
+    {"change", "string", "new, changed, removed, needs_restart, or kept: a limit that deployed flows or live runs still need"},
+    {"slots", "integer?", "of a limit that is kept; else left out"},
+    {"held_back", "boolean?", "true: a flow has a mistake, so the settings stay as they were; else left out"},
 };
 constexpr Member deployed_flow[] = {
     {"flow", "string", ""},
@@ -247,6 +249,7 @@ constexpr Member trigger_request[] = {
     {"idempotency_key", "string=", "the same key makes one run, however often it is sent; or the header Idempotency-Key"},
     {"limit_rows", "integer=", "a trial: moves no cursor, deletes nothing"},
     {"full_refresh", "boolean=", "ignores the cursors"},
+    {"cut_steps", "boolean=", "the interval may begin or end within a step of `every`, though loads replace rows"},
 };
 constexpr Member rerun_request[] = {
     {"from", "string=", "start, failed or task"},

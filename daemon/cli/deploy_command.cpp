@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 
 namespace millrace {
@@ -32,11 +33,29 @@ void write_change(const Cli& cli, const Json& change) {
 }
 
 void write_setting(std::ostream& out, const Terminal& terminal, const Json& change) {
-    const bool is_later = text_of(change, "change") == "needs_restart";
-    const std::string kind = is_later ? "restart" : text_of(change, "change");
-    const auto line = fmt::format("{} {:<12} millrace.yaml: {}{}", is_later ? "!" : sign_of(kind), kind, text_of(change, "setting"),
-                                  is_later ? ", which counts when the daemon is started again" : "");
-    out << terminal.painted(line, paint_of_change(is_later ? "changed" : kind)) << '\n';
+    const auto what = text_of(change, "change");
+    const bool is_later = what == "needs_restart", is_kept = what == "kept";
+    const std::string kind = change.value("held_back", false) ? "held back" : is_later ? "restart" : what;
+    std::string more;
+    if (is_later) more = ", which counts when the daemon is started again";
+    if (is_kept)
+        more = fmt::format(": {}, which deployed flows or live runs still need; deploy again when none does", change.value("slots", 0));
+    const auto line =
+        fmt::format("{} {:<12} millrace.yaml: {}{}", is_later || is_kept ? "!" : sign_of(kind), kind, text_of(change, "setting"), more);
+    out << terminal.painted(line, paint_of_change(is_later || is_kept ? "changed" : kind)) << '\n';
+}
+
+/// Of what was not deployed, and why.
+void write_end(const Json& answer, bool has_mistakes, bool dry_run) {
+    const auto settings = list_of(answer, "settings");
+    const bool settings_wait =
+        std::any_of(settings.begin(), settings.end(), [](const Json& change) { return change.value("held_back", false); });
+    if (settings_wait)
+        std::cout << "A flow has a mistake, so nothing was deployed: all flows and millrace.yaml's settings stay as they were.\n";
+    else if (has_mistakes)
+        std::cout << "Of a folder with mistakes nothing was deployed: its flows stay as they were.\n";
+    else if (dry_run)
+        std::cout << "Nothing was stored (--dry-run).\n";
 }
 
 int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
@@ -46,17 +65,14 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
     const auto changes = list_of(answer, "changes");
     bool has_mistakes = false;
     for (const auto& change : changes) has_mistakes = has_mistakes || text_of(change, "change") == "error";
-    const auto settings = list_of(answer, "settings");
-    for (const auto& change : settings) write_setting(cli.json ? std::cerr : std::cout, cli.json ? cli.err : cli.out, change);
+    for (const auto& change : list_of(answer, "settings"))
+        write_setting(cli.json ? std::cerr : std::cout, cli.json ? cli.err : cli.out, change);
     if (cli.json) {
         Cli::print(changes);
     } else {
         for (const auto& change : changes) write_change(cli, change);
         if (changes.empty()) std::cout << "There is no flow file in the daemon's folders.\n";
-        if (has_mistakes)
-            std::cout << "Of a folder with mistakes nothing was deployed: its flows stay as they were.\n";
-        else if (dry_run)
-            std::cout << "Nothing was stored (--dry-run).\n";
+        write_end(answer, has_mistakes, dry_run);
     }
     return has_mistakes ? exit_failed : exit_done;
 }

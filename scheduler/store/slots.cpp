@@ -1,8 +1,11 @@
 // Slots: the units of limits. Who holds which is a matter of single rows, so that claims need no lock of a whole limit.
 #include "scheduler/store/slots.hpp"
 
+#include "flows/error.hpp"
 #include "scheduler/store/array_text.hpp"
 #include "scheduler/store/store.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -18,19 +21,38 @@ constexpr const char* retire_slots = R"sql(
 constexpr const char* remove_slots = R"sql(
     delete from millrace.slot s where retired and not exists (select from millrace.node n where n.epoch = s.epoch))sql";
 
+// What a run of a plan may hold at once at least: its own slots, and those of its most demanding task.
+constexpr const char* slots_in_demand = R"sql(
+    with p as (
+        select hash, plan from millrace.plan
+         where hash in (select plan_hash from millrace.flow where not archived union select plan_hash from millrace.run where finished_at is null)),
+    demand as (
+        select hash, d ->> 'key' as key, (d ->> 'slots')::int as own, 0 as task from p, jsonb_array_elements(plan -> 'limits') d
+        union all
+        select hash, d ->> 'key', 0, (d ->> 'slots')::int
+          from p, jsonb_array_elements(plan -> 'tasks') t, jsonb_array_elements(t -> 'limits') d)
+    select key, max(slots) from (select hash, key, max(own) + max(task) as slots from demand group by hash, key) each group by key)sql";
+
 } // namespace
 
-void put_limits(pqxx::work& w, const Limits& limits) {
+Limits put_limits(pqxx::work& w, Limits limits) {
+    Limits kept;
+    for (const auto& row : w.exec_prepared("slots_in_demand")) {
+        const std::string key = row[0].c_str();
+        const int demand = row[1].as<int>();
+        if (limits[key] < demand) limits[key] = kept[key] = demand;
+    }
     ArrayText keys, slots;
     for (const auto& [key, number] : limits) keys.add_text(key), slots.add(number);
     const auto key_list = keys.take(), slot_list = slots.take();
     w.exec_prepared("add_slots", key_list, slot_list);
     w.exec_prepared("retire_slots", key_list, slot_list);
     w.exec_prepared("remove_slots");
+    return kept;
 }
 
-boost::asio::awaitable<void> Store::set_limits(Limits limits) {
-    return database_.run([limits = std::move(limits)](pqxx::work& w) { put_limits(w, limits); });
+boost::asio::awaitable<Limits> Store::set_limits(Limits limits) {
+    return database_.run([limits = std::move(limits)](pqxx::work& w) { return put_limits(w, limits); });
 }
 
 // Keys are claimed in alphabetical order, and a locked row is passed over, so that two claims never wait for each other.
@@ -58,8 +80,33 @@ constexpr const char* claim_slots = R"sql(
        and (not exists (select from millrace.node n where n.epoch = s.epoch)
             or (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6)))sql";
 
-boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands,
-                                                Instant now) {
+// How many there are, and how many of them the run itself holds as long as its tasks live.
+constexpr const char* slots_within_reach = R"sql(
+    select count(*) filter (where not retired),
+           count(*) filter (where epoch = $2::uuid and run_id = $3 and task = -1 and $4::int <> -1) from millrace.slot where key = $1)sql";
+
+namespace {
+
+/// Nothing: waiting helps.
+std::optional<OrderError> beyond_reach(pqxx::transaction_base& w, const std::string& epoch, std::int64_t run_id, TaskKey key,
+                                       const SlotDemand& demand) {
+    const auto row = w.exec_prepared1("slots_within_reach", demand.key, epoch, run_id, key.task);
+    const int slots = row[0].as<int>(), of_the_run = row[1].as<int>(), needed = of_the_run + demand.slots;
+    if (slots >= needed) return std::nullopt;
+    OrderError error;
+    error.error_class = to_string(ErrorClass::Permanent);
+    error.message =
+        fmt::format("the limit '{}' has {}, and needed are {}{}", demand.key, slots == 0 ? "no slots" : fmt::format("only {}", slots),
+                    needed, of_the_run > 0 ? fmt::format(", {} by the run itself", of_the_run) : "");
+    error.remedy = fmt::format("write {}: {} or more under `limits:` in millrace.yaml, then: millrace deploy; or take it out of the flow",
+                               demand.key, needed);
+    return error;
+}
+
+} // namespace
+
+boost::asio::awaitable<SlotClaim> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands,
+                                                     Instant now) {
     std::sort(demands.begin(), demands.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return database_.run([=](pqxx::work& w) {
         pqxx::subtransaction all(w);
@@ -69,17 +116,24 @@ boost::asio::awaitable<bool> Store::claim_slots(std::string epoch, std::int64_t 
                 numbers.add(row[0].as<std::int64_t>());
             const auto got =
                 all.exec_prepared("claim_slots", d.key, numbers.take(), epoch, run_id, key.task, key.item, timestamp_text(now));
-            if (static_cast<int>(got.affected_rows()) < d.slots) return all.abort(), false;
+            if (static_cast<int>(got.affected_rows()) >= d.slots) continue;
+            all.abort();
+            return SlotClaim{false, beyond_reach(w, epoch, run_id, key, d)};
         }
         all.commit();
-        return true;
+        return SlotClaim{true, {}};
     });
 }
 
 const std::vector<Statement>& slot_statements() {
     static const std::vector<Statement> all{
-        {"add_slots", add_slots},   {"retire_slots", retire_slots}, {"remove_slots", remove_slots},
-        {"lock_slots", lock_slots}, {"claim_slots", claim_slots},
+        {"slots_in_demand", slots_in_demand},
+        {"add_slots", add_slots},
+        {"retire_slots", retire_slots},
+        {"remove_slots", remove_slots},
+        {"lock_slots", lock_slots},
+        {"claim_slots", claim_slots},
+        {"slots_within_reach", slots_within_reach},
     };
     return all;
 }

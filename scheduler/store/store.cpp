@@ -210,8 +210,8 @@ constexpr const char* drop_schedules = "delete from millrace.schedule where flow
 constexpr const char* insert_schedule = R"sql(
     insert into millrace.schedule (flow, number, spec, changed_at, next_at, next_local) values ($1, $2, $3, $4, $5, $6))sql";
 
-boost::asio::awaitable<void> Store::deploy(std::vector<FlowChange> changes, Instant now) {
-    return database_.run([changes = std::move(changes), now](pqxx::work& w) {
+boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now) {
+    return database_.run([changes = std::move(changes), limits = std::move(limits), now](pqxx::work& w) {
         const auto at = timestamp_text(now);
         for (const auto& c : changes) {
             if (c.plan_json.empty()) {
@@ -230,6 +230,7 @@ boost::asio::awaitable<void> Store::deploy(std::vector<FlowChange> changes, Inst
                                 when(s.next_at), s.next_local);
             }
         }
+        return limits ? put_limits(w, *limits) : Limits();
     });
 }
 

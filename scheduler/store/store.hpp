@@ -68,7 +68,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::string> flow_marks();
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan(std::string hash);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules();
-    [[nodiscard]] boost::asio::awaitable<void> deploy(std::vector<FlowChange> changes, Instant now);
+    /// Flows and, unless those stay, limits as set_limits() does, at one moment.
+    [[nodiscard]] boost::asio::awaitable<Limits> deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now);
     [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
     [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules);
     /// What comes next of these as the store knows it: another node may have fired. One entry each, in their order; nothing
@@ -87,11 +88,12 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> chunks(std::int64_t parent);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredTaskRun>> task_runs(std::int64_t run_id);
 
-    /// Makes `limits` the slots that exist. A surplus one that is held stays with its holder and counts until it is free.
-    [[nodiscard]] boost::asio::awaitable<void> set_limits(Limits limits);
+    /// Makes `limits` the slots that exist. A surplus one that is held stays with its holder and counts until it is free. What
+    /// deployed flows and live runs demand is there in any case; returned are the limits that are higher than asked for that.
+    [[nodiscard]] boost::asio::awaitable<Limits> set_limits(Limits limits);
     /// All slots of `demands` or none. Slots whose epoch is no node's count as free.
-    [[nodiscard]] boost::asio::awaitable<bool> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key,
-                                                           std::vector<SlotDemand> demands, Instant now);
+    [[nodiscard]] boost::asio::awaitable<SlotClaim> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key,
+                                                                std::vector<SlotDemand> demands, Instant now);
 
 private:
     Database& database_;

@@ -75,6 +75,23 @@ class ChangedSettings(unittest.TestCase):
             self.assertRegex(self.millrace(*words, code=code), r"millrace.yaml:\d+:\d+: error: a limit of no slots")
         self.assertEqual(self.daemon.run("quick")["state"], "completed")
 
+    def test_a_flow_with_a_mistake_keeps_changed_settings_out_of_force(self):
+        limited, wrong = (pathlib.Path(self.daemon.flows) / name for name in ("limited.yaml", "wrong.yaml"))
+        limited.write_text("flow: limited\ntasks:\n  a: {run: echo done, limits: {few: 1}}\n")
+        self.write_settings(limits={"few": 1})
+        self.millrace("deploy")
+        limited.write_text("flow: limited\ntasks:\n  a: {run: echo done, limits: {less: 1}}\n")
+        wrong.write_text("flow: wrong\ntasks:\n  a: {rum: echo a}\n")
+        self.write_settings(limits={"less": 1})
+        told = self.millrace("deploy", code=1)
+        for line in ("held back    limited", "held back    millrace.yaml: limits.few", "held back    millrace.yaml: limits.less",
+                     "millrace.yaml's settings stay as they were"):
+            self.assertIn(line, told)
+        self.assertEqual(self.daemon.run("limited")["state"], "completed")
+        wrong.unlink()
+        self.assertIn("- removed      millrace.yaml: limits.few", self.millrace("deploy"))
+        self.assertEqual([limit["key"] for limit in json.loads(self.millrace("limits", "--json"))], ["less"])
+
     def test_while_the_file_is_away_nothing_changes(self):
         path = pathlib.Path(self.daemon.config)
         path.rename(path.with_suffix(".away"))

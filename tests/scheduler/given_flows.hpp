@@ -16,7 +16,9 @@ struct NoConnections final : Connections {
 struct GivenFlows final : FlowFolders {
     std::vector<FlowPlan> plans;
     std::optional<std::map<std::string, int>> limits;
-    int adopted = 0; ///< how often what was compiled was put in force
+    Json settings = Json::array();
+    bool broken = false; ///< there is a file with a mistake
+    int adopted = 0;     ///< how often what was compiled was put in force
     boost::asio::awaitable<CompiledProject> compile(std::vector<std::string>) override {
         CompiledFolder folder;
         folder.folder = "flows";
@@ -26,9 +28,11 @@ struct GivenFlows final : FlowFolders {
             file.plan = plan;
             folder.files.push_back(std::move(file));
         }
+        if (broken) folder.files.push_back({"broken", {}, Json::array()});
         CompiledProject project;
         project.folders.push_back(std::move(folder));
         project.limits = limits;
+        project.settings = settings;
         project.adopt = [this] { ++adopted; };
         co_return project;
     }

@@ -109,9 +109,9 @@ TEST_CASE("claims of a slot at the same moment give it to one of them") {
         for (int run = 1; run <= 8; ++run) {
             std::vector<SlotDemand> demands{{"k", 1}};
             boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}),
-                                  [&](std::exception_ptr failed, bool yes) {
+                                  [&](std::exception_ptr failed, const SlotClaim& slots) {
                                       CHECK(!failed);
-                                      granted += yes;
+                                      granted += slots.granted;
                                   });
         }
         io.restart();
@@ -134,16 +134,12 @@ TEST_CASE("a lowered limit counts at once: a slot too many stays with its holder
     const auto epoch = epoch_of(connection, "n");
     const auto claim = [&](std::int64_t run) {
         std::vector<SlotDemand> demands{{"k", 1}};
-        return wait(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}));
+        return wait(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{})).granted;
     };
     const auto release = [&](std::int64_t run) {
         pqxx::nontransaction(connection).exec("update millrace.slot set epoch = null, run_id = null where run_id = " + std::to_string(run));
     };
-    const auto set = [&](int slots) {
-        boost::asio::co_spawn(io, store.set_limits({{"k", slots}}), [](std::exception_ptr failed) { CHECK(!failed); });
-        io.restart();
-        io.run();
-    };
+    const auto set = [&](int slots) { (void)wait(io, store.set_limits({{"k", slots}})); };
     set(3);
     REQUIRE((claim(1) && claim(2) && claim(3)));
     release(1);
@@ -177,9 +173,9 @@ TEST_CASE("claims at the same moment leave a slot alone for one that is retired 
         for (int run = 1; run <= 8; ++run) {
             std::vector<SlotDemand> demands{{"k", 1}};
             boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}),
-                                  [&](std::exception_ptr failed, bool yes) {
+                                  [&](std::exception_ptr failed, const SlotClaim& slots) {
                                       CHECK(!failed);
-                                      granted += yes;
+                                      granted += slots.granted;
                                   });
         }
         io.restart();
@@ -187,6 +183,35 @@ TEST_CASE("claims at the same moment leave a slot alone for one that is retired 
         REQUIRE(granted <= 1);
         pqxx::nontransaction(connection).exec("update millrace.slot set epoch = null where number < 3");
     }
+}
+
+TEST_CASE("a claim that no waiting fulfils says which limit lacks and what to write") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    Database pool(database.url(), 1, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto epoch = epoch_of(connection, "n");
+    const auto claim = [&](std::int64_t run, int task, const std::string& key, int slots) {
+        std::vector<SlotDemand> demands{{key, slots}};
+        return wait(io, store.claim_slots(epoch, run, {task, -1}, std::move(demands), Instant{}));
+    };
+    (void)wait(io, store.set_limits({{"k", 2}}));
+    const auto gone = claim(1, 0, "gone", 1).never, more = claim(1, 0, "k", 3).never;
+    REQUIRE((gone && more));
+    CHECK(gone->error_class == "permanent");
+    CHECK(gone->message == "the limit 'gone' has no slots, and needed are 1");
+    CHECK_THAT(gone->remedy, Catch::StartsWith("write gone: 1 or more under `limits:`"));
+    CHECK_THAT(more->message, Catch::Contains("only 2"));
+    CHECK(claim(1, 0, "k", 2).granted);
+    CHECK_FALSE(claim(2, 0, "k", 2).never); // they are only in use
+    CHECK(claim(1, 0, "k", 2).granted);
+    (void)pqxx::nontransaction(connection).exec("update millrace.slot set task = -1");
+    const auto beside = claim(1, 0, "k", 1).never; // the run itself holds them as long as its task waits
+    REQUIRE(beside);
+    CHECK_THAT(beside->remedy, Catch::StartsWith("write k: 3"));
 }
 
 TEST_CASE("a live run whose node died is adopted by one node only, even if two want it at once") {

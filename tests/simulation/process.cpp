@@ -17,7 +17,7 @@ Clock::TimerId ProcessClock::call_at(Instant at, std::function<void()> action) {
     return id;
 }
 
-void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer) {
+void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer) {
     std::function<bool()> work = [&store = world_.store, epoch = epoch_, run_id, key, demands] {
         const bool granted = store.claim_slots(epoch, run_id, key, demands);
         std::size_t held = 0;
@@ -27,7 +27,7 @@ void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDema
     };
     call<bool>("claim", std::move(work), [this, run_id, key, answer = std::move(answer)](std::optional<bool> granted) {
         trace(name_of(run_id, key) + (granted.value_or(false) ? " has its slots" : " waits for slots"));
-        answer(granted.value_or(false));
+        answer({granted.value_or(false), {}});
     });
 }
 

@@ -73,7 +73,7 @@ private:
     using Then = std::function<void(bool)>;
     void take_over(Then then);
     /// At once; they are given back through the journal.
-    void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(bool)> answer);
+    void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
     void beat();
     void look_at_others();
     void lost();
