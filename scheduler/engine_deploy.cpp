@@ -127,6 +127,7 @@ asio::awaitable<Limits> EngineService::put_in_force(std::vector<FlowChange> chan
 }
 
 asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
+    const auto turn = co_await deploys_.turn();
     auto project = co_await folders_.compile(request.folders);
     std::vector<FlowChange> changes;
     Json lines = Json::array();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "scheduler/catalogue.hpp"
+#include "scheduler/one_at_a_time.hpp"
 #include "scheduler/ports.hpp"
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
@@ -58,6 +59,7 @@ private:
     FlowFolders& folders_;
     Connections& connections_;
     EventHub& events_;
+    OneAtATime deploys_; ///< else an older one could put its settings in force after a newer one
 };
 
 } // namespace millrace

@@ -99,3 +99,29 @@ TEST_CASE("a task whose limit is not there fails and says what to write, a run l
     CHECK_THAT(run.at("message").get<std::string>(), Catch::Contains("the limit 'two' has only 1, and needed are 2"));
     CHECK(life.started.empty());
 }
+
+TEST_CASE("deploys at the same time go one after the other") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    life.folders.limits = {{"one", 1}};
+    int answered = 0;
+    for (int i = 0; i < 4; ++i)
+        asio::co_spawn(life.io, life.engine->service().deploy({}), [&](std::exception_ptr failed, const Json&) {
+            CHECK(!failed);
+            ++answered;
+        });
+    life.until([&] { return answered == 4; });
+    CHECK(life.folders.adopted == 5);
+    CHECK_FALSE(life.folders.overtaken);
+}
+
+TEST_CASE("a deploy that fails makes way for the next, and one that is under way at the end harms nobody") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    life.folders.fail_next = true;
+    CHECK_THROWS_AS(deployed(life), Refusal);
+    CHECK(deployed(life).at("changes").size() == 1);
+    for (int i = 0; i < 2; ++i) asio::co_spawn(life.io, life.engine->service().deploy({}), [](std::exception_ptr, const Json&) {});
+    life.io.restart();
+    life.io.poll();
+}

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "scheduler/ports.hpp"
+#include "scheduler/service.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace millrace::test {
@@ -17,9 +19,12 @@ struct GivenFlows final : FlowFolders {
     std::vector<FlowPlan> plans;
     std::optional<std::map<std::string, int>> limits;
     Json settings = Json::array();
-    bool broken = false; ///< there is a file with a mistake
-    int adopted = 0;     ///< how often what was compiled was put in force
+    bool broken = false;           ///< there is a file with a mistake
+    int compiled = 0, adopted = 0; ///< how often flows were, and what was compiled was put in force
+    bool fail_next = false;
+    bool overtaken = false; ///< something older than what was compiled last was put in force
     boost::asio::awaitable<CompiledProject> compile(std::vector<std::string>) override {
+        if (std::exchange(fail_next, false)) throw Refusal(Refusal::Kind::Invalid, "a mistake", "");
         CompiledFolder folder;
         folder.folder = "flows";
         for (const auto& plan : plans) {
@@ -33,7 +38,10 @@ struct GivenFlows final : FlowFolders {
         project.folders.push_back(std::move(folder));
         project.limits = limits;
         project.settings = settings;
-        project.adopt = [this] { ++adopted; };
+        project.adopt = [this, number = ++compiled] {
+            ++adopted;
+            overtaken = overtaken || number != compiled;
+        };
         co_return project;
     }
 };
