@@ -161,7 +161,7 @@ asio::awaitable<void> Engine::Parts::start() {
     auto claim = std::bind_front(&Parts::claim_slots, this);
     runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, std::move(claim), ids, events, std::move(settings));
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);
-    service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events);
+    service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events, node.id);
     auto journal_figures = [this] {
         const auto f = journal->figures();
         return Json{{"journal_commits_total", f.commits},

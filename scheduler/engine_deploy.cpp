@@ -126,6 +126,15 @@ asio::awaitable<Limits> EngineService::put_in_force(std::vector<FlowChange> chan
     co_return kept;
 }
 
+/// Flows are everybody's, settings are not.
+asio::awaitable<Json> EngineService::other_nodes() {
+    Json others = Json::array();
+    const auto nodes = co_await store_.living_nodes();
+    for (const auto& [id, left] : nodes)
+        if (id != node_) others.push_back(id);
+    co_return others;
+}
+
 asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
     const auto turn = co_await deploys_.turn();
     auto project = co_await folders_.compile(request.folders);
@@ -146,7 +155,8 @@ asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
         for (const auto& [key, slots] : kept)
             project.settings.push_back({{"setting", "limits." + key}, {"change", "kept"}, {"slots", slots}});
     }
-    Json answer = {{"changes", lines}, {"settings", project.settings}};
+    Json nodes = co_await other_nodes();
+    Json answer = {{"changes", lines}, {"settings", project.settings}, {"other_nodes", std::move(nodes)}};
     co_return answer;
 }
 

@@ -24,9 +24,9 @@ constexpr const char* when_well = "try again when `millrace doctor` is content";
 } // namespace
 
 EngineService::EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules,
-                             FlowFolders& folders, Connections& connections, EventHub& events)
+                             FlowFolders& folders, Connections& connections, EventHub& events, std::string node)
     : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), ids_(ids), schedules_(schedules), folders_(folders),
-      connections_(connections), events_(events) {}
+      connections_(connections), events_(events), node_(std::move(node)) {}
 
 // ---- waiting for a commit -------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ namespace millrace {
 class EngineService final : public Service {
 public:
     EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules, FlowFolders& folders,
-                  Connections& connections, EventHub& events);
+                  Connections& connections, EventHub& events, std::string node);
 
     [[nodiscard]] boost::asio::awaitable<TriggerResult> trigger(TriggerRequest request) override;
     [[nodiscard]] boost::asio::awaitable<Json> cancel(std::int64_t run_id, std::string by) override;
@@ -48,6 +48,7 @@ private:
     /// Returns the limits that are higher than written, as flows or runs need them.
     [[nodiscard]] boost::asio::awaitable<Limits> put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,
                                                               std::function<void()> adopt, const Json& lines);
+    [[nodiscard]] boost::asio::awaitable<Json> other_nodes();
     [[nodiscard]] boost::asio::awaitable<TriggerResult> existing(RunRow row, std::string request_hash);
 
     Clock& clock_;
@@ -59,6 +60,7 @@ private:
     FlowFolders& folders_;
     Connections& connections_;
     EventHub& events_;
+    const std::string node_;
     OneAtATime deploys_; ///< else an older one could put its settings in force after a newer one
 };
 

@@ -221,6 +221,7 @@ constexpr Member diagnostic[] = {
 constexpr Member deployment[] = {
     {"changes", "DeployedFlow[]", ""},
     {"settings", "SettingChange[]", "what millrace.yaml says otherwise than before"},
+    {"other_nodes", "string[]", "the flows are in force there too, these settings are not"},
 };
 constexpr Member setting_change[] = {
     {"setting", "string", "such as connections.agency_b"},

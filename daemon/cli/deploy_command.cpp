@@ -45,7 +45,7 @@ void write_setting(std::ostream& out, const Terminal& terminal, const Json& chan
     out << terminal.painted(line, paint_of_change(is_later || is_kept ? "changed" : kind)) << '\n';
 }
 
-/// Of what was not deployed, and why.
+/// Of what was deployed, or why not, and where else it is to be done.
 void write_end(const Json& answer, bool has_mistakes, bool dry_run) {
     const auto settings = list_of(answer, "settings");
     const bool settings_wait =
@@ -56,6 +56,10 @@ void write_end(const Json& answer, bool has_mistakes, bool dry_run) {
         std::cout << "Of a folder with mistakes nothing was deployed: its flows stay as they were.\n";
     else if (dry_run)
         std::cout << "Nothing was stored (--dry-run).\n";
+    std::string nodes;
+    for (const auto& node : list_of(answer, "other_nodes")) nodes += (nodes.empty() ? "" : ", ") + node.get<std::string>();
+    if (!nodes.empty())
+        std::cout << "Other nodes: " << nodes << ". Flows are in force there too; their millrace.yaml is their own: deploy there too.\n";
 }
 
 int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {

@@ -125,3 +125,12 @@ TEST_CASE("a deploy that fails makes way for the next, and one that is under way
     life.io.restart();
     life.io.poll();
 }
+
+TEST_CASE("a deploy names the other nodes that live") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    CHECK(deployed(life).at("other_nodes") == Json::array());
+    Life other(database.url(), {plan_text("a: run", "f")}, {}, "other");
+    CHECK(deployed(life).at("other_nodes") == Json::array({"other"}));
+    CHECK(deployed(other).at("other_nodes") == Json::array({"test"}));
+}
