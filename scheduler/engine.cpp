@@ -95,7 +95,7 @@ struct Engine::Parts {
     std::unique_ptr<PgReadModels> read_models;
     Clock::TimerId beat_timer = 0, look_timer = 0;
     bool stopping = false, killed = false;
-    bool looking = false, looking_failed = false;
+    bool looking = false, look_again = false, looking_failed = false;
     std::chrono::microseconds clock_offset{0};
     int beats = 0;
 };
@@ -258,13 +258,16 @@ asio::awaitable<void> Engine::Parts::follow_deploys() {
 /// Who shares the schedules with us, and whose lease will run out: that one does not live, its runs are adopted at once then.
 asio::awaitable<void> Engine::Parts::look_at_nodes() {
     const auto nodes = co_await store.living_nodes();
+    if (stopping) co_return;
     std::vector<std::string> ids;
+    std::chrono::microseconds first = lease_length - 2 * heartbeat; // who lives has more left
     for (const auto& [id, left] : nodes) {
         ids.push_back(id);
-        if (id == node.id || left > lease_length - 2 * heartbeat) continue;
-        clock.cancel(look_timer);
-        look_timer = clock.call_at(clock.now() + left + std::chrono::milliseconds(20), [this] { look_at_others_soon(); });
+        if (id != node.id) first = std::min(first, left);
     }
+    clock.cancel(look_timer);
+    if (first < lease_length - 2 * heartbeat)
+        look_timer = clock.call_at(clock.now() + first + std::chrono::milliseconds(20), [this] { look_at_others_soon(); });
     schedules->share_among(std::move(ids));
 }
 
@@ -276,11 +279,17 @@ asio::awaitable<void> Engine::Parts::look_at_others() {
 
 /// Runs of nodes that died, and flows that others changed. A store that hangs is asked once, and told of once.
 void Engine::Parts::look_at_others_soon() {
-    if (std::exchange(looking, true)) return;
+    if (stopping) return;
+    if (looking) {
+        look_again = true;
+        return;
+    }
+    looking = true;
     asio::co_spawn(io, look_at_others(), [this](std::exception_ptr failed) {
         looking = false;
         if (failed && !looking_failed) spdlog::warn("looking for what other nodes did failed; it is tried again");
         looking_failed = failed != nullptr;
+        if (std::exchange(look_again, false)) look_at_others_soon();
     });
 }
 

@@ -251,7 +251,8 @@ boost::asio::awaitable<void> Store::set_next(std::vector<StoredSchedule> schedul
 constexpr const char* next_of = R"sql(
     select s.flow is not null, extract(epoch from s.next_at) * 1000000, s.next_local
       from unnest($1::text[], $2::int[]) with ordinality as u(flow, number, place)
-      left join millrace.schedule s on s.flow = u.flow and s.number = u.number order by u.place)sql";
+      left join (millrace.schedule s join millrace.flow f on f.name = s.flow and not f.paused and not f.archived)
+             on s.flow = u.flow and s.number = u.number order by u.place)sql";
 
 boost::asio::awaitable<std::vector<std::optional<Store::Next>>> Store::next_of(std::vector<std::pair<std::string, int>> schedules) {
     return database_.run([schedules = std::move(schedules)](pqxx::work& w) {

@@ -73,7 +73,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
     [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules);
     /// What comes next of these as the store knows it: another node may have fired. One entry each, in their order; nothing
-    /// for a schedule that is gone.
+    /// for a schedule that is gone or held.
     struct Next {
         std::optional<Instant> at;
         std::string local;
