@@ -133,6 +133,11 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
         auto known = co_await store_.run_by_idempotency_key(request.flow, request.idempotency_key);
         if (known) co_return co_await existing(std::move(*known), request_hash);
     }
+    const auto whole = request.interval_start ? whole_steps_of(*flow.plan, *interval) : "";
+    if (!whole.empty() && !request.cut_steps && !request.limit_rows && replaces_rows(*flow.plan))
+        throw Refusal(Kind::Invalid,
+                      "the interval cuts a step of the flow's `every`: a sum over a part of a step would replace that of the whole",
+                      "whole steps are " + whole + "; with --cut-steps (`cut_steps` of the API) it runs as it is");
     refuse_while_the_store_is_away();
     RunRow row = new_run_row(flow, 0, runner_.new_uuid(), Json::object(), interval, clock_.now());
     check_connections(*flow.plan, with_defaults(*flow.plan, params, Scope(run_context(row, *flow.plan))), connections_.names());
@@ -146,7 +151,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     if (!request.idempotency_key.empty()) row.run_key = sha256_hex("key\n" + request.flow + "\n" + request.idempotency_key);
     RunStart start;
     start.plan = flow.plan;
-    if (request.interval_start) start.warning = cut_steps(*flow.plan, *interval);
+    if (!whole.empty()) start.warning = "the interval cuts a step of the flow's `every`: whole steps are " + whole;
     const auto admitted = co_await admit(std::move(row), std::move(start));
     if (admitted.refused) {
         if (admitted.sqlstate != "23505") throw Refusal(Kind::Invalid, "the store does not take this run: " + admitted.message);

@@ -34,16 +34,22 @@ std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<s
     }
 }
 
-std::string cut_steps(const FlowPlan& flow, const Interval& given) {
+std::string whole_steps_of(const FlowPlan& flow, const Interval& given) {
     const Interval whole = whole_steps(given, flow.interval->every, flow.timezone);
     if (whole == given) return {};
     const auto shown = [&](Instant t) {
         const auto local = to_text(to_local(t, find_zone(flow.timezone)));
         return parse_date_or_instant(local.substr(0, 10), flow.timezone) == t ? local.substr(0, 10) : to_rfc3339(t);
     };
-    return "the interval cuts a step of the flow's `every`, and a sum over a part of one replaces the sum of the whole: whole steps are "
-           "--from " +
-           shown(whole.start) + " --to " + shown(whole.end);
+    return "--from " + shown(whole.start) + " --to " + shown(whole.end);
+}
+
+bool replaces_rows(const FlowPlan& flow) {
+    for (const auto& task : flow.tasks)
+        if (task.verb == Verb::Load && task.options.is_object())
+            for (const auto& table : task.options.get<LoadOptions>().tables)
+                if (table.mode == "upsert" || table.mode == "replace") return true;
+    return false;
 }
 
 Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at) {

@@ -11,8 +11,12 @@ namespace millrace {
 [[nodiscard]] std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<std::string>& start,
                                                    const std::optional<std::string>& end, Instant at);
 
-/// What to tell of an interval that somebody gave and that cuts a step of the flow's `every`; empty: its steps are whole.
-[[nodiscard]] std::string cut_steps(const FlowPlan& flow, const Interval& given);
+/// The interval of whole steps around one that somebody gave and that cuts a step of the flow's `every`, as `--from` and `--to`;
+/// empty: its steps are whole.
+[[nodiscard]] std::string whole_steps_of(const FlowPlan& flow, const Interval& given);
+
+/// A load of it takes the place of rows that are there: a part of a step would replace the sum of the whole.
+[[nodiscard]] bool replaces_rows(const FlowPlan& flow);
 
 /// The parameters of a run that an author's file starts (a schedule's), `${}` in them and in defaults evaluated as of `at`.
 [[nodiscard]] Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at);

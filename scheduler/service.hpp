@@ -39,6 +39,7 @@ struct TriggerRequest {
     std::string idempotency_key;                             ///< empty: none
     std::optional<std::int64_t> limit_rows;
     bool full_refresh = false;
+    bool cut_steps = false;      ///< though loads replace rows, the interval may begin or end within a step of `every`
     std::string trigger = "api"; ///< api | cli
 };
 

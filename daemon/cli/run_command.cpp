@@ -18,6 +18,7 @@ struct RunArguments {
     std::vector<std::string> flows, params;
     std::string from, to, key;
     std::int64_t limit_rows = 0;
+    bool cut_steps = false;
     bool full_refresh = false, wait = false;
 };
 
@@ -100,6 +101,7 @@ Json request_of(const Json& flow, const RunArguments& arguments) {
         throw UsageError("--from and --to go together", "give both, or none for the flow's own interval");
     if (!arguments.from.empty()) request["interval"] = {{"start", arguments.from}, {"end", arguments.to}};
     if (!arguments.key.empty()) request["idempotency_key"] = arguments.key;
+    if (arguments.cut_steps) request["cut_steps"] = true;
     if (arguments.limit_rows > 0) request["limit_rows"] = arguments.limit_rows;
     return request;
 }
@@ -148,6 +150,7 @@ void add_run_command(CLI::App& app, Cli& cli) {
     run->add_option("-p,--param", arguments->params, "a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
     run->add_option("--from", arguments->from, "start of the interval, inclusive: a date or RFC 3339")->type_name("TIME");
     run->add_option("--to", arguments->to, "end of the interval, exclusive")->type_name("TIME");
+    run->add_flag("--cut-steps", arguments->cut_steps, "let the interval begin or end within a step of `every`");
     run->add_option("--limit-rows", arguments->limit_rows, "load at most so many rows, into a scratch schema")
         ->type_name("N")
         ->check(whole_number);

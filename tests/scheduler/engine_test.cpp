@@ -332,6 +332,31 @@ TEST_CASE("an interval that cuts a step of `every` is told with its run, and one
     CHECK(told[0].at("message").get<std::string>().ends_with("whole steps are --from 2026-11-18 --to 2026-11-20"));
 }
 
+TEST_CASE("where loads replace rows, an interval that cuts a step is refused with the whole one, unless one insists") {
+    FreshDatabase database;
+    auto plan = plan_text("out: load", "weekly");
+    plan.timezone = "Europe/Berlin";
+    plan.interval = IntervalSpec{};
+    plan.interval->every.days = 7;
+    LoadOptions load;
+    const auto [mode, refused] = GENERATE(table<std::string, bool>({{"upsert", true}, {"replace", true}, {"insert_new", false}}));
+    load.tables = {{"t", "rows", mode, {"id"}}};
+    plan.tasks[0].options = load;
+    Life life(database.url(), {plan});
+    auto request = Life::request("weekly");
+    request.interval_start = "2026-11-04";
+    request.interval_end = "2026-11-12";
+    std::string remedy;
+    try {
+        (void)life.wait(life.engine->service().trigger(request));
+    } catch (const Refusal& refusal) {
+        remedy = refusal.remedy;
+    }
+    CHECK(remedy.starts_with("whole steps are --from 2026-11-02 --to 2026-11-16;") == refused);
+    request.cut_steps = true;
+    CHECK(life.wait(life.engine->service().trigger(request)).run.at("id") > 0);
+}
+
 TEST_CASE("a run that is skipped for another one keeps its warning") {
     FreshDatabase database;
     auto plan = plan_text("hang: run", "daily");

@@ -81,7 +81,7 @@ TEST_CASE("rows that lie outside the scope are written, and told: the dataset ma
         host.send(to_line("attempt", b.order(b.dataset("select * from (values " + rows + ") v(id, day)"), scoped)));
         const Json event = host.receive("event");
         REQUIRE(!event.is_null());
-        CHECK(event["message"].get<std::string>().starts_with("out.t: 1 of 3 rows of the dataset rows lie outside the scope (day >= 2)"));
+        CHECK(event["message"].get<std::string>().starts_with("out.t: 1 of 3 rows of `rows` lie outside the scope (day >= 2)"));
         CHECK(host.receive("done")["outcome"] == "completed");
     }
     CHECK(b.warehouse.value("SELECT count(*) FROM out.t") == "3");

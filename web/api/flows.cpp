@@ -28,7 +28,7 @@ std::string idempotency_key(const Request& request, const Json& body) {
 
 TriggerRequest trigger_request(const Request& request) {
     const Json body = request.json_object();
-    only_members(body, {"params", "interval", "idempotency_key", "limit_rows", "full_refresh"});
+    only_members(body, {"params", "interval", "idempotency_key", "limit_rows", "full_refresh", "cut_steps"});
     TriggerRequest trigger;
     trigger.flow = request.param("name");
     trigger.params = object_member(body, "params");
@@ -45,6 +45,7 @@ TriggerRequest trigger_request(const Request& request) {
     trigger.limit_rows = integer_member(body, "limit_rows");
     if (trigger.limit_rows && *trigger.limit_rows < 1) throw Problem(422, "'limit_rows' is less than 1");
     trigger.full_refresh = flag_member(body, "full_refresh");
+    trigger.cut_steps = flag_member(body, "cut_steps");
     if (request.header("user-agent").starts_with("millrace/")) trigger.trigger = "cli";
     return trigger;
 }

@@ -96,9 +96,8 @@ void TableLoad::tell_of_rows_outside(const std::string& scope, const std::string
         session_.run("SELECT count(*) FROM " + where + " t WHERE NOT coalesce((" + scope + "), false)").integer(0, 0);
     if (outside == 0) return;
     monitor_.event("warning",
-                   fmt::format("{}: {} of {} rows of the dataset {} lie outside the scope ({}); they were written, though the dataset may "
-                               "hold them only in part: "
-                               "keep to the scope in the SQL, or give the run an interval of whole steps",
+                   fmt::format("{}: {} of {} rows of `{}` lie outside the scope ({}), and this load writes them, though the dataset may "
+                               "hold them only in part: keep to the scope in the SQL, or give the run an interval of whole steps",
                                counts_.table, outside, table_.manifest.rows, table_.spec.task, request_.options.scope),
                    {{"table", counts_.table}, {"rows", outside}});
 }
