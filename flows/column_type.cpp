@@ -294,6 +294,18 @@ std::optional<TypeMistake> contradiction(const std::string& from, const std::str
                                                                     ", or make it " + said(wanted) + " in the SQL"};
 }
 
+std::string null_key_remedy(const std::string& type) {
+    std::string value;
+    if (type == "VARCHAR") return "make it a value: coalesce(..., '')";
+    if (family_of(type) == Family::Number) value = "-1";
+    if (family_of(type) == Family::Moment)
+        value = type == "DATE"                       ? "date '1900-01-01'"
+                : type == "TIMESTAMP WITH TIME ZONE" ? "timestamptz '1900-01-01 00:00Z'"
+                                                     : "timestamp '1900-01-01'";
+    const std::string leave = "leave such rows out: where ... is not null";
+    return value.empty() ? leave : leave + "; or make it a value that no row has: coalesce(..., " + value + ")";
+}
+
 std::string shown_type(const std::string& type) {
     constexpr std::size_t longest = 40;
     return type.size() <= longest ? type : type.substr(0, longest - 3) + "...";

@@ -34,6 +34,9 @@ struct TypeMistake {
 /// The same for all types: why no value of type `from` ever is one of type `to`.
 [[nodiscard]] std::optional<TypeMistake> contradiction(const std::string& from, const std::string& to);
 
+/// What to write where a key column of that type, as DuckDB spells it, holds NULL.
+[[nodiscard]] std::string null_key_remedy(const std::string& type);
+
 /// For a message: a long one is cut.
 [[nodiscard]] std::string shown_type(const std::string& type);
 

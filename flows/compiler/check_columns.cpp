@@ -30,6 +30,7 @@ public:
         }
         for (auto& task : draft_.tasks) {
             for (const auto& reference : task.columns_named) check_named(reference);
+            for (const auto& missing : task.keys_missing) report(missing);
             if (const auto* load = std::get_if<LoadOptions>(&task.options)) {
                 check_scope(task, *load);
                 for (const auto& table : load->tables) check_float_sums(table.task);
@@ -137,6 +138,15 @@ private:
             did_you_mean(reference.column, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
     }
 
+    void report(const MissingKey& missing) {
+        const auto columns = columns_of(missing.task);
+        const bool has_id = !columns || columns->empty() || contains(*columns, "id");
+        scope_.diagnostics.error(
+            missing.mark, fmt::format("mode {} needs `key`", missing.mode),
+            has_id ? "the columns that identify a row: key: id"
+                   : fmt::format("the columns that identify a row, of {}: key: {}", fmt::join(*columns, ", "), columns->front()));
+    }
+
     void check_nullable(const ColumnReference& reference) {
         const auto* task = draft_.find(reference.task);
         if (reference.key != "key" || task == nullptr) return;
@@ -146,7 +156,7 @@ private:
                                            fmt::format("the key column '{}' may be NULL: NULL counts as one value, and a new table gets a "
                                                        "unique index for its key instead of a primary key",
                                                        column.name),
-                                           "make it a value: coalesce(..., '')");
+                                           null_key_remedy(column.type));
     }
 
     /// `${item.x}` against the columns of the task that gives the items.

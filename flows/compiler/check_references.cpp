@@ -20,6 +20,7 @@ struct Impure {
 };
 constexpr std::string_view clock_hint = "use $run_at, the run's recorded time: a re-run then gives the same rows";
 constexpr std::string_view chance_hint = "a re-run would give other rows";
+constexpr std::string_view run_id_hint = "the run's id is not available in SQL: `stamp: [run_id]` of a load writes it beside the rows";
 constexpr std::array<Impure, 13> impure{{
     {"now", true, clock_hint},
     {"current_date", false, clock_hint},
@@ -200,20 +201,28 @@ private:
         name = name.substr(0, name.find(':'));
         if (name.starts_with("item.")) return "read the table of `for_each` instead, or join with _item in what was extracted";
         std::replace(name.begin(), name.end(), '.', '_');
+        if (names_run_id(name)) return std::string(run_id_hint);
         const auto near = nearest(name, bindings_);
         return fmt::format("values are bound: write ${}{}", near.empty() ? "name" : near, in_quotes ? ", outside of the quotes" : "");
+    }
+
+    /// The id is bound nowhere: rows that tell their run are other ones each time.
+    [[nodiscard]] bool names_run_id(const std::string& name) const {
+        return name == "run_id" && std::find(bindings_.begin(), bindings_.end(), name) == bindings_.end();
     }
 
     void check_binding(const SqlPiece& piece, const SqlToken& token) {
         used_.insert(token.text);
         if (std::find(bindings_.begin(), bindings_.end(), token.text) != bindings_.end()) return;
         const auto mark = scope_.mark_in(piece, token.offset, token.length);
-        if (token.text.starts_with("interval_"))
+        if (!draft_.plan.interval && token.text.starts_with("interval_"))
             return scope_.diagnostics.error(mark, fmt::format("${} without an interval", token.text),
                                             "add interval: {every: 1d} to the flow");
         const auto near = nearest(token.text, bindings_);
         scope_.diagnostics.error(mark, fmt::format("there is no parameter ${}", token.text),
-                                 near.empty() ? "declare it under `params:`" : "did you mean $" + near + "?");
+                                 names_run_id(token.text) ? std::string(run_id_hint)
+                                 : near.empty()           ? "declare it under `params:`"
+                                                          : "did you mean $" + near + "?");
     }
 
     void lint(const SqlPiece& piece, const std::vector<SqlToken>& tokens, std::size_t i) {

@@ -45,6 +45,12 @@ struct ColumnReference {
     std::string key; ///< where it stands: "key"
 };
 
+/// Of a load whose mode needs `key`: the hint names columns of the dataset of `task`.
+struct MissingKey {
+    std::string mode, task;
+    Mark mark;
+};
+
 using VerbOptions = std::variant<std::monostate, ExtractOptions, TransformOptions, LoadOptions, RunOptions, ApproveOptions, WaitOptions>;
 
 struct DraftTask {
@@ -61,6 +67,7 @@ struct DraftTask {
     std::vector<SqlPiece> sql;
     std::vector<TemplateText> templates;
     std::vector<ColumnReference> columns_named;
+    std::vector<MissingKey> keys_missing; ///< of a load
     std::optional<ForEach> for_each;
     const ResourceSpec* resource = nullptr; ///< of an extract, once it is found
 

@@ -30,7 +30,7 @@ void parse_columns(const Form& form, DraftTask& task, Diagnostics& diagnostics) 
         } catch (const ColumnMistake& e) {
             diagnostics.error(mark_inside(entry.value, e.offset, e.length, diagnostics.source()),
                               fmt::format("`{}`: {}", entry.key, e.what()), e.hint);
-            task.contract.columns.push_back({entry.key, "VARCHAR", true, false, "", "", ""}); // so that later checks know its name
+            task.contract.columns.push_back({entry.key, "VARCHAR", false, false, "", "", ""}); // so that later checks know its name
         }
     }
 }

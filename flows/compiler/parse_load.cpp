@@ -105,9 +105,7 @@ private:
                 diagnostics_.error(form_.key_mark("key"), fmt::format("mode {} compares no keys", mode),
                                    "remove `key`, or use mode upsert or insert_new");
         } else if (form_.node().find("key") == nullptr) {
-            if (!form_.lacks_by_spelling("key"))
-                diagnostics_.error(form_.key_mark("mode"), fmt::format("mode {} needs `key`", mode),
-                                   "the columns that identify a row: key: id");
+            if (!form_.lacks_by_spelling("key")) task_.keys_missing.push_back({mode, table.task, form_.key_mark("mode")});
         } else if (node != nullptr && table.key.empty()) {
             diagnostics_.error(node->mark,
                                by_table ? fmt::format("mode {} needs a key for the table '{}'", mode, short_name)

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace millrace {
 namespace {
@@ -46,6 +47,72 @@ std::pair<std::string, std::string> split_hint(const std::string& error) {
     return {message, hint};
 }
 
+constexpr std::string_view not_grouped = "must appear in the GROUP BY clause";
+
+/// Whether the token is an argument, however deep, of a function that makes one value of many rows.
+bool is_aggregated(const std::vector<SqlToken>& tokens, std::size_t i) {
+    constexpr std::array<std::string_view, 24> aggregates{
+        "sum",     "count",   "min",      "max",       "avg",    "mean",   "any_value",     "first",
+        "last",    "arg_max", "arg_min",  "max_by",    "min_by", "list",   "array_agg",     "string_agg",
+        "bool_or", "median",  "bool_and", "histogram", "mode",   "stddev", "quantile_cont", "group_concat"};
+    int depth = 0;
+    while (i-- > 0) {
+        if (tokens[i].text == ")") ++depth;
+        if (tokens[i].text != "(" || tokens[i].kind != SqlToken::Kind::Symbol) continue;
+        if (depth > 0)
+            --depth;
+        else if (i > 0 && std::find(aggregates.begin(), aggregates.end(), tokens[i - 1].text) != aggregates.end())
+            return true;
+    }
+    return false;
+}
+
+/// The items of the select list that begins behind `select`, each [first, last); the last one ends where the list does.
+std::vector<std::pair<std::size_t, std::size_t>> items_behind(const std::vector<SqlToken>& tokens, std::size_t select) {
+    std::vector<std::pair<std::size_t, std::size_t>> items;
+    int depth = 0;
+    std::size_t first = select + 1;
+    for (std::size_t i = first; i <= tokens.size(); ++i) {
+        const std::string_view text = i < tokens.size() && tokens[i].kind != SqlToken::Kind::String ? tokens[i].text : "";
+        depth += text == "(" ? 1 : text == ")" ? -1 : 0;
+        const bool ends = i == tokens.size() || depth < 0 || (depth == 0 && text == "from");
+        if (!ends && !(depth == 0 && text == ",")) continue;
+        items.emplace_back(first, i);
+        if (ends) break;
+        first = i + 1;
+    }
+    return items;
+}
+
+/// Whether the `group by` behind a select list names the item: by its alias, or as it is.
+bool is_grouped(const std::vector<SqlToken>& tokens, std::size_t first, std::size_t last, std::size_t list_end) {
+    const auto same = [](const SqlToken& a, const SqlToken& b) {
+        return is_name(a) == is_name(b) && lower_case(a.text) == lower_case(b.text);
+    };
+    const auto at = [&](std::size_t i) { return tokens.begin() + static_cast<std::ptrdiff_t>(i); };
+    const auto group =
+        std::find_if(at(list_end), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Word && t.text == "group"; });
+    if (last - first > 2 && tokens[last - 2].text == "as") {
+        if (std::any_of(group, tokens.end(), [&](const SqlToken& t) { return same(t, tokens[last - 1]); })) return true;
+        last -= 2;
+    }
+    return std::search(group, tokens.end(), at(first), at(last), same) != tokens.end();
+}
+
+/// The column in the item of a select list that neither groups nor aggregates it.
+const SqlToken* ungrouped(const std::string& column, const std::vector<SqlToken>& tokens) {
+    for (std::size_t select = 0; select < tokens.size(); ++select) {
+        if (tokens[select].kind != SqlToken::Kind::Word || tokens[select].text != "select") continue;
+        const auto items = items_behind(tokens, select);
+        for (const auto& [first, last] : items)
+            for (std::size_t i = first; i < last; ++i)
+                if (is_name(tokens[i]) && lower_case(tokens[i].text) == lower_case(column) && !is_aggregated(tokens, i) &&
+                    !is_grouped(tokens, first, last, items.back().second))
+                    return &tokens[i];
+    }
+    return nullptr;
+}
+
 /// Where the SQL has the name that a message without a place is about, from behind, since clauses like `having` come last; else
 /// where it begins.
 std::size_t place_of(const std::string& message, const std::vector<SqlToken>& tokens) {
@@ -53,6 +120,8 @@ std::size_t place_of(const std::string& message, const std::vector<SqlToken>& to
     constexpr std::string_view column = "column ";
     if (names.empty() && message.starts_with(column))
         names.push_back(message.substr(column.size(), message.find(' ', column.size()) - column.size()));
+    else if (!names.empty() && message.find(not_grouped) != std::string::npos)
+        if (const auto* token = ungrouped(names.front(), tokens)) return token->offset;
     for (auto name = names.rbegin(); name != names.rend(); ++name)
         for (auto token = tokens.rbegin(); token != tokens.rend(); ++token)
             if (is_name(*token) && lower_case(token->text) == lower_case(*name)) return token->offset;
@@ -99,12 +168,11 @@ private:
     }
 
     void missing_column() {
-        const auto says = [&](const char* words) { return mistake_.message.find(words) != std::string::npos; };
+        const auto says = [&](std::string_view words) { return mistake_.message.find(words) != std::string::npos; };
         if (says("\"_item\" not found")) mistake_.hint = "records carry `_item` where their extract has `for_each`";
         if (says("\"_window\" not found"))
             mistake_.hint = "records carry `_window` where their resource is read by days: see `millrace sources show`";
-        if (says("must appear in the GROUP BY clause") && mistake_.hint.empty())
-            mistake_.hint = "add it to `group by`, or say which of its values is meant: any_value(..), max(..)";
+        if (says(not_grouped)) mistake_.hint = "add it to `group by`, or say which of its values is meant: any_value(..), max(..)";
     }
 
     /// "there is no task 'x' to read", when it is there after all.

@@ -246,10 +246,27 @@ TEST_CASE("compile: what DuckDB says without a place stands where the SQL has th
           "8:14 column name must appear in the GROUP BY clause or be used in an aggregate function = add it to `group by`, or say which of "
           "its values is meant: any_value(..), max(..)\n");
     CHECK(told("column \"name\" must appear in the GROUP BY clause or must be part of an aggregate function.\nEither add it, or not.", 7) ==
-          "6:14 column \"name\" must appear in the GROUP BY clause or must be part of an aggregate function = Either add it, or not.\n");
+          "6:14 column \"name\" must appear in the GROUP BY clause or must be part of an aggregate function = add it to `group by`, or say "
+          "which "
+          "of its values is meant: any_value(..), max(..)\n");
     CHECK(told("Could not find key \"N\" in struct\n\nCandidate Entries: \"nn\", \"duration\"") ==
           "7:21 Could not find key \"N\" in struct = did you mean \"nn\"?\n");
     CHECK(told("Set operations can only apply to expressions with the same number of result columns").starts_with("6:7 Set operations"));
+}
+
+TEST_CASE("compile: a column that is not grouped stands where the select list has it bare") {
+    FakeHost host;
+    const auto place = [&](const std::string& sql) {
+        host.results["rows"].error =
+            "column \"t\" must appear in the GROUP BY clause or must be part of an aggregate function.\nEither not.";
+        const auto told = messages(
+            compiled("flow: f\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: |\n      " + sql + "\n", &host));
+        return told.substr(0, told.find(' '));
+    };
+    CHECK(place("select id, t.start::date as day, sum(t.n) as n from clients group by id") == "6:18");
+    CHECK(place("select sum(round(t.n, 2)), t from clients group by id") == "6:34");
+    CHECK(place("select t.a as x, lower(t.b), t.c from clients group by x, lower(t.b)") == "6:36");
+    CHECK(place("select id, sum(t.n) as n from clients group by id order by t") == "6:66"); // nowhere bare: the last one
 }
 
 TEST_CASE("compile: SQL that reads a connection or a schema is told to name a task") {

@@ -122,7 +122,7 @@ void TableLoad::explain_violation(const SqlError& e) const {
         throw Error(ErrorClass::BadData,
                     "the key column '" + e.column + "' of the dataset " + table_.spec.task + " holds NULL, and that of " + counts_.table +
                         " is NOT NULL",
-                    "make it a value: coalesce(..., '')");
+                    "make it a value with coalesce, or leave such rows out: where ... is not null");
     if (e.sqlstate != "23505" || (!plan_.created && !plan_.key_indexes.contains(e.constraint))) {
         SqlError named(e.error_class, counts_.table + ": " + e.what(), remedy_of(e, plan_));
         named.sqlstate = e.sqlstate;
