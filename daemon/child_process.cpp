@@ -1,5 +1,6 @@
 #include "daemon/child_process.hpp"
 
+#include "flows/close_on_exec.hpp"
 #include "flows/error.hpp"
 
 #include <array>
@@ -57,6 +58,7 @@ std::vector<std::string> merged_environment(const std::map<std::string, std::str
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     signal(SIGPIPE, SIG_DFL);
+    close_on_exec_from(o.descriptor_3 ? 4 : 3);
     execve(argv[0], argv, envp);
     fail();
     _exit(127);

@@ -1,5 +1,6 @@
 #include "scheduler/host_process.hpp"
 
+#include "flows/close_on_exec.hpp"
 #include "flows/error.hpp"
 #include "flows/process_tree.hpp"
 
@@ -45,7 +46,7 @@ namespace {
         dup2(l, 4);
     else
         close(4);
-    close_range(5, ~0U, CLOSE_RANGE_CLOEXEC);
+    close_on_exec_from(5);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -7,7 +7,10 @@
 #include <libpq-fe.h>
 
 #include <csignal>
+#include <fcntl.h>
 #include <fstream>
+#include <set>
+#include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 
@@ -41,6 +44,25 @@ std::string ask(const std::string& url, const char* sql) {
     PQfinish(connection);
     return answer;
 }
+
+/// What the descriptors of a process are, 0 to 2 excepted: "socket:[4711]".
+std::set<std::string> open_beyond_standard(pid_t pid) {
+    std::set<std::string> out;
+    for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+        std::error_code is_gone;
+        const auto target = fs::read_symlink(entry.path(), is_gone);
+        if (!is_gone && std::stoi(entry.path().filename().string()) > 2) out.insert(target.string());
+    }
+    return out;
+}
+
+/// A socket as libraries open them: every program that we start would have it too.
+struct InheritableSocket {
+    InheritableSocket() : descriptor(socket(AF_UNIX, SOCK_STREAM, 0)) { REQUIRE(descriptor > 2); }
+    ~InheritableSocket() { close(descriptor); }
+    [[nodiscard]] std::string name() const { return fs::read_symlink("/proc/self/fd/" + std::to_string(descriptor)).string(); }
+    int descriptor;
+};
 
 pid_t postmaster_of(const fs::path& state) {
     std::ifstream in(state / "pg/data/postmaster.pid");
@@ -85,6 +107,7 @@ TEST_CASE("a killed server is started again while the daemon runs") {
     const StateFolder state;
     ManagedPostgres postgres(state.path, ignore);
     postgres.start();
+    const InheritableSocket ours;
     const pid_t first = postmaster_of(state.path);
     kill(first, SIGKILL);
     std::string answer;
@@ -93,6 +116,7 @@ TEST_CASE("a killed server is started again while the daemon runs") {
         if (answer.empty()) usleep(10'000);
     }
     CHECK(answer == "back");
+    CHECK_FALSE(open_beyond_standard(postmaster_of(state.path)).contains(ours.name())); // it may outlive us
     postgres.stop();
 }
 
@@ -154,6 +178,28 @@ TEST_CASE("a child that cannot be started is an error, and one that fails gives 
     const auto result = run_child(options);
     CHECK(result.exit_code == 3);
     CHECK(result.output == "said\n");
+}
+
+TEST_CASE("a child has no descriptor of ours but those that it was given") {
+    const InheritableSocket ours;
+    int given[2];
+    REQUIRE(pipe2(given, O_CLOEXEC) == 0);
+    for (const bool with_third : {false, true}) {
+        ChildOptions options;
+        options.argv = {"/bin/sleep", "100"};
+        options.dies_with_us = true;
+        std::set<std::string> expected;
+        if (with_third) {
+            options.descriptor_3 = given[0];
+            expected.insert(fs::read_symlink("/proc/self/fd/" + std::to_string(given[0])).string());
+        }
+        const pid_t pid = start_child(options);
+        CHECK(open_beyond_standard(pid) == expected);
+        kill(pid, SIGKILL);
+        CHECK(wait_until_gone(pid, std::chrono::seconds(10)));
+    }
+    close(given[0]);
+    close(given[1]);
 }
 
 TEST_CASE("a child that was waited for leaves no zombie") {

@@ -6,7 +6,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
-from processes import wait_until
+from processes import tree, wait_until
 from service import Daemon, Folder, drop_root, installed_prefix
 
 MARK = f"86400.{os.getpid()}"  # an argument of sleep that no other process has
@@ -32,6 +32,17 @@ tasks:
     "timed": "flow: timed\nschedule: {cron: 0 5 * * *}\ntasks:\n  a: {run: echo a}\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
+
+
+def sockets(pid):
+    """Names of those that a process holds."""
+    found = set()
+    for path in glob.glob(f"/proc/{pid}/fd/*"):
+        try:
+            found.add(os.readlink(path))
+        except OSError:
+            pass  # closed meanwhile
+    return {name for name in found if name.startswith("socket:")}
 
 
 def marked():
@@ -294,6 +305,32 @@ class Daemons(unittest.TestCase):
             told("init", code=0)
             self.assertIn(f"the Millrace daemon of {self.daemon.config} already listens on {address}", told("up", "--listen", address))
             self.assertNotIn("was asked", told("run", "nothing", code=3))
+
+    def test_a_postgresql_that_was_started_again_leaves_a_killed_daemon_its_address(self):
+        self.daemon.start()
+        address = re.search(r" url=http://(\S+)", self.daemon.log())[1]
+        first = self.postmaster()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: self.postmaster() not in (None, first) and self.answers(), 60, "PostgreSQL's second start")
+        self.daemon.run("quick")  # a host is there
+        daemon = self.daemon.process.pid
+        wait_until(lambda: not any(sockets(daemon) & sockets(other) for other in {self.postmaster(), *tree(daemon)} - {daemon}), 10,
+                   "that no other process has a socket of the daemon")
+        self.daemon.process.kill()
+        self.daemon.process.wait()
+        config = pathlib.Path(self.daemon.config)
+        config.write_text(json.dumps({**json.loads(config.read_text()), "listen": address}))
+        self.daemon.start()
+        self.assertIn(f" url=http://{address} ", self.daemon.log().rpartition("ready ")[2])
+
+    def postmaster(self):
+        try:
+            return int(pathlib.Path(f"{self.path}/state/pg/data/postmaster.pid").read_text().split()[0])
+        except (OSError, IndexError):
+            return None
+
+    def answers(self):
+        return self.daemon.request("GET", "/api/v1/runs")[0] == 200
 
     def host(self):
         """The one that works on a command."""
