@@ -14,9 +14,6 @@ struct UpOptions {
     std::vector<std::string> sandbox_arguments; ///< more options for millrace-sandbox
 };
 
-/// Where the demo of this project runs: the addresses and keys of its sandbox, into our environment.
-void use_sandbox(const Configuration& configuration);
-
 /// Until Ctrl-C. Returns an ExitCode. Throws Error.
 [[nodiscard]] int up(const Settings::Load& load, const UpOptions& options);
 

@@ -1,5 +1,6 @@
 #include "daemon/cli/api_client.hpp"
 
+#include "daemon/listeners.hpp"
 #include "flows/error.hpp"
 #include "flows/nearest.hpp"
 #include "flows/version.hpp"
@@ -14,6 +15,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <optional>
 
 namespace millrace {
 namespace asio = boost::asio;
@@ -52,34 +56,69 @@ Url parse_url(const std::string& text) {
     return url;
 }
 
+/// Thrown where nobody answers in time.
+struct Silence {};
+
+/// How long a step may take before `may_go_on` is asked.
+struct Patience {
+    std::chrono::seconds time;
+    std::function<bool()> may_go_on;
+};
+
+/// Does what `begin` begins to its end. Throws Silence, after which `io` may not run any more; system_error.
+template <class Begin>
+void finish(asio::io_context& io, const Patience& patience, Begin begin) {
+    std::optional<boost::system::error_code> end;
+    begin([&end](const boost::system::error_code& failure, const auto&...) { end = failure; });
+    do {
+        io.restart();
+        io.run_for(patience.time);
+    } while (!end && patience.may_go_on());
+    if (!end) throw Silence();
+    if (*end) throw boost::system::system_error(*end);
+}
+
+/// For what does not depend on how much there is to do.
+Patience at_most(std::chrono::seconds time) {
+    return {time, [] { return false; }};
+}
+
 template <class Stream>
-Response exchange(Stream& stream, const Request& request) {
-    http::write(stream, request);
+Response exchange(asio::io_context& io, Stream& stream, const Request& request, const Patience& patience) {
+    finish(io, at_most(patience.time * 2), [&](auto done) { http::async_write(stream, request, done); });
     boost::beast::flat_buffer buffer;
     http::response_parser<http::string_body> parser;
     parser.body_limit(longest_answer);
-    http::read(stream, buffer, parser);
+    finish(io, patience, [&](auto done) { http::async_read(stream, buffer, parser, done); });
     return parser.release();
 }
 
-Response over_socket(const std::string& path, const Request& request) {
-    asio::io_context io;
-    asio::local::stream_protocol::socket socket(io);
-    boost::system::error_code failure;
-    socket.connect(asio::local::stream_protocol::endpoint(path), failure);
-    if (failure) throw Unreachable(fmt::format("no daemon answers at {}: {}", path, failure.message()));
-    return exchange(socket, request);
+template <class Begin>
+void connect(asio::io_context& io, const Patience& patience, const std::string& shown, Begin begin) {
+    try {
+        finish(io, at_most(patience.time * 2), begin);
+    } catch (const boost::system::system_error& failure) {
+        throw Unreachable(fmt::format("no daemon answers at {}: {}", shown, failure.code().message()));
+    }
 }
 
-Response over_tcp(const Url& url, const std::string& shown, const Request& request) {
+Response over_socket(const std::string& path, const Request& request, const Patience& patience) {
+    asio::io_context io;
+    asio::local::stream_protocol::socket socket(io);
+    const asio::local::stream_protocol::endpoint endpoint(path);
+    connect(io, patience, path, [&](auto done) { socket.async_connect(endpoint, done); });
+    return exchange(io, socket, request, patience);
+}
+
+Response over_tcp(const Url& url, const std::string& shown, const Request& request, const Patience& patience) {
     asio::io_context io;
     asio::ip::tcp::socket socket(io);
     boost::system::error_code failure;
     asio::ip::tcp::resolver resolver(io);
     const auto endpoints = resolver.resolve(url.host, url.port, failure);
-    if (!failure) asio::connect(socket, endpoints, failure);
     if (failure) throw Unreachable(fmt::format("no daemon answers at {}: {}", shown, failure.message()));
-    if (!url.secure) return exchange(socket, request);
+    connect(io, patience, shown, [&](auto done) { asio::async_connect(socket, endpoints, done); });
+    if (!url.secure) return exchange(io, socket, request, patience);
 
     asio::ssl::context context(asio::ssl::context::tls_client);
     context.set_default_verify_paths();
@@ -87,8 +126,41 @@ Response over_tcp(const Url& url, const std::string& shown, const Request& reque
     asio::ssl::stream<asio::ip::tcp::socket&> stream(socket, context);
     stream.set_verify_callback(asio::ssl::host_name_verification(url.host));
     SSL_set_tlsext_host_name(stream.native_handle(), url.host.c_str());
-    stream.handshake(asio::ssl::stream_base::client);
-    return exchange(stream, request);
+    finish(io, at_most(patience.time * 2), [&](auto done) { stream.async_handshake(asio::ssl::stream_base::client, done); });
+    return exchange(io, stream, request, patience);
+}
+
+/// Completes the request by what the way to the daemon needs, and sends it. Throws Silence, Unreachable, Error, system_error.
+Response answer_of(const ApiAddress& address, Request request, const Patience& patience) {
+    if (!address.socket.empty()) {
+        request.set(http::field::host, "localhost");
+        return over_socket(address.socket, request, patience);
+    }
+    const auto url = parse_url(address.url);
+    request.set(http::field::host, url.host + ":" + url.port);
+    request.target(url.prefix + std::string(request.target()));
+    if (!address.key.empty()) request.set(http::field::authorization, "Bearer " + address.key);
+    return over_tcp(url, address.url, request, patience);
+}
+
+/// Whether it answers anything at all.
+bool lives(const ApiAddress& address) {
+    Request request(http::verb::get, "/healthz", 11);
+    request.set(http::field::connection, "close");
+    try {
+        (void)answer_of(address, std::move(request), at_most(address.patience));
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
+/// What to do about a daemon that takes connections and says nothing.
+std::string remedy_of_silence(const ApiAddress& address) {
+    if (address.socket.empty()) return "its log may say why; if it hangs, end it and start it again";
+    const auto listener = listener_of(std::filesystem::path(address.socket));
+    return fmt::format("{}its log may say why; if it hangs, end it and start it again with `millrace up` (or: systemctl restart millrace)",
+                       listener.empty() ? "" : listener + " listens there: ");
 }
 
 [[noreturn]] void refuse(int status, const Json& problem, const std::string& method, const std::string& target) {
@@ -115,16 +187,9 @@ Json ApiClient::send(const std::string& method, const std::string& target, const
     Response response;
     const auto& where = address_.socket.empty() ? address_.url : address_.socket;
     try {
-        if (!address_.socket.empty()) {
-            request.set(http::field::host, "localhost");
-            response = over_socket(address_.socket, request);
-        } else {
-            const auto url = parse_url(address_.url);
-            request.set(http::field::host, url.host + ":" + url.port);
-            request.target(url.prefix + target);
-            if (!address_.key.empty()) request.set(http::field::authorization, "Bearer " + address_.key);
-            response = over_tcp(url, address_.url, request);
-        }
+        response = answer_of(address_, std::move(request), {address_.patience, [this] { return lives(address_); }});
+    } catch (const Silence&) {
+        throw Unreachable(fmt::format("the daemon at {} does not answer", where), remedy_of_silence(address_));
     } catch (const boost::system::system_error& failure) {
         throw Unreachable(fmt::format("the daemon at {} broke off: {}", where, failure.code().message()));
     }

@@ -3,6 +3,7 @@
 
 #include "flows/json.hpp"
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,7 +13,8 @@ namespace millrace {
 /// No daemon answers. `what()` says where it was looked for.
 class Unreachable : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
+    explicit Unreachable(const std::string& what, std::string what_to_do = {}) : std::runtime_error(what), remedy(std::move(what_to_do)) {}
+    std::string remedy; ///< empty: start one
 };
 
 /// The daemon refused: its problem document (RFC 9457).
@@ -29,6 +31,8 @@ struct ApiAddress {
     std::string socket; ///< path of the Unix socket; empty: `url`
     std::string url;    ///< http://HOST:PORT or https://HOST
     std::string key;    ///< for `url`; empty: none
+    /// After so long a silence it is asked beside the request whether it lives, for some take long; twice as long for a connection.
+    std::chrono::seconds patience{5};
 };
 
 class ApiClient {

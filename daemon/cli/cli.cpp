@@ -40,6 +40,7 @@ int perform(Cli& cli) {
     } catch (const UsageError& error) {
         return failed(cli, error.what(), with_whose_answer(cli, error.remedy), exit_usage);
     } catch (const Unreachable& error) {
+        if (!error.remedy.empty()) return failed(cli, error.what(), error.remedy, exit_unreachable);
         const bool in_project = std::getenv("MILLRACE_URL") || !cli.configuration().file.empty();
         const auto note = std::getenv("MILLRACE_URL") ? "" : left_state(cli.configuration());
         return failed(cli, error.what(),

@@ -3,8 +3,9 @@
 
 #include "daemon/check_connection.hpp"
 #include "daemon/cli/format.hpp"
+#include "daemon/demo_sandbox.hpp"
 #include "daemon/managed_postgres.hpp"
-#include "daemon/up.hpp"
+#include "flows/error.hpp"
 #include "flows/nearest.hpp"
 
 #include <fmt/format.h>
@@ -40,6 +41,16 @@ int list_connections(Cli& cli) {
     return exit_done;
 }
 
+void write_check(const Cli& cli, const std::string& name, const ConnectionCheck& result) {
+    std::cout << cli.out.painted(result.ok ? "ok" : "failed", result.ok ? Paint::Green : Paint::Red) << "  " << name << "  "
+              << printable(result.message) << std::endl; // the next one may take a while
+    if (!result.remedy.empty()) std::cout << "  " << printable(result.remedy) << '\n';
+}
+
+Json check_document(const std::string& name, const ConnectionCheck& result) {
+    return {{"name", name}, {"ok", result.ok}, {"message", result.message}, {"remedy", result.remedy}};
+}
+
 int check(Cli& cli, const std::string& name) {
     const auto& configuration = cli.configuration();
     if (const auto& all = configuration.project.connections; !all.contains(name)) {
@@ -49,16 +60,32 @@ int check(Cli& cli, const std::string& name) {
         throw UsageError(fmt::format("there is no connection '{}'", name),
                          near.empty() ? "declare it under `connections:` in millrace.yaml" : fmt::format("did you mean '{}'?", near));
     }
-    const auto connection = connections_of(configuration).resolve(name);
-    const auto result = check_connection(configuration, name, connection);
-    if (cli.json)
-        Cli::print({{"name", name}, {"ok", result.ok}, {"message", result.message}, {"remedy", result.remedy}});
-    else {
-        std::cout << cli.out.painted(result.ok ? "ok" : "failed", result.ok ? Paint::Green : Paint::Red) << "  " << name << "  "
-                  << printable(result.message) << '\n';
-        if (!result.remedy.empty()) std::cout << "  " << printable(result.remedy) << '\n';
-    }
+    const auto result = check_connection(configuration, name, connections_of(configuration).resolve(name));
+    cli.json ? Cli::print(check_document(name, result)) : write_check(cli, name, result);
     return result.ok ? exit_done : exit_failed;
+}
+
+/// Those that `list` shows, whatever is wrong with one of them.
+int check_all(Cli& cli) {
+    const auto& configuration = cli.configuration();
+    auto connections = connections_of(configuration);
+    Json documents = Json::array();
+    bool ok = true;
+    for (const auto& item : connections.describe()) {
+        const auto name = text_of(item, "name");
+        ConnectionCheck result;
+        try {
+            result = check_connection(configuration, name, connections.resolve(name));
+        } catch (const Error& error) {
+            result = {false, error.what(), error.remedy};
+        }
+        ok = ok && result.ok;
+        documents.push_back(check_document(name, result));
+        if (!cli.json) write_check(cli, name, result);
+    }
+    if (cli.json) Cli::print(documents);
+    if (documents.empty() && !cli.json) std::cout << "There is no connection: declare one under `connections:` in millrace.yaml.\n";
+    return ok ? exit_done : exit_failed;
 }
 
 } // namespace
@@ -71,8 +98,8 @@ void add_connections_commands(CLI::App& app, Cli& cli) {
             [&cli] { return list_connections(cli); });
     auto name = std::make_shared<std::string>();
     auto* command = connections->add_subcommand("check", "Does it answer, and does it take our credentials?");
-    command->add_option("NAME", *name, "a connection, as `millrace connections list` shows it")->required()->type_name("");
-    on_call(command, cli, [&cli, name] { return check(cli, *name); });
+    command->add_option("NAME", *name, "a connection, as `millrace connections list` shows it (default: each of them)")->type_name("");
+    on_call(command, cli, [&cli, name] { return name->empty() ? check_all(cli) : check(cli, *name); });
 }
 
 } // namespace millrace

@@ -3,9 +3,9 @@
 
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/project_flows.hpp"
+#include "daemon/demo_sandbox.hpp"
 #include "daemon/inference_host.hpp"
 #include "daemon/managed_postgres.hpp"
-#include "daemon/up.hpp"
 #include "flows/error.hpp"
 #include "flows/version.hpp"
 
@@ -106,7 +106,8 @@ Finding check_daemon(Cli& cli, Json& facts) {
         return {"daemon", true,
                 fmt::format("{} answers at {}", running, api.address().socket.empty() ? api.address().url : api.address().socket), ""};
     } catch (const Unreachable& error) {
-        return {"daemon", false, error.what(), "start one with `millrace up` or `systemctl start millrace`"};
+        return {"daemon", false, error.what(),
+                error.remedy.empty() ? "start one with `millrace up` or `systemctl start millrace`" : error.remedy};
     } catch (const ApiError& error) {
         return {"daemon", false, error.what(), error.remedy};
     }

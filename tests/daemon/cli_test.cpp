@@ -5,12 +5,22 @@
 #include "daemon/cli/rejected_rows.hpp"
 #include "daemon/cli/run_view.hpp"
 #include "daemon/cli/taken_address.hpp"
+#include "daemon/listeners.hpp"
+#include "tests/daemon/folder.hpp"
 
+#include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include <iostream>
 #include <sstream>
+#include <thread>
+#include <tuple>
 #include <vector>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 using namespace millrace;
 
@@ -263,6 +273,77 @@ TEST_CASE("the port that is offered instead of a taken one is a port: after the 
     CHECK(beside(8686, 8688) == 8688);
     CHECK(beside(65535, 65530) == 65530);
     CHECK(beside(65535, 80) == std::nullopt);
+}
+
+namespace {
+
+/// A Unix socket that listens. Connections wait in its queue until somebody takes them.
+struct Listener {
+    Listener() : path((folder.path / "s").string()), descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        REQUIRE(bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+        REQUIRE(listen(descriptor, 8) == 0);
+    }
+    ~Listener() { close(descriptor); }
+
+    /// Takes a connection and its request.
+    [[nodiscard]] std::pair<int, std::string> request() const {
+        const int taken = accept4(descriptor, nullptr, nullptr, SOCK_CLOEXEC);
+        std::string text(4096, '\0');
+        text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, read(taken, text.data(), text.size()))));
+        return {taken, text};
+    }
+
+    test::Folder folder;
+    std::string path;
+    int descriptor;
+};
+
+void answer(int connection, const std::string& body) {
+    const auto text = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    std::ignore = write(connection, text.data(), text.size());
+    close(connection);
+}
+
+} // namespace
+
+TEST_CASE("a daemon that takes a connection and says nothing is told with the process that listens") {
+    const Listener mute;
+    const ApiClient client({mute.path, "", "", std::chrono::seconds(1)});
+    try {
+        (void)client.get("/api/v1/runs");
+        FAIL("it answered");
+    } catch (const Unreachable& error) {
+        CHECK(std::string(error.what()) == "the daemon at " + mute.path + " does not answer");
+        CHECK_THAT(error.remedy, Catch::Contains(fmt::format("process {} (test_daemon) listens there", getpid())));
+    }
+}
+
+TEST_CASE("an answer that takes long is waited for as long as the daemon lives") {
+    const Listener listener;
+    std::pair<int, std::string> question;
+    std::thread daemon([&] {
+        const auto slow = listener.request();
+        question = listener.request(); // comes after a while of silence
+        answer(question.first, "{}");
+        answer(slow.first, R"({"done": true})");
+    });
+    const auto answered = ApiClient({listener.path, "", "", std::chrono::seconds(1)}).get("/slow");
+    daemon.join();
+    CHECK(answered.at("done") == true);
+    CHECK_THAT(question.second, Catch::StartsWith("GET /healthz "));
+}
+
+TEST_CASE("who listens at a port is known") {
+    boost::asio::io_context io;
+    const boost::asio::ip::tcp::acceptor acceptor(io, {boost::asio::ip::address_v4::loopback(), 0});
+    const auto endpoint = acceptor.local_endpoint();
+    CHECK(is_taken(endpoint));
+    CHECK(listener_of(endpoint) == fmt::format("process {} (test_daemon)", getpid()));
+    const auto sixth = boost::asio::ip::tcp::endpoint(boost::asio::ip::address_v6::loopback(), endpoint.port());
+    CHECK(listener_of(sixth).empty());
 }
 
 TEST_CASE("without a daemon the client says where it looked") {

@@ -6,7 +6,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
-from processes import tree, wait_until
+from processes import name, tree, wait_until
 from service import Daemon, Folder, drop_root, installed_prefix
 
 MARK = f"86400.{os.getpid()}"  # an argument of sleep that no other process has
@@ -89,6 +89,8 @@ class CommandLine(unittest.TestCase):
         self.assertIn("parameter n", self.millrace("run", "quick", "--param", "n=many", code=2))
         self.assertIn("its parameters are n", self.millrace("run", "quick", "--param", "count=1", code=2))
         self.assertIn("did you mean 'warehouse'?", self.millrace("connections", "check", "warehuose", code=2))
+        self.assertIn("ok  warehouse ", self.millrace("connections", "check"))
+        self.assertEqual([(one["name"], one["ok"]) for one in json.loads(self.millrace("connections", "check", "--json"))], [("warehouse", True)])
         self.assertIn("there is no run 999999", self.millrace("runs", "show", "999999", code=2))
         elsewhere = {**self.daemon.environment, "MILLRACE_URL": "http://127.0.0.1:1"}
         self.assertIn("no daemon answers", self.millrace("runs", "list", code=3, env=elsewhere))
@@ -269,9 +271,40 @@ class Daemons(unittest.TestCase):
             done = subprocess.run([f"{self.prefix}/bin/millrace", "up", "--config", self.daemon.config, "--listen", address], cwd=self.path,
                                   env=self.daemon.environment, text=True, capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 2, done.stderr)
-        self.assertIn(f"another program already listens on {address}", done.stderr)
+        self.assertIn(f"process {os.getpid()} (", done.stderr)
+        self.assertIn(f") already listens on {address}", done.stderr)
         self.assertRegex(done.stderr, r"take another address: --listen 127.0.0.1:\d+")
         self.assertFalse(os.path.exists(f"{self.path}/state"))
+
+    def test_a_socket_that_takes_connections_and_says_nothing_is_no_daemon(self):
+        os.makedirs(os.path.dirname(self.daemon.socket))
+        with socket.socket(socket.AF_UNIX) as mute:
+            mute.bind(self.daemon.socket)
+            mute.listen()
+            for arguments, code, told in ((["runs", "list"], 3, "does not answer"), (["doctor"], 1, "failed  daemon ")):
+                done = subprocess.run([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, *arguments], cwd=self.path, text=True, timeout=40,
+                                      env=self.daemon.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                self.assertEqual(done.returncode, code, done.stdout)
+                self.assertIn(told, done.stdout)
+                self.assertIn(f"process {os.getpid()} (", done.stdout)
+
+    def test_the_sandbox_of_the_demo_is_started_again_at_its_port(self):
+        self.daemon.command = ["up", "--demo"]
+        self.daemon.start()
+        told = pathlib.Path(f"{self.path}/state/sandbox.env")
+        before, first = told.read_text(), self.sandbox()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: self.sandbox() not in (None, first), 20, "the sandbox's second start")
+        self.assertEqual(self.daemon.run("clockify_clients")["state"], "completed")
+        self.assertEqual(told.read_text(), before)
+        self.assertIn(f"sandbox=died pid={first} action=restart", self.daemon.log())
+        self.daemon.process.kill()
+        self.daemon.process.wait()
+        self.daemon.start()
+        self.assertEqual(told.read_text(), before)
+
+    def sandbox(self):
+        return next((pid for pid in tree(self.daemon.process.pid) if name(pid).startswith("millrace-sand")), None)
 
     def test_a_state_that_is_no_longer_named_is_pointed_at(self):
         config = pathlib.Path(self.daemon.config)

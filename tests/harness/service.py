@@ -164,6 +164,7 @@ class Daemon:
 
     def __init__(self, prefix, folder, flows, connections, database, extra=None):
         self.prefix, self.folder, self.process = prefix, folder, None
+        self.command = ["serve"]
         self.flows = os.path.join(folder, "flows")
         os.makedirs(self.flows, exist_ok=True)
         for name, text in flows.items():
@@ -180,7 +181,7 @@ class Daemon:
 
     def start(self, ready=True):
         with open(f"{self.folder}/daemon.log", "ab") as log:
-            self.process = subprocess.Popen([f"{self.prefix}/bin/millrace", "serve", "--config", self.config], cwd=self.folder, stdout=log, stderr=log,
+            self.process = subprocess.Popen([f"{self.prefix}/bin/millrace", *self.command, "--config", self.config], cwd=self.folder, stdout=log, stderr=log,
                                             env=self.environment, start_new_session=True, preexec_fn=dies_with_us(signal.SIGTERM))
         try:
             if ready:
