@@ -8,7 +8,7 @@
 ///     auth: {kind: api_key, header: X-Api-Key, value: "${connection.api_key}"}
 ///     rate: {requests: 10, per: 1s, concurrency: 2}
 ///     errors:
-///       - {status: 401, class: auth, remedy: "check CLOCKIFY_API_KEY"}
+///       - {status: 401, class: auth, remedy: "check the connection's api_key"}
 ///     check: {path: /user}
 ///     resources:
 ///       clients:

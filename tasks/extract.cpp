@@ -20,6 +20,9 @@ namespace {
 constexpr std::size_t most_small_parts = 8;
 constexpr std::int64_t small_parts_bytes = 16 << 20;
 
+/// "1 page", "2 pages"
+std::string counted(std::int64_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+
 const ResourceSpec& find_resource(const SourceSpec& source, const std::string& name) {
     std::vector<std::string> names;
     for (const ResourceSpec& resource : source.resources) {
@@ -277,12 +280,11 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
 
     AttemptDone done;
     ExtractionEvents events = events_of(order, session, done.progress);
-    session.log("info",
-                fmt::format("{}.{}: {} slice{}", connection, plan.resource.name, plan.slices.size(), plan.slices.size() == 1 ? "" : "s"));
+    session.log("info", fmt::format("{}.{}: {}", connection, plan.resource.name, counted(std::ssize(plan.slices), "slice")));
     std::vector<SliceManifest> slices = extract(plan, session.governors(), session.database(), std::move(events));
     const WrittenDataset written = Gathering(order, session, options, plan, std::move(slices)).gather();
-    session.log("info",
-                fmt::format("{} records in {} pages, {} requests", written.manifest.rows, done.progress.pages, done.progress.requests));
+    session.log("info", fmt::format("{} in {}, {}", counted(written.manifest.rows, "record"), counted(done.progress.pages, "page"),
+                                    counted(done.progress.requests, "request")));
     const AttemptProgress last = done.progress;
     done = completed(written);
     done.progress = last;
