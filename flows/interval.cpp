@@ -145,11 +145,20 @@ std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std
     return parts;
 }
 
+/// "2026-02-30", alone or in front of a time.
+static bool has_form_of_a_date(const std::string& text) {
+    constexpr std::string_view form = "dddd-dd-dd";
+    const auto fits = [](char f, char c) { return f == 'd' ? c >= '0' && c <= '9' : c == f; };
+    return text.size() >= form.size() && std::equal(form.begin(), form.end(), text.begin(), fits) &&
+           !parse_rfc3339(text.substr(0, form.size()) + "T00:00:00Z");
+}
+
 Instant parse_date_or_instant(const std::string& text, const std::string& zone) {
     if (const auto instant = parse_rfc3339(text)) return *instant;
     if (text.size() == 10)
         if (const auto midnight = parse_rfc3339(text + "T00:00:00Z"))
             return to_instant(LocalTime(midnight->time_since_epoch()), find_zone(zone));
+    if (has_form_of_a_date(text)) throw std::invalid_argument("the day " + text.substr(0, 10) + " does not exist");
     throw std::invalid_argument("'" + text + "' is neither a date (2026-11-20) nor an instant (2026-11-20T06:00:00Z)");
 }
 

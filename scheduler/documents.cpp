@@ -62,6 +62,7 @@ Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, co
             {"attempts", run.attempts},
             {"started_at", instant_json(run.started_at)},
             {"finished_at", instant_json(run.finished_at)},
+            {"due_at", instant_json(run.due_at)},
             {"rows", of_result("rows", Json())},
             {"rejected", of_result("rejected", Json())},
             {"progress", progress.is_null() ? of_result("progress", Json()) : progress},

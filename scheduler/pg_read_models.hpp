@@ -45,6 +45,7 @@ public:
 private:
     [[nodiscard]] Json flow_document(const DeployedFlow& flow, const Json& last_runs) const;
     [[nodiscard]] Json run_line(const RunRow& row) const;
+    [[nodiscard]] boost::asio::awaitable<void> refuse_whole_of_chunks(std::int64_t run_id, std::string task, std::string option);
     /// The row and its plan. Throws Refusal{NotFound}.
     [[nodiscard]] boost::asio::awaitable<RunRow> row_of(std::int64_t run_id);
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan_of(std::string hash);

@@ -232,22 +232,45 @@ static asio::awaitable<Json> manifest_at(Database& database, std::string path) {
     co_return co_await database.on_pool(std::move(read));
 }
 
+/// Throws Refusal{NotFound} that names the parts of a run in chunks, which has no datasets itself.
+asio::awaitable<void> PgReadModels::refuse_whole_of_chunks(std::int64_t run_id, std::string task, std::string option) {
+    constexpr std::size_t most_named = 6;
+    RunFilter children;
+    children.parent = run_id;
+    children.limit = 500;
+    Json parts = co_await runs(children);
+    const Json& items = parts.at("items"); // the last one first
+    if (items.empty()) co_return;
+    std::string names;
+    for (std::size_t i = 0; i < items.size() && i < most_named; ++i)
+        names += (i == 0 ? "" : i + 1 == items.size() ? " and " : ", ") + items.at(items.size() - 1 - i).at("id").dump();
+    if (items.size() > most_named) names += " and " + std::to_string(items.size() - most_named) + " more";
+    throw Refusal(Kind::NotFound,
+                  "run " + std::to_string(run_id) + " ran in chunks: its part" + (items.size() == 1 ? " is run " : "s are runs ") + names,
+                  "millrace data head " + items.back().at("id").dump() + "." + task + option);
+}
+
 asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string task, int limit) {
     const auto row = co_await row_of(run_id);
     const auto plan = co_await plan_of(row.plan_hash);
     const auto rows = co_await s_.store.task_runs(run_id);
+    if (rows.empty()) co_await refuse_whole_of_chunks(run_id, task, "");
+    const bool known = std::any_of(plan->tasks.begin(), plan->tasks.end(), [&](const TaskPlan& t) { return t.name == task; });
     std::string manifest;
-    bool known = false, over = false;
+    bool over = is_final(row.state), has_rejects = false;
     for (const auto& r : rows) {
-        if (r.key.item >= 0 || plan->tasks.at(static_cast<std::size_t>(r.key.task)).name != task) continue;
-        known = true;
+        if (plan->tasks.at(static_cast<std::size_t>(r.key.task)).name != task) continue;
+        const Json result = r.run.details && r.run.details->result.is_object() ? r.run.details->result : Json::object();
+        has_rejects = has_rejects || !result.value("rejects", "").empty();
+        if (r.key.item >= 0) continue;
         over = is_final(r.run.state);
-        if (r.run.details && r.run.details->result.is_object()) manifest = r.run.details->result.value("manifest", "");
+        manifest = result.value("manifest", "");
     }
     if (!known) throw Refusal(Kind::NotFound, "run " + std::to_string(run_id) + " has no task " + task);
     if (manifest.empty())
-        throw Refusal(Kind::NotFound,
-                      "task " + task + " of run " + std::to_string(run_id) + (over ? " left no dataset" : " has no dataset yet"));
+        throw Refusal(
+            Kind::NotFound, "task " + task + " of run " + std::to_string(run_id) + (over ? " left no dataset" : " has no dataset yet"),
+            has_rejects ? "look at its rejected rows: millrace data head " + std::to_string(run_id) + "." + task + " --rejected" : "");
     const Json facts = co_await manifest_at(s_.database, manifest);
     if (!facts.is_object())
         throw Refusal(Kind::NotFound, "the dataset of " + task + " is gone from the staging folder",
@@ -268,6 +291,7 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     const auto plan = co_await plan_of(row.plan_hash);
     const auto number = task_asked_for(*plan, task);
     const auto task_runs = co_await s_.store.task_runs(run_id);
+    if (task_runs.empty()) co_await refuse_whole_of_chunks(run_id, task, " --rejected");
     EvaluateOrder order;
     std::vector<Json> items;      // of each part of the query
     constexpr int most_gone = 20; // then the others are gone too

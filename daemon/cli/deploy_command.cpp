@@ -62,6 +62,16 @@ void write_end(const Json& answer, bool has_mistakes, bool dry_run) {
         std::cout << "Other nodes: " << nodes << ". Flows are in force there too; their millrace.yaml is their own: deploy there too.\n";
 }
 
+/// What connections lack that flows now in force may use; the sentences of `doctor`.
+void warn_of_lacks(std::ostream& out, const Terminal& terminal, const Json& facts) {
+    const auto settings = facts.find("settings");
+    if (settings == facts.end()) return;
+    for (const auto& lack : list_of(*settings, "missing")) {
+        out << terminal.painted("warning", Paint::Yellow) << ": " << printable(text_of(lack, "message")) << '\n';
+        if (const auto remedy = text_of(lack, "remedy"); !remedy.empty()) out << "  " << printable(remedy) << '\n';
+    }
+}
+
 int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
     Json request = {{"dry_run", dry_run}, {"folders", Json::array()}};
     for (const auto& folder : folders) request["folders"].push_back(std::filesystem::absolute(folder).lexically_normal().string());
@@ -78,6 +88,7 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
         if (changes.empty()) std::cout << "There is no flow file in the daemon's folders.\n";
         write_end(answer, has_mistakes, dry_run);
     }
+    if (!dry_run) warn_of_lacks(cli.json ? std::cerr : std::cout, cli.json ? cli.err : cli.out, cli.api().get("/api/v1/doctor"));
     return has_mistakes ? exit_failed : exit_done;
 }
 

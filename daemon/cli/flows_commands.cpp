@@ -24,11 +24,13 @@ std::string schedule_text(const Json& schedules) {
     return text.empty() ? "-" : text;
 }
 
-/// Of the first schedule that has one.
+/// Of the first schedule that has one, in its zone.
 std::string next_text(const Json& flow) {
     if (flow.value("paused", false)) return "paused";
-    for (const auto& schedule : list_of(flow, "schedules"))
-        if (const auto next = text_of(schedule, "next"); !next.empty()) return local_time_text(next);
+    for (const auto& schedule : list_of(flow, "schedules")) {
+        const auto zone = text_of(schedule, "timezone").empty() ? "UTC" : text_of(schedule, "timezone");
+        if (const auto next = text_of(schedule, "next"); !next.empty()) return time_text_in(zone, next) + " " + zone;
+    }
     return "-";
 }
 

@@ -52,6 +52,15 @@ std::string local_time_text(const std::string& rfc3339) {
                        local.tm_min, local.tm_sec);
 }
 
+std::string time_text_in(const std::string& zone, const std::string& rfc3339) {
+    const auto instant = parse_rfc3339(rfc3339);
+    try {
+        return instant ? format_time(*instant, "%Y-%m-%d %H:%M:%S", find_zone(zone)) : rfc3339;
+    } catch (const std::invalid_argument&) { // a zone that this machine does not know
+        return rfc3339;
+    }
+}
+
 std::string elapsed_text(const Json& run_or_task, Instant at) {
     const auto started = parse_rfc3339(text_of(run_or_task, "started_at"));
     if (!started) return "";
@@ -61,8 +70,14 @@ std::string elapsed_text(const Json& run_or_task, Instant at) {
 
 std::string state_name_text(const Json& run_or_task) {
     const auto state = text_of(run_or_task, "state"), name = text_of(run_or_task, "state_name");
-    const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
-    return std::equal(name.begin(), name.end(), state.begin(), state.end(), same) ? "" : name;
+    if (name == "AwaitingRetry") return ""; // what every `retrying` is
+    std::string words;
+    for (const char c : name) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (std::isupper(byte) && !words.empty()) words += ' ';
+        words += static_cast<char>(std::tolower(byte));
+    }
+    return words == state ? "" : words;
 }
 
 std::string state_text(const Json& run_or_task) {

@@ -21,11 +21,13 @@ namespace millrace {
 [[nodiscard]] std::string count_text(std::int64_t count);
 /// An RFC 3339 text in the zone of this machine, "2026-11-21 06:00:00"; empty for an empty text.
 [[nodiscard]] std::string local_time_text(const std::string& rfc3339);
+/// The same in a zone.
+[[nodiscard]] std::string time_text_in(const std::string& zone, const std::string& rfc3339);
 /// From `started_at` to `finished_at`, or to `now`; empty when it has not begun.
 [[nodiscard]] std::string elapsed_text(const Json& run_or_task, Instant now);
-/// The narrower name of the state, "WaitingForSlot"; empty when it says no more than the state does.
+/// The narrower name of the state in words, "waiting for slot"; empty when it says no more than the state does.
 [[nodiscard]] std::string state_name_text(const Json& run_or_task);
-/// The state with its narrower name: "pending (WaitingForSlot)".
+/// The state with its narrower name: "pending (waiting for slot)".
 [[nodiscard]] std::string state_text(const Json& run_or_task);
 /// Why it is in its state; empty where the message only repeats the state or its name.
 [[nodiscard]] std::string message_text(const Json& run_or_task);

@@ -49,6 +49,12 @@ std::string progress_text(const Json& progress) {
                    slices > 1 ? fmt::format("slice {} of {}", number_of(progress, "slices_done"), slices) : ""});
 }
 
+/// "; attempt 2 begins at 06:00:04"
+std::string next_attempt_text(const Json& task_run) {
+    const auto time = local_time_text(text_of(task_run, "due_at"));
+    return fmt::format("; attempt {} begins{}", number_of(task_run, "attempts") + 1, time.size() > 11 ? " at " + time.substr(11) : "");
+}
+
 std::string load_text(const Json& loads) {
     std::int64_t sums[5] = {};
     constexpr const char* members[] = {"inserted", "updated", "unchanged", "deleted", "rejected"};
@@ -199,7 +205,7 @@ std::string task_detail(const Json& run, const Json& task_run) {
                        rejected > 0 ? counted(rejected, "rejected row") : ""});
     }
     if (has_error(task_run) && (state == "failed" || state == "crashed" || state == "retrying"))
-        return (state == "retrying" ? "retrying: " : "") + text_of(task_run["error"], "message");
+        return text_of(task_run["error"], "message") + (state == "retrying" ? next_attempt_text(task_run) : "");
     const auto progress = task_run.find("progress");
     if (state == "running" && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
     const auto message = message_text(task_run);

@@ -71,27 +71,28 @@ int show_run(Cli& cli, const std::string& id) {
     using enum Table::Align;
     const auto chunks = list_of(run, "chunks");
     std::vector<Table::Column> columns{{"task"}, {"verb"}, {"state"}, {"attempts", Right}, {"took", Right}, {"detail"}};
-    if (!chunks.empty()) columns.insert(columns.begin(), Table::Column{"part"});
+    if (!chunks.empty()) columns.insert(columns.begin(), {Table::Column{"part"}, Table::Column{"run", Right}});
     Table table(std::move(columns));
-    const auto add = [&](const std::string& part, std::vector<Table::Cell> cells) {
-        if (!chunks.empty()) cells.insert(cells.begin(), Table::Cell(part));
+    const auto add = [&](const std::string& part, const Json& of, std::vector<Table::Cell> cells) {
+        if (!chunks.empty()) cells.insert(cells.begin(), {Table::Cell(part), Table::Cell(text_of(of, "id"))});
         table.add(std::move(cells));
     };
     const auto add_tasks = [&](const std::string& part, const Json& of) {
         for (const auto& task : list_of(of, "tasks")) {
             const auto item = text_of(task, "item");
-            add(part, {text_of(task, "task") + (item.empty() ? "" : "[" + item + "]"),
-                       text_of(task, "verb"),
-                       {state_text(task), paint_of(text_of(task, "state"))},
-                       text_of(task, "attempts"),
-                       elapsed_text(task, now()),
-                       outcome_tells(run, task) ? "" : task_detail(of, task)});
+            add(part, of,
+                {text_of(task, "task") + (item.empty() ? "" : "[" + item + "]"),
+                 text_of(task, "verb"),
+                 {state_text(task), paint_of(text_of(task, "state"))},
+                 text_of(task, "attempts"),
+                 elapsed_text(task, now()),
+                 outcome_tells(run, task) ? "" : task_detail(of, task)});
         }
     };
     add_tasks("", run);
     for (const auto& chunk : chunks) {
         const auto part = fmt::format("{} of {}", number_of(chunk["chunk"], "number"), number_of(chunk["chunk"], "of"));
-        if (list_of(chunk, "tasks").empty()) add(part, {"", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
+        if (list_of(chunk, "tasks").empty()) add(part, chunk, {"", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
         add_tasks(part, chunk);
     }
     if (!table.is_empty()) table.write(std::cout, cli.out);
@@ -224,7 +225,7 @@ void add_reading(CLI::App& runs, Cli& cli) {
     auto* list = runs.add_subcommand("list", "Runs, newest first");
     list->add_option("--flow", filter->flow, "of this flow")->type_name("FLOW");
     list->add_option("--state", filter->state, "in these states, with commas between")->type_name("STATE");
-    list->add_option("--limit", filter->limit, "how many")->capture_default_str()->check(CLI::Range(1, 500))->type_name("N");
+    list->add_option("-n,--limit", filter->limit, "how many")->capture_default_str()->check(CLI::Range(1, 500))->type_name("N");
     on_call(list, cli, [&cli, filter] { return list_runs(cli, *filter); });
 
     auto shown = std::make_shared<std::string>();

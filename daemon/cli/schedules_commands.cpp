@@ -24,7 +24,7 @@ int list_schedules(Cli& cli) {
     for (const auto& schedule : schedules) {
         const auto cron = text_of(schedule, "cron");
         const bool paused = schedule.value("paused", false);
-        const auto next = local_time_text(text_of(schedule, "next"));
+        const auto next = time_text_in(text_of(schedule, "timezone"), text_of(schedule, "next"));
         table.add({text_of(schedule, "flow"),
                    cron.empty() ? "every " + text_of(schedule, "every") : cron,
                    text_of(schedule, "timezone"),

@@ -140,7 +140,6 @@ TEST_CASE("in a list a cause is one line, cut") {
     CHECK(cause_text(failed) == "one " + std::string(95, 'x') + "…");
 }
 
-TEST_CASE("an interval is told in the zone of its flow, in dates where its ends are midnights there") {
 TEST_CASE("names and values of a rejected row reach the terminal without control characters") {
     const Json row = {{"item", nullptr},  {"column", "n"},   {"rule", "is null"},
                       {"value", nullptr}, {"position", "2"}, {"fields", {{"a\x1b[2Jb", "x\x1b[2Jy"}, {"n", nullptr}}}};
@@ -151,6 +150,7 @@ TEST_CASE("names and values of a rejected row reach the terminal without control
     CHECK(out.str() == "row 2  n is null\n   " + printable("a\x1b[2Jb") + "=" + printable("x\x1b[2Jy") + "  n=NULL\n");
 }
 
+TEST_CASE("an interval is told in the zone of its flow, in dates where its ends are midnights there") {
     Json run = {{"timezone", "America/Sao_Paulo"}, {"interval", {{"start", "2026-11-02T03:00:00Z"}, {"end", "2026-11-09T03:00:00Z"}}}};
     CHECK(interval_text(run) == "2026-11-02 to 2026-11-09");
     run["interval"]["end"] = "2026-11-02T15:30:00Z";
@@ -173,6 +173,14 @@ TEST_CASE("rejected rows are a warning with the command that shows them, where t
                        "warning: hours run 7, rows: 2 of 9 rows\n");
 }
 
+TEST_CASE("a warning of a whole run names no task") {
+    auto done = run("skipped", {});
+    done["warnings"] = Json::array({{{"task", nullptr}, {"kind", "warning"}, {"message", "the interval cuts a step"}}});
+    std::ostringstream out;
+    write_outcome(out, Terminal{}, {done});
+    CHECK(out.str() == "warning: hours run 7: the interval cuts a step\n");
+}
+
 TEST_CASE("a run that begins says which interval it is about") {
     std::ostringstream out;
     const Terminal terminal;
@@ -185,14 +193,6 @@ TEST_CASE("a run that begins says which interval it is about") {
 
 TEST_CASE("on a terminal progress is redrawn in place") {
     std::ostringstream out;
-TEST_CASE("a warning of a whole run names no task") {
-    auto done = run("skipped", {});
-    done["warnings"] = Json::array({{{"task", nullptr}, {"kind", "warning"}, {"message", "the interval cuts a step"}}});
-    std::ostringstream out;
-    write_outcome(out, Terminal{}, {done});
-    CHECK(out.str() == "warning: hours run 7: the interval cuts a step\n");
-}
-
     const Terminal terminal{true, false, 80};
     RunView view(out, terminal);
     view.show({run("running", {task("fetch", "running")})}, at);
@@ -221,6 +221,34 @@ TEST_CASE("a run that a task made fail says the reason once") {
     out.str("");
     write_outcome(out, Terminal{}, {failed});
     CHECK(out.str().starts_with("\nhours run 7 failed: task boom: the command ended with exit code 3\n"));
+}
+
+TEST_CASE("a name of a state is told in words, and not where it says no more than the state") {
+    const auto told = [](const char* state, const char* name) { return state_text({{"state", state}, {"state_name", name}}); };
+    CHECK(told("pending", "WaitingForSlot") == "pending (waiting for slot)");
+    CHECK(told("skipped", "UpstreamSkipped") == "skipped (upstream skipped)");
+    CHECK(told("completed", "Completed") == "completed");
+    CHECK(told("retrying", "AwaitingRetry") == "retrying");
+    CHECK(told("retrying", "Crashed") == "retrying (crashed)");
+}
+
+TEST_CASE("what is tried again says once why, with the next attempt and its time") {
+    const auto again = task("fetch", "retrying",
+                            {{"state_name", "AwaitingRetry"},
+                             {"error", {{"class", "transient"}, {"message", "GET /user was answered 503"}, {"remedy", nullptr}}},
+                             {"due_at", "2026-11-21T06:00:09Z"}});
+    const auto time = local_time_text("2026-11-21T06:00:09Z").substr(11);
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    view.show({run("running", {again})}, at);
+    CHECK(out.str() == "hours run 7: running\nhours.fetch: retrying: GET /user was answered 503; attempt 2 begins at " + time + "\n");
+}
+
+TEST_CASE("a time in a zone") {
+    CHECK(time_text_in("America/Sao_Paulo", "2026-11-21T06:00:09Z") == "2026-11-21 03:00:09");
+    CHECK(time_text_in("Nowhere/At_All", "2026-11-21T06:00:09Z") == "2026-11-21T06:00:09Z");
+    CHECK(time_text_in("UTC", "").empty());
 }
 
 TEST_CASE("a message that only repeats the state is not shown, an approval says how it is given") {

@@ -39,6 +39,11 @@ tasks:
     columns: {id: bigint unique, n: bigint check (n > 0)}
     rejects: {max: 1, to: quarantine}
 """,
+    "parts": """flow: parts
+interval: {every: 1d, lookback: 2d, chunk: 1d}
+tasks:
+  made: {transform: select 1 as n where $interval_start < $interval_end}
+""",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
     "lonely": "flow: lonely\noverlap: skip\ntasks:\n  a: {run: sleep 1000}\n",
 }
@@ -129,7 +134,8 @@ class Api(unittest.TestCase):
         self.assertEqual(kept["rows"][0], {"item": None, "column": "n", "rule": "breaks check (n > 0)", "value": "-2", "position": "1", "fields": {"id": 0, "n": -2}})
         refused = self.daemon.request("GET", pattern.format(id=run["id"], task="refused") + "?limit=2")[1]
         self.assertEqual((refused["total"], [row["fields"]["n"] for row in refused["rows"]]), (3, [-2, -1]))
-        self.assertIn("left no dataset", self.refused(404, "GET", f"/api/v1/runs/{run['id']}/datasets/refused"))
+        refused = self.refused(404, "GET", f"/api/v1/runs/{run['id']}/datasets/refused")
+        self.assertIn(f"left no dataset\nlook at its rejected rows: millrace data head {run['id']}.refused --rejected", refused)
         self.assertEqual(self.described("GET", pattern, id=self.rows["id"], task="made"), {"columns": [], "rows": [], "total": 0})
         self.assertIn("has no task kept", self.refused(404, "GET", pattern.format(id=self.rows["id"], task="kept")))
         each = self.described("GET", pattern, id=run["id"], task="each")
@@ -137,6 +143,15 @@ class Api(unittest.TestCase):
         again = self.daemon.request("POST", f"/api/v1/runs/{run['id']}/rerun", {"from": "failed"})[1]["id"]
         self.assertEqual(self.daemon.wait(again)["state"], "failed")
         self.assertEqual(self.described("GET", pattern, id=again, task="kept")["total"], 3)
+
+    def test_a_run_in_chunks_names_the_parts_that_have_its_datasets(self):
+        run = self.daemon.run("parts")
+        parts = [chunk["id"] for chunk in run["chunks"]]
+        for end, option in (("", ""), ("/rejected", " --rejected")):
+            self.assertEqual(self.refused(404, "GET", f"/api/v1/runs/{run['id']}/datasets/made{end}"),
+                             f"run {run['id']} ran in chunks: its parts are runs {parts[0]}, {parts[1]} and {parts[2]}\n"
+                             f"millrace data head {parts[0]}.made{option}")
+        self.assertEqual(self.described("GET", "/api/v1/runs/{id}/datasets/{task}", id=parts[0], task="made")["total"], 1)
 
     def test_an_idempotency_key_makes_one_run_and_refuses_other_values(self):
         body = {"params": {"n": 3}, "idempotency_key": "once"}

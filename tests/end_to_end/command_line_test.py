@@ -30,6 +30,7 @@ tasks:
     columns: {id: bigint unique, n: bigint check (n > 0)}
 """,
     "timed": "flow: timed\nschedule: {cron: 0 5 * * *}\ntasks:\n  a: {run: echo a}\n",
+    "parts": "flow: parts\ninterval: {every: 1d, lookback: 1d, chunk: 1d}\ntasks:\n  made: {transform: select $interval_start as t}\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
 
@@ -223,9 +224,21 @@ class CommandLine(unittest.TestCase):
     def test_a_flow_is_shown_with_the_values_that_its_parameters_may_have(self):
         self.assertRegex(self.millrace("flows", "show", "quick"), r"n +int +5 +1 to 10")
 
+    def test_the_next_start_is_told_in_the_zone_of_its_schedule(self):
+        for words in (["flows", "list"], ["flows", "show", "timed"]):
+            self.assertRegex(self.millrace(*words), r"\d 05:00:00 UTC\b")
+        self.assertRegex(self.millrace("schedules", "list"), r"timed +0 5 \* \* \* +UTC +\S+ 05:00:00")
+
+    def test_a_run_in_chunks_is_shown_with_the_numbers_of_its_parts(self):
+        self.millrace("run", "parts", "--wait")
+        whole = json.loads(self.millrace("runs", "list", "--flow", "parts", "-n", "1", "--json"))[0]["id"]
+        part = self.daemon.request("GET", f"/api/v1/runs/{whole}")[1]["chunks"][1]["id"]
+        self.assertRegex(self.millrace("runs", "show", str(whole)), rf"(?m)^2 of 2 +{part}  made ")
+        self.assertIn("1 of 1 rows", self.millrace("data", "head", f"{part}.made"))
+
     def test_an_approval_says_how_it_is_given(self):
         run = self.daemon.trigger("asking")["id"]
-        wait_until(lambda: "AwaitingApproval" in self.millrace("runs", "show", str(run)), 20, "the question")
+        wait_until(lambda: "awaiting approval" in self.millrace("runs", "show", str(run)), 20, "the question")
         self.assertIn(f"may it   millrace runs approve {run} ask", self.millrace("runs", "show", str(run)))
         self.millrace("runs", "reject", str(run), "ask")
         self.assertEqual(self.daemon.wait(run)["state"], "failed")

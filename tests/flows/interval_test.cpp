@@ -99,6 +99,9 @@ TEST_CASE("a date is midnight of the zone, or the first instant of a day without
     CHECK(to_rfc3339(parse_date_or_instant("2026-11-20", "Europe/Berlin")) == "2026-11-19T23:00:00Z");
     CHECK(to_rfc3339(parse_date_or_instant("2018-11-04", "America/Sao_Paulo")) == "2018-11-04T03:00:00Z");
     CHECK(to_rfc3339(parse_date_or_instant("2026-11-20T06:00:00+02:00", "UTC")) == "2026-11-20T04:00:00Z");
-    CHECK_THROWS_AS(parse_date_or_instant("2026-02-30", "UTC"), std::invalid_argument);
+    for (const char* text : {"2026-02-30", "2026-02-30T06:00:00Z"})
+        CHECK_THROWS_WITH(parse_date_or_instant(text, "UTC"), "the day 2026-02-30 does not exist");
+    for (const char* text : {"2026-2-30", "2026-02-28 at six"})
+        CHECK_THROWS_WITH(parse_date_or_instant(text, "UTC"), Catch::Contains("is neither a date"));
     CHECK_THROWS_AS(parse_date_or_instant("20 Nov", "UTC"), std::invalid_argument);
 }

@@ -102,6 +102,7 @@ export interface TaskRun {
   attempts: number;
   started_at: string | null;
   finished_at: string | null;
+  due_at?: string | null;
   rows: number | null;
   rejected: number | null;
   progress: Progress | null;
