@@ -30,6 +30,7 @@ tasks:
     columns: {id: bigint unique, n: bigint check (n > 0)}
 """,
     "timed": "flow: timed\nschedule: {cron: 0 5 * * *}\ntasks:\n  a: {run: echo a}\n",
+    "queued": "flow: queued\noverlap: queue\ntasks:\n  a: {run: sleep 1000}\n",
     "parts": "flow: parts\ninterval: {every: 1d, lookback: 1d, chunk: 1d}\ntasks:\n  made: {transform: select $interval_start as t}\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
@@ -223,6 +224,14 @@ class CommandLine(unittest.TestCase):
 
     def test_a_flow_is_shown_with_the_values_that_its_parameters_may_have(self):
         self.assertRegex(self.millrace("flows", "show", "quick"), r"n +int +5 +1 to 10")
+
+    def test_of_a_run_that_has_not_begun_no_tasks_are_listed(self):
+        runs = [str(self.daemon.trigger("queued")["id"]) for _ in range(2)]
+        told = self.millrace("data", "head", f"{runs[1]}.nope", code=2)
+        self.assertEqual(told, f"millrace: run {runs[1]} has no task nope\n")
+        self.assertIn("has no dataset yet", self.millrace("data", "head", f"{runs[1]}.a", code=2))
+        for run in reversed(runs):
+            self.millrace("runs", "cancel", run)
 
     def test_the_next_start_is_told_in_the_zone_of_its_schedule(self):
         for words in (["flows", "list"], ["flows", "show", "timed"]):
