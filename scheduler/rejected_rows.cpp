@@ -61,11 +61,12 @@ std::string rejected_rows_sql(std::size_t parts, int limit) {
     std::string all;
     for (std::size_t i = 0; i < parts; ++i)
         all += (all.empty() ? "" : " union all ") + ("select *, " + std::to_string(i) + " as _part from r" + std::to_string(i));
-    return "with some_rows as (" + all + " limit " + std::to_string(limit) + "), short_rows as (select _column, _rule, " + cut("_value") +
-           ", _position, " + cut("_raw") +
+    const std::string in_order = " order by _part, length(_position), _position"; // a dataset's rows are in none
+    return "with all_rows as (" + all + "), some_rows as (select * from all_rows" + in_order + " limit " + std::to_string(limit) +
+           "), short_rows as (select _column, _rule, " + cut("_value") + ", _position, " + cut("_raw") +
            ", _part from some_rows) select * from short_rows qualify sum(coalesce(strlen(_value), 0) + coalesce(strlen(_raw), 0)) over "
-           "(rows between unbounded preceding and current row) <= " +
-           std::to_string(most_bytes);
+           "(" +
+           in_order.substr(1) + " rows between unbounded preceding and current row) <= " + std::to_string(most_bytes) + in_order;
 }
 
 Json rejected_document(const TaskPlan& task, const Json& rows, bool sensitive, std::int64_t total) {

@@ -73,7 +73,8 @@ std::vector<std::pair<std::size_t, std::size_t>> items_behind(const std::vector<
     int depth = 0;
     std::size_t first = select + 1;
     for (std::size_t i = first; i <= tokens.size(); ++i) {
-        const std::string_view text = i < tokens.size() && tokens[i].kind != SqlToken::Kind::String ? tokens[i].text : "";
+        const bool counts = i < tokens.size() && tokens[i].kind != SqlToken::Kind::String;
+        const std::string_view text = counts ? std::string_view(tokens[i].text) : std::string_view();
         depth += text == "(" ? 1 : text == ")" ? -1 : 0;
         const bool ends = i == tokens.size() || depth < 0 || (depth == 0 && text == "from");
         if (!ends && !(depth == 0 && text == ",")) continue;
