@@ -64,7 +64,7 @@ void add_program_commands(CLI::App& app, Cli& cli) {
     on_call(sandbox, cli, [&cli, sandbox]() -> int {
         std::vector<std::string> arguments{(cli.configuration().installation.bin / "millrace-sandbox").string()};
         for (const auto& rest : sandbox->remaining()) arguments.push_back(rest);
-        become(arguments, "this installation has no sandbox; build it: cmake --build --preset release --target millrace-sandbox");
+        become(arguments, "this installation has no sandbox; build it: cmake --build build/release --target millrace-sandbox");
     });
 }
 

@@ -44,7 +44,7 @@ def build_folder():
     for candidate in candidates:
         if (pathlib.Path(candidate) / "bin" / "millrace").exists():
             return pathlib.Path(candidate)
-    sys.exit(f"no build of millrace in {' or '.join(map(str, candidates))}: cmake --preset release && cmake --build --preset release")
+    sys.exit(f"no build of millrace in {' or '.join(map(str, candidates))}: cmake -G Ninja -B build/release -C deploy/presets/release.cmake && cmake --build build/release")
 
 
 def install(prefix):

@@ -92,6 +92,22 @@ std::string epoch_of(pqxx::connection& connection, const std::string& node) {
     return pqxx::nontransaction(connection).exec1("select epoch from millrace.node where id = '" + node + "'")[0].c_str();
 }
 
+/// Eight runs claim a slot of `k` at once.
+int granted_of_eight(boost::asio::io_context& io, Store& store, const std::string& epoch) {
+    int granted = 0;
+    for (int run = 1; run <= 8; ++run) {
+        std::vector<SlotDemand> demands{{"k", 1}};
+        boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}),
+                              [&](std::exception_ptr failed, const SlotClaim& slots) {
+                                  CHECK(!failed);
+                                  granted += slots.granted;
+                              });
+    }
+    io.restart();
+    io.run();
+    return granted;
+}
+
 } // namespace
 
 TEST_CASE("claims of a slot at the same moment give it to one of them") {
@@ -105,17 +121,7 @@ TEST_CASE("claims of a slot at the same moment give it to one of them") {
     const auto epoch = epoch_of(connection, "n");
     (void)pqxx::nontransaction(connection).exec("insert into millrace.slot (key, number) select 'k', generate_series(1, 3)");
     for (int round = 0; round < 100; ++round) {
-        int granted = 0;
-        for (int run = 1; run <= 8; ++run) {
-            std::vector<SlotDemand> demands{{"k", 1}};
-            boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}),
-                                  [&](std::exception_ptr failed, const SlotClaim& slots) {
-                                      CHECK(!failed);
-                                      granted += slots.granted;
-                                  });
-        }
-        io.restart();
-        io.run();
+        const int granted = granted_of_eight(io, store, epoch);
         pqxx::nontransaction work(connection);
         const int held = work.exec1("select count(*) from millrace.slot where epoch is not null")[0].as<int>();
         REQUIRE(granted == held);
@@ -169,17 +175,7 @@ TEST_CASE("claims at the same moment leave a slot alone for one that is retired 
         .exec("insert into millrace.slot (key, number, epoch, run_id, retired) select 'k', n, case n when 3 then '" + epoch +
               "'::uuid end, case n when 3 then 99 end, n = 3 from generate_series(1, 3) n");
     for (int round = 0; round < 50; ++round) {
-        int granted = 0;
-        for (int run = 1; run <= 8; ++run) {
-            std::vector<SlotDemand> demands{{"k", 1}};
-            boost::asio::co_spawn(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}),
-                                  [&](std::exception_ptr failed, const SlotClaim& slots) {
-                                      CHECK(!failed);
-                                      granted += slots.granted;
-                                  });
-        }
-        io.restart();
-        io.run();
+        const int granted = granted_of_eight(io, store, epoch);
         REQUIRE(granted <= 1);
         pqxx::nontransaction(connection).exec("update millrace.slot set epoch = null where number < 3");
     }
