@@ -336,13 +336,13 @@ class Daemons(unittest.TestCase):
         self.daemon.stop()
         self.assertNotIn("another one", self.daemon.log())
         config.write_text(json.dumps({name: value for name, value in json.loads(config.read_text()).items() if name != "state"}))
-        self.daemon.environment["XDG_STATE_HOME"] = f"{self.path}/elsewhere"
-        note = f"the state is in {self.path}/elsewhere/millrace, another one in {self.path}/.millrace: to go on with that, write `state: .millrace` in {config}"
+        self.daemon.environment["XDG_STATE_HOME"] = f"{self.path}/other"
+        note = f"the state is in {self.path}/other/millrace, another one in {self.path}/.millrace: to go on with that, write `state: .millrace` in {config}"
         done = subprocess.run([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, "runs", "list"], cwd=self.path, env=self.daemon.environment,
                               text=True, capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 3)
         self.assertIn(note, done.stderr)
-        self.daemon.socket = f"{self.path}/elsewhere/millrace/run/millrace.sock"
+        self.daemon.socket = f"{self.path}/other/millrace/run/millrace.sock"
         self.daemon.start()
         self.assertIn(note, self.daemon.log())
 
