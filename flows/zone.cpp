@@ -65,7 +65,7 @@ std::string nearest_zone(const std::string& name) {
         if (full == wanted) return zone.name();
         if (city(full) == city(wanted) && (by_city.empty() || zone.name().size() < by_city.size())) by_city = zone.name();
         if (full[0] == wanted[0] && difference(full.size(), wanted.size()) < 5) alike.push_back(zone.name());
-        if (city(full)[0] == city(wanted)[0] && difference(city(full).size(), city(wanted).size()) < 3)
+        if (city(full).substr(0, 1) == city(wanted).substr(0, 1) && difference(city(full).size(), city(wanted).size()) < 3)
             cities.emplace_back(city(zone.name()));
     }
     if (!by_city.empty()) return by_city;

@@ -1,6 +1,8 @@
-/// libFuzzer (clang): any bytes as a flow file end in a plan or in diagnostics, never in a crash or an exception.
-///     clang++-14 -std=c++20 -fsanitize=fuzzer,address,undefined -fno-sanitize=function -I. tests/fuzz/flow_fuzzer.cpp \
-///       $(find flows -name '*.cpp') -lyaml-cpp -ldate-tz -lfmt -lcrypto -o flow_fuzzer && ./flow_fuzzer tests/flows/broken
+/// Any bytes as a flow file end in a plan or in diagnostics, never in a crash or an exception. replay.cpp is the short form,
+/// libFuzzer the long one:
+///     clang++-14 -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize=function -D_GLIBCXX_ASSERTIONS
+///       -DHAS_STRING_VIEW=1 -DONLY_C_LOCALE=1 -DUSE_OS_TZDB=1 -I. tests/fuzz/flow_fuzzer.cpp $(find flows -name '*.cpp')
+///       -lyaml-cpp -ldate-tz -lfmt -lcrypto -o flow_fuzzer && ./flow_fuzzer -timeout=10 tests/flows/broken
 #include "flows/compile.hpp"
 
 #include <cstdlib>
