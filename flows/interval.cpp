@@ -2,6 +2,8 @@
 
 #include "flows/zone.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -145,12 +147,20 @@ std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std
     return parts;
 }
 
-/// "2026-02-30", alone or in front of a time.
-static bool has_form_of_a_date(const std::string& text) {
+std::string missing_day(const std::string& text) {
+    using namespace std::chrono;
     constexpr std::string_view form = "dddd-dd-dd";
+    constexpr std::array<const char*, 12> names{"January", "February", "March",     "April",   "May",      "June",
+                                                "July",    "August",   "September", "October", "November", "December"};
     const auto fits = [](char f, char c) { return f == 'd' ? c >= '0' && c <= '9' : c == f; };
-    return text.size() >= form.size() && std::equal(form.begin(), form.end(), text.begin(), fits) &&
-           !parse_rfc3339(text.substr(0, form.size()) + "T00:00:00Z");
+    if (text.size() < form.size() || !std::equal(form.begin(), form.end(), text.begin(), fits)) return {};
+    const int y = std::stoi(text.substr(0, 4)), m = std::stoi(text.substr(5, 2)), d = std::stoi(text.substr(8, 2));
+    const auto none = fmt::format("there is no {}: ", text.substr(0, form.size()));
+    if (m < 1 || m > 12) return none + "months go from 01 to 12";
+    const auto last = static_cast<unsigned>(year_month_day_last(year(y), month_day_last(month(static_cast<unsigned>(m)))).day());
+    if (d < 1) return none + "days go from 01";
+    if (static_cast<unsigned>(d) <= last) return {};
+    return none + fmt::format("{} {} has {} days", names.at(static_cast<std::size_t>(m) - 1), y, last);
 }
 
 Instant parse_date_or_instant(const std::string& text, const std::string& zone) {
@@ -158,7 +168,7 @@ Instant parse_date_or_instant(const std::string& text, const std::string& zone) 
     if (text.size() == 10)
         if (const auto midnight = parse_rfc3339(text + "T00:00:00Z"))
             return to_instant(LocalTime(midnight->time_since_epoch()), find_zone(zone));
-    if (has_form_of_a_date(text)) throw std::invalid_argument("the day " + text.substr(0, 10) + " does not exist");
+    if (const auto why = missing_day(text); !why.empty()) throw std::invalid_argument(why);
     throw std::invalid_argument("'" + text + "' is neither a date (2026-11-20) nor an instant (2026-11-20T06:00:00Z)");
 }
 

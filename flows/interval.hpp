@@ -38,6 +38,10 @@ struct Interval {
 /// Consecutive parts of `whole`, each one `chunk` long, the last one possibly shorter; `whole` itself without a chunk.
 [[nodiscard]] std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone);
 
+/// Why there is no such day, "there is no 2026-02-30: February 2026 has 28 days", of a text that begins like a date. Empty: it is
+/// no date, or there is that day.
+[[nodiscard]] std::string missing_day(const std::string& text);
+
 /// A date ("2026-11-20": midnight of the zone) or an RFC 3339 instant. Throws std::invalid_argument.
 [[nodiscard]] Instant parse_date_or_instant(const std::string& text, const std::string& zone);
 

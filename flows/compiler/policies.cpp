@@ -94,6 +94,11 @@ Json typed_param(const ParamSpec& param, const YamlNode& value, std::string& why
         return json;
     }
     if (!value.is_scalar()) return refuse("one value");
+    if (param.type == "date" || param.type == "timestamptz")
+        if (const auto no_day = missing_day(value.text); !no_day.empty()) {
+            why = fmt::format("'{}': {}", param.name, no_day);
+            return {};
+        }
     if (param.type == "int" && !json.is_number_integer()) return refuse("a whole number");
     if (param.type == "bool" && !json.is_boolean()) return refuse("true or false");
     if (param.type == "decimal" && !is_decimal(value.text)) return refuse("a number such as 12.50");

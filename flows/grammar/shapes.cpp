@@ -135,6 +135,8 @@ std::string advice(const YamlNode& value, const Field& field, const std::string&
         for (const auto& near : {nearest(value.text, choices_of(field.choices)), our_word_for(value.text, choices_of(field.choices))})
             if (!near.empty()) return "did you mean '" + near + "'?";
     if (has(field.shape, Name)) return name_rule(value.text);
+    if (has(field.shape, Moment))
+        if (const auto no_day = missing_day(value.text); !no_day.empty()) return no_day;
     if (has(field.shape, Percent))
         if (const auto share = share_of_fraction(value.text); !share.empty()) return "a share is written " + share;
     // A sentence that only repeats that the text is none is no advice.

@@ -100,7 +100,12 @@ TEST_CASE("a date is midnight of the zone, or the first instant of a day without
     CHECK(to_rfc3339(parse_date_or_instant("2018-11-04", "America/Sao_Paulo")) == "2018-11-04T03:00:00Z");
     CHECK(to_rfc3339(parse_date_or_instant("2026-11-20T06:00:00+02:00", "UTC")) == "2026-11-20T04:00:00Z");
     for (const char* text : {"2026-02-30", "2026-02-30T06:00:00Z"})
-        CHECK_THROWS_WITH(parse_date_or_instant(text, "UTC"), "the day 2026-02-30 does not exist");
+        CHECK_THROWS_WITH(parse_date_or_instant(text, "UTC"), "there is no 2026-02-30: February 2026 has 28 days");
+    CHECK(missing_day("2026-04-31") == "there is no 2026-04-31: April 2026 has 30 days");
+    CHECK(missing_day("2028-02-30") == "there is no 2028-02-30: February 2028 has 29 days");
+    CHECK(missing_day("2026-13-01") == "there is no 2026-13-01: months go from 01 to 12");
+    CHECK(missing_day("2026-01-00") == "there is no 2026-01-00: days go from 01");
+    for (const char* text : {"2028-02-29", "2026-2-30", "yesterday", ""}) CHECK(missing_day(text).empty());
     for (const char* text : {"2026-2-30", "2026-02-28 at six"})
         CHECK_THROWS_WITH(parse_date_or_instant(text, "UTC"), Catch::Contains("is neither a date"));
     CHECK_THROWS_AS(parse_date_or_instant("20 Nov", "UTC"), std::invalid_argument);
