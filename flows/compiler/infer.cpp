@@ -54,6 +54,10 @@ public:
             learn_items(reply);
         }
         for (auto& task : draft_.tasks) apply(task, reply);
+        for (auto& task : draft_.tasks) // when the columns of all are known
+            for (const auto& result : reply.tasks)
+                if (!result.error.empty() && (result.name == task.plan.name || result.name == items_name(task.plan.name)))
+                    report(task, result, result.name != task.plan.name);
     }
 
 private:
@@ -138,7 +142,6 @@ private:
                 scope_.diagnostics.error(task.piece("for_each")->node->mark,
                                          fmt::format("the items of '{}' come from '{}' itself", task.plan.name, task.plan.name),
                                          "name another task");
-            if (!result.error.empty()) report(task, result, items);
             const bool prepared = result.error.empty() || !result.expression.empty();
             if (!result.schema_known || !prepared) continue;
             if (items) {
@@ -164,7 +167,7 @@ private:
         const auto tokens = scan_sql(piece->sql);
         if (std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) { return t.kind == SqlToken::Kind::Reference; })) return;
         if (result.error.starts_with("there is no parameter $") || (piece->is_query() && beyond_one_query(tokens) != nullptr)) return;
-        const auto mistake = explain_sql_mistake(result, tokens, draft_, scope_);
+        const auto mistake = explain_sql_mistake(result, piece->sql, tokens, draft_, scope_);
         scope_.diagnostics.error(scope_.mark_in(*piece, mistake.offset, mistake.length), mistake.message, mistake.hint);
     }
 

@@ -1,6 +1,6 @@
 #include "flows/compiler/sql_mistake.hpp"
 
-#include "flows/nearest.hpp"
+#include "flows/duckdb_words.hpp"
 
 #include <fmt/format.h>
 
@@ -21,30 +21,6 @@ std::vector<std::string> quoted_words(const std::string& text) {
         open = text.find('"', close + 1);
     }
     return found;
-}
-
-/// The one of DuckDB's candidates ("a", "b") that the name in its sentence is nearest to, else all of them.
-std::string among(const std::string& message, const std::string& candidates) {
-    const auto names = quoted_words(message), known = quoted_words(candidates);
-    const auto near = names.empty() ? "" : nearest(names.back(), known);
-    return near.empty() ? "there are " + candidates : "did you mean \"" + near + "\"?";
-}
-
-/// "...: did you mean 'x'?" and DuckDB's "...!\nCandidate bindings: ..." -> the sentence and the hint.
-std::pair<std::string, std::string> split_hint(const std::string& error) {
-    if (const auto at = error.find(": did you mean "); at != std::string::npos) return {error.substr(0, at), error.substr(at + 2)};
-    const auto line = std::min(error.find('\n'), error.size());
-    auto message = error.substr(0, line);
-    while (message.ends_with('!') || message.ends_with('.')) message.pop_back();
-    const auto text = error.find_first_not_of('\n', line);
-    auto hint = text == std::string::npos ? "" : error.substr(text, error.find('\n', text) - text);
-    for (const std::string_view candidates : {"Candidate bindings: ", "Candidate Entries: ", "Candidate tables: "})
-        if (hint.starts_with(candidates)) hint = among(message, hint.substr(hint.find('"', candidates.size())));
-    if (hint.find("Candidate functions:") != std::string::npos) hint.clear(); // the list itself is on further lines
-    if (hint.starts_with("Did you mean")) hint = "did you mean" + hint.substr(12);
-    if (message.ends_with("file system operations are disabled by configuration"))
-        return {"SQL reads no files", "it reads the datasets of other tasks; a `run` task with `output` can make one of a file"};
-    return {message, hint};
 }
 
 constexpr std::string_view not_grouped = "must appear in the GROUP BY clause";
@@ -131,14 +107,18 @@ std::size_t place_of(const std::string& message, const std::vector<SqlToken>& to
 
 class Explanation {
 public:
-    Explanation(const InferResult& result, const std::vector<SqlToken>& tokens, Draft& draft, const CompileScope& scope)
-        : tokens_(tokens), draft_(draft), scope_(scope) {
-        std::tie(mistake_.message, mistake_.hint) = split_hint(result.error);
-        mistake_.offset = result.error_offset < 0 ? place_of(mistake_.message, tokens) : static_cast<std::size_t>(result.error_offset);
+    Explanation(const InferResult& result, const std::string& sql, const std::vector<SqlToken>& tokens, Draft& draft,
+                const CompileScope& scope)
+        : reads_(result.reads), tokens_(tokens), draft_(draft), scope_(scope) {
+        const auto known = result.error_offset < 0 ? std::string::npos : static_cast<std::size_t>(result.error_offset);
+        auto words = explain_duckdb(result.error, sql, known);
+        mistake_.message = std::move(words.message);
+        mistake_.hint = std::move(words.hint);
+        mistake_.offset = known == std::string::npos ? place_of(mistake_.message, tokens) : known;
     }
 
     SqlMistake explain() {
-        if (mistake_.hint.empty()) mistake_.hint = syntax_hint();
+        word_of_sql();
         missing_column();
         task_without_dataset();
         table_of_a_schema();
@@ -155,25 +135,58 @@ private:
             mistake_.hint = "double quotes are for names; a text stands in single ones: '" + token.text + "'";
     }
 
-    /// What the word or sign means at which DuckDB's parser stumbled, where other templates or a task's name explain it.
-    std::string syntax_hint() {
+    /// A task's name that is also a word of SQL.
+    void word_of_sql() {
         constexpr std::string_view near = "syntax error at or near \"";
         const auto& message = mistake_.message;
-        if (!message.starts_with(near) || !message.ends_with('"')) return {};
+        if (!message.starts_with(near) || !message.ends_with('"')) return;
         const auto word = message.substr(near.size(), message.size() - near.size() - 1);
-        if (word == "{" || word == ":" || word == "%")
-            return "SQL has no templates: a parameter is written $name, a task's table by its name";
         if (draft_.find(lower_case(word)) != nullptr)
-            return fmt::format("'{}' is also a word of SQL: as a task it stands in double quotes", word);
-        return {};
+            mistake_.hint = fmt::format("'{}' is also a word of SQL: as a task it stands in double quotes", word);
     }
 
+    /// A column that DuckDB misses, or means, is told with the task that has it.
     void missing_column() {
-        const auto says = [&](std::string_view words) { return mistake_.message.find(words) != std::string::npos; };
-        if (says("\"_item\" not found")) mistake_.hint = "records carry `_item` where their extract has `for_each`";
-        if (says("\"_window\" not found"))
-            mistake_.hint = "records carry `_window` where their resource is read by days: see `millrace sources show`";
-        if (says(not_grouped)) mistake_.hint = "add it to `group by`, or say which of its values is meant: any_value(..), max(..)";
+        const auto& message = mistake_.message;
+        const bool is_column =
+            message.starts_with("Referenced column") || message.find("does not have a column named") != std::string::npos;
+        if (!is_column ||
+            (!mistake_.hint.starts_with("did you mean \"") && !mistake_.hint.starts_with("there are ") && !mistake_.hint.empty()))
+            return;
+        const auto candidates = quoted_words(mistake_.hint);
+        std::string owners, listed;
+        std::size_t found = 0;
+        for (const auto& name : reads_) {
+            const auto columns = columns_of(name);
+            const auto has = [&](const std::string& candidate) {
+                return std::find(columns.begin(), columns.end(), candidate) != columns.end();
+            };
+            found += static_cast<std::size_t>(std::count_if(candidates.begin(), candidates.end(), has));
+            if (!candidates.empty() && has(candidates.front())) owners += (owners.empty() ? "" : " and ") + fmt::format("'{}'", name);
+            if (!columns.empty()) listed += fmt::format("{}'{}' has {}", listed.empty() ? "" : "; ", name, shortened(columns));
+        }
+        if (mistake_.hint.starts_with("did you mean")) {
+            if (!owners.empty()) mistake_.hint = fmt::format("did you mean \"{}\", of {}?", candidates.front(), owners);
+        } else if (!listed.empty() && found >= candidates.size()) { // else the query names columns of its own
+            mistake_.hint = listed;
+        }
+    }
+
+    static std::string shortened(const std::vector<std::string>& names) {
+        constexpr std::size_t most = 15;
+        const std::vector<std::string> first(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
+        return fmt::format("{}{}", fmt::join(first, ", "), names.size() > most ? fmt::format(" and {} more", names.size() - most) : "");
+    }
+
+    /// Of the dataset of a task, as far as they are known.
+    [[nodiscard]] std::vector<std::string> columns_of(const std::string& task) const {
+        std::vector<std::string> names;
+        const auto* draft = draft_.find(task);
+        if (draft == nullptr) return names;
+        for (const auto& column : draft->contract.columns) names.push_back(column.name);
+        if (names.empty() && draft->dataset)
+            for (const auto& column : *draft->dataset) names.push_back(column.name);
+        return names;
     }
 
     /// "there is no task 'x' to read", when it is there after all.
@@ -223,6 +236,7 @@ private:
         return name;
     }
 
+    const std::vector<std::string>& reads_; ///< tasks
     const std::vector<SqlToken>& tokens_;
     Draft& draft_;
     const CompileScope& scope_;
@@ -231,8 +245,9 @@ private:
 
 } // namespace
 
-SqlMistake explain_sql_mistake(const InferResult& result, const std::vector<SqlToken>& tokens, Draft& draft, const CompileScope& scope) {
-    return Explanation(result, tokens, draft, scope).explain();
+SqlMistake explain_sql_mistake(const InferResult& result, const std::string& sql, const std::vector<SqlToken>& tokens, Draft& draft,
+                               const CompileScope& scope) {
+    return Explanation(result, sql, tokens, draft, scope).explain();
 }
 
 } // namespace millrace

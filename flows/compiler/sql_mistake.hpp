@@ -13,8 +13,8 @@ struct SqlMistake {
     std::size_t length = 1;
 };
 
-/// `result` has an error, `tokens` are those of the SQL that it is in.
-[[nodiscard]] SqlMistake explain_sql_mistake(const InferResult& result, const std::vector<SqlToken>& tokens, Draft& draft,
-                                             const CompileScope& scope);
+/// `result` has an error in `sql`, whose tokens are `tokens`.
+[[nodiscard]] SqlMistake explain_sql_mistake(const InferResult& result, const std::string& sql, const std::vector<SqlToken>& tokens,
+                                             Draft& draft, const CompileScope& scope);
 
 } // namespace millrace

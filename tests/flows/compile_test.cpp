@@ -199,12 +199,15 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
     CHECK(host.orders[0].bindings.contains("run_at"));
 
     host.results["rows"].error = "Referenced column \"nme\" not found in FROM clause!\nCandidate bindings: \"name\", \"id\"";
-    CHECK(messages(compiled(yaml, &host)) == "7:9 Referenced column \"nme\" not found in FROM clause = did you mean \"name\"?\n");
+    CHECK(messages(compiled(yaml, &host)) ==
+          "7:9 Referenced column \"nme\" not found in FROM clause = did you mean \"name\", of 'clients'?\n");
     host.results["rows"].error = "Could not find key \"nme\"\n\nCandidate bindings: : \"name\"";
     CHECK(messages(compiled(yaml, &host)) == "7:9 Could not find key \"nme\" = did you mean \"name\"?\n");
 
     host.results["rows"].error = "No function matches the given name and argument types.\n\tCandidate functions:\n\tlen(VARCHAR)";
-    CHECK(messages(compiled(yaml, &host)) == "7:9 No function matches the given name and argument types = \n");
+    CHECK(messages(compiled(yaml, &host)) ==
+          "7:9 No function matches the given name and argument types = cast what is of another type than it takes, such as x::bigint, "
+          "x::date\n");
     host.results["rows"].error = "Cannot access file \"x\" - file system operations are disabled by configuration";
     CHECK(messages(compiled(yaml, &host)).starts_with("7:9 SQL reads no files = "));
     host.results["rows"].error = "Referenced column \"_item\" not found in FROM clause!\nCandidate bindings: \"id\"";
