@@ -1,0 +1,115 @@
+// RunPlan: cancelled, timed out, paused, and gone on with after a restart.
+#include "drive.hpp"
+
+using namespace millrace;
+using test::Drive;
+using test::plan_text;
+using test::start;
+
+TEST_CASE("a cancelled run stops what runs and waits for its end") {
+    Drive d("a: extract\n b: load <- a\n w: wait seconds=100");
+    d.begin(), d.decisions();
+    d.started("a"), d.started("w");
+    d.plan->wait_until(d.key("w"), d.now + std::chrono::seconds(100), d.now);
+    d.plan->cancel(RunPlan::Ending::Cancelled, "by me", d.now);
+    CHECK(d.decisions() == "stop a");
+    CHECK(d.run() == "cancelling/Cancelling");
+    CHECK(d.state("w") == "cancelled/Cancelled");
+    CHECK(d.state("b") == "cancelled/Cancelled");
+    SECTION("it stopped") {
+        d.failed("a", "cancelled");
+        CHECK(d.state("a") == "cancelled/Cancelled");
+    }
+    SECTION("its end won the race") {
+        d.completed("a");
+        CHECK(d.state("a") == "completed/Completed");
+    }
+    CHECK(d.run() == "cancelled/Cancelled");
+    CHECK(d.plan->message() == "by me");
+}
+
+TEST_CASE("a run that takes longer than the flow's timeout fails") {
+    Drive d("a: extract", 30);
+    d.begin(), d.decisions();
+    d.started("a");
+    d.pass(30);
+    CHECK(d.decisions() == "stop a");
+    d.failed("a", "cancelled");
+    CHECK(d.run() == "failed/TimedOut");
+}
+
+TEST_CASE("a paused run starts nothing until it is resumed") {
+    Drive d("a: extract\n b: load <- a\n c: extract");
+    d.begin();
+    CHECK(d.plan->next()->key == d.key("a"));
+    d.started("a");
+    d.plan->pause(d.now);
+    d.completed("a");
+    CHECK(d.decisions().empty());
+    CHECK(d.run() == "paused/Paused");
+    d.plan->resume(d.now);
+    CHECK(d.decisions() == "start b, start c");
+}
+
+TEST_CASE("a restored run goes on from its rows: lost attempts begin again, uncharged") {
+    const auto flow = std::make_shared<const FlowPlan>(
+        plan_text("a: extract\n b: transform <- a\n c: load <- b\n r: extract retry=2\n w: wait seconds=60"));
+    std::vector<StoredTaskRun> rows(5);
+    for (int i = 0; i < 5; ++i) rows[static_cast<std::size_t>(i)].key = {i, -1};
+    rows[0].run.state = State::Completed, rows[0].run.attempts = 1;
+    rows[1].run.state = State::Running, rows[1].run.attempts = 1;
+    rows[3].run.state = State::Retrying, rows[3].run.attempts = 1, rows[3].run.charged = 1,
+    rows[3].run.due_at = start + std::chrono::seconds(5);
+    rows[4].run.state = State::Running, rows[4].run.attempts = 1, rows[4].run.due_at = start + std::chrono::seconds(60);
+    Drive d(*flow);
+    std::vector<TaskKey> lost;
+    d.plan->restore(std::move(rows), State::Running, start, start, lost);
+    CHECK(lost == std::vector<TaskKey>{{1, -1}});
+    CHECK(d.decisions() == "start b");
+    d.started("b");
+    CHECK(d.plan->at(d.key("b")).attempts == 2);
+    CHECK(d.plan->at(d.key("b")).charged == 0);
+    d.completed("b");
+    CHECK(d.decisions() == "start c");
+    d.started("c"), d.completed("c");
+    d.pass(5);
+    CHECK(d.decisions() == "start r");
+    d.started("r"), d.completed("r");
+    d.pass(55);
+    CHECK(d.run() == "completed/Completed");
+}
+
+TEST_CASE("a run that was timing out when its daemon ended fails all the same, with its message") {
+    const auto flow = std::make_shared<const FlowPlan>(plan_text("a: run\n b: load <- a"));
+    std::vector<StoredTaskRun> rows(2);
+    for (int i = 0; i < 2; ++i) rows[static_cast<std::size_t>(i)].key = {i, -1};
+    rows[0].run.state = State::Cancelling, rows[0].run.attempts = 1;
+    rows[1].run.state = State::Cancelled;
+    Drive d(*flow);
+    std::vector<TaskKey> lost;
+    SECTION("by time") {
+        d.plan->restore(std::move(rows), State::Cancelling, start, start, lost, RunPlan::Ending::TimedOut, "too long");
+        CHECK(d.run() == "failed/TimedOut");
+        CHECK(d.plan->message() == "too long");
+    }
+    SECTION("by a person") {
+        d.plan->restore(std::move(rows), State::Cancelling, start, start, lost, RunPlan::Ending::Cancelled, "cancelled by me");
+        CHECK(d.run() == "cancelled/Cancelled");
+        CHECK(d.plan->message() == "cancelled by me");
+    }
+}
+
+TEST_CASE("a wait that goes on after a restart still ends at its timeout") {
+    const auto flow = std::make_shared<const FlowPlan>(plan_text("w: wait seconds=600 timeout=60"));
+    std::vector<StoredTaskRun> rows(1);
+    rows[0].key = {0, -1};
+    rows[0].run.state = State::Running, rows[0].run.attempts = 1, rows[0].run.started_at = start,
+    rows[0].run.due_at = start + std::chrono::seconds(600);
+    Drive d(*flow);
+    std::vector<TaskKey> lost;
+    d.plan->restore(std::move(rows), State::Running, start, start, lost);
+    d.pass(59);
+    CHECK(d.run() == "running/Running");
+    d.pass(1);
+    CHECK(d.state("w") == "failed/TimedOut");
+}

@@ -1,0 +1,156 @@
+// RunPlan: what is tried again, when, and how often.
+#include "drive.hpp"
+
+using namespace millrace;
+using test::Drive;
+using test::plan_text;
+using test::start;
+
+TEST_CASE("a failed task is tried again after its delay, which doubles") {
+    Drive d("a: extract retry=3");
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "transient");
+    CHECK(d.state("a") == "retrying/AwaitingRetry");
+    CHECK(d.plan->next_wake() == start + std::chrono::seconds(10));
+    d.pass(9.9);
+    CHECK(d.decisions().empty());
+    d.pass(0.1);
+    CHECK(d.decisions() == "start a");
+    d.started("a"), d.failed("a", "transient");
+    d.pass(19.9);
+    CHECK(d.decisions().empty());
+    d.pass(0.1);
+    CHECK(d.decisions() == "start a");
+    d.started("a"), d.failed("a", "transient");
+    CHECK(d.state("a") == "failed/Failed");
+    CHECK(d.plan->at(d.key("a")).attempts == 3);
+    CHECK(d.run() == "failed/Failed");
+}
+
+TEST_CASE("what failed in spite of its own retry begins again by the flow's, with as many attempts") {
+    auto flow = plan_text("a: extract retry=2\n b: transform <- a\n c: run");
+    flow.retry.attempts = 2;
+    flow.retry.delay = 600;
+    flow.retry.max_delay = 3600;
+    flow.retry.jitter_percent = 0;
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    d.started("c"), d.completed("c");
+    for (int round = 0; round < 2; ++round) {
+        d.started("a"), d.failed("a", "transient");
+        CHECK(d.state("a") == "retrying/AwaitingRetry");
+        d.pass(15);
+        CHECK(d.decisions() == "start a");
+        d.started("a"), d.failed("a", "transient");
+        if (round == 1) break;
+        CHECK(d.state("a") == "retrying/AwaitingFlowRetry");
+        CHECK(d.state("b") == "pending/Pending");
+        CHECK(d.plan->next_wake() == d.now + std::chrono::minutes(10));
+        d.pass(600);
+        CHECK(d.decisions() == "start a");
+    }
+    CHECK(d.state("a") == "failed/Failed");
+    CHECK(d.plan->at(d.key("a")).attempts == 4);
+    CHECK(d.run() == "failed/Failed");
+    CHECK(d.state("c") == "completed/Completed");
+}
+
+TEST_CASE("the flow's retry names its own classes, and a failure that the task's does not cover begins its next round") {
+    auto flow = plan_text("a: extract retry=3");
+    flow.retry.attempts = 2;
+    flow.retry.for_classes = {"any"};
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "auth");
+    CHECK(d.state("a") == "retrying/AwaitingFlowRetry");
+    d.pass(30), d.decisions();
+    d.started("a"), d.failed("a", "transient");
+    CHECK(d.state("a") == "retrying/AwaitingRetry");
+    d.pass(30), d.decisions();
+    d.started("a"), d.failed("a", "auth");
+    CHECK(d.state("a") == "failed/Failed");
+}
+
+TEST_CASE("a class that the policy does not name is not tried again") {
+    Drive d("a: extract retry=3");
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "auth");
+    CHECK(d.state("a") == "failed/Failed");
+}
+
+TEST_CASE("each class that a policy does not say otherwise of is tried again, or is not") {
+    const auto [error_class, again] = GENERATE(table<std::string, bool>({{"transient", true},
+                                                                         {"rate_limited", true},
+                                                                         {"not_yet_visible", true},
+                                                                         {"timeout", true},
+                                                                         {"auth", false},
+                                                                         {"bad_data", false},
+                                                                         {"resource", false},
+                                                                         {"permanent", false}}));
+    CAPTURE(error_class);
+    Drive d("a: extract retry=2");
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", error_class);
+    CHECK(d.state("a") == (again ? "retrying/AwaitingRetry" : "failed/Failed"));
+}
+
+TEST_CASE("a policy for any class tries every class again") {
+    auto flow = plan_text("a: extract retry=2");
+    flow.tasks[0].retry.for_classes = {"any"};
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "permanent");
+    CHECK(d.state("a") == "retrying/AwaitingRetry");
+}
+
+TEST_CASE("the delay is never shorter than what the other side asked for") {
+    Drive d("a: extract retry=3");
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "rate_limited", -1, 90);
+    d.pass(89);
+    CHECK(d.decisions().empty());
+    d.pass(1);
+    CHECK(d.decisions() == "start a");
+}
+
+TEST_CASE("a host that dies is forgiven three times and does not count as a failure") {
+    Drive d("a: extract");
+    d.begin();
+    for (int i = 0; i < 3; ++i) {
+        CHECK(d.decisions() == "start a");
+        d.started("a"), d.failed("a", "crashed");
+        CHECK(d.state("a") == "retrying/Crashed");
+        d.pass(1);
+    }
+    CHECK(d.decisions() == "start a");
+    d.started("a"), d.failed("a", "crashed");
+    CHECK(d.run() == "crashed/Crashed");
+}
+
+TEST_CASE("an attempt that takes too long is stopped, then tried again as a timeout") {
+    Drive d("a: run retry=2 timeout=60");
+    d.begin(), d.decisions();
+    d.started("a");
+    d.pass(60);
+    CHECK(d.decisions() == "stop a");
+    d.failed("a", "cancelled");
+    CHECK(d.state("a") == "retrying/AwaitingRetry");
+    d.pass(10);
+    CHECK(d.decisions() == "start a");
+    d.started("a"), d.completed("a");
+    d.pass(100);
+    CHECK(d.decisions().empty());
+    CHECK(d.run() == "completed/Completed");
+}
+
+TEST_CASE("jitter stays within its share and delays within their maximum") {
+    RetryPolicy policy;
+    policy.delay = 10, policy.max_delay = 60, policy.jitter_percent = 20;
+    CHECK(retry_delay(policy, 1, 0, 0.0) == Approx(8));
+    CHECK(retry_delay(policy, 1, 0, 1.0) == Approx(12));
+    CHECK(retry_delay(policy, 9, 0, 0.5) == Approx(60));
+    CHECK(retry_delay(policy, 9, 0, 1.0) == Approx(60));
+    CHECK(retry_delay(policy, 9, 90, 1.0) == Approx(90)); // but what the other side asks for counts
+    policy.exponential = false;
+    CHECK(retry_delay(policy, 3, 0, 0.5) == Approx(10));
+}
