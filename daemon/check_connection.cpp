@@ -86,6 +86,7 @@ AttemptOrder extract_order(const std::string& name, const Json& connection, cons
     order.log = (scratch / "log.ndjson").string();
     order.connections[name] = connection;
     order.source = source;
+    order.source_file = source.file;
     fs::create_directories(order.staging);
     return order;
 }

@@ -24,8 +24,21 @@ void embed_sources(const Draft& draft, CompileScope& scope, FlowPlan& plan) {
         for (const auto& [type, spec] : scope.sources) {
             const bool has = std::any_of(spec.resources.begin(), spec.resources.end(),
                                          [&](const ResourceSpec& r) { return r.name == extract->resource; });
-            if (has && (connection->types.contains(type) || connection->open)) plan.sources[type] = spec;
+            if (!has || (!connection->types.contains(type) && !connection->open)) continue;
+            plan.sources[type] = spec;
+            plan.origins.sources[type] = spec.file;
         }
+    }
+}
+
+void note_origins(Draft& draft, const CompileScope& scope) {
+    const auto& file = scope.diagnostics.source().file();
+    for (const auto& task : draft.tasks) {
+        TaskOrigin origin{file, task.object_mark.line > 0 ? task.object_mark.line : task.mark.line, 0};
+        const auto* sql = task.piece("");
+        const bool by_lines = sql != nullptr && (sql->node->style == YamlNode::Style::Block || sql->sql.find('\n') == std::string::npos);
+        if (by_lines) origin.sql_line = scope.mark_in(*sql, 0, 1).line;
+        draft.plan.origins.tasks[task.plan.name] = std::move(origin);
     }
 }
 
@@ -62,6 +75,7 @@ CompileResult compile(const std::vector<FlowFile>& files, const Project& project
         }
         if (draft && !diagnostics.has_errors()) {
             embed_sources(*draft, scope, draft->plan);
+            note_origins(*draft, scope);
             auto hash = plan_hash(draft->plan);
             result.flows.push_back({file.path, std::move(draft->plan), std::move(hash)});
         }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "flows/json.hpp"
+#include "flows/origin.hpp"
 
 #include <map>
 #include <optional>
@@ -54,8 +55,10 @@ struct AttemptOrder {
     std::map<std::string, std::string> inputs; ///< upstream task -> path of its manifest.json
     std::map<std::string, Json> connections;   ///< by name: {"type": ..., fields with secrets filled in}; only those needed
     Json source;                               ///< the spec of the connection's type for an extract, else null
-    std::int64_t memory_bytes = 0;             ///< 0: the host's default
-    int threads = 0;                           ///< 0: the host's default
+    std::string source_file;                   ///< of that spec; empty: unknown
+    TaskOrigin origin;
+    std::int64_t memory_bytes = 0; ///< 0: the host's default
+    int threads = 0;               ///< 0: the host's default
 };
 MILLRACE_JSON(AttemptOrder)
 

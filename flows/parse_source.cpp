@@ -230,6 +230,7 @@ std::optional<SourceSpec> parse_source(const SourceText& source, Diagnostics& di
     if (!root) return std::nullopt;
     auto spec = SourceParser(*root, diagnostics).parse();
     if (diagnostics.has_errors()) return std::nullopt;
+    spec.file = source.file();
     return spec;
 }
 

@@ -38,7 +38,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TaskPlan, name, verb, needs, map
 namespace {
 struct Fields : FlowPlan {};
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Fields, grammar, name, description, owner, tags, params, schedules, triggers, interval,
-                                                timezone, overlap, timeout, retry, priority, limits, expect, notify, tasks, sources)
+                                                timezone, overlap, timeout, retry, priority, limits, expect, notify, tasks, sources,
+                                                origins)
 } // namespace
 
 void to_json(Json& j, const FlowPlan& p) { to_json(j, Fields{p}); }
@@ -48,6 +49,10 @@ void from_json(const Json& j, FlowPlan& p) {
     p = std::move(static_cast<FlowPlan&>(f));
 }
 
-std::string plan_hash(const FlowPlan& p) { return sha256_hex(Json(p).dump()); }
+std::string plan_hash(const FlowPlan& p) {
+    Json j(p);
+    j.erase("origins");
+    return sha256_hex(j.dump());
+}
 
 } // namespace millrace

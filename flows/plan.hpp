@@ -3,6 +3,7 @@
 #pragma once
 
 #include "flows/error.hpp"
+#include "flows/origin.hpp"
 #include "flows/task_options.hpp"
 
 #include <optional>
@@ -109,12 +110,13 @@ struct FlowPlan {
     Json notify = Json::object();
     std::vector<TaskPlan> tasks;   ///< in topological order
     Json sources = Json::object(); ///< source type -> its spec (source_spec.hpp), those that the flow uses
+    Origins origins;
 };
 
 void to_json(Json& j, const FlowPlan& p);
 void from_json(const Json& j, FlowPlan& p);
 
-/// Lower-case hex SHA-256 of the canonical JSON (sorted keys, no spaces).
+/// Lower-case hex SHA-256 of the canonical JSON (sorted keys, no spaces) without the origins.
 [[nodiscard]] std::string plan_hash(const FlowPlan& p);
 
 } // namespace millrace

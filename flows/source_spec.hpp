@@ -123,7 +123,11 @@ struct SourceSpec {
     std::vector<ErrorRule> errors;
     std::string check_path;
     std::vector<ResourceSpec> resources;
+    std::string file; ///< where it was read; no part of its JSON (Origins::sources has it)
 };
+
+/// "`columns` of tags in /opt/.../clockify.yaml", for messages; `key` is one of the resource.
+[[nodiscard]] std::string place_in_spec(const SourceSpec& source, const std::string& resource, const std::string& key);
 
 void to_json(Json& j, const SourceSpec& s);
 void from_json(const Json& j, SourceSpec& s);

@@ -68,12 +68,12 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
         const std::string hash = plan_hash(plan);
         const bool same = known && !known->archived && known->plan_hash == hash;
         out.lines.push_back(line(plan.name, same ? "unchanged" : known ? "changed" : "new", hash, file.diagnostics));
-        if (same) continue;
+        const Json json(plan);
+        if (same && Json(*known->plan).at("origins") == json.at("origins")) continue; // else the file has it at other lines
         FlowChange change;
         change.flow = plan.name;
         change.folder = folder.folder;
         change.plan_hash = hash;
-        const Json json(plan);
         change.plan_json = json.dump();
         change.keep_schedules = known && !known->archived && Json(*known->plan).at("schedules") == json.at("schedules");
         for (std::size_t i = 0; i < plan.schedules.size(); ++i) {

@@ -98,6 +98,8 @@ AttemptOrder attempt_order(const RunRow& row, const RunPlan& plan, TaskKey key, 
     o.log = log_file(staging, row, task.name, item, o.attempt);
     o.inputs = inputs_of(plan, key.task);
     o.memory_bytes = task.memory_bytes;
+    const auto& origins = plan.flow().origins;
+    if (const auto origin = origins.tasks.find(task.name); origin != origins.tasks.end()) o.origin = origin->second;
     Scope scope(o.context);
     if (!item.is_null()) scope.set("item", item);
     for (const auto& name : connections_of(task, scope)) {
@@ -105,6 +107,7 @@ AttemptOrder attempt_order(const RunRow& row, const RunPlan& plan, TaskKey key, 
         if (task.verb == Verb::Extract) {
             const auto type = connection.value("type", "");
             if (plan.flow().sources.contains(type)) o.source = plan.flow().sources.at(type);
+            if (const auto file = origins.sources.find(type); file != origins.sources.end()) o.source_file = file->second;
         }
         o.connections.emplace(name, std::move(connection));
     }

@@ -77,7 +77,15 @@ private:
         try {
             return copy_rows(db_, sql, *request_.values, path(part));
         } catch (const duckdb::QueryError& e) {
-            throw with_place(e, copy_begins + sql, sql_);
+            throw with_place(e, copy_begins + sql, sql_, request_.origin);
+        }
+    }
+
+    [[nodiscard]] std::vector<duckdb::Column> columns_of_flow() const {
+        try {
+            return columns_of(db_, sql_, *request_.values);
+        } catch (const duckdb::QueryError& e) {
+            throw with_place(e, sql_, sql_, request_.origin);
         }
     }
 
@@ -85,7 +93,7 @@ private:
         const std::string part = file("part");
         std::string names;
         bool as_they_are = true;
-        for (const duckdb::Column& c : columns_of(db_, sql_, *request_.values)) {
+        for (const duckdb::Column& c : columns_of_flow()) {
             const std::string stored = stored_type(c.type.name), name = quote_identifier(c.name);
             as_they_are = as_they_are && stored == c.type.name;
             names += (names.empty() ? "" : ", ") + (stored == c.type.name ? name : "CAST(" + name + " AS " + stored + ") AS " + name);
@@ -96,7 +104,7 @@ private:
     }
 
     void write_judged() {
-        const std::vector<duckdb::Column> found = columns_of(db_, sql_, *request_.values);
+        const std::vector<duckdb::Column> found = columns_of_flow();
         const JudgedSql judged = judge("(" + sql_ + "\n)", found, request_.contract.columns);
         for (const ColumnSpec& c : request_.contract.columns) manifest_.columns.push_back({c.name, stored_type(c.type), c.nullable});
         const std::string part = file("part");
@@ -182,13 +190,25 @@ private:
         manifest_.parts.push_back(finish_part(request_.folder, name, rows));
     }
 
+    [[nodiscard]] std::int64_t violations_of(const CheckSpec& check) const {
+        const std::string begin = "SELECT count(*) FROM (", sql = without_semicolon(check.sql);
+        try {
+            duckdb::Statement statement = db_.prepare(begin + sql + "\n)");
+            statement.bind(*request_.values);
+            return statement.run().single_value().get<std::int64_t>();
+        } catch (const duckdb::QueryError& e) {
+            TaskOrigin place = request_.origin;
+            place.sql_line = 0; // the transform's
+            duckdb::QueryError told = with_place(e, begin + sql, sql, place);
+            throw Error(told.error_class, "check " + check.name + ": " + told.what(), told.remedy);
+        }
+    }
+
     void run_checks() {
         if (request_.contract.checks.empty()) return;
         db_.query("CREATE OR REPLACE TEMP VIEW this AS SELECT * FROM " + rows_of(path("manifest.json"), manifest_));
         for (const CheckSpec& check : request_.contract.checks) {
-            duckdb::Statement statement = db_.prepare("SELECT count(*) FROM (" + without_semicolon(check.sql) + "\n)");
-            statement.bind(*request_.values);
-            const auto violations = statement.run().single_value().get<std::int64_t>();
+            const std::int64_t violations = violations_of(check);
             if (violations == 0) continue;
             const std::string message = fmt::format("check {}: {} row{} break{} it", check.name, violations, violations == 1 ? "" : "s",
                                                     violations == 1 ? "s" : "");

@@ -114,7 +114,8 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     const WrittenDataset written = [&] {
         try {
             return write_dataset(
-                db, {"SELECT * FROM " + relation, &values, options.contract, order.staging, order.attempt, inherited(order)}, session);
+                db, {"SELECT * FROM " + relation, &values, options.contract, order.staging, order.attempt, inherited(order), order.origin},
+                session);
         } catch (...) {
             if (json) json->rethrow();
             throw;

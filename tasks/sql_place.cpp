@@ -1,8 +1,11 @@
 #include "tasks/sql_place.hpp"
 
+#include "flows/duckdb_words.hpp"
+
 #include <algorithm>
 #include <cctype>
 #include <fmt/format.h>
+#include <regex>
 
 namespace millrace {
 namespace {
@@ -21,19 +24,45 @@ std::size_t begin_of_expression(const std::string& sql, std::size_t at) {
     return at;
 }
 
+/// What the cast at `at` would be as a try_cast; empty: there is none.
+std::string as_try_cast(const std::string& sql, std::size_t at) {
+    const std::string rest = sql.substr(at, 200);
+    std::smatch found;
+    static const std::regex colons(R"(^([^;\n]*?)\s*::\s*([A-Za-z_]\w*(?:\(\d+(?:\s*,\s*\d+)?\))?))");
+    if (std::regex_search(rest, found, colons)) return "try_cast(" + found[1].str() + " as " + found[2].str() + ")";
+    static const std::regex call(R"(^cast\s*(\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)))", std::regex::icase);
+    if (std::regex_search(rest, found, call)) return "try_cast" + found[1].str();
+    return {};
+}
+
+std::string remedy_of(const duckdb::QueryError& e, const std::string& hint, const std::string& try_cast) {
+    const bool of_a_cast = e.error_class == ErrorClass::BadData && !try_cast.empty();
+    if (of_a_cast)
+        return "write " + try_cast + ", which is NULL where a value does not fit; or leave the cast to `columns`, which names the rows";
+    return e.remedy.empty() ? hint : e.remedy;
+}
+
 } // namespace
 
-duckdb::QueryError with_place(const duckdb::QueryError& e, const std::string& statement, const std::string& sql) {
-    const std::size_t begin = statement.find(sql), at = e.offset < 0 ? 0 : static_cast<std::size_t>(e.offset);
-    if (begin == std::string::npos || e.offset < 0 || at < begin || at >= begin + sql.size()) return e;
-    const std::size_t from = begin_of_expression(sql, at - begin);
-    const auto line = 1 + std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(from), '\n');
-    std::size_t length = std::min(sql.find('\n', from), sql.size()) - from;
-    for (length = std::min(length, longest_excerpt); length > 0 && (static_cast<unsigned char>(sql[from + length]) & 0xC0) == 0x80;)
-        --length;
-    duckdb::QueryError out(e.error_class, fmt::format("{} (line {} of the SQL: {})", e.what(), line, sql.substr(from, length)), e.remedy);
+duckdb::QueryError with_place(const duckdb::QueryError& e, const std::string& statement, const std::string& sql, const TaskOrigin& origin) {
+    const std::size_t begin = statement.find(sql), at = e.offset < 0 ? std::string::npos : static_cast<std::size_t>(e.offset);
+    const bool found = begin != std::string::npos && at != std::string::npos && at >= begin && at < begin + sql.size();
+    const auto words = explain_duckdb(e.what(), sql, found ? at - begin : std::string::npos);
+    std::string place = to_text(origin), try_cast;
+    if (found) {
+        const std::size_t from = begin_of_expression(sql, at - begin);
+        const auto line = 1 + static_cast<int>(std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(from), '\n'));
+        std::size_t length = std::min(sql.find('\n', from), sql.size()) - from;
+        for (length = std::min(length, longest_excerpt); length > 0 && (static_cast<unsigned char>(sql[from + length]) & 0xC0) == 0x80;)
+            --length;
+        place = place_of_sql(origin, line);
+        place += fmt::format("{}line {} of the SQL: {}", place.empty() ? "" : ", ", line, sql.substr(from, length));
+        try_cast = as_try_cast(sql, from);
+    }
+    duckdb::QueryError out(e.error_class, place.empty() ? words.message : fmt::format("{} ({})", words.message, place),
+                           remedy_of(e, words.hint, try_cast));
     out.kind = e.kind;
-    out.offset = static_cast<int>(at - begin);
+    out.offset = found ? static_cast<int>(at - begin) : -1;
     out.missing_table = e.missing_table;
     return out;
 }

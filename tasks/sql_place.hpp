@@ -1,13 +1,16 @@
-/// Where a mistake of a running statement stands in the SQL of a flow that the statement was made of.
+/// Where a mistake of a running statement stands in the flow that its SQL comes from.
 #pragma once
 
 #include "connectors/duckdb/query_error.hpp"
+#include "flows/origin.hpp"
 
 #include <string>
 
 namespace millrace {
 
-/// `e` with the line of `sql`, and what stands there, where its place in `statement` lies in the `sql` that this holds; else as it is.
-[[nodiscard]] duckdb::QueryError with_place(const duckdb::QueryError& e, const std::string& statement, const std::string& sql);
+/// `e` in words for somebody who wrote the flow, with the file, the line and what stands there, as far as its place in `statement`
+/// lies in the `sql` that this holds; `origin` is of the task that has the SQL.
+[[nodiscard]] duckdb::QueryError with_place(const duckdb::QueryError& e, const std::string& statement, const std::string& sql,
+                                            const TaskOrigin& origin);
 
 } // namespace millrace

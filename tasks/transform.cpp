@@ -13,7 +13,8 @@ AttemptDone run_transform(const AttemptOrder& order, AttemptSession& session) {
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);
     const duckdb::Bindings values = bindings_of(order.context);
-    return completed(write_dataset(db, {options.sql, &values, options.contract, order.staging, order.attempt, inherited(order)}, session));
+    return completed(
+        write_dataset(db, {options.sql, &values, options.contract, order.staging, order.attempt, inherited(order), order.origin}, session));
 }
 
 } // namespace millrace

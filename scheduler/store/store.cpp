@@ -201,7 +201,8 @@ boost::asio::awaitable<std::vector<StoredSchedule>> Store::schedules() {
 }
 
 constexpr const char* insert_plan = R"sql(
-    insert into millrace.plan (hash, flow, plan, created_at) values ($1, $2, $3, $4) on conflict do nothing)sql";
+    insert into millrace.plan (hash, flow, plan, created_at) values ($1, $2, $3, $4)
+    on conflict (hash) do update set plan = excluded.plan)sql";
 constexpr const char* put_flow = R"sql(
     insert into millrace.flow (name, plan_hash, folder, deployed_at) values ($1, $2, $3, $4)
     on conflict (name) do update set plan_hash = excluded.plan_hash, folder = excluded.folder, deployed_at = excluded.deployed_at, archived = false)sql";

@@ -126,6 +126,21 @@ TEST_CASE("a deploy that fails makes way for the next, and one that is under way
     life.io.poll();
 }
 
+TEST_CASE("a flow that only moved within its file is unchanged, and its attempts know the new line") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    life.folders.plans[0].origins.tasks["a"] = {"flows/f.yaml", 9, 0};
+    CHECK(deployed(life).at("changes")[0].at("change") == "unchanged");
+    std::string origin;
+    life.hosts->script = [&](const AttemptOrder& order) -> std::optional<AttemptDone> {
+        origin = to_text(order.origin);
+        return std::nullopt;
+    };
+    CHECK(life.ended(life.trigger_id("f")).at("state") == "completed");
+    CHECK(origin == "flows/f.yaml:9");
+    CHECK(deployed(life).at("changes")[0].at("change") == "unchanged");
+}
+
 TEST_CASE("a deploy names the other nodes that live") {
     FreshDatabase database;
     Life life(database.url(), {plan_text("a: run", "f")});

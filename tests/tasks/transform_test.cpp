@@ -235,18 +235,45 @@ TEST_CASE("SQL reads days and hours off an instant in the flow's zone, and store
 TEST_CASE("a cast that fails in a row is told with its line and expression") {
     const TempFolder run;
     HostProcess host;
+    std::string remedy;
     const auto mistake = [&](const std::string& sql, const Json& contract = Json::object()) {
-        const AttemptDone done = transform(host, run, "t", sql, contract);
+        AttemptOrder order = order_for(run, "t", "transform", {{"sql", sql}, {"contract", contract}});
+        order.origin = {"flows/f.yaml", 6, 7};
+        const AttemptDone done = host.attempt(order);
         REQUIRE(done.error);
         CHECK(done.error->error_class == "bad_data");
-        CHECK_THAT(done.error->remedy, Catch::Contains("try_cast"));
+        remedy = done.error->remedy;
         return done.error->message;
     };
     const std::string rows = "\nfrom (select unnest(['1', 'abc']) as id)";
     CHECK_THAT(mistake("select id,\n  cast(id as int) as n" + rows),
-               Catch::Contains("'abc'") && Catch::Contains("column id") && Catch::EndsWith("(line 2 of the SQL: cast(id as int) as n)"));
+               Catch::Contains("'abc'") && Catch::Contains("column id") &&
+                   Catch::EndsWith("(flows/f.yaml:8, line 2 of the SQL: cast(id as int) as n)"));
+    CHECK_THAT(remedy, Catch::StartsWith("write try_cast(id as int), which is NULL where"));
     CHECK_THAT(mistake("select\n\n (id || '')::int as n" + rows, {{"columns", Json::array({column("n", "BIGINT")})}}),
-               Catch::EndsWith("(line 3 of the SQL: (id || '')::int as n)"));
+               Catch::EndsWith("(flows/f.yaml:9, line 3 of the SQL: (id || '')::int as n)"));
+    CHECK_THAT(remedy, Catch::StartsWith("write try_cast((id || '') as int), which"));
+}
+
+TEST_CASE("a mistake that only the run finds is told with its place, and what to write") {
+    const TempFolder run;
+    HostProcess host;
+    const auto told = [&](const std::string& sql, const Json& contract = Json::object()) {
+        AttemptOrder order = order_for(run, "t", "transform", {{"sql", sql}, {"contract", contract}});
+        order.origin = {"flows/f.yaml", 6, 7};
+        const AttemptDone done = host.attempt(order);
+        REQUIRE(done.error);
+        return done.error->message + " / " + done.error->remedy;
+    };
+    CHECK(
+        told("select 1 as x\n, sum(a) from (select '1' as a)") ==
+        "No function matches the given name and argument types 'sum(VARCHAR)' (flows/f.yaml:8, line 2 of the SQL: sum(a) from (select '1' "
+        "as a)) / a is text; cast it to what it means: sum(a::bigint)");
+    CHECK_THAT(told("select 1 as x oder by x"), Catch::StartsWith("syntax error at or near \"oder\" (flows/f.yaml:7, line 1") &&
+                                                    Catch::EndsWith("did you mean `order` instead of `oder`?"));
+    CHECK_THAT(told("select 1 as x", {{"checks", Json::array({{{"name", "few"}, {"sql", "select * from this where xx > 1"}}})}}),
+               Catch::StartsWith("check few: Referenced column \"xx\" not found") && Catch::Contains("flows/f.yaml:6") &&
+                   Catch::EndsWith("there are \"x\""));
 }
 
 TEST_CASE("a text that is a local time is one in every zone") {
@@ -310,7 +337,7 @@ TEST_CASE("mistakes in SQL and contract are told, and the host stays alive") {
     CHECK_THAT(transform(host, run, "a", "select nme from (select 1 as name)").error->message, Catch::Contains("nme"));
     CHECK_THAT(transform(host, run, "a", "select 1 as hurs", {{"columns", Json::array({column("hours", "INTEGER")})}}).error->message,
                Catch::Contains("'hours' that the rows lack"));
-    CHECK_THAT(transform(host, run, "a", "select * from read_text('/etc/hostname')").error->message, Catch::Contains("disabled"));
+    CHECK_THAT(transform(host, run, "a", "select * from read_text('/etc/hostname')").error->message, Catch::Contains("SQL reads no files"));
     AttemptOrder unknown = order_for(run, "a", "dance", Json::object());
     CHECK_THAT(host.attempt(unknown).error->message, Catch::Contains("no verb 'dance'"));
     Json broken = Json::parse(to_line("attempt", order_for(run, "a", "transform", {{"sql", "select 1 as x"}})));

@@ -1,0 +1,29 @@
+/// Where the parts of a flow are written, for messages. No part of what the flow is: plan_hash leaves it out.
+#pragma once
+
+#include "flows/json.hpp"
+
+#include <map>
+#include <string>
+
+namespace millrace {
+
+struct TaskOrigin {
+    std::string file; ///< as messages show it; empty: unknown
+    int line = 0;     ///< of its verb
+    int sql_line = 0; ///< of the first line of a transform's SQL, whose lines are lines of the file; 0: there is no such SQL
+};
+
+struct Origins {
+    std::map<std::string, TaskOrigin> tasks;    ///< by name
+    std::map<std::string, std::string> sources; ///< by type: the file of its spec
+};
+MILLRACE_JSON(TaskOrigin)
+MILLRACE_JSON(Origins)
+
+/// "flows/hours.yaml:7"; empty where nobody knows.
+[[nodiscard]] std::string to_text(const TaskOrigin& origin);
+/// The same of line `n`, 1-based, of the transform's SQL.
+[[nodiscard]] std::string place_of_sql(const TaskOrigin& origin, int n);
+
+} // namespace millrace
