@@ -54,6 +54,7 @@ std::optional<Draft> compile_file(const SourceText& source, CompileScope& scope)
     check_deletes(draft, scope);
     check_columns(draft, scope);
     order_tasks(draft, scope);
+    note_origins(draft, scope);
     return draft;
 }
 
@@ -75,7 +76,6 @@ CompileResult compile(const std::vector<FlowFile>& files, const Project& project
         }
         if (draft && !diagnostics.has_errors()) {
             embed_sources(*draft, scope, draft->plan);
-            note_origins(*draft, scope);
             auto hash = plan_hash(draft->plan);
             result.flows.push_back({file.path, std::move(draft->plan), std::move(hash)});
         }
