@@ -1,6 +1,7 @@
 #include "tasks/dataset.hpp"
 
 #include "connectors/sql_identifier.hpp"
+#include "flows/counted.hpp"
 #include "flows/time.hpp"
 #include "tasks/contract.hpp"
 #include "tasks/rejects.hpp"
@@ -210,8 +211,8 @@ private:
         for (const CheckSpec& check : request_.contract.checks) {
             const std::int64_t violations = violations_of(check);
             if (violations == 0) continue;
-            const std::string message = fmt::format("check {}: {} row{} break{} it", check.name, violations, violations == 1 ? "" : "s",
-                                                    violations == 1 ? "s" : "");
+            const std::string message =
+                fmt::format("check {}: {} break{} it", check.name, counted(violations, "row"), violations == 1 ? "s" : "");
             if (check.severity != "warn") throw Error(ErrorClass::BadData, message, "the rows are those of: " + check.sql);
             session_.event("warning", message, {{"check", check.name}, {"rows", violations}});
         }

@@ -2,6 +2,7 @@
 /// plan, and its slices become one manifest.
 #include "connectors/http/extraction.hpp"
 #include "connectors/sql_identifier.hpp"
+#include "flows/counted.hpp"
 #include "flows/hash.hpp"
 #include "flows/nearest.hpp"
 #include "tasks/dataset.hpp"
@@ -19,9 +20,6 @@ namespace {
 /// More parts than this, if they are small, become one: opening a file costs more than reading a small one.
 constexpr std::size_t most_small_parts = 8;
 constexpr std::int64_t small_parts_bytes = 16 << 20;
-
-/// "1 page", "2 pages"
-std::string counted(std::int64_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
 
 const ResourceSpec& find_resource(const SourceSpec& source, const std::string& name) {
     std::vector<std::string> names;
@@ -151,9 +149,8 @@ private:
         manifest_.rows -= settled.left_out;
         session_.event(
             "drifted",
-            fmt::format("{}: {} record{} in more than one window, since {} while they were read: each was taken once, as it was read last",
-                        plan_.resource.name, settled.left_out, settled.left_out == 1 ? " stood" : "s stood",
-                        settled.left_out == 1 ? "it moved" : "they moved"),
+            fmt::format("{}: {} stood in more than one window, since {} while they were read: each was taken once, as it was read last",
+                        plan_.resource.name, counted(settled.left_out, "record"), settled.left_out == 1 ? "it moved" : "they moved"),
             Json{{"records", settled.left_out}});
     }
 

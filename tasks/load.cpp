@@ -1,5 +1,6 @@
 /// load: datasets into the tables of a connection, as one batch.
 #include "connectors/targets/target.hpp"
+#include "flows/counted.hpp"
 #include "flows/hash.hpp"
 #include "flows/substitute.hpp"
 #include "tasks/sql_scope.hpp"
@@ -61,8 +62,8 @@ LoadRequest request_of(const AttemptOrder& order, duckdb::Bindings& values) {
 
 std::string sentence(const LoadCounts& c) {
     if (c.already_loaded) return c.table + ": this batch is already loaded";
-    return fmt::format("{}: {} inserted, {} updated, {} unchanged, {} deleted, {} rejected in {:.2f} s", c.table, c.inserted, c.updated,
-                       c.unchanged, c.deleted, c.rejected, c.seconds);
+    return fmt::format("{}: {} inserted, {} updated, {} unchanged, {} deleted, {} rejected in {:.2f} s", c.table, count_text(c.inserted),
+                       count_text(c.updated), count_text(c.unchanged), count_text(c.deleted), count_text(c.rejected), c.seconds);
 }
 
 } // namespace

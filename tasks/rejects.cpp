@@ -1,6 +1,7 @@
 #include "tasks/rejects.hpp"
 
 #include "connectors/sql_identifier.hpp"
+#include "flows/counted.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -75,8 +76,8 @@ RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const s
         for (const Json& example : reason["examples"].is_array() ? reason["examples"] : Json::array())
             if (example.is_string() && std::find(examples.begin(), examples.end(), example.get<std::string>()) == examples.end())
                 examples.push_back(example.get<std::string>());
-        out.text += fmt::format("{}{}{} in {} row{}{}", out.text.empty() ? "" : "; ", column, reason["rule"].get<std::string>(), n,
-                                n == 1 ? "" : "s", examples.empty() ? "" : fmt::format(" ({})", fmt::join(examples, ", ")));
+        out.text += fmt::format("{}{}{} in {}{}", out.text.empty() ? "" : "; ", column, reason["rule"].get<std::string>(),
+                                counted(n, "row"), examples.empty() ? "" : fmt::format(" ({})", fmt::join(examples, ", ")));
         if (out.remedy.empty()) out.remedy = rounding_remedy(reason);
     }
     return out;
@@ -114,10 +115,12 @@ void tell_rejects(const RejectsSpec& policy, const Manifest& manifest, const std
     const std::string path = rejects_path(manifest, folder);
     if (is_beyond(policy, manifest.rejected, total))
         throw FailedWithRejects(Error(ErrorClass::BadData,
-                                      fmt::format("{} of {} {}, {}: {}", manifest.rejected, total, what, limit_text(policy), summary.text),
+                                      fmt::format("{} of {} {}, {}: {}", count_text(manifest.rejected), count_text(total), what,
+                                                  limit_text(policy), summary.text),
                                       summary.remedy),
                                 manifest.rejected, path);
-    session.event("quarantined", fmt::format("{} of {} {} and were left out: {}", manifest.rejected, total, what, summary.text),
+    session.event("quarantined",
+                  fmt::format("{} of {} {} and were left out: {}", count_text(manifest.rejected), count_text(total), what, summary.text),
                   {{"rejected", manifest.rejected}, {"rows", total}, {"to", policy.to}, {"file", path}});
 }
 

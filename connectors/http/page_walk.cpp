@@ -1,5 +1,7 @@
 #include "connectors/http/page_walk.hpp"
 
+#include "flows/counted.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -71,7 +73,8 @@ void PageWalk::look_for_end(const PageArrival& page) {
 std::string PageWalk::drift() const {
     if (stopped_) return {};
     if (!drift_.empty()) return drift_;
-    if (announced_ && *announced_ != records_) return fmt::format("{} records were announced, {} came", *announced_, records_);
+    if (announced_ && *announced_ != records_)
+        return fmt::format("{} records were announced, {} came", count_text(*announced_), count_text(records_));
     return {};
 }
 

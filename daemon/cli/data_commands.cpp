@@ -68,6 +68,12 @@ void write_rejected(std::ostream& out, const Terminal& terminal, const Json& dat
 
 namespace {
 
+/// "20 of 1,029 rows"
+std::string shown_of_all(const Json& dataset, const char* what) {
+    const auto shown = static_cast<std::int64_t>(list_of(dataset, "rows").size());
+    return fmt::format("{} of {}\n", count_text(shown), counted(number_of(dataset, "total"), what));
+}
+
 int head(Cli& cli, const Arguments& arguments) {
     const auto& name = arguments.name;
     const auto dot = name.find('.');
@@ -83,7 +89,7 @@ int head(Cli& cli, const Arguments& arguments) {
         if (number_of(dataset, "total") == 0)
             std::cout << "No row was rejected.\n";
         else
-            std::cout << fmt::format("{} of {} rejected rows\n", list_of(dataset, "rows").size(), count_text(number_of(dataset, "total")));
+            std::cout << shown_of_all(dataset, "rejected row");
         return exit_done;
     }
     const auto columns = list_of(dataset, "columns");
@@ -103,7 +109,7 @@ int head(Cli& cli, const Arguments& arguments) {
         table.add(std::move(cells));
     }
     table.write(std::cout, cli.out);
-    std::cout << fmt::format("{} of {} rows\n", list_of(dataset, "rows").size(), count_text(number_of(dataset, "total")));
+    std::cout << shown_of_all(dataset, "row");
     return exit_done;
 }
 

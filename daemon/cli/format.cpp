@@ -8,6 +8,7 @@
 #include <cctype>
 #include <ctime>
 #include <map>
+#include <optional>
 
 namespace millrace {
 
@@ -35,13 +36,6 @@ std::string duration_text(double seconds) {
     return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
-std::string count_text(std::int64_t count) {
-    auto digits = std::to_string(count);
-    const int first = count < 0 ? 1 : 0;
-    for (int place = static_cast<int>(digits.size()) - 3; place > first; place -= 3) digits.insert(static_cast<std::size_t>(place), ",");
-    return digits;
-}
-
 std::string local_time_text(const std::string& rfc3339) {
     const auto instant = parse_rfc3339(rfc3339);
     if (!instant) return rfc3339;
@@ -59,6 +53,31 @@ std::string time_text_in(const std::string& zone, const std::string& rfc3339) {
     } catch (const std::invalid_argument&) { // a zone that this machine does not know
         return rfc3339;
     }
+}
+
+std::string task_run_name(const Json& task_run) {
+    const auto item = text_of(task_run, "item");
+    return item.empty() ? text_of(task_run, "task") : fmt::format("{}[{}]", text_of(task_run, "task"), item);
+}
+
+std::string chunk_text(const Json& run) {
+    const auto chunk = run.find("chunk");
+    if (chunk == run.end() || !chunk->is_object()) return "";
+    return fmt::format("part {} of {}", number_of(*chunk, "number"), number_of(*chunk, "of"));
+}
+
+std::string next_start_text(const Json& flow) {
+    if (flow.value("paused", false)) return "paused";
+    std::optional<Instant> first;
+    std::string text = "-";
+    for (const auto& schedule : list_of(flow, "schedules")) {
+        const auto next = parse_rfc3339(text_of(schedule, "next"));
+        if (!next || (first && *first <= *next)) continue;
+        first = next;
+        const auto zone = text_of(schedule, "timezone").empty() ? "UTC" : text_of(schedule, "timezone");
+        text = time_text_in(zone, text_of(schedule, "next")) + " " + zone;
+    }
+    return text;
 }
 
 std::string elapsed_text(const Json& run_or_task, Instant at) {

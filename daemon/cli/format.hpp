@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/cli/table.hpp"
+#include "flows/counted.hpp"
 #include "flows/json.hpp"
 #include "flows/time.hpp"
 
@@ -17,12 +18,17 @@ namespace millrace {
 
 /// "0.4 s", "38 s", "4 min 12 s", "3 h 05 min".
 [[nodiscard]] std::string duration_text(double seconds);
-/// 12345678 -> "12,345,678".
-[[nodiscard]] std::string count_text(std::int64_t count);
 /// An RFC 3339 text in the zone of this machine, "2026-11-21 06:00:00"; empty for an empty text.
 [[nodiscard]] std::string local_time_text(const std::string& rfc3339);
 /// The same in a zone.
 [[nodiscard]] std::string time_text_in(const std::string& zone, const std::string& rfc3339);
+/// "task[item]" of a mapped task run, else the task's name.
+[[nodiscard]] std::string task_run_name(const Json& task_run);
+/// "part 2 of 5" of a run that is one; empty for others.
+[[nodiscard]] std::string chunk_text(const Json& run);
+
+/// When a flow's document says that it starts next, in the zone of the schedule that is due first; "paused", or "-" for never.
+[[nodiscard]] std::string next_start_text(const Json& flow);
 /// From `started_at` to `finished_at`, or to `now`; empty when it has not begun.
 [[nodiscard]] std::string elapsed_text(const Json& run_or_task, Instant now);
 /// The narrower name of the state in words, "waiting for slot"; empty when it says no more than the state does.

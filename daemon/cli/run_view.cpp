@@ -36,16 +36,14 @@ std::string joined(const std::vector<std::string>& parts) {
     return text;
 }
 
-std::string counted(std::int64_t count, const char* what) {
-    if (count == 0) return "";
-    return fmt::format("{} {}{}", count_text(count), what, count == 1 ? "" : "s");
-}
+/// Nothing is not worth a word.
+std::string counted_if_any(std::int64_t count, const char* what) { return count == 0 ? "" : counted(count, what); }
 
 std::string progress_text(const Json& progress) {
     const auto total = number_of(progress, "records_total"), records = number_of(progress, "records");
     const auto slices = number_of(progress, "slices_total");
-    return joined({text_of(progress, "step"), counted(number_of(progress, "requests"), "request"),
-                   total > 0 ? fmt::format("{} of {} records", count_text(records), count_text(total)) : counted(records, "record"),
+    return joined({text_of(progress, "step"), counted_if_any(number_of(progress, "requests"), "request"),
+                   total > 0 ? fmt::format("{} of {} records", count_text(records), count_text(total)) : counted_if_any(records, "record"),
                    slices > 1 ? fmt::format("slice {} of {}", number_of(progress, "slices_done"), slices) : ""});
 }
 
@@ -66,18 +64,6 @@ std::string load_text(const Json& loads) {
     return parts.empty() ? "no rows" : joined(parts);
 }
 
-/// "task[item]" of a mapped task run.
-std::string task_name(const Json& task_run) {
-    const auto item = text_of(task_run, "item");
-    return item.empty() ? text_of(task_run, "task") : fmt::format("{}[{}]", text_of(task_run, "task"), item);
-}
-
-std::string chunk_text(const Json& run) {
-    const auto chunk = run.find("chunk");
-    if (chunk == run.end() || !chunk->is_object()) return "";
-    return fmt::format("part {} of {}", number_of(*chunk, "number"), number_of(*chunk, "of"));
-}
-
 struct Line {
     std::string state, indent, name, about, time;
 };
@@ -95,7 +81,7 @@ std::vector<Line> task_lines(const Json& whole, const Json& run, const std::stri
             continue;
         }
         const auto detail = outcome_tells(whole, task) ? "" : task_detail(run, task);
-        lines.push_back({state, indent, task_name(task), detail.empty() ? state_name_text(task) : detail, elapsed_text(task, now)});
+        lines.push_back({state, indent, task_run_name(task), detail.empty() ? state_name_text(task) : detail, elapsed_text(task, now)});
     }
     if (hidden > 0) lines.push_back({"", indent, fmt::format("and {} more", count_text(static_cast<std::int64_t>(hidden))), "", ""});
     return lines;
@@ -157,8 +143,8 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
     for (std::size_t i = 0; i < failed.size() && i < most_failures; ++i) {
         const auto& [of, task] = failed[i];
         const auto& error = task->at("error");
-        out << "  " << task_name(*task) << (of == &run ? "" : fmt::format(" in {}, run {}", chunk_text(*of), text_of(*of, "id"))) << " ("
-            << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
+        out << "  " << task_run_name(*task) << (of == &run ? "" : fmt::format(" in {}, run {}", chunk_text(*of), text_of(*of, "id")))
+            << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
         if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << "  remedy: " << printable(remedy) << '\n';
     }
     if (failed.size() > most_failures)
@@ -202,7 +188,7 @@ std::string task_detail(const Json& run, const Json& task_run) {
         return joined({text_of(task_run, "rows").empty()  ? ""
                        : number_of(task_run, "rows") == 0 ? "no rows"
                                                           : counted(number_of(task_run, "rows"), "row"),
-                       rejected > 0 ? counted(rejected, "rejected row") : ""});
+                       counted_if_any(rejected, "rejected row")});
     }
     if (has_error(task_run) && (state == "failed" || state == "crashed" || state == "retrying"))
         return text_of(task_run["error"], "message") + (state == "retrying" ? next_attempt_text(task_run) : "");
@@ -223,7 +209,7 @@ void RunView::show(const std::vector<RunDocument>& runs, Instant at) {
 }
 
 void RunView::note(const std::string& text) {
-    out_ << (terminal_.is_terminal ? "\n" : "") << text << std::endl; // on a terminal after its "^C"
+    out_ << text << std::endl;
     drawn_lines_ = 0;
 }
 
@@ -260,12 +246,12 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
     for (const auto& task : list_of(run, "tasks")) {
         // of a fan-out a line per task run would be noise: it is told by the run's counts
         if (text_of(task, "item").empty())
-            tell(id + "." + text_of(task, "task"), flow + "." + task_name(task), task, task_detail(run, task), at);
+            tell(id + "." + text_of(task, "task"), flow + "." + task_run_name(task), task, task_detail(run, task), at);
     }
     for (const auto& chunk : list_of(run, "chunks")) {
         const auto chunk_id = text_of(chunk, "id"), part = flow + " " + chunk_text(chunk);
         for (const auto& task : list_of(chunk, "tasks"))
-            tell(chunk_id + "." + text_of(task, "task"), part + "." + task_name(task), task, task_detail(chunk, task), at);
+            tell(chunk_id + "." + text_of(task, "task"), part + "." + task_run_name(task), task, task_detail(chunk, task), at);
         tell(chunk_id, part, chunk, run_detail(chunk), at);
     }
     tell_run();
