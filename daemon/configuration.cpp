@@ -65,6 +65,22 @@ bool sets_any(const ConnectionSpec& spec, const Secrets& secrets) {
     return std::any_of(spec.fields.begin(), spec.fields.end(), [&](const Json& text) { return secrets.fill(text, missing).has_value(); });
 }
 
+/// Of what the references in the connection's fields stand for; empty where it has none, or none is set. Not the values: a
+/// configuration outlives the call that needs them.
+std::string fingerprint_of(const ConnectionSpec& spec, const Secrets& secrets) {
+    Json values = Json::array();
+    bool is_set = false;
+    for (const auto& [field, text] : spec.fields.items()) {
+        const auto written = text.get<std::string>();
+        std::string missing;
+        const auto value = secrets.fill(written, missing);
+        if (value == written) continue;
+        is_set = is_set || value;
+        values.push_back({field, value ? Json(*value) : Json()});
+    }
+    return is_set ? sha256_hex(values.dump(-1, ' ', false, Json::error_handler_t::replace)) : "";
+}
+
 fs::path find_file(const fs::path& asked) {
     std::error_code ignored;
     if (!asked.empty()) return fs::absolute(asked);
@@ -102,8 +118,10 @@ Configuration load_configuration(const fs::path& asked) {
     read_project(configuration);
 
     const Secrets secrets(configuration.folder);
-    for (auto& [name, spec] : configuration.project.connections)
+    for (auto& [name, spec] : configuration.project.connections) {
         spec.unset = spec.implied && !spec.fields.empty() && !sets_any(spec, secrets);
+        if (auto fingerprint = fingerprint_of(spec, secrets); !fingerprint.empty()) configuration.secrets[name] = std::move(fingerprint);
+    }
     const auto& project = configuration.project;
     const auto choose = [&](const char* environment_name, const std::string& written, const char* key) {
         const auto found = secrets.find(environment_name);

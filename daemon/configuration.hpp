@@ -30,6 +30,7 @@ struct Configuration {
     Project project;                          ///< connections, channels, limits, retention as written
     Sources sources;                          ///< the declared sources of the installation
     Installation installation;
+    std::map<std::string, std::string> secrets; ///< connection -> fingerprint of what its references stood for when this was read
 
     /// The socket of the API for this machine's users.
     [[nodiscard]] std::filesystem::path socket() const { return state / "run/millrace.sock"; }

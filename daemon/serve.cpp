@@ -107,6 +107,7 @@ private:
         web_ = std::make_unique<WebServer>(io_, web_config(), WebBackend{engine_->service(), engine_->read_models(), compiler_, keys_});
         co_await deploy();
         web_->start();
+        settings_.serve_at(web_->url());
         spdlog::info("ready version={} url={} socket={} pid={}", version, web_->url(), configuration_.socket().string(), getpid());
         notify_ready("serving " + web_->url());
         is_ready_ = true;

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
 namespace millrace {
 namespace {
 
@@ -11,6 +13,19 @@ std::map<std::string, ConnectionSpec> declared(const Project& project) {
     std::erase_if(all, [](const auto& entry) { return entry.second.implied; });
     for (auto& [name, spec] : all) spec.lines.clear(); // it may move
     return all;
+}
+
+/// Connections whose secrets are others than before, while what is written of them is the same.
+std::vector<std::string> with_other_secrets(const Configuration& before, const Configuration& now) {
+    std::vector<std::string> names;
+    for (const auto& [name, spec] : now.project.connections) {
+        const auto known = before.project.connections.find(name);
+        if (known == before.project.connections.end() || known->second.fields != spec.fields) continue;
+        const auto was = before.secrets.find(name), is = now.secrets.find(name);
+        const auto fingerprint = [](const auto& found, const auto& all) { return found == all.end() ? std::string() : found->second; };
+        if (fingerprint(was, before.secrets) != fingerprint(is, now.secrets)) names.push_back(name);
+    }
+    return names;
 }
 
 void add(Json& changes, const std::string& setting, const char* change) { changes.push_back({{"setting", setting}, {"change", change}}); }
@@ -37,6 +52,7 @@ Settings::Fresh Settings::read(const Configuration& before) const {
     auto now = load_(before.file);
     compare(fresh.changes, "connections.", declared(before.project), declared(now.project));
     compare(fresh.changes, "limits.", before.project.limits, now.project.limits);
+    for (const auto& name : with_other_secrets(before, now)) add(fresh.changes, "secrets." + name, "in_force");
     if (before.flows != now.flows) add(fresh.changes, "flows", "changed");
     const auto keep = [&](const char* setting, const auto& old_value, auto& new_value) {
         if (old_value == new_value) return;
@@ -72,6 +88,8 @@ Json Settings::describe() const {
     return {{"file", file.empty() ? Json() : Json(file.string())},
             {"hash", current_->hash},
             {"state", current_->state.string()},
+            {"url", url_},
+            {"pid", getpid()},
             {"needs_restart", later_},
             {"missing", missing}};
 }

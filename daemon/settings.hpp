@@ -31,6 +31,9 @@ public:
     /// Puts it in force and logs the changes. On the loop's thread.
     void adopt(Fresh fresh);
 
+    /// Where the API is served, for describe().
+    void serve_at(std::string url) { url_ = std::move(url); }
+
     /// As FlowFolders::settings().
     [[nodiscard]] Json describe() const;
 
@@ -38,6 +41,7 @@ private:
     Load load_;
     std::shared_ptr<const Configuration> current_;
     std::vector<std::string> later_;
+    std::string url_; ///< empty: not yet
 };
 
 /// The connections of the settings in force.

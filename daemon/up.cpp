@@ -38,12 +38,12 @@ Configuration with_demo(Configuration configuration) {
 int up(const Settings::Load& load, const UpOptions& options) {
     Settings::Load with_more = load;
     if (options.demo) with_more = [load](const fs::path& file) { return with_demo(load(file)); };
-    Settings settings(with_more);
-    const auto configuration = settings.current();
+    const auto configuration = with_more({});
     std::optional<DemoSandbox> sandbox;
-    if (options.demo) sandbox.emplace(*configuration, options.sandbox_arguments, [](const std::string& fact) { spdlog::warn("{}", fact); });
+    if (options.demo) sandbox.emplace(configuration, options.sandbox_arguments, [](const std::string& fact) { spdlog::warn("{}", fact); });
+    Settings settings(with_more); // after the sandbox, whose addresses and keys are in our environment now
     ServeHooks hooks;
-    hooks.ready = [&](const std::string& url) { greet(*configuration, options, url); };
+    hooks.ready = [&](const std::string& url) { greet(configuration, options, url); };
     return serve(settings, hooks);
 }
 

@@ -63,9 +63,13 @@ std::size_t start_of_character(std::string_view text, std::size_t at) {
 } // namespace
 
 void to_json(Json& j, const Diagnostic& d) {
-    j = {{"file", d.file},       {"line", d.line},
-         {"column", d.column},   {"severity", name(d.severity)},
-         {"message", d.message}, {"hint", d.hint.empty() ? Json() : Json(d.hint)}};
+    j = {{"file", d.file},
+         {"line", d.line},
+         {"column", d.column},
+         {"end", d.end},
+         {"severity", name(d.severity)},
+         {"message", d.message},
+         {"hint", d.hint.empty() ? Json() : Json(d.hint)}};
 }
 
 std::string to_text(const Diagnostic& d) {

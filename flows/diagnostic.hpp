@@ -29,7 +29,7 @@ struct Diagnostic {
     int skipped = 0;         ///< characters of the line before that part
 };
 
-/// `{file, line, column, severity, message, hint}`, the form of `flows validate --json`.
+/// `{file, line, column, end, severity, message, hint}`; `flows validate --json` prints it without `end`.
 void to_json(Json& j, const Diagnostic& d);
 
 /// The form for people, as above, with an end of line.

@@ -41,8 +41,8 @@ struct CompiledFolder {
 struct CompiledProject {
     std::vector<CompiledFolder> folders;
     std::optional<std::map<std::string, int>> limits; ///< slots by key; nothing: as they were
-    Json settings = Json::array();                    ///< [{setting, change: new|changed|removed|needs_restart}]; of a deploy also kept
-    std::function<void()> adopt;                      ///< connections and folders count from now on; may be empty
+    Json settings = Json::array(); ///< [{setting, change: new|changed|removed|needs_restart|in_force}]; of a deploy also kept
+    std::function<void()> adopt;   ///< connections and folders count from now on; may be empty
 };
 
 /// Reads and compiles flow folders (with the help of a host for the SQL), with the settings as they are written now.

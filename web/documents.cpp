@@ -179,6 +179,8 @@ constexpr Member settings[] = {
 };
 constexpr Member missing_variable[] = {
     {"connection", "string", ""},
+    {"url", "string", "of API and dashboard"},
+    {"pid", "integer", ""},
     {"variable", "string", ""},
     {"message", "string", "with the place in the file"},
     {"remedy", "string", ""},
@@ -223,9 +225,13 @@ constexpr Member limit[] = {
     {"held", "any", "[{run_id, task, item, since}]; task null: the run as a whole"},
 };
 constexpr Member diagnostic[] = {
-    {"file", "string", ""},          {"line", "integer", "from 1; 0: the whole file"},
-    {"column", "integer", "from 1"}, {"severity", "string", "error or warning"},
-    {"message", "string", ""},       {"hint", "string?", ""},
+    {"file", "string", ""},
+    {"line", "integer", "from 1; 0: the whole file"},
+    {"column", "integer", "from 1"},
+    {"end", "integer", "the column after the last one"},
+    {"severity", "string", "error or warning"},
+    {"message", "string", ""},
+    {"hint", "string?", ""},
 };
 constexpr Member deployment[] = {
     {"changes", "DeployedFlow[]", ""},
@@ -234,7 +240,9 @@ constexpr Member deployment[] = {
 };
 constexpr Member setting_change[] = {
     {"setting", "string", "such as connections.agency_b"},
-    {"change", "string", "new, changed, removed, needs_restart, or kept: a limit that deployed flows or live runs still need"},
+    {"change", "string",
+     "new, changed, removed, needs_restart, in_force: a secret that changed and counted at once, or kept: a "
+     "limit that deployed flows or live runs still need"},
     {"slots", "integer?", "of a limit that is kept; else left out"},
     {"held_back", "boolean?", "true: a flow has a mistake, so the settings stay as they were; else left out"},
 };

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <iostream>
+#include <iterator>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -29,19 +31,23 @@ void write_change(const Cli& cli, const Json& change) {
     const bool held = change.value("held_back", false);
     const auto kind = held ? "held back" : text_of(change, "change");
     std::cout << cli.out.painted(fmt::format("{} {:<12} {}", sign_of(kind), kind, text_of(change, "flow")), paint_of_change(kind)) << '\n';
-    for (const auto& document : list_of(change, "diagnostics")) write_diagnostic(std::cout, cli.out, with_source_line(document));
 }
 
 void write_setting(std::ostream& out, const Terminal& terminal, const Json& change) {
-    const auto what = text_of(change, "change");
+    const auto what = text_of(change, "change"), setting = text_of(change, "setting");
+    if (what == "in_force") {
+        const auto whose = setting.substr(setting.find('.') + 1);
+        out << terminal.painted(fmt::format("~ {:<12} secrets of {}, which count since they were set", "changed", whose), Paint::Yellow)
+            << '\n';
+        return;
+    }
     const bool is_later = what == "needs_restart", is_kept = what == "kept";
     const std::string kind = change.value("held_back", false) ? "held back" : is_later ? "restart" : what;
     std::string more;
     if (is_later) more = ", which counts when the daemon is started again";
     if (is_kept)
         more = fmt::format(": {}, which deployed flows or live runs still need; deploy again when none does", change.value("slots", 0));
-    const auto line =
-        fmt::format("{} {:<12} millrace.yaml: {}{}", is_later || is_kept ? "!" : sign_of(kind), kind, text_of(change, "setting"), more);
+    const auto line = fmt::format("{} {:<12} millrace.yaml: {}{}", is_later || is_kept ? "!" : sign_of(kind), kind, setting, more);
     out << terminal.painted(line, paint_of_change(is_later || is_kept ? "changed" : kind)) << '\n';
 }
 
@@ -62,14 +68,49 @@ void write_end(const Json& answer, bool has_mistakes, bool dry_run) {
         std::cout << "Other nodes: " << nodes << ". Flows are in force there too; their millrace.yaml is their own: deploy there too.\n";
 }
 
-/// What connections lack that flows now in force may use; the sentences of `doctor`.
-void warn_of_lacks(std::ostream& out, const Terminal& terminal, const Json& facts) {
+struct Told {
+    int mistakes = 0, warnings = 0;
+};
+
+/// Each as `flows validate` shows it, below all that changes.
+Told write_all_diagnostics(const Cli& cli, const Json& changes) {
+    Told told;
+    for (const auto& change : changes)
+        for (const auto& document : list_of(change, "diagnostics")) {
+            const auto diagnostic = with_source_line(document);
+            if (told.mistakes + told.warnings == 0) std::cout << '\n';
+            ++(diagnostic.severity == Severity::Error ? told.mistakes : told.warnings);
+            write_diagnostic(std::cout, cli.out, diagnostic);
+        }
+    return told;
+}
+
+/// What connections lack that flows now in force may use; the sentences of `doctor`. How many there are.
+int warn_of_lacks(std::ostream& out, const Terminal& terminal, const Json& facts) {
     const auto settings = facts.find("settings");
-    if (settings == facts.end()) return;
-    for (const auto& lack : list_of(*settings, "missing")) {
+    const auto lacks = settings == facts.end() ? Json::array() : list_of(*settings, "missing");
+    for (const auto& lack : lacks) {
         out << terminal.painted("warning", Paint::Yellow) << ": " << printable(text_of(lack, "message")) << '\n';
         if (const auto remedy = text_of(lack, "remedy"); !remedy.empty()) out << "  " << printable(remedy) << '\n';
     }
+    return static_cast<int>(lacks.size());
+}
+
+/// "5 flows: 1 new, 4 unchanged; 2 warnings"
+std::string summary(const Json& changes, const Told& told) {
+    std::vector<std::pair<std::string, int>> kinds;
+    for (const auto& change : changes) {
+        const auto kind = change.value("held_back", false) ? std::string("held back") : text_of(change, "change");
+        const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const auto& entry) { return entry.first == kind; });
+        known == kinds.end() ? void(kinds.emplace_back(kind, 1)) : void(++known->second);
+    }
+    std::vector<std::string> parts;
+    for (const auto& [kind, count] : kinds)
+        parts.push_back(fmt::format("{} {}", count_text(count), kind == "error" ? "with mistakes" : kind));
+    auto text = fmt::format("{}: {}", counted(std::ssize(changes), "flow"), fmt::join(parts, ", "));
+    if (told.mistakes > 0) text += "; " + counted(told.mistakes, "mistake");
+    if (told.warnings > 0) text += (told.mistakes > 0 ? ", " : "; ") + counted(told.warnings, "warning");
+    return text;
 }
 
 int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
@@ -81,14 +122,19 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
     for (const auto& change : changes) has_mistakes = has_mistakes || text_of(change, "change") == "error";
     for (const auto& change : list_of(answer, "settings"))
         write_setting(cli.json ? std::cerr : std::cout, cli.json ? cli.err : cli.out, change);
+    const auto lacks = [&](std::ostream& out, const Terminal& terminal) {
+        return dry_run ? 0 : warn_of_lacks(out, terminal, cli.api().get("/api/v1/doctor"));
+    };
     if (cli.json) {
         Cli::print(changes);
+        lacks(std::cerr, cli.err);
     } else {
         for (const auto& change : changes) write_change(cli, change);
-        if (changes.empty()) std::cout << "There is no flow file in the daemon's folders.\n";
+        auto told = write_all_diagnostics(cli, changes);
+        told.warnings += lacks(std::cout, cli.out);
+        std::cout << '\n' << (changes.empty() ? "There is no flow file in the daemon's folders." : summary(changes, told)) << '\n';
         write_end(answer, has_mistakes, dry_run);
     }
-    if (!dry_run) warn_of_lacks(cli.json ? std::cerr : std::cout, cli.json ? cli.err : cli.out, cli.api().get("/api/v1/doctor"));
     return has_mistakes ? exit_failed : exit_done;
 }
 

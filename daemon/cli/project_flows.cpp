@@ -90,7 +90,7 @@ Diagnostic with_source_line(const Json& document) {
     diagnostic.file = text_of(document, "file");
     diagnostic.line = static_cast<int>(number_of(document, "line"));
     diagnostic.column = static_cast<int>(number_of(document, "column"));
-    diagnostic.end = diagnostic.column + 1;
+    diagnostic.end = static_cast<int>(number_of(document, "end"));
     diagnostic.severity = text_of(document, "severity") == "warning" ? Severity::Warning : Severity::Error;
     diagnostic.message = printable(text_of(document, "message"));
     diagnostic.hint = printable(text_of(document, "hint"));

@@ -50,6 +50,30 @@ TEST_CASE("a changed millrace.yaml is named by its settings, and counts when it 
     CHECK(changes(settings.read(*settings.current())).empty());
 }
 
+TEST_CASE("a secret that changed is told by its connection, without its value, and counts at once") {
+    const Folder folder;
+    folder.write("millrace.yaml", "state: s\nconnections:\n  left: {type: postgres, url: '${secret.URL_OF_THE_TEST}'}\n"
+                                  "  right: {type: postgres, url: 'postgresql:///one'}\n");
+    folder.write(".env", "URL_OF_THE_TEST=postgresql:///one\n");
+    auto settings = settings_of(folder);
+    SettingsConnections connections(settings, "");
+    CHECK(changes(settings.read(*settings.current())).empty());
+
+    folder.write(".env", "URL_OF_THE_TEST=postgresql:///two\n");
+    CHECK(connections.resolve("left").at("url") == "postgresql:///two");
+    const auto fresh = settings.read(*settings.current());
+    CHECK(changes(fresh) == std::map<std::string, std::string>{{"secrets.left", "in_force"}});
+    CHECK(fresh.changes.dump().find("two") == std::string::npos);
+    settings.adopt(fresh);
+    CHECK(changes(settings.read(*settings.current())).empty());
+
+    folder.write(".env", "");
+    CHECK(changes(settings.read(*settings.current())) == std::map<std::string, std::string>{{"secrets.left", "in_force"}});
+    folder.write("millrace.yaml", "state: s\nconnections:\n  left: {type: postgres, url: 'postgresql:///two'}\n"
+                                  "  right: {type: postgres, url: 'postgresql:///one'}\n");
+    CHECK(changes(settings.read(*settings.current())) == std::map<std::string, std::string>{{"connections.left", "changed"}});
+}
+
 TEST_CASE("what only a start can change stays, and is told until then") {
     const Folder folder;
     folder.write("millrace.yaml", "state: s\nlisten: 127.0.0.1:1\n");

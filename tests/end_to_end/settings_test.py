@@ -115,6 +115,22 @@ class ChangedSettings(unittest.TestCase):
         self.daemon.stop()
         self.assertIn(told, self.millrace("doctor", code=1))
 
+    def test_a_secret_that_changed_is_told_and_holds_nothing_back(self):
+        secret = pathlib.Path(self.path) / ".env"
+        secret.write_text("URL_OF_THE_TEST=postgresql:///first_value\n")
+        self.write_settings(connections={"another": {"type": "postgres", "url": "${secret.URL_OF_THE_TEST}"}})
+        self.millrace("deploy")
+        self.assertNotIn("secrets", self.millrace("deploy"))
+        secret.write_text("URL_OF_THE_TEST=postgresql:///second_value\n")
+        (pathlib.Path(self.daemon.flows) / "wrong.yaml").write_text("flow: wrong\ntasks:\n  a: {rum: echo a}\n")
+        told = self.millrace("deploy", code=1)
+        self.assertIn("~ changed      secrets of another, which count since they were set\n", told)
+        self.assertNotIn("settings stay as they were", told)
+        self.assertNotIn("second_value", told + self.daemon.log())
+        (pathlib.Path(self.daemon.flows) / "wrong.yaml").unlink()
+        self.assertIn("secrets of another", self.millrace("deploy"))
+        self.assertNotIn("secrets", self.millrace("deploy"))
+
     def test_what_only_a_restart_can_change_is_named(self):
         self.write_settings(listen="127.0.0.1:1", staging=f"{self.path}/elsewhere")
         told = self.millrace("deploy")

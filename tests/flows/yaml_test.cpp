@@ -129,6 +129,7 @@ TEST_CASE("diagnostics: the text shows the line and a caret, the JSON has the fi
     CHECK(Json(all[0]) == Json{{"file", "f.yaml"},
                                {"line", 2},
                                {"column", 7},
+                               {"end", 13},
                                {"severity", "error"},
                                {"message", "'exract' is no key of a task"},
                                {"hint", "did you mean 'extract'?"}});
