@@ -6,6 +6,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
+from flows import kept_and_refused
 from processes import tree
 from service import Daemon, Folder, drop_root, installed_prefix
 
@@ -21,12 +22,7 @@ tasks:
 """,
     "broken": "flow: broken\ntasks:\n  boom: {run: exit 3}\n  after: {run: echo never, needs: [boom]}\n",
     "lent": "flow: lent\nparams: {src: {type: connection, default: clockify}}\ntasks:\n  got: {extract: \"${src}.projects\"}\n",
-    "rejecting": """flow: rejecting
-tasks:
-  kept:
-    transform: select i as id, i - 2 as n from range(9) r(i)
-    columns: {id: bigint unique, n: bigint check (n > 0)}
-    rejects: {max: 5, to: quarantine}
+    "rejecting": "flow: rejecting\n" + kept_and_refused(rows=9, below=2) + """
   each:
     for_each: kept
     run: "printf 'n\\n%s\\n' $N > $MILLRACE_OUTPUT"
@@ -34,10 +30,12 @@ tasks:
     output: csv
     columns: {n: bigint check (n < 5)}
     rejects: {max: 1, to: quarantine}
-  refused:
-    transform: select id, n - 3 as n from kept
-    columns: {id: bigint unique, n: bigint check (n > 0)}
-    rejects: {max: 1, to: quarantine}
+""",
+    "shrinking": """flow: shrinking
+params: {n: {type: int, default: 40}}
+tasks:
+  made: {transform: select i as id from range($n) r(i)}
+  stored: {load: made, into: warehouse.demo.shrinking, mode: upsert, key: id, delete: missing}
 """,
     "parts": """flow: parts
 interval: {every: 1d, lookback: 2d, chunk: 1d}
@@ -132,8 +130,8 @@ class Api(unittest.TestCase):
         kept = self.described("GET", pattern, id=run["id"], task="kept")
         self.assertEqual((kept["total"], kept["columns"]), (3, ["id", "n"]))
         self.assertEqual(kept["rows"][0], {"item": None, "column": "n", "rule": "breaks check (n > 0)", "value": "-2", "position": "1", "fields": {"id": 0, "n": -2}})
-        refused = self.daemon.request("GET", pattern.format(id=run["id"], task="refused") + "?limit=2")[1]
-        self.assertEqual((refused["total"], [row["fields"]["n"] for row in refused["rows"]]), (3, [-2, -1]))
+        refused = self.daemon.request("GET", pattern.format(id=run["id"], task="refused") + "?limit=1")[1]
+        self.assertEqual((refused["total"], [row["fields"]["n"] for row in refused["rows"]]), (2, [-1]))
         refused = self.refused(404, "GET", f"/api/v1/runs/{run['id']}/datasets/refused")
         self.assertIn(f"left no dataset\nlook at its rejected rows: millrace data head {run['id']}.refused --rejected", refused)
         self.assertEqual(self.described("GET", pattern, id=self.rows["id"], task="made"), {"columns": [], "rows": [], "total": 0})

@@ -6,6 +6,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
+from flows import kept_and_refused
 from processes import name, tree, wait_until
 from service import Daemon, Folder, drop_root, installed_prefix
 
@@ -20,15 +21,7 @@ FLOWS = {
     "rejecting": """flow: rejecting
 interval: {every: 1d}
 schedule: {cron: "0 5 * * *", timezone: America/Sao_Paulo, paused: true}
-tasks:
-  kept:
-    transform: select i as id, i - 1 as n from range(5) r(i)
-    columns: {id: bigint unique, n: bigint check (n > 0)}
-    rejects: {max: 5, to: quarantine}
-  refused:
-    transform: select id, n - 1 as n from kept
-    columns: {id: bigint unique, n: bigint check (n > 0)}
-""",
+""" + kept_and_refused(rows=5, below=1),
     "timed": "flow: timed\nschedule: {cron: 0 5 * * *}\ntasks:\n  a: {run: echo a}\n",
     "queued": "flow: queued\noverlap: queue\ntasks:\n  a: {run: sleep 1000}\n",
     "parts": "flow: parts\ninterval: {every: 1d, lookback: 1d, chunk: 1d}\ntasks:\n  made: {transform: select $interval_start as t}\n",

@@ -316,66 +316,6 @@ TEST_CASE("rejected rows that are gone from the staging folder are not looked fo
                Catch::Contains("are gone from the staging folder"));
 }
 
-TEST_CASE("an interval that cuts a step of `every` is told with its run, and one of whole steps is not") {
-    FreshDatabase database;
-    Life life(database.url(), flows());
-    const auto warnings = [&](const std::string& start, const std::string& end) {
-        TriggerRequest request;
-        request.flow = "chunked";
-        request.interval_start = start;
-        request.interval_end = end;
-        return life.ended(life.wait(life.engine->service().trigger(request)).run.at("id").get<std::int64_t>()).at("warnings");
-    };
-    CHECK(warnings("2026-11-18", "2026-11-20").empty());
-    const Json told = warnings("2026-11-18T06:00:00Z", "2026-11-20");
-    REQUIRE(told.size() == 1);
-    CHECK(told[0].at("message").get<std::string>().ends_with("whole steps are --from 2026-11-18 --to 2026-11-20"));
-}
-
-TEST_CASE("where loads replace rows, an interval that cuts a step is refused with the whole one, unless one insists") {
-    FreshDatabase database;
-    auto plan = plan_text("out: load", "weekly");
-    plan.timezone = "Europe/Berlin";
-    plan.interval = IntervalSpec{};
-    plan.interval->every.days = 7;
-    LoadOptions load;
-    const auto [mode, refused] = GENERATE(table<std::string, bool>({{"upsert", true}, {"replace", true}, {"insert_new", false}}));
-    load.tables = {{"t", "rows", mode, {"id"}}};
-    plan.tasks[0].options = load;
-    Life life(database.url(), {plan});
-    auto request = Life::request("weekly");
-    request.interval_start = "2026-11-04";
-    request.interval_end = "2026-11-12";
-    std::string remedy;
-    try {
-        (void)life.wait(life.engine->service().trigger(request));
-    } catch (const Refusal& refusal) {
-        remedy = refusal.remedy;
-    }
-    CHECK(remedy.starts_with("whole steps are --from 2026-11-02 --to 2026-11-16;") == refused);
-    request.cut_steps = true;
-    CHECK(life.wait(life.engine->service().trigger(request)).run.at("id") > 0);
-}
-
-TEST_CASE("a run that is skipped for another one keeps its warning") {
-    FreshDatabase database;
-    auto plan = plan_text("hang: run", "daily");
-    plan.overlap = "skip";
-    plan.interval = IntervalSpec{};
-    plan.interval->every.days = 1;
-    Life life(database.url(), {plan});
-    const auto first = life.trigger_id("daily");
-    auto request = Life::request("daily");
-    request.interval_start = "2026-11-18T06:00:00Z";
-    request.interval_end = "2026-11-20";
-    const auto skipped = life.wait(life.engine->service().trigger(request));
-    CHECK(skipped.outcome == TriggerResult::Outcome::Skipped);
-    const Json told = life.ended(skipped.run.at("id")).at("warnings");
-    REQUIRE(told.size() == 1);
-    CHECK_THAT(told[0].at("message").get<std::string>(), Catch::StartsWith("the interval cuts a step"));
-    life.cancel(first);
-}
-
 TEST_CASE("an interval in chunks becomes child runs, one after the other") {
     FreshDatabase database;
     Life life(database.url(), flows());
