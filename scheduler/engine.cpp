@@ -141,6 +141,7 @@ asio::awaitable<void> Engine::Parts::start() {
     (void)co_await database.on_pool(std::move(schema));
     node = co_await store.take_node(node_name(config), true, clock.now());
     (void)co_await store.set_limits(config.limits); // what of it is kept, the deploy says that follows
+    co_await store.take_back_run_ids(node.epoch);
     auto blocks = co_await store.new_run_ids(1);
     ids.add(blocks);
     auto flows = co_await store.flows();

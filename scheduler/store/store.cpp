@@ -97,6 +97,19 @@ boost::asio::awaitable<std::vector<std::int64_t>> Store::new_run_ids(int blocks)
 
 /// A node that starts has to write its row before it takes ids: it is seen here, or waits.
 constexpr const char* one_gives_back = "lock table millrace.node in share row exclusive mode";
+constexpr const char* another_node = "select exists (select from millrace.node where epoch <> $1::uuid)";
+constexpr const char* take_back_run_ids = R"sql(
+    select setval('millrace.run_id', max(id) + 1, false) from millrace.run
+     where not exists (select from millrace.node where epoch <> $1::uuid) having max(id) is not null)sql";
+
+boost::asio::awaitable<void> Store::take_back_run_ids(std::string epoch) {
+    return database_.run([epoch](pqxx::work& w) {
+        if (w.exec_prepared1("another_node", epoch)[0].as<bool>()) return; // which may hold the table for a while
+        w.exec_prepared0("one_gives_back");
+        (void)w.exec_prepared("take_back_run_ids", epoch);
+    });
+}
+
 constexpr const char* give_back_run_ids = R"sql(
     select setval('millrace.run_id', $1, false) from millrace.run_id
      where last_value = $2 and not exists (select from millrace.node where epoch <> $3::uuid and lease_until > clock_timestamp()))sql";
@@ -291,6 +304,8 @@ const std::vector<Statement>& store_statements() {
         {"leave", leave},
         {"new_run_ids", new_run_ids},
         {"one_gives_back", one_gives_back},
+        {"another_node", another_node},
+        {"take_back_run_ids", take_back_run_ids},
         {"give_back_run_ids", give_back_run_ids},
         {"run", run_sql.c_str()},
         {"run_by_idempotency_key", run_by_idempotency_key_sql.c_str()},
