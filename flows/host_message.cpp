@@ -3,7 +3,7 @@
 namespace millrace {
 
 MILLRACE_JSON_MEMBERS(RunContext, flow, run_id, run_at, run_key, timezone, params, param_types, interval_start, interval_end, chunk_number,
-                      full_refresh, limit_rows)
+                      chunk_of_run, allow_deletes, full_refresh, limit_rows)
 MILLRACE_JSON_MEMBERS(AttemptOrder, id, task, verb, attempt, attempts, options, item, context, interval_key, batch_id, staging, log, inputs,
                       connections, source, source_file, origin, memory_bytes, threads)
 MILLRACE_JSON_MEMBERS(EvaluateOrder, id, sql, inputs, context, max_rows)

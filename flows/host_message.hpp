@@ -32,7 +32,9 @@ struct RunContext {
     Json params = Json::object();                   ///< by name; decimals, dates and instants are text
     std::map<std::string, std::string> param_types; ///< by name, as ParamSpec::type: how `$name` is bound in SQL; absent: by the JSON type
     std::optional<std::string> interval_start, interval_end;
-    int chunk_number = 0; ///< 1-based; 0: the run has no chunks
+    int chunk_number = 0;           ///< 1-based; 0: the run has no chunks
+    std::int64_t chunk_of_run = 0;  ///< the run that is repeated when this chunk is; 0: it is no chunk
+    std::int64_t allow_deletes = 0; ///< rows of each table that a person let this run delete, whatever `max_deletes` says
     bool full_refresh = false;
     std::optional<std::int64_t> limit_rows;
 };

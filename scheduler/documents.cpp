@@ -36,6 +36,7 @@ Json run_document(const RunRow& r, const Json& summary) {
             {"rerun_of", r.rerun_of ? Json(*r.rerun_of) : Json()},
             {"parent_id", r.parent_id ? Json(*r.parent_id) : Json()},
             {"chunk", chunk},
+            {"allow_deletes", r.options.value("allow_deletes", Json())},
             {"plan_hash", r.plan_hash},
             {"counts", summary.is_object() ? summary.value("counts", Json::object()) : Json::object()},
             {"loads", summary.is_object() ? summary.value("loads", Json::array()) : Json::array()}};

@@ -261,7 +261,8 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     row.scheduled_for = old->scheduled_for;
     row.rerun_of = old->id;
     row.options = old->options;
-    row.options.erase("chunks_done");
+    for (const char* of_that_run : {"chunks_done", "allow_deletes"}) row.options.erase(of_that_run);
+    if (request.allow_deletes > 0) row.options["allow_deletes"] = {{"rows", request.allow_deletes}, {"by", request.by}};
     RunStart start;
     start.plan = flow.plan;
     if (!chunks.empty() && request.from != RerunRequest::From::Start) {

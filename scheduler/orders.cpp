@@ -63,6 +63,8 @@ RunContext run_context(const RunRow& row, const FlowPlan& flow) {
     if (row.interval_start) c.interval_start = to_rfc3339(*row.interval_start);
     if (row.interval_end) c.interval_end = to_rfc3339(*row.interval_end);
     c.chunk_number = row.chunk_number;
+    if (row.chunk_of) c.chunk_of_run = row.parent_id.value_or(0);
+    if (row.options.contains("allow_deletes")) c.allow_deletes = row.options.at("allow_deletes").value("rows", std::int64_t{0});
     c.full_refresh = row.options.value("full_refresh", false);
     if (row.options.contains("limit_rows") && row.options.at("limit_rows").is_number_integer())
         c.limit_rows = row.options.at("limit_rows").get<std::int64_t>();

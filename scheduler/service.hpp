@@ -58,6 +58,8 @@ struct RerunRequest {
     enum class From { Start, Failed, Task } from = From::Start;
     std::string task; ///< for From::Task: this one and everything after it
     std::string trigger = "rerun";
+    std::int64_t allow_deletes = 0; ///< rows of each table that this run may delete, whatever `max_deletes` says
+    std::string by = {};            ///< who asks, as for `cancel` below
 };
 
 struct DeployRequest {

@@ -3,6 +3,8 @@
 #include "flows/counted.hpp"
 #include "flows/hash.hpp"
 #include "flows/substitute.hpp"
+#include "tasks/evaluate.hpp"
+#include "tasks/rejects.hpp"
 #include "tasks/sql_scope.hpp"
 #include "tasks/verb.hpp"
 
@@ -46,6 +48,7 @@ LoadRequest request_of(const AttemptOrder& order, duckdb::Bindings& values) {
     request.context = order.context;
     request.values = &values;
     request.task = order.task;
+    request.place = to_text(order.origin);
     request.interval_key = order.interval_key;
     request.batch_id = order.batch_id.empty() ? sha256_hex(order.context.run_key + "\n" + order.task) : order.batch_id;
     std::string content;
@@ -64,6 +67,21 @@ std::string sentence(const LoadCounts& c) {
     if (c.already_loaded) return c.table + ": this batch is already loaded";
     return fmt::format("{}: {} inserted, {} updated, {} unchanged, {} deleted, {} rejected in {:.2f} s", c.table, count_text(c.inserted),
                        count_text(c.updated), count_text(c.unchanged), count_text(c.deleted), count_text(c.rejected), c.seconds);
+}
+
+/// The rows that it would have deleted stay to be looked at, as rejected rows do.
+AttemptDone stopped(const AttemptOrder& order, const LoadRequest& request, const DeletesRefused& why, AttemptSession& session) {
+    Manifest manifest;
+    manifest.task = order.task;
+    for (const LoadRequest::Table& table : request.tables) manifest.sensitive = manifest.sensitive || table.manifest.sensitive;
+    AttemptDone done;
+    done.outcome = "failed";
+    done.error = to_order_error(why);
+    done.rejected = why.rows;
+    duckdb::Connection db = session.database().connect();
+    done.rejects = keep_refused_deletes(db, order.staging, fmt::format("refused-deletes-{}", order.attempt),
+                                        "would be deleted from " + why.table, why.some, std::move(manifest));
+    return done;
 }
 
 } // namespace
@@ -85,7 +103,11 @@ AttemptDone run_load(const AttemptOrder& order, AttemptSession& session) {
     monitor.on_cancel = [&](std::function<void()> action) { return session.on_cancel(std::move(action)); };
     monitor.cancelled = [&] { return session.cancelled(); };
     const std::unique_ptr<Target> target = open_target(request.options.connection, connection_of(order, request.options.connection));
-    done.loads = target->load(request, session.database(), monitor);
+    try {
+        done.loads = target->load(request, session.database(), monitor);
+    } catch (const DeletesRefused& e) {
+        return stopped(order, request, e, session);
+    }
     for (const LoadCounts& c : done.loads) {
         session.log("info", sentence(c));
         done.rows += c.inserted + c.updated + c.unchanged;

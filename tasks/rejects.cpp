@@ -106,6 +106,17 @@ void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::
     (void)write_manifest(folder, rejects, manifest.quarantine);
 }
 
+std::string keep_refused_deletes(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rule,
+                                 const std::vector<std::string>& some, Manifest manifest) {
+    std::string list;
+    for (const std::string& row : some) list += (list.empty() ? "" : ", ") + quote_literal(row);
+    const std::string rows = fmt::format("SELECT NULL::VARCHAR AS _column, {} AS _rule, NULL::VARCHAR AS _value, CAST(i AS VARCHAR) AS "
+                                         "_position, l[i] AS _raw FROM (SELECT [{}] AS l), range(1, {}) r(i)",
+                                         quote_literal(rule), list, some.size() + 1);
+    keep_rejects(db, folder, name, rows, static_cast<std::int64_t>(some.size()), manifest);
+    return rejects_path(manifest, folder);
+}
+
 std::string rejects_path(const Manifest& manifest, const std::string& folder) {
     return manifest.quarantine.empty() ? "" : folder + "/" + manifest.quarantine;
 }

@@ -44,6 +44,10 @@ struct RejectSummary {
 void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, std::int64_t most,
                   Manifest& manifest);
 
+/// The same of rows that a load refuses to delete: `some` of them, each a JSON object, under the `rule`. Gives the manifest's path.
+[[nodiscard]] std::string keep_refused_deletes(duckdb::Connection& db, const std::string& folder, const std::string& name,
+                                               const std::string& rule, const std::vector<std::string>& some, Manifest manifest);
+
 /// The path of the manifest that `manifest.quarantine` names, which is beside it in `folder`; empty: there is none.
 [[nodiscard]] std::string rejects_path(const Manifest& manifest, const std::string& folder);
 

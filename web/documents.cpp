@@ -63,6 +63,7 @@ constexpr Member run[] = {
     {"rerun_of", "integer?", "the run that it repeats"},
     {"parent_id", "integer?", "the run that it is a chunk of, or was started by"},
     {"chunk", "Chunk?", ""},
+    {"allow_deletes", "AllowedDeletes?", "what a person let this run delete beyond `max_deletes`"},
     {"plan_hash", "string", ""},
     {"counts", "object", "task runs by state"},
     {"loads", "Load[]", ""},
@@ -84,6 +85,10 @@ constexpr Member interval[] = {
 constexpr Member chunk[] = {
     {"number", "integer", "from 1"},
     {"of", "integer", ""},
+};
+constexpr Member allowed_deletes[] = {
+    {"rows", "integer", "of each table, at most"},
+    {"by", "string", "who allowed it, when the run was made"},
 };
 constexpr Member load[] = {
     {"task", "string=", "of a run's loads"},
@@ -272,6 +277,7 @@ constexpr Member trigger_request[] = {
 constexpr Member rerun_request[] = {
     {"from", "string=", "start, failed or task"},
     {"task", "string=", "for `task`: this one and everything after it"},
+    {"allow_deletes", "integer=", "its loads may delete that many rows of each table, whatever `max_deletes` says; for this run only"},
 };
 constexpr Member decision[] = {
     {"decision", "string=", "approve (also where absent) or reject"},
@@ -312,6 +318,7 @@ constexpr std::array all{
     Document{"TriggeredRun", triggered_run},
     Document{"Interval", interval},
     Document{"Chunk", chunk},
+    Document{"AllowedDeletes", allowed_deletes},
     Document{"Load", load},
     Document{"TaskRun", task_run},
     Document{"TaskError", task_error},

@@ -3,6 +3,7 @@
 
 #include "connectors/duckdb/database.hpp"
 #include "connectors/manifest.hpp"
+#include "flows/error.hpp"
 #include "flows/host_message.hpp"
 #include "flows/task_options.hpp"
 
@@ -25,6 +26,7 @@ struct LoadRequest {
     RunContext context;        ///< for stamps and for `$name` in scope
     duckdb::Bindings* values;  ///< the same values for DuckDB's SQL (`delete: {when: ..}`)
     std::string task;
+    std::string place; ///< where it is written, "flows/hours.yaml:21"; empty: unknown
     std::string interval_key;
     std::string batch_id;
     std::string content_hash; ///< over all tables, their modes and keys
@@ -36,6 +38,16 @@ struct LoadMonitor {
     std::function<void(const std::string& kind, const std::string& message, const Json& details)> event; ///< see AttemptSession::event
     std::function<std::shared_ptr<void>(std::function<void()>)> on_cancel;                               ///< see AttemptSession::on_cancel
     std::function<bool()> cancelled;
+};
+
+/// A load stopped before it deleted more rows of a table than it may. Nothing was loaded.
+class DeletesRefused : public Error {
+public:
+    DeletesRefused(const Error& why, std::string table_name, std::int64_t rows_to_delete, std::vector<std::string> some_rows)
+        : Error(why), table(std::move(table_name)), rows(rows_to_delete), some(std::move(some_rows)) {}
+    std::string table;
+    std::int64_t rows;             ///< that would be deleted
+    std::vector<std::string> some; ///< of them, each as a JSON object
 };
 
 /// One thing that `connections check` tried.

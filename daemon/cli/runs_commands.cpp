@@ -66,6 +66,9 @@ int show_run(Cli& cli, const std::string& id) {
     if (const auto interval = interval_text(run); !interval.empty()) std::cout << "interval " << interval << '\n';
     if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
     if (!text_of(run, "rerun_of").empty()) std::cout << "rerun of " << text_of(run, "rerun_of") << '\n';
+    if (const auto allowed = run.value("allow_deletes", Json()); allowed.is_object())
+        std::cout << fmt::format("{} let it delete up to {} rows of each table, beyond `max_deletes`\n", printable(text_of(allowed, "by")),
+                                 text_of(allowed, "rows"));
     std::cout << '\n';
 
     using enum Table::Align;
@@ -195,11 +198,13 @@ int act(Cli& cli, const std::string& target, const Json& body) { return write_ru
 struct RerunArguments {
     std::string id, task;
     bool failed = false, wait = false;
+    std::int64_t allow_deletes = 0;
 };
 
 int rerun(Cli& cli, const RerunArguments& arguments) {
     Json body = {{"from", arguments.failed ? "failed" : "start"}};
     if (!arguments.task.empty()) body = {{"from", "task"}, {"task", arguments.task}};
+    if (arguments.allow_deletes > 0) body["allow_deletes"] = arguments.allow_deletes;
     const auto api = cli.api();
     const auto flow = text_of(api.get("/api/v1/runs/" + url_encoded(arguments.id)), "flow");
     note_file_ahead(cli, api.get("/api/v1/flows/" + url_encoded(flow)));
@@ -277,6 +282,11 @@ void add_acting(CLI::App& runs, Cli& cli) {
     command->add_option("RUN", again->id, run_number)->required()->type_name("");
     auto* failed = command->add_flag("--failed", again->failed, "only what did not complete");
     command->add_option("--task", again->task, "this task and everything after it")->excludes(failed)->type_name("TASK");
+    command
+        ->add_option("--allow-deletes", again->allow_deletes,
+                     "its loads may delete that many rows of each table, whatever `max_deletes` says; for this run only")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}))
+        ->type_name("ROWS");
     command->add_flag("--wait", again->wait, "show progress and end with the run");
     on_call(command, cli, [&cli, again] { return rerun(cli, *again); });
 }

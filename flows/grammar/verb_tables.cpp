@@ -82,12 +82,13 @@ const std::array load_verb{
           .doc = "Which rows of the target the dataset speaks for: comparisons joined with `and`. It bounds what is deleted; a row of the "
                  "dataset outside of it is written like any other, with a warning.",
           .example = "date >= $interval_start_date and date < $interval_end_date"},
-    Field{
-        .key = "max_deletes",
-        .shape = Percent,
-        .doc =
-            "More than this share of the scope is not deleted without an approval; with `100%` an empty dataset may also replace a table.",
-        .fallback = "10%"},
+    Field{.key = "max_deletes",
+          .shape = Percent,
+          .doc =
+              "A load that would delete more than this share of the scope stops before it loads anything; with `100%` an empty dataset may "
+              "also replace a table. `millrace data head RUN.TASK --rejected` shows the rows, `millrace runs rerun RUN --failed "
+              "--allow-deletes ROWS` deletes up to that many in that run only, and records who allowed it.",
+          .fallback = "10%"},
     Field{.key = "create",
           .shape = Choice,
           .doc = "Create the table and add columns, or never.",

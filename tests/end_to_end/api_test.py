@@ -142,6 +142,24 @@ class Api(unittest.TestCase):
         self.assertEqual(self.daemon.wait(again)["state"], "failed")
         self.assertEqual(self.described("GET", pattern, id=again, task="kept")["total"], 3)
 
+    def test_a_load_that_would_delete_too_much_shows_the_rows_and_deletes_them_once_a_person_lets_it(self):
+        self.assertEqual(self.daemon.run("shrinking")["state"], "completed")
+        run = self.daemon.run("shrinking", {"params": {"n": 3}})
+        self.assertEqual(run["state"], "failed")
+        error = next(task for task in run["tasks"] if task["task"] == "stored")["error"]
+        self.assertIn("demo.shrinking: 37 of 40 rows would be deleted", error["message"])
+        self.assertIn(f"millrace data head {run['id']}.stored --rejected", error["remedy"])
+        self.assertIn(f"millrace runs rerun {run['id']} --failed --allow-deletes 37", error["remedy"])
+        doomed = self.described("GET", "/api/v1/runs/{id}/datasets/{task}/rejected", id=run["id"], task="stored")
+        self.assertEqual((doomed["total"], doomed["rows"][0]["rule"], doomed["rows"][0]["fields"]), (37, "would be deleted from demo.shrinking", {"id": 3}))
+        for allowed, state in ((36, "failed"), (37, "completed")):
+            again = self.described("POST", "/api/v1/runs/{id}/rerun", {"from": "failed", "allow_deletes": allowed}, id=run["id"])["id"]
+            self.assertEqual(self.daemon.wait(again)["state"], state)
+        done = self.described("GET", "/api/v1/runs/{id}", id=again)
+        self.assertEqual(done["allow_deletes"], {"rows": 37, "by": done["allow_deletes"]["by"]})
+        self.assertTrue(done["allow_deletes"]["by"])
+        self.assertEqual((done["loads"][0]["deleted"], done["loads"][0]["unchanged"]), (37, 3))
+
     def test_a_run_in_chunks_names_the_parts_that_have_its_datasets(self):
         run = self.daemon.run("parts")
         parts = [chunk["id"] for chunk in run["chunks"]]

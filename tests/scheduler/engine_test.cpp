@@ -303,6 +303,33 @@ TEST_CASE("mapped tasks, slots and text that PostgreSQL refuses") {
     CHECK(rerun.at("tasks")[0].at("state_name") == "Reused");
 }
 
+TEST_CASE("a person lets one run delete more than `max_deletes`: on record, for its loads and its chunks, not for the next re-run") {
+    FreshDatabase database;
+    const std::string flow = GENERATE("chain", "chunked");
+    Life life(database.url(), flows());
+    std::vector<std::int64_t> allowed, repeated;
+    life.hosts->script = [&](const AttemptOrder& order) -> std::optional<AttemptDone> {
+        if (order.task != "c") return std::nullopt;
+        allowed.push_back(order.context.allow_deletes);
+        repeated.push_back(order.context.chunk_of_run);
+        return test::failed_attempt("bad_data");
+    };
+    const auto first = life.ended(life.trigger_id(flow)).at("id").get<std::int64_t>();
+    RerunRequest request;
+    request.run_id = first;
+    request.from = RerunRequest::From::Failed;
+    request.by = "uid 1000";
+    request.allow_deletes = 37;
+    const auto second = life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>();
+    CHECK(life.ended(second).at("allow_deletes") == Json{{"rows", 37}, {"by", "uid 1000"}});
+    request.run_id = second;
+    request.allow_deletes = 0;
+    const auto third = life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>();
+    CHECK(life.ended(third).at("allow_deletes").is_null());
+    CHECK(allowed == std::vector<std::int64_t>{0, 37, 0});
+    CHECK(repeated == (flow == "chain" ? std::vector<std::int64_t>{0, 0, 0} : std::vector<std::int64_t>{first, second, third}));
+}
+
 TEST_CASE("rejected rows that are gone from the staging folder are not looked for item by item") {
     FreshDatabase database;
     Life life(database.url(), {plan_text("a: extract\n m: extract <- a each=a", "mapped")});

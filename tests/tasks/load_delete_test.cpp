@@ -56,12 +56,45 @@ TEST_CASE("replace keeps the rows that a doubtful or an empty dataset lacks") {
         CHECK_THAT(load(Bench::with(b.dataset("select 1::bigint as id"), {{"doubts", {"1 slice failed"}}})),
                    Catch::Contains("1 slice failed"));
         const std::string empty = b.dataset("select 1::bigint as id where false");
-        CHECK_THAT(load(empty), Catch::Contains("all 10 rows"));
-        CHECK_THAT(load(empty, {{"max_deletes", {{"percent", 99}}}}), Catch::Contains("all 10 rows"));
+        CHECK_THAT(load(empty), Catch::Contains("10 of 10 rows"));
+        CHECK_THAT(load(empty, {{"max_deletes", {{"percent", 99}}}}), Catch::Contains("10 of 10 rows"));
         CHECK(b.warehouse.value("SELECT count(*) FROM " + options["table"].get<std::string>()) == "10");
         CHECK(load(empty, {{"max_deletes", all_may_go}}) == "0 0 0 10");
         CHECK(load(b.dataset("select 1::bigint as id where false")) == "0 0 0 0");
     }
+}
+
+TEST_CASE("deletes beyond the limit are not done: the rows can be looked at, and a person may let this run delete that many") {
+    Bench b(require_database());
+    const auto [mode, key] = GENERATE(table<std::string, Json>({{"upsert", {"id"}}, {"replace", Json::array()}}));
+    const std::string rows = "select i as id, 12345678901234567890.25::decimal(38,2) as amount from range(40) r(i)";
+    const int left = mode == "replace" ? 0 : 3; // without a key it is only refused to exchange all rows for none
+    Json options = {{"mode", mode}, {"key", key}, {"delete_rule", mode == "replace" ? "none" : "missing"}};
+    REQUIRE(counts(b.load(rows, options)) == "40 0 0 0");
+    const int gone = 40 - left;
+    AttemptOrder order = b.order(b.dataset(rows + " limit " + std::to_string(left)), options);
+    order.origin = {"flows/f.yaml", 7, 0};
+    const AttemptDone stopped = b.host.attempt(order);
+    REQUIRE(stopped.error);
+    CHECK_THAT(stopped.error->message, Catch::StartsWith(fmt::format("out.t: {} of 40 rows would be deleted, since ", gone)) &&
+                                           Catch::EndsWith("max_deletes is 10 %"));
+    CHECK_THAT(stopped.error->remedy, Catch::Contains("millrace data head 7.load --rejected") &&
+                                          Catch::Contains(fmt::format("millrace runs rerun 7 --failed --allow-deletes {};", gone)) &&
+                                          Catch::EndsWith("`max_deletes` of task load (flows/f.yaml:7)"));
+    CHECK(stopped.rejected == gone);
+    const auto shown = rows_of_dataset(b.host, stopped.rejects, "select _rule, _raw from d order by _position::int");
+    REQUIRE(shown.size() == static_cast<std::size_t>(gone));
+    CHECK(shown.back()["_rule"] == "would be deleted from out.t");
+    CHECK(shown.back()["_raw"] == R"({"id":39,"amount":12345678901234567890.25})");
+    CHECK(b.warehouse.value("SELECT count(*) FROM out.t") == "40");
+
+    order.context.chunk_of_run = 5;
+    order.context.allow_deletes = gone - 1;
+    const AttemptDone again = b.host.attempt(order);
+    REQUIRE(again.error);
+    CHECK_THAT(again.error->remedy, Catch::Contains("runs rerun 5 --failed"));
+    order.context.allow_deletes = gone;
+    CHECK(counts(b.host.attempt(order)) == fmt::format("0 0 {} {}", left, gone));
 }
 
 TEST_CASE("the share of deletes is one of the rows that the scope held, whatever is inserted beside it") {

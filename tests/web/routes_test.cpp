@@ -95,6 +95,7 @@ TEST_CASE("requests that are wrong are told what is wrong") {
          "the idempotency key holds a control character or is not UTF-8"},
         {"/api/v1/runs/4/rerun", R"({"from": "task"})", 422, "'task' is missing"},
         {"/api/v1/runs/4/rerun", R"({"from": "later"})", 422, "'from' is 'later'"},
+        {"/api/v1/runs/4/rerun", R"({"from": "failed", "allow_deletes": 0})", 422, "'allow_deletes' is 0"},
         {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "maybe"})", 422, "'decision' is 'maybe'"},
         {"/api/v1/runs/four/cancel", "{}", 404, "there is no run four"},
         {"/api/v1/flows/validate", "{}", 422, "'files' is missing"},
@@ -129,12 +130,15 @@ TEST_CASE("actions on a run say who asked") {
     RunningServer daemon;
     CHECK(daemon.post("/api/v1/runs/4/cancel").status == 202);
     CHECK(daemon.post("/api/v1/runs/4/tasks/sign_off/approve", R"({"decision": "reject", "comment": "no"})").status == 202);
-    CHECK(daemon.post("/api/v1/runs/4/rerun", R"({"task": "entries"})").headers.at("location") == "/api/v1/runs/5");
+    CHECK(daemon.post("/api/v1/runs/4/rerun", R"({"task": "entries", "allow_deletes": 37})").headers.at("location") == "/api/v1/runs/5");
     CHECK(daemon.connect().ask("PATCH", "/api/v1/schedules/hours", R"({"paused": true})").status == 200);
     CHECK(daemon.post("/api/v1/deploy", R"({"folders": ["a"], "dry_run": true})").status == 200);
     const auto calls = daemon.on_loop([&] { return daemon.service.calls; });
     CHECK(calls == std::vector<std::string>{"cancel 4 by local", "reject 4 sign_off 'no' by local", "rerun", "hold hours", "deploy"});
-    CHECK(daemon.on_loop([&] { return daemon.service.reran.from; }) == RerunRequest::From::Task);
+    const auto reran = daemon.on_loop([&] { return daemon.service.reran; });
+    CHECK(reran.from == RerunRequest::From::Task);
+    CHECK(reran.allow_deletes == 37);
+    CHECK(reran.by == "local");
     CHECK(daemon.on_loop([&] { return daemon.service.deployed.dry_run; }));
 }
 

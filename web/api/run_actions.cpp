@@ -13,11 +13,16 @@ std::int64_t run_without_body(const Request& request) {
 
 RerunRequest rerun_request(const Request& request) {
     const Json body = request.json_object();
-    only_members(body, {"from", "task"});
+    only_members(body, {"from", "task", "allow_deletes"});
     const std::string from = text_member(body, "from");
     RerunRequest rerun;
     rerun.run_id = request.id_param("id");
     rerun.task = text_member(body, "task");
+    rerun.by = request.caller.name;
+    if (const auto rows = integer_member(body, "allow_deletes")) {
+        if (*rows < 1) throw Problem(422, "'allow_deletes' is " + std::to_string(*rows), "send how many rows may be deleted, from 1 on");
+        rerun.allow_deletes = *rows;
+    }
     if (from == "failed") {
         rerun.from = RerunRequest::From::Failed;
     } else if (from == "task" || (from.empty() && !rerun.task.empty())) {

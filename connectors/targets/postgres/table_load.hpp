@@ -42,7 +42,9 @@ private:
     void delete_marked();
     [[nodiscard]] std::int64_t delete_all(const std::string& rows);
     [[nodiscard]] std::int64_t arrived(std::int64_t sent, std::int64_t stored);
-    void limit_deletes(std::int64_t deleted, std::int64_t of) const;
+    void delete_missing(const std::string& missing, std::int64_t present);
+    [[nodiscard]] bool may_delete(std::int64_t rows, std::int64_t of) const;
+    [[noreturn]] void refuse_deletes(std::int64_t rows, std::int64_t of, const std::string& doomed) const;
     void check_deletes() const;
     void check_replace() const;
     void check_rows_read() const;

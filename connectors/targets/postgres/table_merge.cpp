@@ -57,8 +57,11 @@ void TableLoad::merge() {
         replaces ? 0 : session_.run("SELECT count(*) FROM " + plan_.name.quoted() + " t WHERE " + where).integer(0, 0);
     merge_stage();
     step("deleting");
-    counts_.deleted = delete_all(missing_rows(plan_, stage_, where));
-    if (!replaces) limit_deletes(counts_.deleted, present);
+    const std::string missing = missing_rows(plan_, stage_, where);
+    if (replaces)
+        counts_.deleted = delete_all(missing);
+    else
+        delete_missing(missing, present);
 }
 
 /// Until the server has compared them, staged rows count as unchanged. False, and nothing is staged: the target's hashes outgrew

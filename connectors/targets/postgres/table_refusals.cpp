@@ -46,25 +46,51 @@ void TableLoad::check_deletes() const {
 /// Whatever is replaced, it is not replaced by nothing unless somebody wrote that it may.
 void TableLoad::check_replace() const {
     if (table_.manifest.rows > 0 || !plan_.has_rows || request_.context.limit_rows) return;
-    const std::int64_t rows = session_.run("SELECT count(*) FROM " + plan_.name.quoted()).integer(0, 0);
+    const std::string all = "FROM " + plan_.name.quoted() + " t";
+    const std::int64_t rows = session_.run("SELECT count(*) " + all).integer(0, 0);
     const Share& limit = request_.options.max_deletes;
-    if (limit.count ? *limit.count >= rows : limit.percent.value_or(0) >= 100) return;
-    throw Error(ErrorClass::BadData,
-                fmt::format("{}: the dataset {} is empty, and all {} rows would be deleted", counts_.table, table_.spec.task, rows),
-                "check what the source sent; when an empty table is right, write `max_deletes: 100%`");
+    if (rows <= std::max(limit.count.value_or(0), request_.context.allow_deletes) || limit.percent.value_or(0) >= 100) return;
+    refuse_deletes(rows, rows, all);
+}
+
+/// `missing`: FROM and what follows it; `present`: how many rows the scope held before.
+void TableLoad::delete_missing(const std::string& missing, std::int64_t present) {
+    session_.run("SAVEPOINT before_deletes");
+    counts_.deleted = delete_all(missing);
+    if (may_delete(counts_.deleted, present)) return;
+    session_.run("ROLLBACK TO SAVEPOINT before_deletes"); // so that they can be shown
+    refuse_deletes(counts_.deleted, present, missing);
 }
 
 /// An API that answers with an empty list after a change of permissions must not empty a table.
-void TableLoad::limit_deletes(std::int64_t deleted, std::int64_t of) const {
+bool TableLoad::may_delete(std::int64_t rows, std::int64_t of) const {
     const Share& limit = request_.options.max_deletes;
-    const double percent = limit.percent.value_or(10);
-    const bool beyond = limit.count ? deleted > *limit.count
-                                    : static_cast<double>(deleted) > static_cast<double>(std::max<std::int64_t>(of, 0)) * percent / 100;
-    if (!beyond) return;
-    throw Error(ErrorClass::BadData,
-                fmt::format("{}: {} of {} rows are missing in the dataset and would be deleted; max_deletes is {}", counts_.table, deleted,
-                            of, limit.count ? std::to_string(*limit.count) : fmt::format("{} %", percent)),
-                "check what the source sent; when the rows are really gone, raise `max_deletes`");
+    if (rows <= request_.context.allow_deletes) return true;
+    if (limit.count) return rows <= *limit.count;
+    return static_cast<double>(rows) <= static_cast<double>(of) * limit.percent.value_or(10) / 100;
+}
+
+void TableLoad::refuse_deletes(std::int64_t rows, std::int64_t of, const std::string& doomed) const {
+    constexpr int most_shown = 1000;
+    std::string order;
+    for (const std::string& k : plan_.key) order += (order.empty() ? " ORDER BY t." : ", t.") + quote_identifier(k);
+    const Rows found = session_.run(fmt::format("SELECT row_to_json(t) {}{} LIMIT {}", doomed, order, most_shown));
+    std::vector<std::string> some;
+    for (int i = 0; i < found.size(); ++i) some.push_back(found.text(i, 0));
+    const Share& limit = request_.options.max_deletes;
+    const RunContext& run = request_.context;
+    const std::string allowed = limit.count ? std::to_string(*limit.count) : fmt::format("{} %", limit.percent.value_or(10));
+    const std::string in_dataset =
+        table_.manifest.rows == 0 ? "the dataset " + table_.spec.task + " is empty" : "they are missing in the dataset " + table_.spec.task;
+    const Error why(
+        ErrorClass::BadData,
+        fmt::format("{}: {} of {} rows would be deleted, since {}; max_deletes is {}", counts_.table, rows, of, in_dataset, allowed),
+        fmt::format("look at these rows: millrace data head {}.{} --rejected; when they are really gone, delete them this once: "
+                    "millrace runs rerun {} --failed --allow-deletes {}; when it is usual, raise `max_deletes` of task {} "
+                    "({})",
+                    run.run_id, request_.task, run.chunk_of_run > 0 ? run.chunk_of_run : run.run_id, rows, request_.task,
+                    request_.place.empty() ? "flow " + run.flow : request_.place));
+    throw DeletesRefused(why, counts_.table, rows, std::move(some));
 }
 
 /// A trigger or rule of the table had the last word on a row, and it does not show in the table.

@@ -70,6 +70,7 @@ export interface Run {
   params: Record<string, unknown> | null;
   interval: { start: string; end: string } | null;
   rerun_of: number | null;
+  allow_deletes: { rows: number; by: string } | null;
   parent_id: number | null;
   chunk: { number: number; of: number } | null;
   plan_hash: string | null;
