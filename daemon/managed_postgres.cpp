@@ -320,6 +320,11 @@ std::string ManagedPostgres::url(const std::string& database) const {
     return "postgresql://" + std::string(role) + "@/" + database + "?host=" + percent_encoded(socket_folder(folder_).string());
 }
 
+bool ManagedPostgres::is_out_of_reach(const fs::path& state) {
+    const auto socket = socket_folder(fs::absolute(state) / "pg") / ".s.PGSQL.5432";
+    return access(socket.c_str(), R_OK | W_OK) != 0 && errno == EACCES;
+}
+
 std::string ManagedPostgres::url_of(const fs::path& state, const std::string& database) {
     return "postgresql://" + std::string(role) + "@/" + database +
            "?host=" + percent_encoded(socket_folder(fs::absolute(state) / "pg").string());

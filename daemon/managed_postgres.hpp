@@ -35,6 +35,8 @@ public:
     [[nodiscard]] std::string url(const std::string& database) const;
     /// Of an existing cluster without starting it, for `millrace psql` beside a running daemon.
     [[nodiscard]] static std::string url_of(const std::filesystem::path& state, const std::string& database);
+    /// Whether there is a server's socket, or a folder of one, that this user may not open.
+    [[nodiscard]] static bool is_out_of_reach(const std::filesystem::path& state);
 
 private:
     void make_cluster();

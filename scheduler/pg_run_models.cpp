@@ -254,8 +254,8 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
     const auto row = co_await row_of(run_id);
     const auto plan = co_await plan_of(row.plan_hash);
     const auto rows = co_await s_.store.task_runs(run_id);
-    if (rows.empty()) co_await refuse_whole_of_chunks(run_id, task, "");
     const bool known = std::any_of(plan->tasks.begin(), plan->tasks.end(), [&](const TaskPlan& t) { return t.name == task; });
+    if (known && rows.empty()) co_await refuse_whole_of_chunks(run_id, task, "");
     std::string manifest;
     bool over = is_final(row.state), has_rejects = false;
     for (const auto& r : rows) {

@@ -129,7 +129,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
         done.outcome = "cancelled";
     if (done.error && done.outcome != "cancelled") {
         session.log("error", done.error->message);
-        if (!done.error->remedy.empty()) session.log("error", done.error->remedy);
+        if (!done.error->remedy.empty()) session.log("error", "remedy: " + done.error->remedy);
     }
     session.log_file().finish();
     {

@@ -108,7 +108,9 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
     for (const auto* subcommand : command->get_subcommands({})) known.push_back(subcommand->get_name());
     if (known.empty() || word.empty() || word.starts_with('-')) {
         const auto near = word.starts_with("--") ? nearest(word.substr(0, word.find('=')), options_of(command)) : "";
-        return fmt::format("millrace: {}\n  {}see: {} --help\n", error.what(), near.empty() ? "" : "did you mean '" + near + "'? ", path);
+        const bool is_extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr; // CLI11 tells them in reverse
+        const auto what = is_extra ? fmt::format("not expected: {}", fmt::join(app->remaining(true), " ")) : std::string(error.what());
+        return fmt::format("millrace: {}\n  {}see: {} --help\n", what, near.empty() ? "" : "did you mean '" + near + "'? ", path);
     }
     const auto near = nearest(word, known);
     return fmt::format("millrace: there is no command '{} {}'\n  {}see: {} --help\n", path, word,

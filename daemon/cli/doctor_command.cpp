@@ -1,6 +1,7 @@
 /// `millrace doctor`: what is needed, whether it is there, and what to do where it is not.
 #include "daemon/cli/commands.hpp"
 
+#include "daemon/cli/asked_installation.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/project_flows.hpp"
 #include "daemon/demo_sandbox.hpp"
@@ -26,6 +27,15 @@ struct Finding {
     bool ok = true; ///< with a remedy: it works, and yet there is something to know
     std::string message, remedy;
 };
+
+/// Whose findings these are.
+Finding check_installation(Cli& cli, const Json& other) {
+    const auto ours = installation_text(cli.configuration());
+    if (other.is_null()) return {"installation", true, ours, ""};
+    return {"installation", true,
+            fmt::format("that of the daemon that answers: {}", installation_text(text_of(other, "state"), text_of(other, "file"))),
+            fmt::format("not looked at: {}, where a start from this folder would be", ours)};
+}
 
 Finding check_configuration(Cli& cli) {
     const auto& configuration = cli.configuration();
@@ -89,10 +99,17 @@ Finding check_store(Cli& cli) {
     }
     std::string why = PQerrorMessage(connection.get());
     why = why.substr(0, why.find('\n')); // what follows asks whether the server runs
+    if (is_private && ManagedPostgres::is_out_of_reach(configuration.state))
+        return {"store", false, "the private PostgreSQL is for its own user and root", as_root(cli, configuration, "doctor")};
     if (is_private)
         return {"store", false, "the private PostgreSQL does not answer: " + why,
                 "it starts with the daemon: millrace up, or systemctl start millrace"};
     return {"store", false, why, "check `database:` in millrace.yaml or MILLRACE_DATABASE"};
+}
+
+/// Of a daemon whose database we may not be let into.
+Finding store_of_daemon(const Json& facts) {
+    return {"store", true, fmt::format("PostgreSQL {}, as the daemon says", text_of(facts.at("store"), "server")), ""};
 }
 
 Finding check_daemon(Cli& cli, Json& facts) {
@@ -148,7 +165,13 @@ std::vector<Finding> findings_of(Cli& cli, Json& facts) {
         return {{"configuration", false, error.what(),
                  error.remedy.empty() ? "correct it; a daemon that runs keeps the settings that it has" : error.remedy}};
     }
-    std::vector<Finding> findings{check_configuration(cli), check_state(cli), check_host(cli), check_store(cli), check_daemon(cli, facts)};
+    const auto daemon = check_daemon(cli, facts);
+    const auto other = other_installation(cli.configuration(), facts.is_object() ? facts.value("settings", Json()) : Json());
+    std::vector<Finding> findings{check_installation(cli, other)};
+    if (other.is_null()) findings.insert(findings.end(), {check_configuration(cli), check_state(cli)});
+    findings.push_back(check_host(cli));
+    findings.push_back(other.is_null() ? check_store(cli) : store_of_daemon(facts));
+    findings.push_back(daemon);
     check_settings(cli, facts, findings);
     check_connections(cli, facts, findings);
     return findings;

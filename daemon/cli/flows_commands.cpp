@@ -24,16 +24,6 @@ std::string schedule_text(const Json& schedules) {
     return text.empty() ? "-" : text;
 }
 
-/// Of the first schedule that has one, in its zone.
-std::string next_text(const Json& flow) {
-    if (flow.value("paused", false)) return "paused";
-    for (const auto& schedule : list_of(flow, "schedules")) {
-        const auto zone = text_of(schedule, "timezone").empty() ? "UTC" : text_of(schedule, "timezone");
-        if (const auto next = text_of(schedule, "next"); !next.empty()) return time_text_in(zone, next) + " " + zone;
-    }
-    return "-";
-}
-
 enum class Archived { Hidden, Shown };
 
 int list_flows(Cli& cli, Archived archived) {
@@ -56,7 +46,7 @@ int list_flows(Cli& cli, Archived archived) {
                    {flow.value("archived", false) ? "archived" : state, paint_of(state)},
                    runs.empty() ? "-" : local_time_text(text_of(runs.front(), "finished_at")),
                    schedule_text(list_of(flow, "schedules")),
-                   next_text(flow),
+                   next_start_text(flow),
                    text_of(flow, "description")});
     }
     if (table.is_empty())
@@ -88,7 +78,7 @@ int show_flow(Cli& cli, const std::string& name) {
     if (flow.value("archived", false))
         std::cout << cli.out.painted("archived: its file is gone, and it runs no more", Paint::Yellow) << '\n';
     std::cout << fmt::format("deployed {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), text_of(flow, "hash").substr(0, 12));
-    std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_text(flow));
+    std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_start_text(flow));
     if (flow.value("interval", false)) {
         const auto plan = cli.api().get("/api/v1/flows/" + url_encoded(name) + "/plan").get<FlowPlan>();
         if (plan.interval) {
@@ -129,7 +119,9 @@ int show_flow(Cli& cli, const std::string& name) {
 int validate_flows(Cli& cli, const std::vector<std::string>& files) {
     const auto result = compile_named_files(cli.configuration(), files);
     if (cli.json) {
-        Cli::print(Json(result.diagnostics));
+        Json mistakes = result.diagnostics;
+        for (auto& mistake : mistakes) mistake.erase("end"); // the form that scripts know
+        Cli::print(mistakes);
     } else {
         write_diagnostics(std::cerr, cli.err, result.diagnostics);
         if (!has_errors(result.diagnostics))

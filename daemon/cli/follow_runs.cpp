@@ -1,19 +1,22 @@
 #include "daemon/cli/follow_runs.hpp"
 
+#include "daemon/cli/absence.hpp"
 #include "daemon/cli/format.hpp"
 #include "flows/state.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace millrace {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr int most_failures = 40; ///< of asking, one after the other: a daemon that restarts is waited for (10 s)
 
 bool is_over(const RunDocument& run) { return is_final(state_from(text_of(run, "state"))); }
 
@@ -67,39 +70,65 @@ RunDocument fetch_run(const ApiClient& api, const std::string& id) {
     return run;
 }
 
+namespace {
+
+/// The runs that are waited for, and what a signal asks for.
+class Following {
+public:
+    Following(const ApiClient& api, const std::vector<std::string>& ids, std::ostream* out, const Terminal& terminal)
+        : api_(watchful(api)), ids_(ids), runs_(ids.size()), terminal_(terminal),
+          absence_(
+              ids, [this](const std::string& line) { tell(line); }, now()) {
+        if (out) view_.emplace(*out, terminal);
+    }
+
+    std::vector<RunDocument> to_the_end() {
+        const Interruption interruption;
+        for (auto pause = 50ms;; pause = std::min(pause * 2, 200ms)) {
+            const bool answered = absence_.bears([this] {
+                cancel_if_asked();
+                fetch();
+            });
+            if (answered && view_) view_->show(runs_, now());
+            if (answered && std::all_of(runs_.begin(), runs_.end(), is_over)) return runs_;
+            if (!answered && Interruption::is_seen() && !is_cancelled_)
+                throw Unreachable("the daemon does not answer, so nothing was cancelled", absence_.what_now());
+            std::this_thread::sleep_for(pause);
+        }
+    }
+
+private:
+    void tell(const std::string& line) { view_ ? view_->note(line) : void(std::cerr << "millrace: " << line << std::endl); }
+
+    void cancel_if_asked() {
+        if (!Interruption::is_seen() || is_cancelled_) return;
+        if (!std::exchange(is_told_, true)) {
+            if (view_ && terminal_.is_terminal) view_->note(""); // after its "^C"
+            tell("cancelling; once more leaves the runs to the daemon");
+        }
+        cancel_all(api_, runs_, ids_);
+        is_cancelled_ = true;
+    }
+
+    void fetch() {
+        for (std::size_t i = 0; i < ids_.size(); ++i)
+            if (runs_[i].is_null() || !is_over(runs_[i])) runs_[i] = fetch_run(api_, ids_[i]);
+    }
+
+    const ApiClient api_;
+    const std::vector<std::string>& ids_;
+    std::vector<RunDocument> runs_; ///< null: never fetched
+    const Terminal& terminal_;
+    std::optional<RunView> view_;
+    Absence absence_;
+    bool is_told_ = false, is_cancelled_ = false;
+};
+
+} // namespace
+
 std::vector<RunDocument> follow_runs(const ApiClient& api, const std::vector<std::string>& ids, std::ostream* out,
                                      const Terminal& terminal) {
-    std::vector<RunDocument> runs(ids.size());
-    std::optional<RunView> view;
-    if (out) view.emplace(*out, terminal);
-    auto pause = 50ms;
-    const Interruption interruption;
-    bool told = false, cancelled = false;
-    for (int failures = 0;;) {
-        bool all_over = true;
-        try {
-            if (interruption.is_seen() && !std::exchange(told, true)) {
-                const char* text = "cancelling; once more leaves the runs to the daemon";
-                view ? view->note(text) : void(std::cerr << "millrace: " << text << std::endl);
-            }
-            if (told && !cancelled) {
-                cancel_all(api, runs, ids);
-                cancelled = true;
-            }
-            for (std::size_t i = 0; i < ids.size(); ++i) {
-                if (runs[i].is_null() || !is_over(runs[i])) runs[i] = fetch_run(api, ids[i]);
-                all_over = all_over && is_over(runs[i]);
-            }
-            failures = 0;
-        } catch (const Unreachable&) {
-            if (++failures > most_failures) throw;
-            all_over = false;
-        }
-        if (view && failures == 0) view->show(runs, now());
-        if (all_over) return runs;
-        std::this_thread::sleep_for(failures > 0 ? 250ms : pause);
-        pause = std::min(pause * 2, 200ms);
-    }
+    return Following(api, ids, out, terminal).to_the_end();
 }
 
 ExitCode code_of_runs(const std::vector<RunDocument>& runs) {

@@ -1,4 +1,4 @@
-/// Watching runs until their end, for `run --wait` and `up --demo`.
+/// Watching runs until their end, for `run --wait` and `runs rerun --wait`.
 #pragma once
 
 #include "daemon/cli/cli.hpp"
@@ -13,7 +13,9 @@ namespace millrace {
 [[nodiscard]] RunDocument fetch_run(const ApiClient& api, const std::string& id);
 
 /// Shows progress on `out` until every run is final; nothing where `out` is null. Returns the final documents, in order.
-/// SIGINT (Ctrl-C) and SIGTERM cancel the runs and the end is waited for; a second one ends this program.
+/// SIGINT (Ctrl-C) and SIGTERM cancel the runs and the end is waited for; a second one ends this program. Throws Unreachable where
+/// the daemon is away for too long, or at a signal while it is; before that its absence is told (absence.hpp): on `out`, else on
+/// stderr.
 [[nodiscard]] std::vector<RunDocument> follow_runs(const ApiClient& api, const std::vector<std::string>& ids, std::ostream* out,
                                                    const Terminal& terminal);
 

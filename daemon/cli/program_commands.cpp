@@ -1,6 +1,7 @@
 /// Commands that become another program: `millrace psql` and `millrace sandbox`.
 #include "daemon/cli/commands.hpp"
 
+#include "daemon/cli/asked_installation.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "flows/error.hpp"
 
@@ -9,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iostream>
 #include <memory>
 #include <unistd.h>
 
@@ -32,6 +34,17 @@ void set_connection(const std::string& url) {
         if (option->val && option->envvar) setenv(option->envvar, option->val, 1);
 }
 
+/// Throws what to do where the private server cannot be asked.
+void check_answers(const Cli& cli, const Configuration& configuration, const std::string& url) {
+    if (PQping(url.c_str()) != PQPING_NO_RESPONSE) return;
+    if (ManagedPostgres::is_out_of_reach(configuration.state))
+        throw Error(ErrorClass::Permanent,
+                    fmt::format("the private PostgreSQL ({}) is for its own user and root", installation_text(configuration)),
+                    as_root(cli, configuration, "psql"));
+    throw Error(ErrorClass::Transient, fmt::format("the private PostgreSQL ({}) does not answer", installation_text(configuration)),
+                "it starts with the daemon: millrace up, or systemctl start millrace; that of another project is asked in its folder");
+}
+
 std::string database_url(const Configuration& configuration, bool store) {
     if (store) return configuration.database.empty() ? ManagedPostgres::url_of(configuration.state, "millrace") : configuration.database;
     const auto warehouse = configuration.database.empty() ? ManagedPostgres::url_of(configuration.state, "warehouse") : "";
@@ -46,13 +59,14 @@ void add_program_commands(CLI::App& app, Cli& cli) {
     psql->add_flag("--store", *store, "on the daemon's own tables instead");
     psql->prefix_command()->fallthrough(false);
     on_call(psql, cli, [&cli, store, psql]() -> int {
-        const auto& configuration = cli.configuration();
+        const auto configuration = asked_configuration(cli);
         const auto url = database_url(configuration, *store);
-        if (url == ManagedPostgres::url_of(configuration.state, *store ? "millrace" : "warehouse") &&
-            PQping(url.c_str()) == PQPING_NO_RESPONSE)
-            throw Error(ErrorClass::Transient, "the private PostgreSQL of " + configuration.state.string() + " does not answer",
-                        "it starts with the daemon: millrace up, or systemctl start millrace");
+        if (url == ManagedPostgres::url_of(configuration.state, *store ? "millrace" : "warehouse")) check_answers(cli, configuration, url);
         set_connection(url);
+        if (cli.err.is_terminal) // a person may have two
+            std::cerr << cli.err.painted(fmt::format("{}: {}", *store ? "store" : "warehouse", installation_text(configuration)),
+                                         Paint::Dim)
+                      << std::endl;
         std::vector<std::string> arguments{"psql"};
         for (const auto& rest : psql->remaining()) arguments.push_back(rest);
         become(arguments, "install it: apt-get install postgresql-client-15");

@@ -1,8 +1,10 @@
 /// `millrace runs list | show | logs | cancel | pause | resume | approve | reject | rerun`
 #include "daemon/cli/commands.hpp"
 
+#include "daemon/cli/absence.hpp"
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/log_view.hpp"
 #include "daemon/cli/project_flows.hpp"
 #include "flows/state.hpp"
 
@@ -66,12 +68,12 @@ int show_run(Cli& cli, const std::string& id) {
     if (const auto interval = interval_text(run); !interval.empty()) std::cout << "interval " << interval << '\n';
     if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
     if (!text_of(run, "rerun_of").empty()) std::cout << "rerun of " << text_of(run, "rerun_of") << '\n';
-    if (const auto allowed = run.value("allow_deletes", Json()); allowed.is_object())
-        std::cout << fmt::format("{} let it delete up to {} rows of each table, beyond `max_deletes`\n", printable(text_of(allowed, "by")),
-                                 text_of(allowed, "rows"));
     std::cout << '\n';
 
     using enum Table::Align;
+    if (const auto allowed = run.value("allow_deletes", Json()); allowed.is_object())
+        std::cout << fmt::format("{} let it delete up to {} rows of each table, beyond `max_deletes`\n", printable(text_of(allowed, "by")),
+                                 text_of(allowed, "rows"));
     const auto chunks = list_of(run, "chunks");
     std::vector<Table::Column> columns{{"task"}, {"verb"}, {"state"}, {"attempts", Right}, {"took", Right}, {"detail"}};
     if (!chunks.empty()) columns.insert(columns.begin(), {Table::Column{"part"}, Table::Column{"run", Right}});
@@ -108,16 +110,6 @@ struct LogArguments {
     int attempt = 0;
     bool follow = false;
 };
-
-void write_line(const Cli& cli, const Json& line, bool with_task) {
-    const auto level = text_of(line, "level");
-    const Paint paint = level == "error" ? Paint::Red : level == "warning" ? Paint::Yellow : level == "debug" ? Paint::Dim : Paint::None;
-    const auto time = local_time_text(text_of(line, "at"));
-    std::cout << cli.out.painted(time.size() > 11 ? time.substr(11) : time, Paint::Dim) << ' ';
-    if (with_task) std::cout << cli.out.painted(text_of(line, "task"), Paint::Blue) << ' ';
-    if (level == "warning" || level == "error") std::cout << level << ": ";
-    std::cout << cli.out.painted(printable(text_of(line, "text")), paint) << '\n';
-}
 
 /// Chunks have logs of their own.
 std::vector<std::string> runs_with_logs(const ApiClient& api, const std::string& id) {
@@ -158,27 +150,41 @@ std::vector<std::string> with_attempt(const ApiClient& api, const std::vector<st
     return having;
 }
 
+/// What `ask` gives; where the log is followed, after any absence of the daemon.
+template <class Ask>
+Json answer_to(Ask ask, const LogArguments& arguments, Absence& absence) {
+    if (!arguments.follow) return ask();
+    Json answer;
+    while (!absence.bears([&] { answer = ask(); })) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    return answer;
+}
+
+/// Gives `show` the lines of one run, to its end where they are followed.
+template <class Show>
+void read_log(const ApiClient& api, const std::string& id, const LogArguments& arguments, Absence& absence, Show show) {
+    for (std::string after;;) {
+        const auto page = [&] { return fetch_log(api, id, arguments.task, log_target(id, arguments, after, 10000)); };
+        const auto answer = answer_to(page, arguments, absence);
+        const auto lines = list_of(answer, "items");
+        for (const auto& line : lines) show(line);
+        std::cout.flush();
+        const auto next = text_of(answer, "next");
+        if (!next.empty()) after = next;
+        if (answer.value("end", false) || (!arguments.follow && (lines.empty() || next.empty()))) return;
+        if (lines.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    }
+}
+
 int show_logs(Cli& cli, const LogArguments& arguments) {
-    const auto api = cli.api();
+    const auto api = arguments.follow ? watchful(cli.api()) : cli.api();
+    const auto tell = [](const std::string& text) { std::cerr << "millrace: " << text << std::endl; };
+    Absence absence({arguments.id}, tell, now());
+    LogView view(std::cout, cli.out, arguments.task.empty() ? LogView::Tasks::Shown : LogView::Tasks::Hidden);
     Json all = Json::array();
     for (const auto& id : with_attempt(api, runs_with_logs(api, arguments.id), arguments)) {
-        for (std::string after;;) {
-            const auto answer = fetch_log(api, id, arguments.task, log_target(id, arguments, after, 10000));
-            const auto lines = list_of(answer, "items");
-            for (const auto& line : lines) {
-                if (cli.json)
-                    all.push_back(line);
-                else
-                    write_line(cli, line, arguments.task.empty());
-            }
-            std::cout.flush();
-            const auto next = answer.find("next");
-            const bool has_next = next != answer.end() && !next->is_null();
-            if (has_next) after = next->get<std::string>();
-            if (answer.value("end", false) || (lines.empty() && !arguments.follow)) break;
-            if (!has_next && !arguments.follow) break;
-            if (lines.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(300));
-        }
+        const auto run = [&] { return api.get("/api/v1/runs/" + url_encoded(id)); };
+        if (!cli.json) view.of(answer_to(run, arguments, absence));
+        read_log(api, id, arguments, absence, [&](const Json& line) { cli.json ? all.push_back(line) : view.show(line); });
     }
     if (cli.json) Cli::print(all);
     return exit_done;
@@ -198,20 +204,20 @@ int act(Cli& cli, const std::string& target, const Json& body) { return write_ru
 struct RerunArguments {
     std::string id, task;
     bool failed = false, wait = false;
-    std::int64_t allow_deletes = 0;
 };
 
 int rerun(Cli& cli, const RerunArguments& arguments) {
     Json body = {{"from", arguments.failed ? "failed" : "start"}};
     if (!arguments.task.empty()) body = {{"from", "task"}, {"task", arguments.task}};
-    if (arguments.allow_deletes > 0) body["allow_deletes"] = arguments.allow_deletes;
     const auto api = cli.api();
     const auto flow = text_of(api.get("/api/v1/runs/" + url_encoded(arguments.id)), "flow");
+    std::int64_t allow_deletes = 0;
     note_file_ahead(cli, api.get("/api/v1/flows/" + url_encoded(flow)));
     Json run;
     try {
         run = api.post("/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
     } catch (ApiError& error) {
+    if (arguments.allow_deletes > 0) body["allow_deletes"] = arguments.allow_deletes;
         suggest_task(api, arguments.id, arguments.task, error);
         throw;
     }
@@ -243,7 +249,7 @@ void add_reading(CLI::App& runs, Cli& cli) {
     logs->add_option("RUN", log->id, "its number, as `millrace runs list` shows it, or RUN.TASK")->required()->type_name("");
     logs->add_option("--task", log->task, "of this task")->type_name("TASK");
     logs->add_option("--attempt", log->attempt, "of this attempt, from 1 on")->check(CLI::Range(1, 1'000'000))->type_name("N");
-    logs->add_flag("-f,--follow", log->follow, "until the run ends");
+    logs->add_flag("-f,--follow", log->follow, "until the run ends; a daemon that is away is waited for, at most 5 minutes");
     on_call(logs, cli, [&cli, log] {
         if (const auto dot = log->id.find('.'); dot != std::string::npos && log->task.empty()) { // RUN.TASK, as `data head` takes it
             log->task = log->id.substr(dot + 1);
@@ -287,7 +293,7 @@ void add_acting(CLI::App& runs, Cli& cli) {
                      "its loads may delete that many rows of each table, whatever `max_deletes` says; for this run only")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}))
         ->type_name("ROWS");
-    command->add_flag("--wait", again->wait, "show progress and end with the run");
+    command->add_flag("--wait", again->wait, "show progress and end with the run, as `run --wait` does");
     on_call(command, cli, [&cli, again] { return rerun(cli, *again); });
 }
 

@@ -42,7 +42,9 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     on_call(local, cli, [&cli, options, log_level, listen] {
         set_up_logging(*log_level);
         const auto load = settings_of(cli.config_file, *listen);
-        check_is_free(load({}));
+        const auto configuration = load({});
+        check_is_down(configuration);
+        check_is_free(configuration);
         return up(load, *options);
     });
 
@@ -51,6 +53,7 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     on_call(daemon, cli, [&cli, log_level, listen] {
         set_up_logging(*log_level);
         Settings settings(settings_of(cli.config_file, *listen));
+        check_is_down(*settings.current());
         return serve(settings);
     });
 }

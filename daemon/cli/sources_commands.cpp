@@ -32,6 +32,23 @@ int list_sources(Cli& cli) {
     return exit_done;
 }
 
+/// As a contract writes a column: "text null".
+std::string type_text(const SourceColumn& column) { return column.type + (column.nullable ? " null" : ""); }
+
+void write_resource(const Cli& cli, const SourceSpec& spec, const ResourceSpec& resource) {
+    std::cout << cli.out.painted(spec.source + "." + resource.name, Paint::Bold) << "  " << resource.description << '\n';
+    if (!resource.params.empty()) {
+        std::string params;
+        for (const auto& param : resource.params)
+            params += fmt::format("{}{}: {}{}", params.empty() ? "" : ", ", param.name, param.type, param.required ? " (required)" : "");
+        std::cout << "  with: {" << params << "}\n";
+    }
+    Table columns({{"  column"}, {"type"}});
+    for (const auto& column : resource.columns) columns.add({"  " + column.name, type_text(column)});
+    if (resource.window) columns.add({"  _window", "the days that a record was asked for: start, end, date"});
+    if (!columns.is_empty()) columns.write(std::cout, cli.out);
+}
+
 void write_source(const Cli& cli, const SourceSpec& spec) {
     std::cout << cli.out.painted(spec.source, Paint::Bold) << "  " << spec.description << "\n\n";
     Table fields({{"connection field"}, {"default"}, {"description"}});
@@ -40,36 +57,58 @@ void write_source(const Cli& cli, const SourceSpec& spec) {
                     field.description});
     fields.write(std::cout, cli.out);
     for (const auto& resource : spec.resources) {
-        std::cout << '\n' << cli.out.painted(spec.source + "." + resource.name, Paint::Bold) << "  " << resource.description << '\n';
-        if (!resource.params.empty()) {
-            std::string params;
-            for (const auto& param : resource.params)
-                params +=
-                    fmt::format("{}{}: {}{}", params.empty() ? "" : ", ", param.name, param.type, param.required ? " (required)" : "");
-            std::cout << "  with: {" << params << "}\n";
-        }
-        Table columns({{"  column"}, {"type"}});
-        for (const auto& column : resource.columns) columns.add({"  " + column.name, column.type});
-        if (resource.window) columns.add({"  _window", "the days that a record was asked for: start, end, date"});
-        if (!columns.is_empty()) columns.write(std::cout, cli.out);
+        std::cout << '\n';
+        write_resource(cli, spec, resource);
     }
-    std::cout << "\nWith `for_each` each record also carries its item: `_item`, a struct of the item's columns.\n";
 }
 
-int show_source(Cli& cli, const std::string& name) {
-    const auto& sources = cli.configuration().sources;
-    const auto found = sources.find(name);
-    if (found == sources.end()) {
-        std::vector<std::string> names;
-        for (const auto& [known, spec] : sources) names.push_back(known);
-        const auto near = nearest(name, names);
-        throw UsageError(fmt::format("there is no source '{}'", name),
-                         near.empty() ? "millrace sources list shows them" : fmt::format("did you mean '{}'?", near));
+/// `whole` is there not, with the name that is nearest to its part `name`.
+UsageError no_such(const std::string& whole, const std::string& name, const std::vector<std::string>& names, const std::string& list) {
+    const auto near = nearest(name, names);
+    return UsageError("there is no " + whole, near.empty() ? list : fmt::format("did you mean '{}'?", near));
+}
+
+/// By its own name, or by that of a connection to it.
+const SourceSpec& source_named(const Configuration& configuration, const std::string& name) {
+    const auto& sources = configuration.sources;
+    if (const auto found = sources.find(name); found != sources.end()) return found->second;
+    const auto& connections = configuration.project.connections;
+    if (const auto connection = connections.find(name); connection != connections.end())
+        if (const auto found = sources.find(connection->second.type); found != sources.end()) return found->second;
+    std::vector<std::string> names;
+    for (const auto& [known, spec] : sources) names.push_back(known);
+    for (const auto& [known, spec] : connections)
+        if (sources.contains(spec.type)) names.push_back(known);
+    throw no_such("source '" + name + "'", name, names, "millrace sources list shows them");
+}
+
+const ResourceSpec& resource_named(const SourceSpec& spec, const std::string& name) {
+    std::vector<std::string> names;
+    for (const auto& resource : spec.resources) {
+        if (resource.name == name) return resource;
+        names.push_back(resource.name);
     }
-    if (cli.json)
-        Cli::print(Json(found->second));
-    else
-        write_source(cli, found->second);
+    throw no_such("resource '" + spec.source + "." + name + "'", name, names, fmt::format("its resources are {}", fmt::join(names, ", ")));
+}
+
+/// `name` is a source, or CONNECTION.RESOURCE as `extract:` takes it; `resource` may be empty.
+int show_source(Cli& cli, std::string name, std::string resource) {
+    if (const auto dot = name.find('.'); dot != std::string::npos && resource.empty()) {
+        resource = name.substr(dot + 1);
+        name.resize(dot);
+    }
+    const auto& spec = source_named(cli.configuration(), name);
+    if (resource.empty()) {
+        cli.json ? Cli::print(Json(spec)) : write_source(cli, spec);
+    } else {
+        const auto& one = resource_named(spec, resource);
+        cli.json ? Cli::print(Json(spec).at("resources").at(static_cast<std::size_t>(&one - spec.resources.data())))
+                 : write_resource(cli, spec, one);
+    }
+    if (!cli.json)
+        std::cout
+            << "\nA column without `null` always has a value. With `for_each` each record also carries its item: `_item`, a struct of "
+               "the item's columns.\n";
     return exit_done;
 }
 
@@ -80,10 +119,11 @@ void add_sources_commands(CLI::App& app, Cli& cli) {
     sources->fallthrough();
     on_call(sources, cli, [&cli] { return list_sources(cli); });
     on_call(sources->add_subcommand("list", "The sources of this installation"), cli, [&cli] { return list_sources(cli); });
-    auto name = std::make_shared<std::string>();
-    auto* show = sources->add_subcommand("show", "One source: fields of its connection, resources, columns");
-    show->add_option("SOURCE", *name, "a source, as `millrace sources list` shows it")->required()->type_name("");
-    on_call(show, cli, [&cli, name] { return show_source(cli, *name); });
+    auto name = std::make_shared<std::string>(), resource = std::make_shared<std::string>();
+    auto* show = sources->add_subcommand("show", "One source: fields of its connection, resources, columns; or one resource");
+    show->add_option("SOURCE", *name, "a source or a connection, or CONNECTION.RESOURCE as `extract:` takes it")->required()->type_name("");
+    show->add_option("RESOURCE", *resource, "only this one")->type_name("");
+    on_call(show, cli, [&cli, name, resource] { return show_source(cli, *name, *resource); });
     on_call(sources->add_subcommand("schema", "The JSON Schema of source specs, for editors"), cli, [] {
         Cli::print(source_schema());
         return static_cast<int>(exit_done);

@@ -1,6 +1,7 @@
 #include "daemon/cli/taken_address.hpp"
 
 #include "daemon/cli/api_client.hpp"
+#include "daemon/cli/asked_installation.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/listeners.hpp"
 #include "flows/error.hpp"
@@ -15,13 +16,23 @@ namespace millrace {
 namespace ip = boost::asio::ip;
 namespace {
 
-/// The doctor's facts, if it is a daemon that lets us ask.
-Json facts_of(const std::string& listen) {
+/// What a daemon says of its settings, if it is one that lets us ask; else an empty object.
+Json settings_at(ApiAddress address) {
+    address.patience = std::chrono::seconds(1);
     try {
-        return ApiClient({"", "http://" + listen, "", std::chrono::seconds(1)}).get("/api/v1/doctor");
+        return ApiClient(std::move(address)).get("/api/v1/doctor").value("settings", Json::object());
     } catch (const std::exception&) {
-        return {}; // somebody else
+        return Json::object(); // somebody else
     }
+}
+
+Error is_up_already(const Json& settings, const Configuration& configuration, const std::string& listeners) {
+    const auto pid = text_of(settings, "pid"), url = text_of(settings, "url");
+    const auto process = pid.empty() ? listeners : "process " + pid;
+    return {ErrorClass::Permanent,
+            fmt::format("a daemon is up already: {}{}{}", process.empty() ? "" : process + ", ", url.empty() ? "" : url + ", ",
+                        installation_text(configuration.state.string(), text_of(settings, "file"))),
+            "use it; or end it first, with Ctrl-C where it runs (or: systemctl stop millrace)"};
 }
 
 } // namespace
@@ -33,6 +44,12 @@ std::optional<unsigned short> free_port_beside(unsigned short taken, const std::
     for (int port = taken - 1; port >= first; --port)
         if (!is_taken(static_cast<unsigned short>(port))) return static_cast<unsigned short>(port);
     return std::nullopt;
+}
+
+void check_is_down(const Configuration& configuration) {
+    const auto settings = settings_at({configuration.socket().string(), "", ""});
+    const auto listeners = listener_of(configuration.socket());
+    if (!settings.empty() || !listeners.empty()) throw is_up_already(settings, configuration, listeners);
 }
 
 void check_is_free(const Configuration& configuration) {
@@ -47,15 +64,12 @@ void check_is_free(const Configuration& configuration) {
     const auto endpoint = found.begin()->endpoint();
     if (!is_taken(endpoint)) return;
 
-    const auto facts = facts_of(listen);
-    const auto settings = facts.is_object() ? facts.value("settings", Json()) : Json();
+    const auto settings = settings_at({"", "http://" + listen, ""});
     const auto state = text_of(settings, "state"), file = text_of(settings, "file");
-    if (state == configuration.state.string())
-        throw Error(ErrorClass::Permanent, fmt::format("the daemon of {} is up already: http://{}", state, listen),
-                    "use it; or end it first, with Ctrl-C where it runs");
     const auto free = free_port_beside(endpoint.port(), [&](unsigned short port) { return is_taken({endpoint.address(), port}); });
     const auto holder = listener_of(endpoint);
-    const auto who = !state.empty()   ? fmt::format("the Millrace daemon of {}", file.empty() ? state : file)
+    const auto who = !state.empty()
+                         ? fmt::format("the Millrace daemon of {}, process {},", file.empty() ? state : file, text_of(settings, "pid"))
                      : holder.empty() ? "another program"
                                       : holder;
     throw Error(ErrorClass::Permanent, fmt::format("{} already listens on {}", who, listen),

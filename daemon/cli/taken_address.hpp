@@ -1,4 +1,4 @@
-/// Whether the address that a daemon is to listen on is still free, and if not, who has it.
+/// Whether a daemon can be started here: no other one has the state folder, and nobody the address that it is to listen on.
 #pragma once
 
 #include "daemon/configuration.hpp"
@@ -7,6 +7,9 @@
 #include <optional>
 
 namespace millrace {
+
+/// Throws Error{Permanent} where a daemon of this state folder is up: its process, URL, state folder and millrace.yaml.
+void check_is_down(const Configuration& configuration);
 
 /// Before PostgreSQL and the sandbox are started for nothing. What is no address is left to the server's complaint.
 /// Throws Error{Permanent}, which says who listens there and what to type.

@@ -1,7 +1,10 @@
+#include "daemon/cli/absence.hpp"
 #include "daemon/cli/api_client.hpp"
+#include "daemon/cli/asked_installation.hpp"
 #include "daemon/cli/cli.hpp"
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/log_view.hpp"
 #include "daemon/cli/rejected_rows.hpp"
 #include "daemon/cli/run_view.hpp"
 #include "daemon/cli/taken_address.hpp"
@@ -93,6 +96,8 @@ TEST_CASE("durations and counts as people read them") {
     CHECK(count_text(999) == "999");
     CHECK(count_text(12345678) == "12,345,678");
     CHECK(count_text(-1234) == "-1,234");
+    CHECK(counted(1, "row") == "1 row");
+    CHECK(counted(1029, "record") == "1,029 records");
 }
 
 TEST_CASE("away from a terminal progress is a line for every change, once") {
@@ -273,8 +278,131 @@ TEST_CASE("a command line that is not understood names the nearest command and w
     CHECK(said({"millrace", "runs", "shwo", "7"}) ==
           "millrace: there is no command 'millrace runs shwo'\n  did you mean 'show'? see: millrace runs --help\n");
     CHECK(said({"millrace", "runs", "show"}) == "millrace: RUN is required\n  see: millrace runs show --help\n");
+    CHECK(said({"millrace", "flows", "list", "-n", "2", "more"}) ==
+          "millrace: not expected: -n 2 more\n  see: millrace flows list --help\n");
     CHECK(said({"millrace", "run", "tags", "--limit-rows", "0"}) ==
           "millrace: --limit-rows: '0' is no whole number from 1 on\n  see: millrace run --help\n");
+}
+
+TEST_CASE("a flow with several schedules starts next when the first of them is due") {
+    const auto schedule = [](const char* next, const char* zone) { return Json{{"next", next}, {"timezone", zone}}; };
+    const Json late = schedule("2026-11-28T06:00:00Z", "UTC"), early = schedule("2026-11-27T21:00:00Z", "America/Sao_Paulo");
+    CHECK(next_start_text({{"schedules", {late, early}}}) == "2026-11-27 18:00:00 America/Sao_Paulo");
+    CHECK(next_start_text({{"schedules", {early, late}}}) == "2026-11-27 18:00:00 America/Sao_Paulo");
+    CHECK(next_start_text({{"schedules", {Json{{"next", nullptr}}, late}}}) == "2026-11-28 06:00:00 UTC");
+    CHECK(next_start_text({{"schedules", Json::array()}}) == "-");
+    CHECK(next_start_text({{"schedules", {late}}, {"paused", true}}) == "paused");
+}
+
+namespace {
+
+/// Local time of the process, while it lives.
+struct Zone {
+    explicit Zone(const char* name) {
+        setenv("TZ", name, 1);
+        tzset();
+    }
+    ~Zone() {
+        unsetenv("TZ");
+        tzset();
+    }
+};
+
+Json log_line(const char* task, int attempt, const char* at, const char* level, const char* text) {
+    return {{"task", task}, {"item", nullptr}, {"attempt", attempt}, {"at", at}, {"level", level}, {"text", text}};
+}
+
+} // namespace
+
+TEST_CASE("a log says its day and zone where they change, which attempt begins, and the remedy below its error") {
+    const Zone zone("Europe/Berlin");
+    std::ostringstream out;
+    const Terminal terminal;
+    LogView view(out, terminal, LogView::Tasks::Shown);
+    view.of(run("failed", {task("fetch", "failed", {{"attempts", 2}}), task("other", "completed")}));
+    view.show(log_line("fetch", 1, "2026-11-27T22:59:58Z", "error", "answered 503"));
+    view.show(log_line("fetch", 1, "2026-11-27T22:59:58Z", "error", "remedy: wait"));
+    view.show(log_line("other", 1, "2026-11-27T22:59:59Z", "info", "a line"));
+    view.show(log_line("fetch", 2, "2026-11-27T23:00:01Z", "warning", "again"));
+    view.show(log_line("fetch", 3, "2026-11-27T23:00:02Z", "info", "began while it was followed"));
+    CHECK(out.str() == "2026-11-27 (+01:00)\n"
+                       "fetch: attempt 1 of 2, began 23:59:58\n"
+                       "23:59:58 fetch error: answered 503\n"
+                       "  remedy: wait\n"
+                       "23:59:59 other a line\n"
+                       "2026-11-28 (+01:00)\n"
+                       "fetch: attempt 2 of 2, began 00:00:01\n"
+                       "00:00:01 fetch warning: again\n"
+                       "fetch: attempt 3, began 00:00:02\n"
+                       "00:00:02 fetch began while it was followed\n");
+}
+
+TEST_CASE("the log of a part of a run is headed by which part it is") {
+    const Zone zone("UTC");
+    std::ostringstream out;
+    const Terminal terminal;
+    LogView view(out, terminal, LogView::Tasks::Hidden);
+    auto part = run("completed", {task("fetch", "completed")});
+    part["chunk"] = {{"number", 2}, {"of", 3}};
+    view.of(part);
+    view.show(log_line("fetch", 1, "2026-11-27T23:00:01Z", "info", "done"));
+    CHECK(out.str() == "part 2 of 3, run 7\n2026-11-27 (+00:00)\n23:00:01 done\n");
+}
+
+TEST_CASE("a daemon that is away is told once it was for a second, once that it is back, and given up after five minutes") {
+    using namespace std::chrono_literals;
+    const Zone zone("UTC");
+    std::vector<std::string> told;
+    Absence absence(
+        {"7"}, [&](const std::string& line) { told.push_back(line); }, at);
+    absence.missed("no daemon answers at S: refused", at + 300ms);
+    CHECK(absence.is_away());
+    absence.answered(at + 600ms);
+    CHECK(told.empty()); // a blink is no news
+    absence.missed("no daemon answers at S: refused", at + 1200ms);
+    absence.missed("no daemon answers at S: refused", at + 2s);
+    absence.missed("no daemon answers at S: refused", at + 3s);
+    CHECK(told == std::vector<std::string>{"06:00:06 the daemon has not answered since 06:00:04: no daemon answers at S: refused\n"
+                                           "  the run is safe, and goes on with the daemon; tried again for 5 minutes, Ctrl-C leaves"});
+    absence.answered(at + 12600ms);
+    CHECK(told.back() == "06:00:16 the daemon answers again, after 12 s");
+    CHECK_FALSE(absence.is_away());
+    absence.missed("gone", at + 5min);
+    CHECK(told.size() == 3);
+    try {
+        absence.missed("gone", at + 12600ms + 5min);
+        FAIL("it goes on");
+    } catch (const Unreachable& error) {
+        CHECK(std::string(error.what()) == "the daemon has not answered for 5 minutes: gone");
+        CHECK_THAT(error.remedy, Catch::Contains("the run is safe") && Catch::Contains("millrace runs show 7"));
+    }
+}
+
+TEST_CASE("a daemon without its store is away, any other refusal is an answer") {
+    std::vector<std::string> told;
+    Absence absence(
+        {"7", "8"}, [&](const std::string& line) { told.push_back(line); }, now() - std::chrono::minutes(1));
+    CHECK_FALSE(absence.bears([] { throw ApiError(503, "the store is away", ""); }));
+    CHECK_THAT(told.front(), Catch::Contains("the store is away") && Catch::Contains("the runs are safe, and go on"));
+    CHECK_THROWS_AS(absence.bears([] { throw ApiError(404, "there is no run 7", ""); }), ApiError);
+    CHECK(absence.bears([] {}));
+    CHECK(told.size() == 2);
+}
+
+TEST_CASE("of two installations it is told which one is meant, and how root looks at it") {
+    Configuration ours;
+    ours.state = "/home/p/.millrace";
+    CHECK(installation_text(ours) == "state folder /home/p/.millrace, no millrace.yaml");
+    CHECK(other_installation(ours, {{"state", "/home/p/.millrace"}}).is_null());
+    CHECK(other_installation(ours, Json::object()).is_null());
+    CHECK(other_installation(ours, {{"state", "/var/lib/millrace"}}).at("state") == "/var/lib/millrace");
+    Cli cli;
+    CHECK(as_root(cli, ours, "psql") == "sudo MILLRACE_STATE=/home/p/.millrace millrace psql");
+    ours.state = "/var/lib/millrace";
+    CHECK(as_root(cli, ours, "psql") == "sudo millrace psql");
+    cli.config_file = "p.yaml";
+    ours.file = "/home/p/p.yaml";
+    CHECK(as_root(cli, ours, "doctor") == "sudo millrace --config /home/p/p.yaml doctor");
 }
 
 TEST_CASE("loads of several chunks into one table are one line") {

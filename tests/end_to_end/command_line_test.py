@@ -183,12 +183,38 @@ class CommandLine(unittest.TestCase):
         folder.mkdir()
         (folder / "wrong.yaml").write_text("flow: wrong\ntasks:\n  a: {rn: echo}\n")
         told = self.millrace("deploy", "--dry-run", str(folder), code=1)
-        self.assertIn("     3 |   a: {rn: echo}\n       |       ^\n       = did you mean 'run'?\n", told)
-        self.assertIn("wrong.yaml:3:7: error", self.millrace("flows", "validate", str(folder), code=1))
+        mistake = "     3 |   a: {rn: echo}\n       |       ^~\n       = did you mean 'run'?\n"
+        self.assertIn(mistake, told)
+        validated = self.millrace("flows", "validate", str(folder), code=1)
+        self.assertIn("wrong.yaml:3:7: error", validated)
+        self.assertIn(mistake, validated)
+        self.assertEqual(set(json.loads(self.millrace("flows", "validate", str(folder), "--json", code=1))[0]),
+                         {"file", "line", "column", "severity", "message", "hint"})
+
+    def test_what_deploy_warns_of_stands_below_what_changes_and_is_counted(self):
+        folder = pathlib.Path(self.path) / "warned"
+        folder.mkdir()
+        (folder / "a_doubt.yaml").write_text("flow: a_doubt\nparams: {n: {type: int, default: 1}}\ntasks:\n  a: {transform: select 1 as one}\n")
+        (folder / "sound.yaml").write_text("flow: sound\ntasks:\n  a: {run: echo a}\n")
+        told = self.millrace("deploy", "--dry-run", str(folder))
+        self.assertRegex(told, r"(?s)\A\+ new +a_doubt\n\+ new +sound\n\n\S*a_doubt.yaml:2:\d+: warning: .*\n\n2 flows: 2 new; 1 warning\nNothing was stored")
+        (folder / "wrong.yaml").write_text("flow: wrong\ntasks:\n  a: {rn: echo}\n")
+        self.assertIn("\n3 flows: 2 held back, 1 with mistakes; 1 mistake, 1 warning\n", self.millrace("deploy", "--dry-run", str(folder), code=1))
 
     def test_a_command_gets_the_variables_that_its_flow_names(self):
         run = json.loads(self.millrace("run", "outside", "--wait", "--json"))
         self.assertIn("word=one two", self.millrace("runs", "logs", str(run["id"])))
+
+    def test_a_resource_is_shown_by_the_name_that_an_extract_has_with_what_may_be_null(self):
+        for words in (["clockify.clients"], ["clockify", "clients"]):
+            told = self.millrace("sources", "show", *words)
+            self.assertIn("clockify.clients  ", told)
+            self.assertNotIn("clockify.projects", told)
+            self.assertRegex(told, r"(?m)^  \w+ +\S+ null$")
+            self.assertRegex(told, r"(?m)^  id +VARCHAR$")
+        self.assertEqual(json.loads(self.millrace("sources", "show", "clockify.clients", "--json"))["name"], "clients")
+        self.assertIn("did you mean 'clients'?", self.millrace("sources", "show", "clockify.client", code=2))
+        self.assertIn("did you mean 'clockify'?", self.millrace("sources", "show", "clokify.clients", code=2))
 
     def test_a_preview_says_what_is_paused(self):
         lines = lambda told: [line for line in told.splitlines() if "2026-11-2" in line]
@@ -236,7 +262,12 @@ class CommandLine(unittest.TestCase):
         whole = json.loads(self.millrace("runs", "list", "--flow", "parts", "-n", "1", "--json"))[0]["id"]
         part = self.daemon.request("GET", f"/api/v1/runs/{whole}")[1]["chunks"][1]["id"]
         self.assertRegex(self.millrace("runs", "show", str(whole)), rf"(?m)^2 of 2 +{part}  made ")
-        self.assertIn("1 of 1 rows", self.millrace("data", "head", f"{part}.made"))
+        told = self.millrace("data", "head", f"{whole}.made", code=2)
+        self.assertIn(str(part), told)
+        for words in (["data", "head", f"{whole}.nope"], ["runs", "logs", f"{whole}.nope"]):
+            self.assertIn("its tasks are made", self.millrace(*words, code=2))
+        self.assertIn("did you mean 'made'?", self.millrace("data", "head", f"{whole}.mad", code=2))
+        self.assertIn("1 of 1 row\n", self.millrace("data", "head", f"{part}.made"))
 
     def test_an_approval_says_how_it_is_given(self):
         run = self.daemon.trigger("asking")["id"]
@@ -339,6 +370,92 @@ class Daemons(unittest.TestCase):
         self.daemon.start()
         self.assertIn(note, self.daemon.log())
 
+    def test_who_follows_a_run_is_told_that_the_daemon_is_away_and_when_it_is_back(self):
+        self.daemon.start()
+        run = str(self.daemon.trigger("asking")["id"])
+        commands = [self.followed("runs", "logs", run, "--follow"), self.followed("run", "slow", "--wait")]
+        wait_until(lambda: self.state_of("slow") == "running", 20, "the run's start")
+        self.daemon.process.kill()
+        self.daemon.process.wait()
+        for told, _ in commands:
+            wait_until(lambda: "the daemon has not answered since " in told.read_text(), 10, "the word of it")
+            self.assertIn("the run is safe, and goes on with the daemon; tried again for 5 minutes, Ctrl-C leaves", told.read_text())
+        self.daemon.start()
+        for told, _ in commands:
+            wait_until(lambda: "the daemon answers again, after " in told.read_text(), 20, "the word of it")
+            self.assertEqual(told.read_text().count("has not answered since"), 1)
+        os.kill(self.daemon.process.pid, signal.SIGSTOP)  # mute
+        for told, _ in commands:
+            wait_until(lambda: told.read_text().count("has not answered since") == 2, 10, "the word of it")
+        os.kill(self.daemon.process.pid, signal.SIGCONT)
+        for told, command in commands:
+            wait_until(lambda: told.read_text().count("answers again") == 2, 20, "the word of it")
+            command.kill()
+            command.wait()
+
+    def test_json_of_a_followed_run_is_json_alone_and_ctrl_c_leaves_while_the_daemon_is_away(self):
+        self.daemon.start()
+        told = pathlib.Path(f"{self.path}/told")
+        with told.open("w") as errors:
+            waiting = subprocess.Popen([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, "run", "slow", "--wait", "--json"], cwd=self.path,
+                                       text=True, env=self.daemon.environment, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL)
+        wait_until(lambda: self.state_of("slow") == "running", 20, "the run's start")
+        self.daemon.process.kill()
+        self.daemon.process.wait()
+        wait_until(lambda: "has not answered since" in told.read_text(), 10, "the word of it")
+        waiting.send_signal(signal.SIGINT)
+        self.assertEqual(waiting.communicate(timeout=20)[0], "")
+        self.assertEqual(waiting.returncode, 3)
+        self.assertRegex(told.read_text(), r"nothing was cancelled\n  the run is safe, .*millrace runs show \d+")
+
+    def state_of(self, flow):
+        runs = self.daemon.request("GET", f"/api/v1/runs?flow={flow}")[1]["items"]
+        return runs and runs[0]["state"]
+
+    def followed(self, *arguments):
+        """A command, and the file that all it says goes to."""
+        told = pathlib.Path(f"{self.path}/{'-'.join(arguments)}")
+        with told.open("w") as out:
+            command = subprocess.Popen([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, *arguments], cwd=self.path,
+                                       env=self.daemon.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        self.addCleanup(lambda: command.poll() is None and command.kill())
+        return told, command
+
+    def test_a_private_postgresql_is_asked_of_the_installation_that_answers(self):
+        self.daemon.start()
+        address = re.search(r" url=http://(\S+)", self.daemon.log())[1]
+        with Folder() as elsewhere:
+            def told(*arguments, code=0):
+                done = subprocess.run([f"{self.prefix}/bin/millrace", *arguments], cwd=elsewhere, text=True, timeout=60, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, env={**self.daemon.environment, "HOME": elsewhere, "MILLRACE_LISTEN": address})
+                self.assertEqual(done.returncode, code, done.stdout)
+                return done.stdout
+            told_by_doctor = told("doctor")
+            self.assertIn(f"that of the daemon that answers: state folder {self.path}/state, configuration {self.daemon.config}", told_by_doctor)
+            self.assertIn(f"not looked at: state folder {elsewhere}/.local/state/millrace, no millrace.yaml", told_by_doctor)
+            self.assertNotIn("failed", told_by_doctor)
+            self.assertEqual(told("psql", "-Atc", "select 6 * 7").strip(), "42")
+            pg = f"{self.path}/state/pg"
+            os.chmod(pg, 0o000)
+            try:
+                refused = told("psql", "-c", "select 1", code=2)
+            finally:
+                os.chmod(pg, 0o700)
+            self.assertIn(f"the private PostgreSQL (state folder {self.path}/state, configuration {self.daemon.config}) is for its own user and root\n"
+                          f"  sudo millrace psql\n", refused)
+            self.daemon.stop()
+            self.assertIn(f"(state folder {elsewhere}/.local/state/millrace, no millrace.yaml) does not answer", told("psql", "-c", "select 1", code=2))
+
+    def test_a_person_at_a_terminal_is_told_which_database_is_asked(self):
+        self.daemon.start()
+        leader, terminal = os.openpty()
+        done = subprocess.run([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, "psql", "-Atc", "select 1"], cwd=self.path, text=True,
+                              env={**self.daemon.environment, "NO_COLOR": "1", "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=terminal, timeout=60)
+        os.close(terminal)
+        self.assertEqual(done.stdout, "1\n")
+        self.assertIn(f"warehouse: state folder {self.path}/state, configuration {self.daemon.config}", os.read(leader, 4096).decode())
+        os.close(leader)
+
     def test_a_daemon_that_has_the_address_is_named(self):
         self.daemon.start()
         address = re.search(r" url=http://(\S+)", self.daemon.log())[1]
@@ -348,10 +465,12 @@ class Daemons(unittest.TestCase):
                                       env={**self.daemon.environment, "HOME": elsewhere, **settings})
                 self.assertEqual(done.returncode, code, done.stderr)
                 return done.stderr
-            self.assertIn(f"the daemon of {self.path}/state is up already", told("up", "--listen", address, "--config", self.daemon.config))
+            for words in (["up", "--listen", address], ["up", "--listen", "127.0.0.1:0"], ["serve"]):
+                self.assertIn(f"a daemon is up already: process {self.daemon.process.pid}, http://{address}, state folder {self.path}/state, "
+                              f"configuration {self.daemon.config}\n", told(*words, "--config", self.daemon.config))
             self.assertIn(f"so the daemon at http://{address} was asked", told("run", "nothing", MILLRACE_LISTEN=address))
             told("init", code=0)
-            self.assertIn(f"the Millrace daemon of {self.daemon.config} already listens on {address}", told("up", "--listen", address))
+            self.assertIn(f"the Millrace daemon of {self.daemon.config}, process {self.daemon.process.pid}, already listens on {address}", told("up", "--listen", address))
             self.assertNotIn("was asked", told("run", "nothing", code=3))
 
     def test_a_postgresql_that_was_started_again_leaves_a_killed_daemon_its_address(self):
