@@ -179,13 +179,13 @@ constexpr Member settings[] = {
     {"file", "string?", "the daemon's millrace.yaml; null: it has none"},
     {"hash", "string", "of the file as the daemon took it, SHA-256"},
     {"state", "string", "its state folder"},
+    {"url", "string", "of API and dashboard"},
+    {"pid", "integer", ""},
     {"needs_restart", "string[]", "what the file said otherwise then, and only a restart can change"},
     {"missing", "MissingVariable[]", "what declared connections lack"},
 };
 constexpr Member missing_variable[] = {
     {"connection", "string", ""},
-    {"url", "string", "of API and dashboard"},
-    {"pid", "integer", ""},
     {"variable", "string", ""},
     {"message", "string", "with the place in the file"},
     {"remedy", "string", ""},

@@ -68,12 +68,12 @@ int show_run(Cli& cli, const std::string& id) {
     if (const auto interval = interval_text(run); !interval.empty()) std::cout << "interval " << interval << '\n';
     if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
     if (!text_of(run, "rerun_of").empty()) std::cout << "rerun of " << text_of(run, "rerun_of") << '\n';
-    std::cout << '\n';
-
-    using enum Table::Align;
     if (const auto allowed = run.value("allow_deletes", Json()); allowed.is_object())
         std::cout << fmt::format("{} let it delete up to {} rows of each table, beyond `max_deletes`\n", printable(text_of(allowed, "by")),
                                  text_of(allowed, "rows"));
+    std::cout << '\n';
+
+    using enum Table::Align;
     const auto chunks = list_of(run, "chunks");
     std::vector<Table::Column> columns{{"task"}, {"verb"}, {"state"}, {"attempts", Right}, {"took", Right}, {"detail"}};
     if (!chunks.empty()) columns.insert(columns.begin(), {Table::Column{"part"}, Table::Column{"run", Right}});
@@ -204,20 +204,20 @@ int act(Cli& cli, const std::string& target, const Json& body) { return write_ru
 struct RerunArguments {
     std::string id, task;
     bool failed = false, wait = false;
+    std::int64_t allow_deletes = 0;
 };
 
 int rerun(Cli& cli, const RerunArguments& arguments) {
     Json body = {{"from", arguments.failed ? "failed" : "start"}};
     if (!arguments.task.empty()) body = {{"from", "task"}, {"task", arguments.task}};
+    if (arguments.allow_deletes > 0) body["allow_deletes"] = arguments.allow_deletes;
     const auto api = cli.api();
     const auto flow = text_of(api.get("/api/v1/runs/" + url_encoded(arguments.id)), "flow");
-    std::int64_t allow_deletes = 0;
     note_file_ahead(cli, api.get("/api/v1/flows/" + url_encoded(flow)));
     Json run;
     try {
         run = api.post("/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
     } catch (ApiError& error) {
-    if (arguments.allow_deletes > 0) body["allow_deletes"] = arguments.allow_deletes;
         suggest_task(api, arguments.id, arguments.task, error);
         throw;
     }

@@ -25,6 +25,7 @@ schedule: {cron: "0 5 * * *", timezone: America/Sao_Paulo, paused: true}
     "timed": "flow: timed\nschedule: {cron: 0 5 * * *}\ntasks:\n  a: {run: echo a}\n",
     "queued": "flow: queued\noverlap: queue\ntasks:\n  a: {run: sleep 1000}\n",
     "parts": "flow: parts\ninterval: {every: 1d, lookback: 1d, chunk: 1d}\ntasks:\n  made: {transform: select $interval_start as t}\n",
+    "talking": "flow: talking\ntasks:\n  a: {run: echo begun; sleep 1000}\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
 
@@ -372,9 +373,10 @@ class Daemons(unittest.TestCase):
 
     def test_who_follows_a_run_is_told_that_the_daemon_is_away_and_when_it_is_back(self):
         self.daemon.start()
-        run = str(self.daemon.trigger("asking")["id"])
+        run = str(self.daemon.trigger("talking")["id"])
         commands = [self.followed("runs", "logs", run, "--follow"), self.followed("run", "slow", "--wait")]
-        wait_until(lambda: self.state_of("slow") == "running", 20, "the run's start")
+        for (told, _), word in zip(commands, ("begun", "slow.a: running")):
+            wait_until(lambda: word in told.read_text(), 20, "its first line")
         self.daemon.process.kill()
         self.daemon.process.wait()
         for told, _ in commands:
