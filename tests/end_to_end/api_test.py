@@ -147,7 +147,7 @@ class Api(unittest.TestCase):
         run = self.daemon.run("shrinking", {"params": {"n": 3}})
         self.assertEqual(run["state"], "failed")
         error = next(task for task in run["tasks"] if task["task"] == "stored")["error"]
-        self.assertIn("demo.shrinking: 37 of 40 rows would be deleted", error["message"])
+        self.assertIn("demo.shrinking: 37 of 40 rows (92.5 %) would be deleted", error["message"])
         self.assertIn(f"millrace data head {run['id']}.stored --rejected", error["remedy"])
         self.assertIn(f"millrace runs rerun {run['id']} --failed --allow-deletes 37", error["remedy"])
         doomed = self.described("GET", "/api/v1/runs/{id}/datasets/{task}/rejected", id=run["id"], task="stored")

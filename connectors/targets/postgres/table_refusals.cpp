@@ -1,6 +1,7 @@
 /// What a TableLoad refuses to do, and what it says when the table refuses its rows, or takes fewer than it is given.
 #include "connectors/sql_identifier.hpp"
 #include "connectors/targets/postgres/table_load.hpp"
+#include "flows/counted.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -84,7 +85,8 @@ void TableLoad::refuse_deletes(std::int64_t rows, std::int64_t of, const std::st
         table_.manifest.rows == 0 ? "the dataset " + table_.spec.task + " is empty" : "they are missing in the dataset " + table_.spec.task;
     const Error why(
         ErrorClass::BadData,
-        fmt::format("{}: {} of {} rows would be deleted, since {}; max_deletes is {}", counts_.table, rows, of, in_dataset, allowed),
+        fmt::format("{}: {} of {} rows ({:.3g} %) would be deleted, since {}; max_deletes is {}", counts_.table, count_text(rows),
+                    count_text(of), 100.0 * static_cast<double>(rows) / static_cast<double>(of), in_dataset, allowed),
         fmt::format("look at these rows: millrace data head {}.{} --rejected; when they are really gone, delete them this once: "
                     "millrace runs rerun {} --failed --allow-deletes {}; when it is usual, raise `max_deletes` of task {} "
                     "({})",
