@@ -123,7 +123,7 @@ private:
                                                                    [&](const Slice& s) { return is_narrowed(plan_.resource, s.values); });
         manifest_.complete = manifest_.complete && plan_.resource.complete && !narrowed;
         for (const duckdb::Column& c : duckdb::resolve_columns(db_, extraction_columns(plan_.resource, plan_.item_type)))
-            manifest_.columns.push_back({c.name, c.type.name});
+            manifest_.columns.push_back({c.name, c.type.name, never_null(c.name)});
         for (const SliceManifest& slice : slices_) {
             if (!slice.failed.empty()) {
                 ++manifest_.failed;
@@ -140,6 +140,14 @@ private:
         }
         if (manifest_.extracted_at.empty()) manifest_.extracted_at = order_.context.run_at;
         settle_moved();
+    }
+
+    /// False for a column that every record has; nothing is known of the others, which may be null.
+    [[nodiscard]] std::optional<bool> never_null(const std::string& column) const {
+        const auto& columns = plan_.resource.columns;
+        const bool required =
+            std::any_of(columns.begin(), columns.end(), [&](const SourceColumn& c) { return c.name == column && !c.nullable; });
+        return required ? std::optional(false) : std::nullopt;
     }
 
     void settle_moved() {
@@ -163,10 +171,11 @@ private:
         for (const auto& [path, kind] : unknown)
             if (++told <= 10) names += fmt::format("{}'{}' ({})", names.empty() ? "" : ", ", path, kind);
         if (told > 10) names += fmt::format(" and {} more", told - 10);
-        session_.event(
-            "drifted",
-            fmt::format("{} sends members that its spec does not declare: {}; the raw spool has them", plan_.resource.name, names),
-            Json{{"members", unknown}});
+        session_.event("drifted",
+                       fmt::format("{} sends members that its spec does not declare, and they are left out: {}; to have one as a column, "
+                                   "declare it in {}, then `millrace deploy`",
+                                   plan_.resource.name, names, place_in_spec(plan_.source, plan_.resource.name, "columns")),
+                       Json{{"members", unknown}});
     }
 
     void judge_rejects() {
@@ -175,8 +184,13 @@ private:
         std::size_t told = 0;
         for (const SliceManifest& slice : slices_)
             for (const std::string& mistake : slice.mistakes)
-                if (++told <= 3) summary.text += fmt::format("{}{}, {}", summary.text.empty() ? "" : "; ", slice.label, mistake);
-        summary.remedy = "correct `columns` of the source's spec, or let the task reject them: `rejects: {max: ..., to: quarantine}`";
+                if (++told <= 3)
+                    summary.text +=
+                        fmt::format("{}{}{}{}", summary.text.empty() ? "" : "; ", slice.label, slice.label.empty() ? "" : ", ", mistake);
+        summary.remedy =
+            "let the task leave such records out: `rejects: {max: 1%, to: quarantine}`; or, where the service is right to send "
+            "them, correct " +
+            place_in_spec(plan_.source, plan_.resource.name, "columns") + " (`null`: it may be absent), then `millrace deploy`";
         if (const std::string kept = rejected_records(); !kept.empty())
             keep_rejects(db_, order_.staging, fmt::format("quarantine-{}-raw", order_.attempt), kept, plan_.most_rejects, manifest_);
         tell_rejects(options_.contract.rejects, manifest_, order_.staging, manifest_.rows + manifest_.rejected,
@@ -228,7 +242,7 @@ private:
         WrittenDataset written =
             write_dataset(db_,
                           {"SELECT " + (names.empty() ? "*" : names) + " FROM " + rows_of(order_.staging + "/manifest.json", manifest_),
-                           &values, options_.contract, order_.staging, order_.attempt, known},
+                           &values, options_.contract, order_.staging, order_.attempt, known, order_.origin},
                           session_);
         return written;
     }
@@ -254,6 +268,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
 
     ExtractionPlan plan;
     plan.source = order.source.get<SourceSpec>();
+    plan.source.file = order.source_file;
     plan.resource = find_resource(plan.source, substitute_text(options.resource, run).get<std::string>());
     plan.connection = complete_connection(plan.source, find_connection(order, connection));
     plan.zone = order.context.timezone;

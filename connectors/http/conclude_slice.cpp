@@ -1,5 +1,5 @@
-#include "connectors/http/slice_worker.hpp"
-#include "connectors/sql_identifier.hpp"
+#include "connectors/http/merged_walks.hpp"
+#include "flows/counted.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -31,35 +31,14 @@ bool repeats_itself(const SliceRun& run) {
            std::adjacent_find(run.prints.begin(), run.prints.end(), std::not_equal_to<>()) == run.prints.end();
 }
 
-std::string joined(const std::vector<std::string>& items) {
-    std::string text;
-    for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-    return text;
-}
-
-/// One part with each key once, from the parts of all walks; of two records with one key the later read wins.
-ManifestPart merged(const SliceRun& run, const ExtractionShare& share, duckdb::Connection& connection) {
-    const std::string& folder = share.plan.folder;
-    std::vector<std::string> files, keys;
-    for (const auto* pieces : {&run.earlier, &run.pieces})
-        for (const Piece& piece : *pieces)
-            if (piece.part) files.push_back(quote_literal(folder + "/" + piece.part->file));
-    for (const std::string& key : share.plan.resource.key) keys.push_back(quote_identifier(key));
-    const std::string all = fmt::format("read_parquet([{}], filename = true, file_row_number = true)", joined(files));
-    const std::string file = fmt::format("part-{}-merged.parquet", run.id);
-    // Two steps: the keys decide first, so that no whole record waits in memory. File names sort by walk.
-    connection.query(fmt::format("CREATE OR REPLACE TEMP TABLE millrace_kept AS SELECT filename, file_row_number FROM {} "
-                                 "QUALIFY row_number() OVER (PARTITION BY {} ORDER BY filename DESC, file_row_number DESC) = 1",
-                                 all, joined(keys)));
-    const auto rows =
-        connection
-            .query(fmt::format(
-                "COPY (SELECT p.* EXCLUDE (filename, file_row_number) FROM {} p SEMI JOIN millrace_kept k "
-                "ON p.filename = k.filename AND p.file_row_number = k.file_row_number) TO {} (FORMAT parquet, COMPRESSION snappy)",
-                all, quote_literal(folder + "/" + file)))
-            .rows_changed();
-    connection.query("DROP TABLE millrace_kept");
-    return finish_part(folder, file, rows);
+/// What follows "3 records came twice".
+std::string told_of(const Repeats& repeats) {
+    if (repeats.different == 0) return " with equal values";
+    const std::string example = repeats.example.empty() ? "" : ", such as " + repeats.example;
+    const std::string rule = "; of each the later one (by page, then by place in it) was taken";
+    if (repeats.equal == 0) return " with other values" + example + rule;
+    return fmt::format(": {} with equal values, {} with other ones{}{}", count_text(repeats.equal), count_text(repeats.different), example,
+                       rule);
 }
 
 /// The walk is final: what its pieces say becomes the manifest.
@@ -107,15 +86,15 @@ void give_up(SliceRun& run, ExtractionShare& share) {
     run.manifest.failed = why;
     run.manifest.complete = false;
     run.manifest.extracted_at = run.extracted_at;
-    share.events.event("warning", fmt::format("slice {} failed and is left out: {}", run.slice.label, why),
+    share.events.event("warning", fmt::format("{} failed and is left out: {}", place_of(share.plan.resource, run.slice.label), why),
                        Json{{"slice", run.slice.label}});
 }
 
 /// The pages of the walk do not fit together: once more, or make the best of all walks.
 bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection& connection, const std::string& why) {
-    const std::string told = fmt::format("{}, {}: {}", share.plan.resource.name, run.slice.label, why);
+    std::string told = place_of(share.plan.resource, run.slice.label) + ": " + why;
     if (run.walk_number <= share.plan.repeats) {
-        share.events.log("warning", fmt::format("{}; the walk is repeated ({} of {})", told, run.walk_number, share.plan.repeats));
+        share.events.log("warning", fmt::format("{}; its pages are fetched again ({} of {})", told, run.walk_number, share.plan.repeats));
         const std::lock_guard lock(share.board.mutex());
         for (const Piece& piece : run.pieces) share.rejects_left += piece.kept; // those of the last walk are kept
         std::move(run.pieces.begin(), run.pieces.end(), std::back_inserter(run.earlier));
@@ -126,25 +105,30 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
         return false;
     }
     if (run.walk.has_hole())
-        throw Error(ErrorClass::BadData, fmt::format("{}, and more did, in each of {} walks", told, run.walk_number),
+        throw Error(ErrorClass::BadData,
+                    fmt::format("{}, and more did, each of the {} times that the pages were fetched", told, run.walk_number),
                     "the service left out a page: run again later");
     if (run.walk.short_of_total())
-        throw Error(ErrorClass::BadData, fmt::format("{}, in each of {} walks", told, run.walk_number),
-                    "the source limits or miscounts its results: ask for shorter windows, or take `total` out of its spec");
+        throw Error(
+            ErrorClass::BadData, fmt::format("{}, each of the {} times that the pages were fetched", told, run.walk_number),
+            "the service limits or miscounts its results: ask for less at once (a shorter `interval`, an `interval.chunk`, `with`); "
+            "where the announced number is what is wrong, take out " +
+                place_in_spec(share.plan.source, share.plan.resource.name, "total"));
     const bool by_key = !share.plan.resource.key.empty();
     const bool stable = repeats_itself(run);
     run.limited = !stable; // what is missing in a snapshot that moved was not necessarily deleted
-    const std::string what = stable ? "the same ones in each of {} walks; {}" : "the pages fitted together in none of {} walks; {}";
-    const char* taken = !by_key  ? "the last one was taken"
-                        : stable ? "each was taken once"
-                                 : "the records of all of them were taken, each key once";
-    share.events.event(stable ? "warning" : "drifted", told + "; " + fmt::format(fmt::runtime(what), run.walk_number, taken),
-                       Json{{"slice", run.slice.label}, {"walks", run.walk_number}, {"reason", why}});
+    if (run.walk.drift().empty()) told += told_of(repeats_of(run, share, connection)); // that some came twice is all that is wrong
+    const std::string fetched = fmt::format("; the pages were fetched {} times, ", run.walk_number);
+    told += stable ? fetched + "each time with the same result: each record was taken once"
+                   : fetched + "and what they hold never fitted together, since records came, went or moved meanwhile: " +
+                         (by_key ? "the records of all times were taken, each key once, as it came last"
+                                 : "the records of the last time were taken");
+    share.events.event(stable ? "warning" : "drifted", told, Json{{"slice", run.slice.label}, {"walks", run.walk_number}, {"reason", why}});
     const auto has_part = [](const Piece& piece) { return piece.part.has_value(); };
     const bool any =
         std::any_of(run.earlier.begin(), run.earlier.end(), has_part) || std::any_of(run.pieces.begin(), run.pieces.end(), has_part);
     if (by_key && any) {
-        const ManifestPart part = merged(run, share, connection);
+        const ManifestPart part = merged_walks(run, share, connection);
         for (auto* pieces : {&run.earlier, &run.pieces})
             for (Piece& piece : *pieces) remove_part(share.plan.folder, piece);
         run.pieces.back().part = part;
@@ -165,7 +149,7 @@ bool conclude_slice(SliceRun& run, ExtractionShare& share, duckdb::Connection& c
     if (!run.walk.over()) throw Error(ErrorClass::Cancelled, "the extraction was stopped");
     std::string drift = run.walk.drift();
     if (drift.empty() && !run.limited)
-        if (const auto doubled = repeated_keys(run); doubled > 0) drift = fmt::format("{} records came twice", doubled);
+        if (const auto doubled = repeated_keys(run); doubled > 0) drift = counted(doubled, "record") + " came twice";
     if (!drift.empty()) {
         if (!repeat_or_settle(run, share, connection, drift)) return false;
     } else {

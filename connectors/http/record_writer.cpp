@@ -30,7 +30,16 @@ struct Place {
     }
 };
 
-std::string shown(std::string_view raw) { return raw.size() <= 40 ? std::string(raw) : std::string(raw.substr(0, 37)) + "..."; }
+/// On one line, cut between characters.
+std::string shown(std::string_view raw) {
+    constexpr std::size_t most = 80;
+    std::size_t end = raw.size() <= most ? raw.size() : most - 3;
+    while (end > 0 && end < raw.size() && (static_cast<unsigned char>(raw[end]) & 0xC0) == 0x80) --end;
+    std::string text(raw.substr(0, end));
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < ' ') c = ' ';
+    return end < raw.size() ? text + "..." : text;
+}
 
 std::string kind_of(char first) {
     switch (first) {
@@ -48,8 +57,10 @@ std::string kind_of(char first) {
 [[noreturn]] void refuse_value(const Place& at, const std::string& value, const std::string& rule) {
     throw RecordMistake(at.path(), rule, value);
 }
-[[noreturn]] void refuse_kind(const Place& at, const JsonCursor& cursor, const Type& type) {
-    refuse(at, "is a " + kind_of(cursor.peek()) + ", declared " + type.name);
+[[noreturn]] void refuse_kind(const Place& at, JsonCursor cursor, const Type& type) {
+    const std::string kind = kind_of(cursor.peek());
+    const std::string rule = (kind == "object" ? "is an " : "is a ") + kind + ", declared " + type.name;
+    refuse_value(at, shown(cursor.skip()), rule);
 }
 
 /// One type, with what is needed to find members by name.

@@ -14,7 +14,7 @@ ErrorClass class_of(long status) {
     return ErrorClass::Permanent;
 }
 
-std::string remedy_of(ErrorClass c, long status) {
+std::string remedy_of(ErrorClass c, long status, const SourceSpec& source) {
     switch (c) {
     case ErrorClass::Auth: return "check the connection's credentials and what their owner may read";
     case ErrorClass::RateLimited: return "lower the connection's requests_per_second, or run the flow at another time";
@@ -23,7 +23,8 @@ std::string remedy_of(ErrorClass c, long status) {
     }
     if (status < 400) return "the service has moved, or never was there: set the connection's url to where it answers itself";
     if (status == 404 || status == 405 || status == 410) return "check the connection's url and ids";
-    return "check what was asked for: the task's `with`, the connection's fields and the source's spec";
+    return "check what was asked for: the task's `with` and the connection's fields; if the service has changed, its spec" +
+           (source.file.empty() ? "" : " " + source.file);
 }
 
 } // namespace
@@ -40,7 +41,7 @@ Error refusal_of(const SourceSpec& source, long status, std::string_view body, s
     }
     if (reason.empty()) reason = one_line(body, 200);
     ErrorClass error_class = class_of(status);
-    std::string remedy = remedy_of(error_class, status);
+    std::string remedy = remedy_of(error_class, status, source);
     for (const ErrorRule& rule : source.errors) {
         const bool status_fits =
             rule.status.empty() || std::find(rule.status.begin(), rule.status.end(), static_cast<int>(status)) != rule.status.end();

@@ -17,8 +17,10 @@ namespace millrace {
 /// What one worker made of some pages of one walk.
 struct Piece {
     std::optional<RawFile> raw;
-    std::optional<ManifestPart> part; ///< none: no rows
-    std::vector<std::uint64_t> keys;  ///< hashes, for duplicates
+    std::optional<ManifestPart> part;                        ///< none: no rows
+    int walk = 1;                                            ///< which of the slice
+    std::vector<std::uint64_t> keys;                         ///< hashes, for duplicates
+    std::vector<std::pair<std::size_t, std::int64_t>> pages; ///< the first row of each page of a keyed resource, and its number
     std::vector<std::string> mistakes;
     std::int64_t rejected = 0;
     std::int64_t kept = 0;  ///< of the rejected ones

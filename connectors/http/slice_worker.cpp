@@ -75,6 +75,7 @@ Piece SliceWorker::read(SliceRun& run) {
     {
         const std::lock_guard lock(share_.board.mutex());
         if (run.extracted_at.empty()) run.extracted_at = timestamp_now();
+        piece.walk = run.walk_number;
         file = fmt::format("part-{}-{}-{}.parquet", run.id, run.walk_number, run.pieces_begun++);
     }
     raw_.reset();
@@ -118,7 +119,7 @@ bool SliceWorker::load_page(SliceRun& run) {
         if (!number || share_.board.stopped()) return false;
         page_number_ = *number;
         const bool paged = share_.plan.resource.paging.kind != "none";
-        const std::string what = share_.plan.resource.name + (paged ? fmt::format(", page {}", *number) : "") + ", " + run.slice.label;
+        const std::string what = place_of(share_.plan.resource, run.slice.label) + (paged ? fmt::format(", page {}", *number) : "");
         int repeats = 0;
         requester_.send(run.request->page(*number), what, response_, [&](HttpResponse& response) { accept(run, response, repeats); });
         keep(run, response_);
@@ -138,14 +139,16 @@ void SliceWorker::accept(SliceRun& run, HttpResponse& response, int& repeats) {
                     "the answer was cut short, or is no JSON at all; run again later");
     } catch (const RecordMistake& e) {
         throw Error(ErrorClass::BadData, fmt::format("{} with an answer of another shape: {}", response.status, e.what()),
-                    "check `records` of the source's spec against what the service answers today");
+                    "compare what the service answers today with " +
+                        place_in_spec(share_.plan.source, share_.plan.resource.name, "records"));
     }
     const std::lock_guard lock(share_.board.mutex());
     if (!run.walk.is_repeat(page_.fingerprint())) return;
     if (repeats++ < most_repeats) throw Error(ErrorClass::Transient, "the page repeats an earlier one");
     if (run.walk.announced() == page_.announced())
         throw Error(ErrorClass::BadData, "the page repeats an earlier one",
-                    "the service ignores the page number: check `paging` of the source's spec");
+                    "run again later; where it stays so, the service ignores the page number: compare its documentation with " +
+                        place_in_spec(share_.plan.source, share_.plan.resource.name, "paging"));
     run.walk.mark_drifted("a page came twice while the announced total changed");
 }
 
@@ -177,20 +180,20 @@ std::uint64_t SliceWorker::fill(SliceRun& run, Piece& piece, std::vector<duckdb:
             position_ = page_.size();
             break;
         }
-        if (write_record(piece, columns, rows)) ++rows;
+        if (write_record(run, piece, columns, rows)) ++rows;
         ++position_;
     }
     return rows;
 }
 
-bool SliceWorker::write_record(Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t row) {
+bool SliceWorker::write_record(const SliceRun& run, Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t row) {
     try {
         writer_.write(page_.record(position_), columns, row);
     } catch (const RecordMistake& e) {
-        reject(piece, e);
+        reject(run, piece, e);
         return false;
     } catch (const JsonMistake& e) {
-        reject(piece, RecordMistake(std::string("is no JSON: ") + e.what()));
+        reject(run, piece, RecordMistake(std::string("is no JSON: ") + e.what()));
         return false;
     }
     if (writer_.had_unknown_member() && share_.plan.on_drift != "evolve") {
@@ -198,16 +201,20 @@ bool SliceWorker::write_record(Piece& piece, std::vector<duckdb::ColumnWriter>& 
         const std::string why = "has the undeclared member '" + unknown.begin()->first + "' (" + unknown.begin()->second + ")";
         if (share_.plan.on_drift == "freeze")
             throw Error(ErrorClass::BadData,
-                        fmt::format("{}, page {}, record {}: {}", share_.plan.resource.name, page_number_, position_ + 1, why),
-                        "declare it under `columns` of the source's spec, or set on_drift: evolve");
-        reject(piece, RecordMistake(why));
+                        fmt::format("page {}, record {} of {}: {}", page_number_, position_ + 1, share_.plan.resource.name, why),
+                        "declare it in " + place_in_spec(share_.plan.source, share_.plan.resource.name, "columns") +
+                            ", or let it be left out: `on_drift: evolve` in the task");
+        reject(run, piece, RecordMistake(why));
         return false;
     }
-    if (!share_.plan.resource.key.empty()) piece.keys.push_back(writer_.key_hash());
+    if (!share_.plan.resource.key.empty()) {
+        if (piece.pages.empty() || piece.pages.back().second != page_number_) piece.pages.emplace_back(piece.keys.size(), page_number_);
+        piece.keys.push_back(writer_.key_hash());
+    }
     return true;
 }
 
-void SliceWorker::reject(Piece& piece, const RecordMistake& mistake) {
+void SliceWorker::reject(const SliceRun& run, Piece& piece, const RecordMistake& mistake) {
     ++piece.rejected;
     const bool hidden = share_.plan.sensitive && !mistake.value.empty();
     const std::string where = fmt::format("page {}, record {}", page_number_, position_ + 1);
@@ -226,7 +233,7 @@ void SliceWorker::reject(Piece& piece, const RecordMistake& mistake) {
     const Json line{{"column", mistake.column},
                     {"rule", mistake.rule},
                     {"value", mistake.value.empty() || hidden ? Json() : Json(mistake.value)},
-                    {"position", where},
+                    {"position", where + (run.slice.label.empty() ? "" : " of " + run.slice.label)},
                     {"raw", std::string(page_.raw(position_))}};
     *rejects_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
 }

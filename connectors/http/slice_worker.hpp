@@ -39,8 +39,8 @@ private:
     void accept(SliceRun& run, HttpResponse& response, int& repeats);
     void keep(SliceRun& run, const HttpResponse& response);
     [[nodiscard]] std::uint64_t fill(SliceRun& run, Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t capacity);
-    [[nodiscard]] bool write_record(Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t row);
-    void reject(Piece& piece, const RecordMistake& mistake);
+    [[nodiscard]] bool write_record(const SliceRun& run, Piece& piece, std::vector<duckdb::ColumnWriter>& columns, std::uint64_t row);
+    void reject(const SliceRun& run, Piece& piece, const RecordMistake& mistake);
     [[nodiscard]] std::string copy_sql(const SliceRun& run, const std::string& from, const std::string& file) const;
 
     ExtractionShare& share_;

@@ -47,7 +47,7 @@ std::string label_of(const std::optional<Interval>& window, const std::optional<
         text = local(window->start) + " .. " + local(window->end);
     }
     if (item) text += (text.empty() ? "item " : ", item ") + std::to_string(*item + 1);
-    return text.empty() ? "all" : text;
+    return text;
 }
 
 bool fits(const std::string& type, const Json& value) {
@@ -60,6 +60,10 @@ bool fits(const std::string& type, const Json& value) {
 }
 
 } // namespace
+
+std::string place_of(const ResourceSpec& resource, const std::string& label) {
+    return label.empty() ? resource.name : resource.name + " of " + label;
+}
 
 Json resource_parameters(const ResourceSpec& resource, const Json& with) {
     std::vector<std::string> names;

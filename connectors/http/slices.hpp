@@ -12,12 +12,15 @@
 namespace millrace {
 
 struct Slice {
-    std::string label; ///< for people: "2026-11-01", "2026-11-01 .. 2026-11-08, item 3"
+    std::string label; ///< for people: "2026-11-01 .. 2026-11-08, item 3"; empty: it is the only slice
     std::optional<Interval> window;
     std::optional<std::size_t> item; ///< number of the row of for_each
     std::string item_hash;           ///< of the row's values: what identifies it
     Json values;                     ///< the resource's parameters, all of them: null where not given
 };
+
+/// "tags", "detailed_report of 2026-11-01 .. 2026-11-08": what is asked for, by the slice's label, for messages.
+[[nodiscard]] std::string place_of(const ResourceSpec& resource, const std::string& label);
 
 /// `with` after substitution, checked against what the resource takes: unknown names, missing ones, wrong kinds of values.
 /// Gives every parameter. Throws Error{Permanent}.

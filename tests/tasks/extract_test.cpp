@@ -16,6 +16,7 @@ SourceSpec clockify() {
 AttemptOrder extract_order(const TempFolder& run, const TestServer& server, const std::string& task, const Json& options) {
     AttemptOrder order = order_for(run, task, "extract", options);
     order.source = clockify();
+    order.source_file = "/opt/clockify.yaml";
     order.connections["clockify"] = {{"type", "clockify"},
                                      {"api_key", "secret-key"},
                                      {"workspace_id", "w1"},
@@ -76,6 +77,8 @@ TEST_CASE("extract: one request a day, records with their window, exact amounts;
     CHECK_FALSE(manifest.complete); // it is the days of the interval
     CHECK(manifest.doubts.empty());
     CHECK(manifest.slices == 2);
+    for (const ManifestColumn& c : manifest.columns) // as the spec promises
+        if (c.name == "duration" || c.name == "amount") CHECK(c.nullable == (c.name == "duration" ? std::optional(false) : std::nullopt));
 
     order.id += 1000;
     order.attempt = 2;
@@ -128,18 +131,23 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
     const AttemptDone failed = host.attempt(extract_order(run, server, "tags", {{"connection", "clockify"}, {"resource", "tags"}}));
     REQUIRE(failed.error);
     CHECK(failed.error->error_class == "bad_data");
-    CHECK(failed.error->message == "1 of 2 records of tags break its contract, none is allowed: all, page 1, record 2: 'archived' is a "
-                                   "text, declared BOOLEAN");
+    CHECK(failed.error->message ==
+          "1 of 2 records of tags break its contract, none is allowed: page 1, record 2: 'archived' is \"no\", which "
+          "is a text, declared BOOLEAN");
+    CHECK_THAT(failed.error->remedy, Catch::Contains("correct `columns` of tags in /opt/clockify.yaml"));
     CHECK(failed.rejected == 1);
     const Json rejected = rows_of_dataset(host, failed.rejects).at(0);
     CHECK(rejected["_column"] == "archived");
     CHECK(rejected["_rule"] == "is a text, declared BOOLEAN");
+    CHECK(rejected["_value"] == "\"no\"");
     CHECK(rejected["_position"] == "page 1, record 2");
     CHECK(Json::parse(rejected["_raw"].get<std::string>())["archived"] == "no");
 
     const AttemptDone sensitive =
         host.attempt(extract_order(run, server, "tags3", {{"connection", "clockify"}, {"resource", "tags"}, {"sensitive", true}}));
     CHECK(read_manifest(sensitive.rejects).sensitive);
+    CHECK(rows_of_dataset(host, sensitive.rejects).at(0)["_value"].is_null());
+    CHECK(sensitive.error->message.find("\"no\"") == std::string::npos);
 
     AttemptOrder order = extract_order(
         run, server, "tags2",

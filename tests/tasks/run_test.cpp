@@ -134,7 +134,8 @@ TEST_CASE("a command's JSON is taken as it is written, and nothing of it is drop
     CHECK_THAT(output(R"([{"id": 1}, {"id": 2, "nmae": "x"}])").error->message,
                Catch::StartsWith("record 2 of the command's output has the member 'nmae', which `columns` lacks"));
     CHECK_THAT(output(R"([{"id": 1, "parts": {"amont": 1}}])").error->message, Catch::Contains("'parts.amont'"));
-    CHECK_THAT(output(R"([{"id": 1, "name": {"x": 1}}])").error->message, Catch::Contains("'name' is a object"));
+    CHECK_THAT(output(R"([{"id": 1, "name": {"x": 1}}])").error->message,
+               Catch::Contains("'name' is {\"x\": 1}, which is an object, declared"));
     CHECK_THAT(output(R"([{"id": 1}, {"id": )").error->message, Catch::Contains("is no JSON"));
 }
 

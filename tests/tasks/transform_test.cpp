@@ -151,7 +151,7 @@ TEST_CASE("of the rows that make a task fail ten thousand are kept, and all are 
     const Json columns = Json::array({column("n", "INTEGER", {{"check", "n < 0"}})});
     const AttemptDone refused = transform(host, run, "t", "select i::int as n from range(20000) r(i)", {{"columns", columns}});
     REQUIRE(refused.error);
-    CHECK_THAT(refused.error->message, Catch::StartsWith("20000 of 20000 rows break the contract"));
+    CHECK_THAT(refused.error->message, Catch::StartsWith("20,000 of 20,000 rows break the contract"));
     CHECK(refused.rejected == 20000);
     CHECK(read_manifest(refused.rejects).rows == 10000);
     const AttemptDone kept = transform(host, run, "u", "select i::int as n from range(20000) r(i)",

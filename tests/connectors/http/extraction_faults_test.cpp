@@ -52,7 +52,7 @@ TEST_CASE_METHOD(Extraction,
     TestServer server([&](const TestRequest& r) { return page_of(r) == 3 ? TestAnswer{500, R"({"message":"boom"})"} : entries(r); });
     const Error e = failure(server);
     CHECK(e.error_class == ErrorClass::Transient);
-    CHECK(std::string(e.what()) == "GET " + server.url() + "/entries?page=3&size=10 (entries, page 3, all): 500 boom, after 3 tries");
+    CHECK(std::string(e.what()) == "GET " + server.url() + "/entries?page=3&size=10 (entries, page 3): 500 boom, after 3 tries");
     CHECK_FALSE(e.remedy.empty());
     CHECK(std::filesystem::is_empty(folder + "/slices"));
 }

@@ -19,13 +19,28 @@ TEST_CASE_METHOD(Extraction, "records that break their contract are told with pa
     CHECK(slices[0].records == 2);
     CHECK(slices[0].rejected == 5);
     CHECK(slices[0].mistakes ==
-          std::vector<std::string>{"page 1, record 3: 'n' is a text, declared INTEGER", "page 1, record 4: 'hours' is missing",
+          std::vector<std::string>{"page 1, record 3: 'n' is \"3\", which is a text, declared INTEGER",
+                                   "page 1, record 4: 'hours' is missing",
                                    "page 1, record 5: 'hours' is 1.505, which does not fit DECIMAL(9,2)",
                                    "page 1, record 6: 'n' is 99999999999, which is no INTEGER",
                                    "page 1, record 7: 'at' is '2026-11-01T10:00:00', which is no instant with Z or an offset"});
     CHECK(slices[0].raw.at(0).records == 7);
     CHECK_FALSE(slices[0].quarantine.empty());
     CHECK(query("sum(hours) AS h", slices)[0].at("h") == "3.75");
+}
+
+TEST_CASE_METHOD(Extraction, "a value that breaks the contract is shown on one line, cut between characters") {
+    std::string umlauts;
+    for (int i = 0; i < 60; ++i) umlauts += "\u00fc";
+    TestServer server([&](const TestRequest&) {
+        return TestAnswer{200, R"({"totals":[{"count":3}],"items":[{"id":"a","hours":1,"n":")" + umlauts +
+                                   R"("},{"id":"b","hours":1,"n":{"x":)" + "\n" + R"(1}},{"id":7,"hours":1,"n":1}]})"};
+    });
+    const auto mistakes = run(server)[0].mistakes;
+    REQUIRE(mistakes.size() == 3);
+    CHECK(mistakes[0] == "page 1, record 1: 'n' is \"" + umlauts.substr(0, 76) + "..., which is a text, declared INTEGER");
+    CHECK(mistakes[1] == "page 1, record 2: 'n' is {\"x\": 1}, which is an object, declared INTEGER");
+    CHECK(mistakes[2] == "page 1, record 3: 'id' is 7, which is a number, declared VARCHAR");
 }
 
 TEST_CASE_METHOD(Extraction, "of the records that break their contract as many are kept as the plan says, and all are counted") {

@@ -99,7 +99,7 @@ TEST_CASE_METHOD(Extraction, "entries that arrive while paging: the walk is repe
     const auto slices = run(server);
     CHECK(slices[0].records == 26);
     CHECK(query("count(DISTINCT id) AS ids", slices)[0].at("ids") == 26);
-    CHECK(told.find("the walk is repeated (1 of 2)") != std::string::npos);
+    CHECK(told.find("its pages are fetched again (1 of 2)") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Extraction, "entries that never stop arriving: after two repeats all that came is taken, each key once, with a warning") {
@@ -126,7 +126,8 @@ TEST_CASE_METHOD(Extraction, "a source that gives fewer records than it announce
     });
     const Error e = failure(server);
     CHECK(e.error_class == ErrorClass::BadData);
-    CHECK(std::string(e.what()) == "entries, all: 45 records were announced, 20 came, in each of 3 walks");
+    CHECK(std::string(e.what()) == "entries: 45 records were announced, 20 came, each of the 3 times that the pages were fetched");
+    CHECK_THAT(e.remedy, Catch::EndsWith("take out `total` of entries in the spec of test"));
 }
 
 TEST_CASE_METHOD(Extraction, "a row limit stops early and says that the slice is not complete") {
@@ -183,7 +184,8 @@ TEST_CASE_METHOD(Extraction, "an empty page that says that more follow: a hole i
     });
     const Error e = failure(holed);
     CHECK(e.error_class == ErrorClass::BadData);
-    CHECK(std::string(e.what()).find("an empty page says that more follow, and more did, in each of 3 walks") != std::string::npos);
+    CHECK(std::string(e.what()).find(
+              "an empty page says that more follow, and more did, each of the 3 times that the pages were fetched") != std::string::npos);
     empty_for = 1;
     CHECK(run(holed)[0].records == 45);
 
@@ -209,5 +211,5 @@ TEST_CASE_METHOD(Extraction, "where nothing is paged, an announced total without
     std::filesystem::remove_all(folder + "/slices");
     const Error e = failure(server);
     CHECK(e.error_class == ErrorClass::BadData);
-    CHECK(std::string(e.what()) == "entries, all: 3 records were announced, 0 came, in each of 3 walks");
+    CHECK(std::string(e.what()) == "entries: 3 records were announced, 0 came, each of the 3 times that the pages were fetched");
 }
