@@ -4,6 +4,7 @@
 #include "connectors/targets/postgres/copy_stream.hpp"
 #include "connectors/targets/postgres/merge_sql.hpp"
 #include "connectors/targets/postgres/row_source.hpp"
+#include "flows/counted.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -98,7 +99,8 @@ void TableLoad::tell_of_rows_outside(const std::string& scope, const std::string
     monitor_.event("warning",
                    fmt::format("{}: {} of {} rows of `{}` lie outside the scope ({}), and this load writes them, though the dataset may "
                                "hold them only in part: keep to the scope in the SQL, or give the run an interval of whole steps",
-                               counts_.table, outside, table_.manifest.rows, table_.spec.task, request_.options.scope),
+                               counts_.table, count_text(outside), count_text(table_.manifest.rows), table_.spec.task,
+                               request_.options.scope),
                    {{"table", counts_.table}, {"rows", outside}});
 }
 
@@ -124,8 +126,8 @@ void TableLoad::check_rows_read() const {
     const bool all_are_read = request_.options.newest_by.empty();
     if (all_are_read ? rows_read_ == table_.manifest.rows : rows_read_ <= table_.manifest.rows) return;
     throw Error(ErrorClass::Permanent,
-                fmt::format("the dataset {} is damaged: its parts hold {} rows where its manifest says {}", table_.spec.task, rows_read_,
-                            table_.manifest.rows),
+                fmt::format("the dataset {} is damaged: its parts hold {} rows where its manifest says {}", table_.spec.task,
+                            count_text(rows_read_), count_text(table_.manifest.rows)),
                 "run its task again");
 }
 
