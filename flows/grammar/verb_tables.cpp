@@ -91,7 +91,9 @@ const std::array load_verb{
           .fallback = "10%"},
     Field{.key = "create",
           .shape = Choice,
-          .doc = "Create the table and add columns, or never.",
+          .doc =
+              "Create the table and add columns, or never. In a table that it creates every column is NOT NULL that the dataset's contract "
+              "(or, of an extract, the source's spec) never lets be null; a column that is added to a table may be NULL.",
           .choices = "auto|never",
           .fallback = "auto"},
     Field{.key = "stamp",

@@ -32,7 +32,7 @@ TEST_CASE("the key of a new table is what the contract says, whatever the first 
     CHECK(counts(b.host.attempt(b.order(contracted(b, "select 1 as id", false), {{"table", "out.strict"}}))) == "1 0 0 0");
     CHECK_THAT(key_of(b, "out.strict"), Catch::EndsWith("primary"));
     CHECK_THAT(counts(b.load("select unnest([1, null]) as id", {{"table", "out.strict"}})),
-               Catch::Contains("the key column 'id' of the dataset rows holds NULL"));
+               Catch::Contains("key column 'id' is NOT NULL, and the dataset rows holds NULL in 1 row"));
 }
 
 TEST_CASE("NULL is one key value in a table that was made by hand") {
@@ -79,7 +79,7 @@ TEST_CASE("columns are told when they are added, and never added beside one of o
     host.send(to_line("attempt", b.order(b.dataset("select 1 as id, 'a' as username, 2 as age, 3 as size"), Json::object())));
     const Json event = host.receive("event");
     REQUIRE(!event.is_null());
-    CHECK(event["message"] == "out.t gets the columns age, size");
+    CHECK(event["message"] == "out.t gets the columns age, size, NULL in the rows that it has");
     CHECK(counts(host.receive("done").get<AttemptDone>()) == "0 1 0 0");
 }
 

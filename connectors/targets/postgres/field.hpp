@@ -19,6 +19,7 @@ struct TargetColumn {
     std::uint32_t oid = 0;
     int modifier = -1; ///< atttypmod
     bool not_null = false;
+    bool fills_itself = false; ///< it has a default, or is generated
 };
 
 /// The type of a new column for values of a dataset's type: "numeric(9,4)", "text", "jsonb".

@@ -37,6 +37,7 @@ TableLoad::TableLoad(Session& session, const duckdb::Database& database, const L
     if (!request.options.newest_by.empty() && !plan_.has_column(request.options.newest_by))
         throw Error(ErrorClass::Permanent,
                     "newest_by: the dataset " + table.spec.task + " has no column '" + request.options.newest_by + "'");
+    check_nulls();
 }
 
 LoadCounts TableLoad::run() {

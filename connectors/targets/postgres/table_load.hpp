@@ -47,6 +47,7 @@ private:
     [[noreturn]] void refuse_deletes(std::int64_t rows, std::int64_t of, const std::string& doomed) const;
     void check_deletes() const;
     void check_replace() const;
+    void check_nulls() const;
     void check_rows_read() const;
     [[noreturn]] void refuse_duplicate(const std::string& key) const;
     [[noreturn]] void explain_violation(const SqlError& e) const;

@@ -53,12 +53,14 @@ Found look_up(Session& session, const TableName& name) {
     out.oid = table.text(0, 0);
     out.has_gatekeeper = table.boolean(0, 3);
     out.estimated_rows = std::stod(table.text(0, 1));
-    const Rows columns = session.run("SELECT attname, format_type(atttypid, atttypmod), atttypid, atttypmod, attnotnull FROM pg_attribute "
-                                     "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-                                     {out.oid});
+    const Rows columns =
+        session.run("SELECT attname, format_type(atttypid, atttypmod), atttypid, atttypmod, attnotnull, atthasdef OR attidentity <> '' OR "
+                    "EXISTS (SELECT 1 FROM pg_type y WHERE y.oid = atttypid AND y.typdefault IS NOT NULL) FROM pg_attribute "
+                    "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                    {out.oid});
     for (int i = 0; i < columns.size(); ++i)
         out.columns.push_back({columns.text(i, 0), columns.text(i, 1), static_cast<std::uint32_t>(columns.integer(i, 2)),
-                               static_cast<int>(columns.integer(i, 3)), columns.boolean(i, 4)});
+                               static_cast<int>(columns.integer(i, 3)), columns.boolean(i, 4), columns.boolean(i, 5)});
     return out;
 }
 
@@ -101,13 +103,21 @@ struct Wanted {
     std::string name, type; ///< type: of a new column
     int source;
     std::string stamp; ///< word, empty: none
+    bool never_null = false;
 };
+
+/// Its contract, or its source's spec, was enforced when it was written.
+bool is_never_null(const Manifest& manifest, const std::string& column) {
+    return std::any_of(manifest.columns.begin(), manifest.columns.end(),
+                       [&](const ManifestColumn& c) { return c.name == column && c.nullable == false; });
+}
 
 std::vector<Wanted> wanted_columns(const LoadRequest& request, const LoadRequest::Table& table,
                                    const std::vector<duckdb::Column>& dataset) {
     std::vector<Wanted> out;
     for (std::size_t i = 0; i < dataset.size(); ++i)
-        out.push_back({dataset[i].name, new_column_type(dataset[i].type), static_cast<int>(i), ""});
+        out.push_back(
+            {dataset[i].name, new_column_type(dataset[i].type), static_cast<int>(i), "", is_never_null(table.manifest, dataset[i].name)});
     std::vector<std::string> words = request.options.stamp;
     const bool append = table.spec.mode == "append";
     if (append && std::find(words.begin(), words.end(), "batch_id") == words.end())
@@ -122,7 +132,8 @@ void create(Session& session, const TableName& name, const std::vector<Wanted>& 
     if (session.run("SELECT 1 FROM pg_namespace WHERE nspname = $1", {name.schema}).empty())
         session.run("CREATE SCHEMA IF NOT EXISTS " + quote_identifier(name.schema));
     std::string sql;
-    for (const Wanted& c : columns) sql += (sql.empty() ? "" : ", ") + quote_identifier(c.name) + " " + c.type;
+    for (const Wanted& c : columns)
+        sql += (sql.empty() ? "" : ", ") + quote_identifier(c.name) + " " + c.type + (c.never_null ? " NOT NULL" : "");
     session.run("CREATE TABLE " + name.quoted() + " (" + sql + ")");
 }
 
@@ -170,7 +181,8 @@ Found prepare(Session& session, const LoadRequest& request, const LoadMonitor& m
     if (added.empty()) return found;
     if (monitor.event)
         monitor.event("altered",
-                      fmt::format("{} gets the column{} {}", name.display(), added.size() == 1 ? "" : "s", fmt::join(added, ", ")),
+                      fmt::format("{} gets the column{} {}, NULL in the rows that it has", name.display(), added.size() == 1 ? "" : "s",
+                                  fmt::join(added, ", ")),
                       {{"table", name.display()}, {"columns", added}});
     return look_up(session, name);
 }
@@ -241,6 +253,8 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
         plan.nullable_key = plan.nullable_key || (column.is_key && !column.target.not_null);
         plan.columns.push_back(std::move(column));
     }
+    for (const TargetColumn& c : found.columns)
+        if (c.not_null && !c.fills_itself && !plan.has_column(c.name)) plan.unfilled.push_back(c.name);
     std::vector<std::string> names;
     for (const duckdb::Column& c : dataset) names.push_back(c.name);
     for (const std::string& k : plan.key)

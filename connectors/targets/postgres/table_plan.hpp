@@ -38,7 +38,8 @@ struct TablePlan {
     bool nullable_key = false;         ///< a key column of the table may hold NULL
     std::set<std::string> key_indexes; ///< names of unique indexes on exactly the key
     double estimated_rows = 0;
-    bool has_gatekeeper = false; ///< a trigger before each row, or a rule: what is written need not arrive
+    std::vector<std::string> unfilled; ///< columns of the table that are NOT NULL without a default, and not among `columns`
+    bool has_gatekeeper = false;       ///< a trigger before each row, or a rule: what is written need not arrive
 
     [[nodiscard]] bool has_column(const std::string& column) const;
     [[nodiscard]] bool has_jsonb() const;

@@ -146,11 +146,6 @@ void TableLoad::refuse_duplicate(const std::string& key) const {
 
 /// A key that is there already although it was looked for was written by somebody else meanwhile: the next attempt finds it.
 void TableLoad::explain_violation(const SqlError& e) const {
-    if (e.sqlstate == "23502" && !plan_.key.empty() && std::find(plan_.key.begin(), plan_.key.end(), e.column) != plan_.key.end())
-        throw Error(ErrorClass::BadData,
-                    "the key column '" + e.column + "' of the dataset " + table_.spec.task + " holds NULL, and that of " + counts_.table +
-                        " is NOT NULL",
-                    "make it a value with coalesce, or leave such rows out: where ... is not null");
     if (e.sqlstate != "23505" || (!plan_.created && !plan_.key_indexes.contains(e.constraint))) {
         SqlError named(e.error_class, counts_.table + ": " + e.what(), remedy_of(e, plan_));
         named.sqlstate = e.sqlstate;
