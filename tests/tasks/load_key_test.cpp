@@ -99,7 +99,7 @@ TEST_CASE("a dataset whose parts are not those of its manifest is not loaded") {
     const std::string sql = "select i::int as id from range(7000) r(i)";
     for (int i = 0; i < 2; ++i) { // into a new table, and by hashes
         CHECK_THAT(counts(b.host.attempt(b.order(Bench::with(b.dataset(sql), {{"rows", 7001}}), Json::object()))),
-                   Catch::Contains("hold 7000 rows where its manifest says 7001"));
+                   Catch::Contains("hold 7,000 rows where its manifest says 7,001"));
         CHECK_THAT(counts(b.load(sql)), Catch::EndsWith(i == 0 ? "7000 0 0 0" : "0 0 7000 0"));
     }
     const std::string manifest = b.dataset(sql);
