@@ -1,6 +1,8 @@
 /// Records that a source has twice, and which of them is taken.
 #include "tests/connectors/http/extraction_fixture.hpp"
 
+#include <condition_variable>
+
 using namespace millrace;
 using namespace millrace::test;
 
@@ -51,19 +53,26 @@ TEST_CASE_METHOD(Extraction, "records that a source has twice are taken once, an
 }
 
 TEST_CASE_METHOD(Extraction, "the later of two records wins whichever worker fetched its page") {
-    // The total is known, so that several workers share the pages; the record stands on pages 2 and 11, and 11 is answered at once.
+    // Two workers share the pages, since the total is known. The record stands on pages 2 and 11; who asks for 2 is held up there, so
+    // that the other one fetches 11.
+    std::mutex mutex;
+    std::condition_variable answered;
+    bool later_one_came = false;
     TestServer server([&](const TestRequest& r) {
         const int page = page_of(r);
+        std::unique_lock lock(mutex);
+        if (page == 11) later_one_came = true;
+        if (page == 2) answered.wait_for(lock, std::chrono::seconds(10), [&] { return later_one_came; });
+        answered.notify_all();
         std::string list;
-        for (int i = (page - 1) * 10; i < page * 10; ++i) {
-            const bool again = i == 105;
-            list += fmt::format(R"({}{{"id":"e{}","hours":{},"n":1}})", list.empty() ? "" : ",", again ? 15 : i, again ? 2 : 1);
-        }
+        for (int i = (page - 1) * 10; i < page * 10; ++i)
+            list += fmt::format(R"({}{{"id":"e{}","hours":{},"n":1}})", list.empty() ? "" : ",", i == 105 ? 15 : i, i == 105 ? 2 : 1);
         return TestAnswer{200, R"({"totals":[{"count":120}],"items":[)" + list + "]}"};
     });
-    plan.concurrency = plan.source.rate.concurrency = 4;
-    for (int i = 0; i < 5; ++i) {
+    plan.concurrency = plan.source.rate.concurrency = 2;
+    for (int i = 0; i < 6; ++i) { // one or the other
         std::filesystem::remove_all(folder + "/slices");
+        later_one_came = false;
         const auto slices = run(server);
         CHECK(slices[0].records == 119);
         CHECK(query("sum(hours) FILTER (id = 'e15') AS h", slices)[0].at("h") == "2.00");
