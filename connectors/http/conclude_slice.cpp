@@ -120,7 +120,7 @@ bool repeat_or_settle(SliceRun& run, ExtractionShare& share, duckdb::Connection&
     if (run.walk.drift().empty()) told += told_of(repeats_of(run, share, connection)); // that some came twice is all that is wrong
     const std::string fetched = fmt::format("; the pages were fetched {} times, ", run.walk_number);
     told += stable ? fetched + "each time with the same result: each record was taken once"
-                   : fetched + "and what they hold never fitted together, since records came, went or moved meanwhile: " +
+                   : fetched + "and never fitted together, as happens when records come, go or move meanwhile: " +
                          (by_key ? "the records of all times were taken, each key once, as it came last"
                                  : "the records of the last time were taken");
     share.events.event(stable ? "warning" : "drifted", told, Json{{"slice", run.slice.label}, {"walks", run.walk_number}, {"reason", why}});
