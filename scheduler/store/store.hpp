@@ -62,6 +62,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> new_run_ids(int blocks);
     /// Before a node's first new_run_ids(): the next block begins behind the last run, so that the numbers that a killed daemon had
     /// in hand are not lost, unless another node has ever been: it may be suspended with numbers of its own.
+    /// A number is never given twice, since batches in targets carry it: what removes old runs has to leave the newest one.
     [[nodiscard]] boost::asio::awaitable<void> take_back_run_ids(std::string epoch);
     /// The next new_run_ids() begins at `first`, unless a block was taken after `newest_block` or another node lives.
     [[nodiscard]] boost::asio::awaitable<void> give_back_run_ids(std::string epoch, std::int64_t first, std::int64_t newest_block);
