@@ -189,6 +189,12 @@ const SqlToken* beyond_one_query(const std::vector<SqlToken>& tokens) {
     return nullptr;
 }
 
+std::string without_semicolon(const std::string& sql) {
+    auto tokens = scan_sql(sql);
+    while (!tokens.empty() && is_symbol(tokens.back(), ";")) tokens.pop_back();
+    return tokens.empty() ? sql : sql.substr(0, tokens.back().offset + tokens.back().length);
+}
+
 std::vector<std::string> tables_read(const std::vector<SqlToken>& tokens) {
     struct Level {
         bool in_from = false;       ///< commas separate tables

@@ -25,6 +25,9 @@ struct SqlToken {
 /// follows a `;`. Null: nowhere.
 [[nodiscard]] const SqlToken* beyond_one_query(const std::vector<SqlToken>& tokens);
 
+/// The query as it can stand in brackets: without the `;` at its end and comments after it.
+[[nodiscard]] std::string without_semicolon(const std::string& sql);
+
 /// The unqualified names in table position: after from, join, and the commas of a from clause, and what DuckDB's pivot,
 /// unpivot, describe, summarize and table read; without the names of the query's own `with`. In lower case, each once.
 /// It errs on the side of too few: a table in a position that it does not know needs `needs:`.

@@ -1,8 +1,9 @@
 #include "tasks/dataset.hpp"
 
 #include "connectors/sql_identifier.hpp"
-#include "flows/counted.hpp"
+#include "flows/sql_scan.hpp"
 #include "flows/time.hpp"
+#include "tasks/checks.hpp"
 #include "tasks/contract.hpp"
 #include "tasks/rejects.hpp"
 #include "tasks/sql_place.hpp"
@@ -13,11 +14,6 @@
 
 namespace millrace {
 namespace {
-
-std::string without_semicolon(std::string sql) {
-    const std::size_t last = sql.find_last_not_of(" \t\r\n;");
-    return last == std::string::npos ? sql : sql.substr(0, last + 1);
-}
 
 std::vector<duckdb::Column> columns_of(duckdb::Connection& db, const std::string& sql, const duckdb::Bindings& values) {
     duckdb::Statement plain = db.prepare(sql);
@@ -60,7 +56,9 @@ public:
         else
             write_judged();
         try {
-            run_checks();
+            run_checks(db_, request_, manifest_, session_);
+        } catch (const FailedWithRejects&) {
+            throw;
         } catch (const Error& e) {
             if (manifest_.rejected == 0) throw;
             throw FailedWithRejects(e, manifest_.rejected, rejects_path(manifest_, request_.folder));
@@ -155,10 +153,7 @@ private:
         manifest_.rejected += db_.query("SELECT count(*) FROM _rejected").single_value().get<std::int64_t>();
         manifest_.doubt(manifest_.task + ": rows were rejected");
         const RejectsSpec& policy = request_.contract.rejects;
-        std::string rejected = rejected_rows(rows);
-        if (!manifest_.quarantine.empty()) // of an earlier stage
-            rejected = "(" + rejected + ") UNION ALL SELECT * FROM " +
-                       rows_of(path(manifest_.quarantine), read_manifest(path(manifest_.quarantine)));
+        const std::string rejected = with_earlier_rejects(rejected_rows(rows), request_.folder, manifest_);
         if (const auto most = most_kept(policy); most > 0)
             keep_rejects(db_, request_.folder, fmt::format("quarantine-{}", request_.attempt), rejected, most, manifest_);
         std::vector<std::string> keys;
@@ -189,33 +184,6 @@ private:
     void add_part(const std::string& name, std::int64_t rows) {
         manifest_.rows = rows;
         manifest_.parts.push_back(finish_part(request_.folder, name, rows));
-    }
-
-    [[nodiscard]] std::int64_t violations_of(const CheckSpec& check) const {
-        const std::string begin = "SELECT count(*) FROM (", sql = without_semicolon(check.sql);
-        try {
-            duckdb::Statement statement = db_.prepare(begin + sql + "\n)");
-            statement.bind(*request_.values);
-            return statement.run().single_value().get<std::int64_t>();
-        } catch (const duckdb::QueryError& e) {
-            TaskOrigin place = request_.origin;
-            place.sql_line = 0; // the transform's
-            duckdb::QueryError told = with_place(e, begin + sql, sql, place);
-            throw Error(told.error_class, "check " + check.name + ": " + told.what(), told.remedy);
-        }
-    }
-
-    void run_checks() {
-        if (request_.contract.checks.empty()) return;
-        db_.query("CREATE OR REPLACE TEMP VIEW this AS SELECT * FROM " + rows_of(path("manifest.json"), manifest_));
-        for (const CheckSpec& check : request_.contract.checks) {
-            const std::int64_t violations = violations_of(check);
-            if (violations == 0) continue;
-            const std::string message =
-                fmt::format("check {}: {} break{} it", check.name, counted(violations, "row"), violations == 1 ? "s" : "");
-            if (check.severity != "warn") throw Error(ErrorClass::BadData, message, "the rows are those of: " + check.sql);
-            session_.event("warning", message, {{"check", check.name}, {"rows", violations}});
-        }
     }
 
     duckdb::Connection& db_;

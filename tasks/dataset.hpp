@@ -37,7 +37,7 @@ struct WrittenDataset {
 
 /// Judges every row in the pass that writes it; only when one is rejected are the files written again without it, and
 /// the rejected rows into a dataset of their own (rejects.hpp). Throws FailedWithRejects beyond the limit of `rejects`, and
-/// Error{BadData} for a broken check of severity error. Tables that `references` name must be views of `db`.
+/// for a broken check of severity error (checks.hpp). Tables that `references` name must be views of `db`.
 [[nodiscard]] WrittenDataset write_dataset(duckdb::Connection& db, const DatasetRequest& request, AttemptSession& session);
 
 } // namespace millrace

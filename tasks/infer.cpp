@@ -162,11 +162,6 @@ private:
         }
     }
 
-    static std::string without_semicolon(const std::string& sql) {
-        const auto tokens = scan_sql(sql);
-        return tokens.empty() || tokens.back().text != ";" ? sql : sql.substr(0, tokens.back().offset);
-    }
-
     [[nodiscard]] std::string typed_nulls(const std::vector<std::string>& parameters, const std::string& sql) const {
         std::string list;
         for (const std::string& name : parameters) {

@@ -88,6 +88,11 @@ std::int64_t most_kept(const RejectsSpec& policy) {
     return policy.to == "drop" ? 0 : policy.to == "fail" ? of_a_failure : all;
 }
 
+std::string with_earlier_rejects(const std::string& rows, const std::string& folder, const Manifest& manifest) {
+    const std::string path = rejects_path(manifest, folder);
+    return path.empty() ? rows : "(" + rows + ") UNION ALL SELECT * FROM " + rows_of(path, read_manifest(path));
+}
+
 void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, std::int64_t most,
                   Manifest& manifest) {
     const std::string file = name + ".parquet";

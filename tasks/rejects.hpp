@@ -1,5 +1,5 @@
-/// Rows that a contract kept out: a dataset of their own, beside the one that lacks them, and what is said of them. It is kept
-/// for a task that fails because of them too.
+/// Rows that a contract kept out, or that break a check: a dataset of their own, beside the one that lacks them, and what is said of
+/// them. It is kept for a task that fails because of them too.
 #pragma once
 
 #include "connectors/duckdb/database.hpp"
@@ -39,6 +39,9 @@ struct RejectSummary {
 
 /// How many rejected rows are kept to be looked at: of a task that fails because of the first of them, some.
 [[nodiscard]] std::int64_t most_kept(const RejectsSpec& policy);
+
+/// The SELECT `rows` of `reject_columns`, and the rows that `manifest.quarantine` names already: they are of an earlier stage.
+[[nodiscard]] std::string with_earlier_rejects(const std::string& rows, const std::string& folder, const Manifest& manifest);
 
 /// Writes what the SELECT `rows` gives, `most` of it, as the dataset `name` in `folder`, and names it in `manifest.quarantine`.
 void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, std::int64_t most,

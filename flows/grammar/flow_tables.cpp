@@ -149,7 +149,12 @@ const std::array interval_fields{
 };
 
 const std::array param_fields{
-    Field{.key = "type", .shape = Choice, .doc = "What it holds.", .choices = param_types, .fallback = "text"},
+    Field{.key = "type",
+          .shape = Choice,
+          .doc = "What it holds. In SQL a decimal is `decimal(38,9)` whatever its value, so it has at most 29 digits before the point and "
+                 "9 behind it; in `${}` it stays as it was given.",
+          .choices = param_types,
+          .fallback = "text"},
     Field{.key = "default", .shape = Any, .doc = "Its value when nobody gives one."},
     Field{.key = "enum", .shape = Texts, .doc = "The only values that it takes.", .example = "[missing, none]"},
     Field{.key = "min", .shape = Any, .doc = "The smallest number."},

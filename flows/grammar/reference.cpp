@@ -69,12 +69,13 @@ A flow is one YAML file. **A task is one verb with its object; everything else i
 * **`${...}` is substitution, in plain strings only**: a parameter by its name, `item.x`, `interval.start`, `interval.end`,
   `chunk.number`, `run.id`, `run.at`, and in `with` and commands `env.X`, a variable of the daemon's environment or `.env`.
   Times take a format: `${interval.start:%Y-%m-%d}`, in the flow's zone, or in UTC where the format ends in `Z`. A value that
-  is one reference and nothing else keeps its type. `$${` is a literal `${`.
+  is one reference and nothing else keeps its type; a list is such a value only, and stands inside no text. `$${` is a literal
+  `${`.
 * **In SQL there is no substitution.** Values are bound: `$name` for a parameter, `$interval_start`, `$interval_end`
   (instants), `$interval_start_date`, `$interval_end_date` (dates in the flow's zone), `$run_at`, the only clock.
 * **SQL's zone is the flow's**: `"timeInterval".start::date` is the day of the flow's zone, and so is what `date_trunc`,
   `extract` and `strftime` read off an instant; `timezone('Asia/Tokyo', an_instant)` is the clock of another zone. The flow's
-  zone is its schedule's, without one UTC; a flow that runs only by hand has it from a schedule with `paused: true`.
+  zone is its first schedule's, without one UTC; a flow that runs only by hand has it from a schedule with `paused: true`.
 * **Edges come from what a task reads**: the tables in its SQL, `load`, `inputs`, `for_each`. `needs` adds others.
 * **Time**: an interval's start belongs to it, its end does not. Days and longer begin at midnight of the schedule's zone;
   hours and less are elapsed time; a day that a month lacks is its last; a local time that does not exist is the first

@@ -11,26 +11,38 @@ using enum Shape;
 const std::array task_fields{
     Field{.key = "needs",
           .shape = Tasks,
-          .doc = "Tasks that must be done first, where the SQL and the references do not say so already.",
+          .doc = "Tasks that must have completed first, where the SQL and the references do not say so already. What needs a task that "
+                 "failed or was skipped is skipped, and so is what needs that.",
           .example = "[projects]"},
     Field{.key = "when",
           .shape = Sql,
-          .doc = "Runs only if this SQL condition is true; it may use `$params` and scalar sub-queries over upstream tables.",
+          .doc = "Runs only if this SQL condition is true; it may use `$params` and scalar sub-queries over upstream tables. Else the "
+                 "task is skipped, with all that needs it; the run completes, and says how many were skipped.",
           .example = "(select count(*) from entries) > 0"},
     Field{.key = "retry",
           .shape = Whole | Mapping,
           .doc = "Attempts: a number, or how and for what. Without it `extract` and `load` have three when the other side is away "
-                 "(transient, rate_limited; after 5 s and 10 s), other verbs one.",
+                 "(transient, rate_limited; after 5 s and 10 s), other verbs one. An attempt whose host dies, or whose daemon ends, begins "
+                 "again at once and does not count (a host three times); but where `retry` is written it counts for a `run`, so that "
+                 "`retry: 1` runs a command once at most.",
           .example = "3",
           .table = &retry_table},
     Field{.key = "timeout", .shape = Duration, .doc = "An attempt that takes longer is killed.", .example = "30m"},
-    Field{.key = "memory", .shape = Memory, .doc = "The most that an attempt may use.", .example = "512MB"},
+    Field{.key = "memory",
+          .shape = Memory,
+          .doc = "The most that an attempt may use, in kB, MB or GB (thousands) or in KiB, MiB or GiB (1,024s).",
+          .example = "512MB"},
     Field{.key = "limits",
           .shape = Slots,
           .doc = "Slots that it holds while it runs, by the name of a limit in millrace.yaml.",
           .example = "{warehouse_writers: 1}"},
     Field{.key = "tags", .shape = Texts, .doc = "Words to find it by."},
-    Field{.key = "on_failure", .shape = Choice, .doc = "Whether the flow fails with it.", .choices = "fail|continue", .fallback = "fail"},
+    Field{.key = "on_failure",
+          .shape = Choice,
+          .doc = "Whether the flow fails with it. With `continue` tasks that only need it run all the same; those that read its dataset "
+                 "are skipped, with all that needs them. The run completes, and says how many failed.",
+          .choices = "fail|continue",
+          .fallback = "fail"},
 };
 
 const std::array dataset_fields{
@@ -40,7 +52,8 @@ const std::array dataset_fields{
           .example = "{id: text unique, hours: decimal(9,4) check (hours >= 0)}"},
     Field{.key = "checks",
           .shape = Mappings,
-          .doc = "SQL that returns the rows that break a rule; `this` is the dataset.",
+          .doc = "SQL that returns the rows that break a rule; `this` is the dataset. `millrace data head RUN.TASK --rejected` shows "
+                 "them where they fail the task.",
           .table = &check_table},
     Field{.key = "rejects",
           .shape = Mapping,

@@ -79,8 +79,9 @@ const std::array load_verb{
           .table = &delete_table},
     Field{.key = "scope",
           .shape = Sql,
-          .doc = "Which rows of the target the dataset speaks for: comparisons joined with `and`. It bounds what is deleted; a row of the "
-                 "dataset outside of it is written like any other, with a warning.",
+          .doc = "Which rows of the target the dataset speaks for: comparisons (`= <> < <= > >=`, `in (..)`, `is null`, `is not null`) "
+                 "joined with `and`, of a column with a literal, `$name` or a cast of one (`day = $run_at::date`). It bounds what is "
+                 "deleted; a row of the dataset outside of it is written like any other, with a warning.",
           .example = "date >= $interval_start_date and date < $interval_end_date"},
     Field{.key = "max_deletes",
           .shape = Percent,
@@ -98,7 +99,8 @@ const std::array load_verb{
           .fallback = "auto"},
     Field{.key = "stamp",
           .shape = Texts,
-          .doc = "run_id, batch_id, loaded_at add technical columns; other names are columns of the dataset that are written but never "
+          .doc = "run_id, batch_id, loaded_at add the technical columns `_run_id`, `_batch_id`, `_loaded_at`; other names are columns of "
+                 "the dataset that are written but never "
                  "compared.",
           .example = "[run_id, loaded_at]"},
     Field{.key = "via", .shape = Template, .doc = "Where a staging object is kept.", .later = true},

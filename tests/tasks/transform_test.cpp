@@ -1,6 +1,8 @@
 #include "connectors/manifest.hpp"
 #include "tests/tasks/host_process.hpp"
 
+#include <algorithm>
+
 using namespace millrace;
 using namespace millrace::test;
 
@@ -30,7 +32,7 @@ TEST_CASE("a transform reads upstream datasets, binds the run's values and write
     CHECK(first.rows == 5);
     AttemptOrder order =
         order_for(run, "b", "transform",
-                  {{"sql", "select sum(i) as s, $run_at as at, $interval_start_date as day, $from as f, $n + 1 as n from a -- the end"}});
+                  {{"sql", "select sum(i) as s, $run_at as at, $interval_start_date as day, $from as f, $n + 1 as n from a; -- the end"}});
     order.inputs = {{"a", first.manifest}};
     order.context.params = {{"from", "2026-01-02"}, {"n", 41}};
     order.context.param_types = {{"from", "date"}, {"n", "int"}};
@@ -190,13 +192,68 @@ TEST_CASE("rejected rows are kept of a task that a check fails") {
                                {"rejects", {{"max", {{"count", 1}}}, {"to", "quarantine"}}}};
         const AttemptDone done = transform(host, run, task, "select unnest(['1', 'x']) as n", contract);
         REQUIRE(done.error);
-        CHECK(done.rejected == 1);
-        CHECK(rows_of_dataset(host, done.rejects).at(0)["_value"] == "x");
+        const Json kept = rows_of_dataset(host, done.rejects);
+        CHECK(done.rejected == static_cast<std::int64_t>(kept.size()));
+        CHECK(std::count_if(kept.begin(), kept.end(), [](const Json& row) { return row["_value"] == "x"; }) == 1);
         CHECK_THAT(done.error->remedy, Catch::EndsWith("look at the rejected rows: millrace data head 7." + task + " --rejected"));
-        return done.error->message;
+        return std::to_string(done.rejected) + ", " + done.error->message;
     };
-    CHECK(failed("a", "select * from this where n = 1") == "check some: 1 row breaks it");
-    CHECK_THAT(failed("b", "select * from nowhere"), Catch::Contains("nowhere"));
+    CHECK(failed("a", "select * from this where n = 1") == "2, check some: 1 row breaks it ({\"n\":1})");
+    CHECK_THAT(failed("b", "select * from nowhere"), Catch::StartsWith("1, ") && Catch::Contains("nowhere"));
+}
+
+TEST_CASE("rows that break a check are kept to be looked at, up to a thousand") {
+    const TempFolder run;
+    HostProcess host;
+    const auto failed = [&](const std::string& check, const std::string& severity = "error") {
+        AttemptOrder order =
+            order_for(run, "c", "transform",
+                      {{"sql", "select i as n, 'it''s ' || repeat('x', 300) as t, 1.50 as \"odd \"\"name\" from range(2500) r(i)"},
+                       {"contract", {{"checks", Json::array({{{"name", "few"}, {"sql", check}, {"severity", severity}}})}}}});
+        order.context.params = {{"most", 0}};
+        order.context.param_types = {{"most", "int"}};
+        return host.attempt(order);
+    };
+    const AttemptDone done = failed("select * from this where n >= $most order by n desc; -- the last first");
+    REQUIRE(done.error);
+    CHECK(done.error->error_class == "bad_data");
+    CHECK_THAT(done.error->message, Catch::StartsWith("check few: 2,500 rows break it ({\"n\":2499,\"t\":\"it's xx") &&
+                                        Catch::Contains("x..., {\"n\":2498,") && Catch::EndsWith("x...)"));
+    CHECK(done.error->message.size() < 500);
+    CHECK(done.error->remedy == "look at the rejected rows: millrace data head 7.c --rejected");
+    CHECK(done.rejected == 2500);
+    const Json kept = rows_of_dataset(host, done.rejects);
+    REQUIRE(kept.size() == 1000);
+    CHECK(kept[0]["_rule"] == "breaks check few");
+    CHECK(kept[999]["_position"] == "1000");
+    const Json row = Json::parse(kept[999]["_raw"].get<std::string>());
+    CHECK(row.at("n") == 1500);
+    CHECK(row.at("odd \"name") == 1.5);
+    CHECK_THAT(failed("select n, n + 1 as n from this where n = 7").error->message,
+               Catch::EndsWith("1 row breaks it ({\"n\":7,\"n_1\":8})"));
+    CHECK(failed("select * from this", "warn").outcome == "completed");
+}
+
+TEST_CASE("a parameter of type decimal has one type in SQL, whatever its value") {
+    const TempFolder run;
+    HostProcess host;
+    const auto bound = [&](const Json& amount, const std::string& sql) {
+        AttemptOrder order = order_for(run, "d", "transform", {{"sql", sql}});
+        order.context.params = {{"amount", amount}};
+        order.context.param_types = {{"amount", "decimal"}};
+        const AttemptDone done = host.attempt(order);
+        if (done.error) FAIL(done.error->message);
+        const Json row = rows_of_dataset(host, done.manifest).at(0);
+        return row["v"].get<std::string>() + " " + read_manifest(done.manifest).columns.at(0).type;
+    };
+    CHECK(bound("1.5", "select $amount as v") == "1.500000000 DECIMAL(38,9)");
+    CHECK(bound("-12345678901234567890123456789.123456789", "select $amount as v") ==
+          "-12345678901234567890123456789.123456789 DECIMAL(38,9)");
+    CHECK(bound(".5", "select $amount as v") == "0.500000000 DECIMAL(38,9)");
+    CHECK(bound(12.25, "select $amount * 1.25 as v") == "15.31250000000 DECIMAL(38,11)");
+    CHECK(bound("1000", "select $amount * sum(x::decimal(18,2)) as v from range(1000000) r(x)") ==
+          "499999500000000.00000000000 DECIMAL(38,11)");
+    CHECK(bound("0.1", "select $amount + sum(x::decimal(18,2)) as v from range(10) r(x)") == "45.100000000 DECIMAL(38,9)");
 }
 
 TEST_CASE("SQL reads days and hours off an instant in the flow's zone, and stores the instant") {
@@ -328,7 +385,7 @@ TEST_CASE("references and checks look at other rows") {
     const AttemptDone broken =
         transform(host, run, "y", "select count(*) as n from people", {{"checks", checks}}, {{"people", people.manifest}});
     REQUIRE(broken.error);
-    CHECK(broken.error->message == "check few: 1 row breaks it");
+    CHECK(broken.error->message == "check few: 1 row breaks it ({\"n\":3})");
 }
 
 TEST_CASE("mistakes in SQL and contract are told, and the host stays alive") {
