@@ -1,133 +1,57 @@
 #include "connectors/targets/scope.hpp"
 
+#include "connectors/duckdb/query_error.hpp"
 #include "flows/error.hpp"
+#include "flows/scope.hpp"
 
-#include <cctype>
+#include <fmt/format.h>
 
 namespace millrace {
 namespace {
 
-class Parser {
-public:
-    Parser(const std::string& text, const std::function<ScopeValue(const std::string&)>& lookup) : text_(text), lookup_(lookup) {}
+std::vector<ScopeComparison> understood(const std::string& text) {
+    try {
+        return parse_scope(text);
+    } catch (const ScopeMistake& e) {
+        throw Error(ErrorClass::Permanent, fmt::format("scope: {}: '{}'", e.what(), text.substr(e.offset, 40)), scope_form);
+    }
+}
 
-    std::vector<ScopeTerm> parse() {
-        std::vector<ScopeTerm> out;
-        do out.push_back(term());
-        while (word("and"));
-        skip();
-        if (at_ != text_.size()) refuse();
-        return out;
-    }
+/// As a whole number is written: its column may be of an integer type.
+std::string without_zeros(const std::string& decimal) {
+    if (decimal.find('.') == std::string::npos) return decimal;
+    const std::size_t last = decimal.find_last_not_of('0');
+    return decimal.substr(0, decimal[last] == '.' ? last : last + 1);
+}
 
-private:
-    [[noreturn]] void refuse() const {
-        throw Error(ErrorClass::Permanent, "scope: '" + text_.substr(at_, 40) + "' is not understood",
-                    "a scope is column op value [and ...]: op is = <> < <= > >= in (..), is null or is not null; a value is a literal or a "
-                    "$parameter");
-    }
-    void skip() {
-        while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
-    }
-    static bool in_word(char ch) {
-        return std::isalnum(static_cast<unsigned char>(ch)) != 0 || ch == '_' || static_cast<unsigned char>(ch) >= 0x80;
-    }
-
-    bool word(const std::string& expected) {
-        skip();
-        std::size_t i = 0;
-        while (i < expected.size() && at_ + i < text_.size() && std::tolower(static_cast<unsigned char>(text_[at_ + i])) == expected[i])
-            ++i;
-        if (i != expected.size() || (at_ + i < text_.size() && in_word(text_[at_ + i]))) return false;
-        at_ += i;
-        return true;
-    }
-    bool symbol(const std::string& expected) {
-        skip();
-        if (text_.compare(at_, expected.size(), expected) != 0) return false;
-        at_ += expected.size();
-        return true;
-    }
-    std::string quoted(char mark) {
-        std::string out;
-        for (++at_; at_ < text_.size(); ++at_) {
-            if (text_[at_] != mark)
-                out += text_[at_];
-            else if (at_ + 1 < text_.size() && text_[at_ + 1] == mark)
-                out += text_[at_++];
-            else {
-                ++at_;
-                return out;
-            }
-        }
-        refuse();
-    }
-    std::string name() {
-        skip();
-        if (at_ < text_.size() && text_[at_] == '"') return quoted('"');
-        std::string out;
-        while (at_ < text_.size() && in_word(text_[at_])) out += text_[at_++];
-        if (out.empty() || std::isdigit(static_cast<unsigned char>(out[0])) != 0) refuse();
-        return out;
-    }
-    ScopeValue value() {
-        skip();
-        const std::size_t begin = at_;
-        ScopeValue out = symbol("$") ? lookup_(name()) : literal();
-        out.shown = text_.substr(begin, at_ - begin);
-        return out;
-    }
-    ScopeValue literal() {
-        if (at_ >= text_.size()) refuse();
-        if (text_[at_] == '\'') return {quoted('\''), "text", ""};
-        if (word("true")) return {"true", "bool", ""};
-        if (word("false")) return {"false", "bool", ""};
-        for (const char* kind : {"date", "timestamptz"})
-            if (word(kind)) {
-                skip();
-                if (at_ < text_.size() && text_[at_] == '\'') return {quoted('\''), kind, ""};
-                refuse();
-            }
-        std::string number;
-        while (at_ < text_.size() &&
-               (std::isdigit(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '.' || (number.empty() && text_[at_] == '-')))
-            number += text_[at_++];
-        if (number.empty() || number == "-" || number == ".") refuse();
-        return {number, "decimal", ""};
-    }
-    ScopeTerm term() {
-        ScopeTerm out{name(), "", {}};
-        if (word("is")) {
-            out.op = word("not") ? "is not null" : "is null";
-            if (!word("null")) refuse();
-            return out;
-        }
-        if (word("in")) {
-            out.op = "in";
-            if (!symbol("(")) refuse();
-            do out.values.push_back(value());
-            while (symbol(","));
-            if (!symbol(")")) refuse();
-            return out;
-        }
-        for (const char* op : {"<=", ">=", "<>", "!=", "=", "<", ">"}) {
-            if (!symbol(op)) continue;
-            out.op = std::string(op) == "!=" ? "<>" : op;
-            out.values.push_back(value());
-            return out;
-        }
-        refuse();
-    }
-
-    const std::string& text_;
-    const std::function<ScopeValue(const std::string&)>& lookup_;
-    std::size_t at_ = 0;
-};
+ScopeValue evaluated(const std::string& sql, duckdb::Connection& db, const duckdb::Bindings& values) {
+    duckdb::Statement statement =
+        db.prepare(fmt::format("SELECT CASE WHEN ({0}) IS NOT NULL THEN [CAST(({0}) AS VARCHAR), typeof({0})] END", sql));
+    statement.bind(values);
+    const Json value = statement.run().single_value();
+    if (value.is_null())
+        throw Error(ErrorClass::Permanent, "scope: " + sql + " has no value in this run",
+                    "give the run one with -p NAME=VALUE; a parameter with `required: true` refuses a run without");
+    const std::string text = value.at(0), type = value.at(1);
+    if (type == "DATE") return {text, "date", sql};
+    if (type == "TIMESTAMP WITH TIME ZONE") return {text, "timestamptz", sql};
+    if (type.ends_with("]")) return {text, "list", sql};
+    return {type.starts_with("DECIMAL") ? without_zeros(text) : text, "text", sql};
+}
 
 } // namespace
 
-std::vector<ScopeTerm> parse_scope(const std::string& text, const std::function<ScopeValue(const std::string& name)>& lookup) {
-    return Parser(text, lookup).parse();
+std::vector<ScopeTerm> evaluate_scope(const std::string& text, duckdb::Connection& db, const duckdb::Bindings& values) {
+    std::vector<ScopeTerm> out;
+    for (const ScopeComparison& comparison : understood(text)) {
+        ScopeTerm& term = out.emplace_back(ScopeTerm{comparison.column, comparison.op, {}});
+        for (const std::string& sql : comparison.values) try {
+                term.values.push_back(evaluated(sql, db, values));
+            } catch (const duckdb::QueryError& e) {
+                throw Error(e.error_class, "scope: " + sql + ": " + e.what(), e.remedy);
+            }
+    }
+    return out;
 }
 
 } // namespace millrace

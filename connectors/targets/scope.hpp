@@ -1,18 +1,17 @@
-/// `scope:` of a load, understood: a conjunction of simple comparisons on columns of the target. Each target writes it in its
-/// own dialect. Pure.
+/// `scope:` of a load with the values of its run. Each target writes it in its own dialect.
 #pragma once
 
-#include <functional>
+#include "connectors/duckdb/connection.hpp"
+
 #include <string>
 #include <vector>
 
 namespace millrace {
 
-/// A literal or the value of `$name`.
 struct ScopeValue {
     std::string text;
-    std::string type;  ///< text | decimal | bool | date | timestamptz | list
-    std::string shown; ///< "$name", or the literal as it is written
+    std::string type;  ///< date | timestamptz | list | text: anything else
+    std::string shown; ///< as it is written
 };
 
 struct ScopeTerm {
@@ -21,8 +20,7 @@ struct ScopeTerm {
     std::vector<ScopeValue> values; ///< one; several for in; none for null tests
 };
 
-/// `date >= $from and client in ('a', 'b') and "open" is not null`. `lookup` gives the value of a `$name`; throws for one that
-/// does not exist. Throws Error{Permanent} that says what may stand in a scope.
-[[nodiscard]] std::vector<ScopeTerm> parse_scope(const std::string& text, const std::function<ScopeValue(const std::string& name)>& lookup);
+/// `db` is a session in the flow's zone, `values` are the run's. Throws Error for what is no scope, or has no value in this run.
+[[nodiscard]] std::vector<ScopeTerm> evaluate_scope(const std::string& text, duckdb::Connection& db, const duckdb::Bindings& values);
 
 } // namespace millrace

@@ -1,18 +1,16 @@
 #include "flows/column_type.hpp"
 #include "flows/compiler/draft.hpp"
 #include "flows/nearest.hpp"
+#include "flows/scope.hpp"
 #include "flows/sql_scan.hpp"
 #include "flows/substitute.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace millrace {
 namespace {
-
-constexpr std::array<std::string_view, 7> operators{"=", "<>", "!=", "<", "<=", ">", ">="};
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return lower_case(n) == lower_case(name); });
@@ -185,62 +183,31 @@ private:
         }
     }
 
-    /// A scope is comparisons joined with `and`: a column and `= <> < <= > >=` with a literal or `$name`, `in (..)`, or a test for null.
     void check_scope(const DraftTask& task, const LoadOptions& load) {
         const auto* piece = task.piece("scope");
         if (piece == nullptr) return;
-        const auto tokens = scan_sql(piece->sql);
-        const auto refuse = [&](std::size_t at, const std::string& message, const std::string& hint) {
-            const bool end = at >= tokens.size();
-            scope_.diagnostics.error(scope_.mark_in(*piece, end ? piece->sql.size() : tokens[at].offset, end ? 1 : tokens[at].length),
-                                     message, hint);
-        };
-        constexpr const char* form = "a scope is comparisons joined with `and`: date >= $interval_start_date and date < $interval_end_date";
-        using enum SqlToken::Kind;
-        const auto sees = [&](std::size_t at, std::string_view text) {
-            return at < tokens.size() && tokens[at].kind != Quoted && tokens[at].kind != String && tokens[at].text == text;
-        };
-        const auto is_operator = [&](std::size_t at) {
-            return std::any_of(operators.begin(), operators.end(), [&](std::string_view o) { return sees(at, o); });
-        };
-        // The token after the value that begins at `at`; the same place when there is none.
-        const auto after_value = [&](std::size_t at) {
-            if (at >= tokens.size()) return at;
-            if ((sees(at, "date") || sees(at, "timestamptz")) && at + 1 < tokens.size() && tokens[at + 1].kind == String) return at + 2;
-            if (sees(at, "-") && at + 1 < tokens.size() && tokens[at + 1].kind == Number) return at + 2;
-            const auto kind = tokens[at].kind;
-            return at + (kind == String || kind == Number || kind == Parameter || kind == Reference || sees(at, "true") || sees(at, "false")
-                             ? 1
-                             : 0);
-        };
-        for (std::size_t i = 0;; ++i) {
-            if (i >= tokens.size() || (tokens[i].kind != Word && tokens[i].kind != Quoted))
-                return refuse(i, "a column of the target belongs here", form);
-            if (sees(i + 1, "(")) return refuse(i, "a scope has no functions", form);
-            for (const auto& table : load.tables)
-                if (const auto columns = columns_of(table.task); columns && !contains(*columns, tokens[i].text))
-                    refuse(i, fmt::format("`scope` names the column '{}', which '{}' does not have", tokens[i].text, table.task),
-                           did_you_mean(tokens[i].text, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
-            const bool listed = sees(i + 1, "in");
-            if (sees(i + 1, "is")) {
-                i += sees(i + 2, "not") ? 3 : 2;
-                if (!sees(i, "null")) return refuse(i, "`null` or `not null` belongs here", form);
-                ++i;
-            } else if (listed || is_operator(i + 1)) {
-                if (listed && !sees(i + 2, "(")) return refuse(i + 2, "a list in brackets belongs here", form);
-                i += listed ? 2 : 1;
-                do {
-                    const auto end = after_value(i + 1);
-                    if (end == i + 1) return refuse(end, "a literal or a $parameter belongs here", form);
-                    i = end;
-                } while (listed && sees(i, ","));
-                if (listed && !sees(i, ")")) return refuse(i, "a ')' belongs here", form);
-                i += listed ? 1 : 0;
-            } else {
-                return refuse(i + 1, "a comparison (=, <>, <, <=, >, >=, in, is null) belongs here", form);
-            }
-            if (i >= tokens.size()) return;
-            if (!sees(i, "and")) return refuse(i, "only `and` may stand here", form);
+        try {
+            for (const auto& comparison : parse_scope(piece->sql))
+                for (const auto& table : load.tables)
+                    if (const auto columns = columns_of(table.task); columns && !contains(*columns, comparison.column))
+                        scope_.diagnostics.error(
+                            scope_.mark_in(*piece, comparison.offset, comparison.length),
+                            fmt::format("`scope` names the column '{}', which '{}' does not have", comparison.column, table.task),
+                            did_you_mean(comparison.column, *columns, fmt::format("its columns are {}", fmt::join(*columns, ", "))));
+            warn_of_no_value(*piece);
+        } catch (const ScopeMistake& e) {
+            scope_.diagnostics.error(scope_.mark_in(*piece, e.offset, e.length), e.what(), scope_form);
+        }
+    }
+
+    /// What the dataset speaks for cannot be left open.
+    void warn_of_no_value(const SqlPiece& piece) {
+        for (const auto& token : scan_sql(piece.sql)) {
+            const auto* param = token.kind == SqlToken::Kind::Parameter ? draft_.param(token.text) : nullptr;
+            if (param != nullptr && param->default_value.is_null() && !param->required)
+                scope_.diagnostics.warning(scope_.mark_in(piece, token.offset, token.length),
+                                           fmt::format("the parameter '{}' may have no value, and then this load fails", param->name),
+                                           "give it a `default`, or `required: true`");
         }
     }
 

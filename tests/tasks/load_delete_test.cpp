@@ -134,12 +134,14 @@ TEST_CASE("a scope is compared as it is written: nothing is cut, rounded or move
             b.order(b.dataset(rows + " where i < 2"), {{"delete_rule", "missing"}, {"scope", scope}, {"max_deletes", all_may_go}});
         order.context.timezone = "Asia/Tokyo";
         order.context.interval_start = "2026-10-31T15:00:00Z"; // the first of November there
-        order.context.params = {{"names", {"abc", "x"}}, {"n", 1}, {"from", "2026-11-01"}};
-        order.context.param_types = {{"names", "list"}, {"n", "int"}, {"from", "date"}};
+        order.context.run_at = "2026-10-31T20:00:00Z";
+        order.context.params = {{"names", {"abc", "x"}}, {"n", 1}, {"from", "2026-11-01"}, {"amount", "1.0"}};
+        order.context.param_types = {{"names", "list"}, {"n", "int"}, {"from", "date"}, {"amount", "decimal"}};
         return counts(b.host.attempt(order));
     };
-    for (const char* empty : {"code = 'abcd'", "fixed = 'abc'", "amount = 1.004", "amount = 0.999", "day > $interval_start_date",
-                              "day < '2026-11-01'", "at > '2026-11-01 09:00:00+09:00'"}) {
+    for (const char* empty :
+         {"code = 'abcd'", "fixed = 'abc'", "amount = 1.004", "amount = 0.999", "day > $interval_start_date", "day < '2026-11-01'",
+          "at > '2026-11-01 09:00:00+09:00'", "day > $run_at::date", "day = cast($run_at as date) and id > 5"}) {
         INFO(empty);
         CHECK(deleting(empty) == "0 0 2 0");
     }
@@ -153,6 +155,11 @@ TEST_CASE("a scope is compared as it is written: nothing is cut, rounded or move
     CHECK_THAT(deleting("at >= $from"), Catch::Contains("at is of type timestamp with time zone, and $from is a date"));
     CHECK_THAT(deleting("at >= '2026-11-01'"), Catch::Contains("without an offset"));
     CHECK_THAT(deleting("code in ($names)"), Catch::Contains("$names is a list"));
+    CHECK_THAT(deleting("id = 'x'::int"), Catch::Contains("scope: 'x'::int: ") && Catch::Contains("convert"));
+    CHECK_THAT(deleting("day = date_trunc('day', $run_at)"), Catch::Contains("scope: a scope has no functions: 'date_trunc("));
+    CHECK(deleting("day = $run_at::date and at >= $from::timestamptz and local = $from::timestamp and id >= $amount and amount = "
+                   "$amount and code = 'abc'::text and id = cast('2' as int)") == "0 0 2 1");
+    CHECK(b.load(rows).outcome == "completed");
     CHECK(deleting("day = $interval_start_date and day = $from and at >= $interval_start and code in ('abc') and amount = 1 and fixed = "
                    "'ab' and id > $n and local = '2026-11-01'") == "0 0 2 2");
 }

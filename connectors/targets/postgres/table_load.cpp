@@ -73,22 +73,8 @@ void TableLoad::step(const std::string& name, std::int64_t rows) const {
 
 std::string TableLoad::scope() {
     if (request_.options.scope.empty()) return "true";
-    const auto value_of = [&](const std::string& name) -> ScopeValue {
-        duckdb::Connection db = database_.connect();
-        duckdb::Statement statement =
-            db.prepare("SELECT CASE WHEN $" + name + " IS NOT NULL THEN [CAST($" + name + " AS VARCHAR), typeof($" + name + ")] END");
-        statement.bind(*request_.values);
-        const Json value = statement.run().single_value();
-        if (value.is_null()) throw Error(ErrorClass::Permanent, "scope: $" + name + " has no value in this run");
-        const std::string type = value.at(1);
-        return {value.at(0),
-                type == "DATE"                       ? "date"
-                : type == "TIMESTAMP WITH TIME ZONE" ? "timestamptz"
-                : type.ends_with("]")                ? "list"
-                                                     : "text",
-                ""};
-    };
-    return scope_sql(plan_, parse_scope(request_.options.scope, value_of));
+    duckdb::Connection db = database_.connect(request_.context.timezone);
+    return scope_sql(plan_, evaluate_scope(request_.options.scope, db, *request_.values));
 }
 
 /// A row that the dataset may hold only in part, such as the sum of a week that begins before the interval, overwrites the whole.
