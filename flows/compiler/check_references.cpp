@@ -53,6 +53,7 @@ public:
     void check() {
         for (const auto& [text, usable] : draft_.param_defaults) {
             check_order_of_params(text, usable);
+            refuse_lists(text, Lists::Alone);
             refuse_environment(text);
             check_template(text);
         }
@@ -60,6 +61,7 @@ public:
             if (scope_.diagnostics.full()) return;
             for (const auto& text : task.templates) {
                 check_template(text);
+                refuse_lists(text, task.plan.verb == Verb::Extract || task.plan.verb == Verb::Run ? Lists::Alone : Lists::Never);
                 if (task.plan.verb == Verb::Approve || task.plan.verb == Verb::Wait) refuse_environment(text);
             }
             for (const auto& piece : task.sql) check_sql(piece);
@@ -89,6 +91,21 @@ private:
             if (r.name.starts_with("env."))
                 scope_.diagnostics.error(inside(text, r), "an environment variable has no place here",
                                          "use it in `with` of an extract, or in `env` or the arguments of a command");
+    }
+
+    enum class Lists { Alone, Never };
+
+    void refuse_lists(const TemplateText& text, Lists taken) {
+        for (const auto& r : references_of(text)) {
+            const auto* param = draft_.param(r.name);
+            const bool alone = r.length == text.node->text.size();
+            if (param == nullptr || param->type != "list" || !r.format.empty() || (taken == Lists::Alone && alone)) continue;
+            scope_.diagnostics.error(
+                inside(text, r), fmt::format("'{}' is a list, and a list cannot stand inside text", r.name),
+                fmt::format("give the text a parameter of type text; ${{{}}} alone may be a value in `with`, or, as JSON, an argument or "
+                            "variable of a command",
+                            r.name));
+        }
     }
 
     static std::vector<Reference> references_of(const TemplateText& text) {
