@@ -1,5 +1,6 @@
 #include "scheduler/params.hpp"
 
+#include "flows/decimal_param.hpp"
 #include "flows/error.hpp"
 #include "flows/nearest.hpp"
 #include "flows/time.hpp"
@@ -9,7 +10,6 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <regex>
 
 namespace millrace {
 namespace {
@@ -30,9 +30,7 @@ Json as_int(const Json& v) {
 /// Decimals travel as text: a double would change them.
 Json as_decimal(const Json& v) {
     if (v.is_number()) return v.dump();
-    static const std::regex decimal(R"([+-]?(\d+\.?\d*|\.\d+))");
-    if (v.is_string() && std::regex_match(v.get_ref<const std::string&>(), decimal)) return v;
-    return nullptr;
+    return v.is_string() ? v : Json();
 }
 
 Json as_bool(const Json& v) {
@@ -87,6 +85,9 @@ std::string outside(const ParamSpec& param, const Json& value) {
         }
     }
     if (param.type != "int" && param.type != "decimal") return {};
+    if (value.is_string())
+        if (const auto mistake = decimal_mistake(value.get_ref<const std::string&>()); !mistake.empty())
+            return param.name + " is of type decimal, and " + Json(value).dump() + " " + mistake;
     const double n = value.is_string() ? std::strtod(value.get_ref<const std::string&>().c_str(), nullptr) : value.get<double>();
     if (param.min && n < *param.min) return param.name + " is at least " + limit_text(param, *param.min);
     if (param.max && n > *param.max) return param.name + " is at most " + limit_text(param, *param.max);

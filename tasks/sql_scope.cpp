@@ -2,6 +2,7 @@
 
 #include "connectors/manifest.hpp"
 #include "connectors/sql_identifier.hpp"
+#include "flows/decimal_param.hpp"
 #include "flows/interval.hpp"
 #include "flows/zone.hpp"
 
@@ -33,7 +34,8 @@ Value untyped(const Json& value) {
 
 Value value_of(const Json& value, const std::string& type, const std::string& timezone) {
     if (value.is_null()) return Value::null();
-    if (type == "decimal") return Value::decimal(value.is_string() ? value.get<std::string>() : value.dump());
+    if (type == "decimal")
+        return Value::decimal(value.is_string() ? value.get<std::string>() : value.dump(), decimal_param_width, decimal_param_scale);
     if (type == "timestamptz" && value.is_string()) return Value::instant(to_micros(instant_of(value, timezone)));
     if (type == "date" && value.is_string()) return Value::date(local_day(instant_of(value, timezone), timezone));
     return untyped(value);

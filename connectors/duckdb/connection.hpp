@@ -21,8 +21,8 @@ public:
     [[nodiscard]] static Value text(std::string_view v);
     [[nodiscard]] static Value instant(std::int64_t micros); ///< TIMESTAMPTZ
     [[nodiscard]] static Value date(std::int32_t days);      ///< days since 1970-01-01
-    /// "-12.340" -> DECIMAL. Throws std::invalid_argument for text that is no decimal of up to 38 digits.
-    [[nodiscard]] static Value decimal(std::string_view digits);
+    /// "-12.34" -> DECIMAL(width,scale). Throws std::invalid_argument for text that is none.
+    [[nodiscard]] static Value decimal(std::string_view digits, int width, int scale);
     [[nodiscard]] static Value text_list(const std::vector<std::string>& v);
 
     explicit Value(void* handle) : handle_(handle) {}

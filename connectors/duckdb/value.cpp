@@ -18,27 +18,26 @@ Value Value::text(std::string_view v) { return Value(c::api().create_varchar_len
 Value Value::instant(std::int64_t micros) { return Value(c::api().create_timestamp_tz(micros)); }
 Value Value::date(std::int32_t days) { return Value(c::api().create_date(days)); }
 
-Value Value::decimal(std::string_view text) {
-    const std::string shown(text);
+Value Value::decimal(std::string_view text, int width, int scale) {
     Int128 digits = 0;
-    int width = 0, scale = 0;
-    bool negative = false, fraction = false;
+    int whole = 0, behind = 0;
+    bool fraction = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char ch = text[i];
-        if (i == 0 && (ch == '-' || ch == '+'))
-            negative = ch == '-';
-        else if (ch == '.' && !fraction)
+        if (i == 0 && (ch == '-' || ch == '+')) continue;
+        if (ch == '.' && !fraction)
             fraction = true;
-        else if (ch >= '0' && ch <= '9' && width < 38) {
+        else if (ch >= '0' && ch <= '9' && (fraction ? behind < scale : whole < width - scale)) {
             digits = digits * 10 + (ch - '0');
-            width += digits == 0 && !fraction ? 0 : 1;
-            scale += fraction ? 1 : 0;
+            (fraction ? behind : whole) += fraction || digits != 0 ? 1 : 0;
         } else
-            throw std::invalid_argument("'" + shown + "' is no decimal of up to 38 digits");
+            throw std::invalid_argument("'" + std::string(text) + "' is no decimal(" + std::to_string(width) + "," + std::to_string(scale) +
+                                        ")");
     }
-    if (negative) digits = -digits;
+    for (; behind < scale; ++behind) digits *= 10;
+    if (text.starts_with('-')) digits = -digits;
     const c::Hugeint value{static_cast<std::uint64_t>(digits), static_cast<std::int64_t>(digits >> 64)};
-    return Value(c::api().create_decimal({static_cast<std::uint8_t>(width == 0 ? 1 : width), static_cast<std::uint8_t>(scale), value}));
+    return Value(c::api().create_decimal({static_cast<std::uint8_t>(width), static_cast<std::uint8_t>(scale), value}));
 }
 
 Value Value::text_list(const std::vector<std::string>& v) {

@@ -1,5 +1,6 @@
 #include "flows/compiler/draft.hpp"
 #include "flows/compiler/sql_mistake.hpp"
+#include "flows/decimal_param.hpp"
 #include "flows/error.hpp"
 #include "flows/sql_scan.hpp"
 
@@ -15,7 +16,7 @@ std::string items_name(const std::string& task) { return task + " items"; }
 
 std::string duckdb_type(const std::string& param_type) {
     if (param_type == "int") return "BIGINT";
-    if (param_type == "decimal") return "DECIMAL(38,9)";
+    if (param_type == "decimal") return fmt::format("DECIMAL({},{})", decimal_param_width, decimal_param_scale);
     if (param_type == "bool") return "BOOLEAN";
     if (param_type == "date") return "DATE";
     if (param_type == "timestamptz") return "TIMESTAMP WITH TIME ZONE";

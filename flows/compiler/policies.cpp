@@ -1,5 +1,6 @@
 #include "flows/compiler/policies.hpp"
 
+#include "flows/decimal_param.hpp"
 #include "flows/grammar/flow_tables.hpp"
 #include "flows/interval.hpp"
 
@@ -19,16 +20,6 @@ std::string range_mistake(const ParamSpec& param, const Json& value, const std::
     if (param.min && number < *param.min) return fmt::format("{} is less than the minimum of '{}', {}", text, param.name, *param.min);
     if (param.max && number > *param.max) return fmt::format("{} is more than the maximum of '{}', {}", text, param.name, *param.max);
     return {};
-}
-
-bool is_decimal(const std::string& text) {
-    const auto start = text.starts_with('-') ? 1u : 0u;
-    const auto point = std::min(text.find('.'), text.size());
-    const auto digits = [](std::string_view part) {
-        return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
-    };
-    const std::string_view view(text);
-    return digits(view.substr(start, point - start)) && (point == text.size() || digits(view.substr(point + 1)));
 }
 
 } // namespace
@@ -101,7 +92,11 @@ Json typed_param(const ParamSpec& param, const YamlNode& value, std::string& why
         }
     if (param.type == "int" && !json.is_number_integer()) return refuse("a whole number");
     if (param.type == "bool" && !json.is_boolean()) return refuse("true or false");
-    if (param.type == "decimal" && !is_decimal(value.text)) return refuse("a number such as 12.50");
+    if (param.type == "decimal")
+        if (const auto mistake = decimal_mistake(value.text); !mistake.empty()) {
+            why = fmt::format("'{}' is of type decimal: '{}' {}", param.name, value.text, mistake);
+            return {};
+        }
     if (param.type == "date" && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z")))
         return refuse("a date such as 2026-11-20");
     if (param.type == "timestamptz" && !parse_rfc3339(value.text) && (value.text.size() != 10 || !parse_rfc3339(value.text + "T00:00:00Z")))

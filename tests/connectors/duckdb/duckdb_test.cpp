@@ -79,7 +79,7 @@ TEST_CASE("parameters are bound by name and typed") {
     values.emplace("a", Value::integer(41));
     values.emplace("when", Value::instant(1774744200000000));
     values.emplace("text", Value::text("it's; drop table x"));
-    values.emplace("amount", Value::decimal("-12.340"));
+    values.emplace("amount", Value::decimal("-12.34", 9, 3));
     values.emplace("day", Value::date(20000));
     values.emplace("many", Value::text_list({"x", "y"}));
     values.emplace("unused", Value::null());
