@@ -1,6 +1,7 @@
 /// run: a command of the user. It sees its declared `env`, the run's parameters, `MILLRACE_INPUT_<task>` (the Parquet files of
 /// an upstream dataset, one path a line) and `MILLRACE_OUTPUT`; exit 0 is done, 75 asks for a retry, anything else is a failure.
 #include "connectors/sql_identifier.hpp"
+#include "flows/grammar/shapes.hpp"
 #include "flows/process_tree.hpp"
 #include "flows/substitute.hpp"
 #include "tasks/child_process.hpp"
@@ -174,11 +175,14 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
         tail.add(level, text);
     });
     session.check_cancelled();
-    if (end.memory_bytes != 0)
+    if (end.memory_bytes != 0) {
+        const auto [unit, bytes] = memory_unit(order.memory_bytes);
         throw Error(ErrorClass::Resource,
-                    fmt::format("the command and what it started held {} MB of memory, and `memory` allows {} MB{}", end.memory_bytes >> 20,
-                                order.memory_bytes >> 20, tail.text()),
+                    fmt::format("the command and what it started held {:.1f} {} of memory, and `memory` allows {} {}{}",
+                                static_cast<double>(end.memory_bytes) / static_cast<double>(bytes), unit, order.memory_bytes / bytes, unit,
+                                tail.text()),
                     "raise `memory` of the task");
+    }
     if (end.signal != 0)
         throw Error(ErrorClass::Crashed,
                     fmt::format("the command was killed by signal {} ({}){}", end.signal, ::strsignal(end.signal), tail.text()),

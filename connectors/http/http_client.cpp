@@ -139,7 +139,7 @@ void HttpClient::Session::fail(CURLcode code, const Exchange& exchange) const {
     const std::string detail = reason[0] != '\0' ? reason : curl_easy_strerror(code);
     const char* away = "check that the connection's url names the right host and port; if it does, run again when the service is back";
     if (exchange.too_large)
-        throw Error(ErrorClass::Permanent, fmt::format("the answer is larger than {} MB", limits.body_bytes >> 20),
+        throw Error(ErrorClass::Permanent, fmt::format("the answer is larger than {} MiB", limits.body_bytes >> 20),
                     "ask for smaller pages or windows, or raise `memory` of the task");
     if (exchange.stalled != nullptr)
         throw Error(ErrorClass::Timeout, std::string("no whole answer in time: ") + exchange.stalled,

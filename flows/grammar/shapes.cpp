@@ -52,6 +52,9 @@ constexpr std::array<Words, 24> words{{
 constexpr std::array<std::string_view, 9> reserved{"item", "event", "events", "interval", "chunk", "run", "env", "secret", "this"};
 bool is_reserved(const std::string& text) { return std::find(reserved.begin(), reserved.end(), text) != reserved.end(); }
 
+constexpr std::array<std::pair<std::string_view, std::int64_t>, 6> memory_units{
+    {{"kB", 1000}, {"KiB", 1 << 10}, {"MB", 1'000'000}, {"MiB", 1 << 20}, {"GB", 1'000'000'000}, {"GiB", 1 << 30}}};
+
 constexpr Shape scalars = Text | Template | Name | Task | Sql | Whole | Bool | False | Duration | Span | Percent | Memory | Moment | Choice;
 constexpr Shape lists = Texts | Choices | Tasks | Mappings;
 constexpr Shape maps = Mapping | Named | Values | Slots | Strings | ByTable;
@@ -240,21 +243,25 @@ double parse_percent(const std::string& text) {
 }
 
 std::int64_t parse_memory(const std::string& text) {
-    constexpr std::array<std::pair<std::string_view, std::int64_t>, 6> units{
-        {{"kB", 1000}, {"KiB", 1 << 10}, {"MB", 1'000'000}, {"MiB", 1 << 20}, {"GB", 1'000'000'000}, {"GiB", 1 << 30}}};
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    for (const auto& [unit, bytes] : units)
+    for (const auto& [unit, bytes] : memory_units)
         if (error == std::errc() && std::string_view(end) == unit && number > 0 && number < 1'000'000) return number * bytes;
     std::string unit(end, text.data() + text.size());
     std::erase(unit, ' ');
     if (error == std::errc() && number > 0 && unit.empty())
         throw std::invalid_argument("'" + text + "' has no unit: " + text + "MB or " + text + "MiB, for example");
-    for (const auto& [known, bytes] : units)
+    for (const auto& [known, bytes] : memory_units)
         for (const auto length : {known.size(), known.size() - 1, std::size_t{1}}) // 512mb, 2Gi, 2G
             if (error == std::errc() && number > 0 && same_letters(unit, known.substr(0, length)))
                 throw std::invalid_argument("'" + text + "' is written " + std::to_string(number) + std::string(known));
     throw std::invalid_argument("'" + text + "' is no amount of memory; write 512MB or 2GiB, a whole number with its unit");
+}
+
+std::pair<std::string_view, std::int64_t> memory_unit(std::int64_t bytes) {
+    for (auto unit = memory_units.rbegin(); unit != memory_units.rend(); ++unit)
+        if (bytes % unit->second == 0) return *unit;
+    return {"bytes", 1};
 }
 
 Share parse_share(const std::string& text) {

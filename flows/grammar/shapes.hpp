@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace millrace {
@@ -25,6 +26,8 @@ namespace millrace {
 [[nodiscard]] double parse_percent(const std::string& text);
 /// "512MB", "2GiB" in bytes.
 [[nodiscard]] std::int64_t parse_memory(const std::string& text);
+/// A unit of parse_memory and its bytes: the largest of which `bytes` are a whole number, such as that in which they were written.
+[[nodiscard]] std::pair<std::string_view, std::int64_t> memory_unit(std::int64_t bytes);
 /// "1%" or "10".
 [[nodiscard]] Share parse_share(const std::string& text);
 

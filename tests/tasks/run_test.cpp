@@ -186,12 +186,12 @@ TEST_CASE("a command that holds more than its memory is killed with all that it 
             {{"argv", {"python3", "-c", "import os, time\nos.fork()\nheld = b'x' * 150_000_000\ntime.sleep(" + seconds + ")"}}});
     };
     AttemptOrder order = held_for("60");
-    order.memory_bytes = 200 << 20;
+    order.memory_bytes = 200'000'000;
     const AttemptDone done = host.attempt(order);
     REQUIRE(done.error);
     CHECK(done.error->error_class == "resource");
     CHECK_THAT(done.error->message,
-               Catch::StartsWith("the command and what it started held ") && Catch::Contains("`memory` allows 200 MB"));
+               Catch::StartsWith("the command and what it started held ") && Catch::Contains(" MB of memory, and `memory` allows 200 MB"));
     order = held_for("1.5");
     order.memory_bytes = 400 << 20;
     CHECK(host.attempt(order).outcome == "completed");
