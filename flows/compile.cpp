@@ -53,24 +53,38 @@ std::optional<Draft> compile_file(const SourceText& source, CompileScope& scope)
     check_connections(draft, scope);
     check_deletes(draft, scope);
     check_columns(draft, scope);
+    check_sums(draft, scope);
     order_tasks(draft, scope);
     note_origins(draft, scope);
     return draft;
+}
+
+/// flow -> file, of the files that are called like their flow: where two declare one flow, the other one is the mistake.
+std::map<std::string, std::string> files_of_their_name(const std::vector<FlowFile>& files) {
+    std::map<std::string, std::string> out;
+    for (const auto& file : files) {
+        const auto begin = file.path.rfind('/') + 1; // npos + 1 is 0
+        auto stem = file.path.substr(begin, file.path.rfind('.') - begin);
+        const auto line = "flow: " + stem;
+        const bool is_it = file.text.starts_with(line + "\n") || file.text.find("\n" + line + "\n") != std::string::npos;
+        if (is_it) out.emplace(std::move(stem), file.path);
+    }
+    return out;
 }
 
 } // namespace
 
 CompileResult compile(const std::vector<FlowFile>& files, const Project& project, const Sources& sources, InferencePort* inference) {
     CompileResult result;
-    std::map<std::string, std::string> named; // flow -> file
+    auto named = files_of_their_name(files);
     for (const auto& file : files) {
         const SourceText source(file.path, file.text);
         Diagnostics diagnostics(source);
         CompileScope scope{project, sources, inference, diagnostics};
         auto draft = compile_file(source, scope);
         if (draft && !draft->plan.name.empty()) {
-            const auto [first, fresh] = named.emplace(draft->plan.name, file.path);
-            if (!fresh)
+            const auto first = named.emplace(draft->plan.name, file.path).first;
+            if (first->second != file.path)
                 diagnostics.error(draft->name_mark, fmt::format("a flow called '{}' is already in {}", draft->plan.name, first->second),
                                   "flows of one project have different names");
         }

@@ -1,5 +1,6 @@
 #include "flows/column_type.hpp"
 #include "flows/compiler/draft.hpp"
+#include "flows/compiler/likely_key.hpp"
 #include "flows/nearest.hpp"
 #include "flows/scope.hpp"
 #include "flows/sql_scan.hpp"
@@ -29,10 +30,7 @@ public:
         for (auto& task : draft_.tasks) {
             for (const auto& reference : task.columns_named) check_named(reference);
             for (const auto& missing : task.keys_missing) report(missing);
-            if (const auto* load = std::get_if<LoadOptions>(&task.options)) {
-                check_scope(task, *load);
-                for (const auto& table : load->tables) check_float_sums(table.task);
-            }
+            if (const auto* load = std::get_if<LoadOptions>(&task.options)) check_scope(task, *load);
         }
     }
 
@@ -48,14 +46,8 @@ private:
     std::optional<std::vector<std::string>> columns_of(const std::string& name) {
         const auto* task = draft_.find(name);
         if (task == nullptr) return std::nullopt;
-        std::vector<std::string> names;
-        if (!task->contract.columns.empty()) {
-            for (const auto& column : task->contract.columns) names.push_back(column.name);
-            return names;
-        }
-        if (!task->dataset) return std::nullopt;
-        for (const auto& column : *task->dataset) names.push_back(column.name);
-        if (task->for_each && task->plan.verb == Verb::Extract) names.emplace_back("_item");
+        auto names = names_of(task->columns_seen());
+        if (names && task->contract.columns.empty() && task->for_each && task->plan.verb == Verb::Extract) names->emplace_back("_item");
         return names;
     }
 
@@ -137,12 +129,15 @@ private:
     }
 
     void report(const MissingKey& missing) {
+        const auto* task = draft_.find(missing.task);
         const auto columns = columns_of(missing.task);
-        const bool has_id = !columns || columns->empty() || contains(*columns, "id");
-        scope_.diagnostics.error(
-            missing.mark, fmt::format("mode {} needs `key`", missing.mode),
-            has_id ? "the columns that identify a row: key: id"
-                   : fmt::format("the columns that identify a row, of {}: key: {}", fmt::join(*columns, ", "), columns->front()));
+        const auto key = task == nullptr ? std::vector<std::string>() : likely_key(*task);
+        const auto hint = key.size() == 1 ? "key: " + key[0]
+                          : !key.empty()  ? fmt::format("key: [{}]", fmt::join(key, ", "))
+                          : !columns      ? "key: id, for example"
+                                          : fmt::format("key: [..], of {}", fmt::join(*columns, ", "));
+        scope_.diagnostics.error(missing.mark, fmt::format("mode {} needs `key`", missing.mode),
+                                 "the columns that identify a row: " + hint);
     }
 
     void check_nullable(const ColumnReference& reference) {
@@ -211,36 +206,8 @@ private:
         }
     }
 
-    /// A sum of floats varies with the order of its rows, so a load of it would find changes where there are none.
-    void check_float_sums(const std::string& name) {
-        const auto* task = draft_.find(name);
-        const auto* sql = task != nullptr && task->plan.verb == Verb::Transform ? task->piece("") : nullptr;
-        if (sql == nullptr || !linted_.insert(name).second) return;
-        for (const auto& read : task->reads) check_float_sums(read);
-        const auto tokens = scan_sql(sql->sql);
-        const auto sum = std::find_if(tokens.begin(), tokens.end(), [](const SqlToken& t) {
-            return t.kind == SqlToken::Kind::Word && (t.text == "sum" || t.text == "avg");
-        });
-        if (sum == tokens.end()) return;
-        const auto floating = [](const std::string& type) { return type == "DOUBLE" || type == "FLOAT"; };
-        std::string column;
-        for (const auto& c : task->contract.columns)
-            if (floating(c.type)) column = c.name;
-        if (task->contract.columns.empty() && task->sql_columns)
-            for (const auto& c : *task->sql_columns)
-                if (floating(c.type)) column = c.name;
-        if (!column.empty())
-            scope_.diagnostics.warning(
-                scope_.mark_in(*sql, sum->offset, sum->length),
-                fmt::format(
-                    "'{}' is a floating-point number beside a {}: its last digits vary from run to run, and so would the loaded rows",
-                    column, sum->text),
-                "cast to decimal before adding up, and give the column a decimal type");
-    }
-
     Draft& draft_;
     CompileScope& scope_;
-    std::set<std::string> linted_;
 };
 
 } // namespace

@@ -30,10 +30,27 @@ private:
     /// part of the target only, and without a scope the rest would be deleted.
     void require_scope(const LoadOptions& options, Mark mark) {
         const auto why = first_above(options, [this](const DraftTask& task) { return narrowed(task); });
-        if (!why.empty())
-            scope_.diagnostics.error(
-                mark, fmt::format("`delete: missing` needs a `scope`: {}", why),
-                "say which rows the dataset speaks for: scope: date >= $interval_start_date and date < $interval_end_date");
+        if (!why.empty()) scope_.diagnostics.error(mark, fmt::format("`delete: missing` needs a `scope`: {}", why), scope_hint(options));
+    }
+
+    /// One to paste, where the dataset has a column of a day or an instant.
+    std::string scope_hint(const LoadOptions& options) {
+        const std::string what = "say which rows the dataset speaks for";
+        const auto* task = options.tables.empty() ? nullptr : draft_.find(options.tables.front().task);
+        const auto columns = task == nullptr ? std::nullopt : task->columns_seen();
+        if (!columns) return what + ": scope: date >= $interval_start_date and date < $interval_end_date, for example";
+        std::vector<std::string> names;
+        std::string day, instant;
+        for (const auto& column : *columns) {
+            names.push_back(column.name);
+            if (day.empty() && column.type == "DATE") day = column.name;
+            if (instant.empty() && column.type == "TIMESTAMP WITH TIME ZONE") instant = column.name;
+        }
+        if (draft_.plan.interval && !day.empty())
+            return fmt::format("{0}: scope: {1} >= $interval_start_date and {1} < $interval_end_date", what, day);
+        if (draft_.plan.interval && !instant.empty())
+            return fmt::format("{0}: scope: {1} >= $interval_start and {1} < $interval_end", what, instant);
+        return fmt::format("{}: scope: COLUMN = $parameter, for example, where COLUMN is one of {}", what, fmt::join(names, ", "));
     }
 
     void check_delete_param(const LoadOptions& options, const YamlNode& node) {

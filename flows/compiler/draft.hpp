@@ -87,6 +87,13 @@ struct DraftTask {
         for (const auto& element : node->items) add_templates(&element, item);
         for (const auto& entry : node->entries) add_templates(&entry.value, item);
     }
+    /// What readers of its dataset see, when known.
+    [[nodiscard]] std::optional<std::vector<InferColumn>> columns_seen() const {
+        if (contract.columns.empty()) return dataset;
+        std::vector<InferColumn> columns;
+        for (const auto& column : contract.columns) columns.push_back({column.name, column.type});
+        return columns;
+    }
     [[nodiscard]] const SqlPiece* piece(const std::string& label) const {
         for (const auto& p : sql)
             if (p.label == label) return &p;
@@ -144,6 +151,7 @@ void check_connections(Draft& draft, CompileScope& scope);
 void check_deletes(Draft& draft, CompileScope& scope);
 void infer(Draft& draft, CompileScope& scope);
 void check_columns(Draft& draft, CompileScope& scope);
+void check_sums(Draft& draft, CompileScope& scope);
 /// Fills plan.tasks.
 void order_tasks(Draft& draft, CompileScope& scope);
 
