@@ -83,11 +83,11 @@ AttemptOrder extract_order(const std::string& name, const Json& connection, cons
     order.context.run_key = order.interval_key = order.batch_id = sha256_hex(scratch.string());
     order.context.limit_rows = 1;
     order.staging = (scratch / "staging").string();
-    order.log = (scratch / "log.ndjson").string();
+    order.log = (scratch / "logs" / "log.ndjson").string(); // a run's folder is the one above its logs
     order.connections[name] = connection;
     order.source = source;
     order.source_file = source.file;
-    fs::create_directories(order.staging);
+    for (const char* folder : {"staging", "logs"}) fs::create_directories(scratch / folder);
     return order;
 }
 

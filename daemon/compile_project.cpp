@@ -8,6 +8,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
 namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
@@ -50,6 +52,10 @@ std::vector<CompiledFolder> compile_folders(const Configuration& configuration, 
             throw Refusal(Refusal::Kind::Invalid, folder.string() + " is no folder",
                           fs::exists(folder) ? "flows are deployed by the folder: name the one that it is in"
                                              : "make it, or take it out of `flows:` in millrace.yaml");
+        for (const auto& whole : configuration.flows)
+            if (is_within(folder, whole) && !is_within(whole, folder))
+                throw Refusal(Refusal::Kind::Invalid, folder.string() + " is in " + whole.string() + ", which is deployed as a whole",
+                              "millrace deploy " + whole.string());
         out.push_back(compile_folder(configuration, folder));
     }
     return out;
@@ -60,6 +66,16 @@ std::vector<std::string> configured_folders(const Configuration& configuration) 
     std::vector<std::string> out;
     for (const auto& folder : configuration.flows)
         if (!configuration.file.empty() || fs::is_directory(folder)) out.push_back(folder.string());
+    return out;
+}
+
+/// Folders that are no longer deployed: of an earlier demo, and those that millrace.yaml named before.
+std::vector<std::string> withdrawn(const Configuration& configuration, const Configuration& before) {
+    std::vector<std::string> out;
+    for (const auto* folders : {&configuration.withdrawn_flows, &before.flows})
+        for (const auto& folder : *folders)
+            if (std::find(configuration.flows.begin(), configuration.flows.end(), folder) == configuration.flows.end())
+                out.push_back(folder.string());
     return out;
 }
 
@@ -109,6 +125,8 @@ asio::awaitable<CompiledProject> ProjectCompiler::compile(std::vector<std::strin
         const auto& configuration = *fresh.configuration;
         CompiledProject project;
         project.folders = compile_folders(configuration, folders.empty() ? configured_folders(configuration) : folders);
+        if (folders.empty())
+            for (const auto& folder : withdrawn(configuration, *before)) project.folders.push_back({folder, {}});
         project.limits = configuration.project.limits;
         project.settings = fresh.changes;
         project.adopt = [this, fresh = std::move(fresh)] { settings_.adopt(fresh); };

@@ -20,7 +20,7 @@ namespace millrace {
 /// Throws Error{Permanent} for a file that cannot be read.
 [[nodiscard]] CompileResult compile_files(const Configuration& configuration, const std::vector<std::filesystem::path>& files);
 
-/// Every flow file directly in the folder.
+/// Every flow file in the folder and those below it.
 [[nodiscard]] CompiledFolder compile_folder(const Configuration& configuration, const std::filesystem::path& folder);
 
 /// The two ports through which the engine and the web layer compile, on a thread of their own, one at a time.

@@ -100,6 +100,16 @@ void check_database_url(const std::string& url) {
                     "write it like postgresql://USER:PASSWORD@HOST/DATABASE");
 }
 
+/// A file of two folders would be deployed twice.
+void refuse_nested(const std::vector<fs::path>& folders, const fs::path& file) {
+    for (const auto& inner : folders)
+        for (const auto& outer : folders)
+            if (&inner != &outer && is_within(inner, outer))
+                throw Error(ErrorClass::Permanent,
+                            fmt::format("{}: of `flows`, {} is in {}", file.string(), inner.string(), outer.string()),
+                            "name only the outer one: folders are read with those below them");
+}
+
 fs::path default_state_folder() {
     if (auto folder = variable("STATE_DIRECTORY"); !folder.empty()) return folder.substr(0, folder.find(':'));
     if (geteuid() == 0 || variable("USER") == "millrace") return "/var/lib/millrace";
@@ -140,6 +150,7 @@ Configuration load_configuration(const fs::path& asked) {
         // without a millrace.yaml nobody asked for the folder
         if (!configuration.file.empty() || fs::is_directory(path, ignored)) configuration.flows.push_back(path);
     }
+    refuse_nested(configuration.flows, configuration.file);
     return configuration;
 }
 

@@ -19,16 +19,17 @@
 namespace millrace {
 
 struct Configuration {
-    std::filesystem::path file;               ///< of millrace.yaml; empty: there is none
-    std::string hash;                         ///< of its text; empty: there is none
-    std::filesystem::path folder;             ///< of the file, else the current one: relative paths start here
-    std::string database;                     ///< libpq URL of the store; empty: the private PostgreSQL
-    std::string listen;                       ///< HOST:PORT of the API and the dashboard
-    std::filesystem::path state;              ///< absolute: locks, socket, private PostgreSQL
-    std::filesystem::path staging;            ///< absolute: datasets and logs of runs
-    std::vector<std::filesystem::path> flows; ///< absolute: folders of flow files
-    Project project;                          ///< connections, channels, limits, retention as written
-    Sources sources;                          ///< the declared sources of the installation
+    std::filesystem::path file;                         ///< of millrace.yaml; empty: there is none
+    std::string hash;                                   ///< of its text; empty: there is none
+    std::filesystem::path folder;                       ///< of the file, else the current one: relative paths start here
+    std::string database;                               ///< libpq URL of the store; empty: the private PostgreSQL
+    std::string listen;                                 ///< HOST:PORT of the API and the dashboard
+    std::filesystem::path state;                        ///< absolute: locks, socket, private PostgreSQL
+    std::filesystem::path staging;                      ///< absolute: datasets and logs of runs
+    std::vector<std::filesystem::path> flows;           ///< absolute: folders of flow files, none below another
+    std::vector<std::filesystem::path> withdrawn_flows; ///< folders whose flows are archived, unless `flows` has them
+    Project project;                                    ///< connections, channels, limits, retention as written
+    Sources sources;                                    ///< the declared sources of the installation
     Installation installation;
     std::map<std::string, std::string> secrets; ///< connection -> fingerprint of what its references stood for when this was read
 

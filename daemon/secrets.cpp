@@ -5,16 +5,23 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 
 namespace millrace {
 namespace {
 
+/// Nothing where there is no such file. Throws where there is one that cannot be read: its secrets must not count as not set.
 std::optional<std::string> read_text(const std::filesystem::path& file) {
     std::ifstream stream(file, std::ios::binary);
-    if (!stream) return std::nullopt;
+    if (!stream && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+    if (!stream || std::filesystem::is_directory(file)) // which opens, and reads as empty
+        throw Error(ErrorClass::Permanent, fmt::format("cannot read {}: {}", file.string(), std::strerror(stream ? EISDIR : errno)),
+                    "let the user that the daemon runs as read it, or move it away");
     std::ostringstream text;
     text << stream.rdbuf();
     return text.str();
@@ -38,13 +45,24 @@ std::string trimmed(const std::string& text) {
     return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-std::string unquoted(const std::string& value) {
-    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'')) {
-        if (const auto end = value.find(value.front(), 1); end != std::string::npos) return value.substr(1, end - 1);
+struct Unquoted {
+    std::string value;
+    const char* mistake = nullptr;
+};
+
+Unquoted unquoted(const std::string& written) {
+    if (written.empty() || (written.front() != '"' && written.front() != '\'')) {
+        const auto comment = written.find(" #");
+        return {trimmed(comment == std::string::npos ? written : written.substr(0, comment))};
     }
-    const auto comment = value.find(" #");
-    return trimmed(comment == std::string::npos ? value : value.substr(0, comment));
+    const auto end = written.find(written.front(), 1);
+    if (end == std::string::npos) return {"", "the quote is not closed"};
+    const auto rest = trimmed(written.substr(end + 1));
+    if (!rest.empty() && rest.front() != '#') return {"", "something follows the closing quote"};
+    return {written.substr(1, end - 1)};
 }
+
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf"; // what Windows' editors put in front
 
 bool is_variable_name(const std::string& name) {
     return !name.empty() && name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
@@ -54,7 +72,7 @@ bool is_variable_name(const std::string& name) {
 
 std::map<std::string, std::string> parse_env_file(const std::string& text, const std::string& name) {
     std::map<std::string, std::string> values;
-    std::istringstream lines(text);
+    std::istringstream lines(text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text);
     std::string line;
     for (int number = 1; std::getline(lines, line); ++number) {
         line = trimmed(line);
@@ -64,7 +82,11 @@ std::map<std::string, std::string> parse_env_file(const std::string& text, const
         const auto variable = trimmed(line.substr(0, equals));
         if (equals == std::string::npos || !is_variable_name(variable))
             throw Error(ErrorClass::Permanent, fmt::format("{}:{}: this is not NAME=value", name, number), "write one NAME=value per line");
-        values[variable] = unquoted(trimmed(line.substr(equals + 1)));
+        auto [value, mistake] = unquoted(trimmed(line.substr(equals + 1)));
+        if (mistake != nullptr)
+            throw Error(ErrorClass::Permanent, fmt::format("{}:{}: {}: {}", name, number, variable, mistake),
+                        "write NAME=\"value\" in one line");
+        values[variable] = std::move(value);
     }
     return values;
 }

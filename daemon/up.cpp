@@ -25,6 +25,12 @@ void greet(const Configuration& configuration, const UpOptions& options, const s
     std::fflush(stdout);
 }
 
+/// The flows of an earlier demo go with it: they would read a real account and load it over the sandbox's rows.
+Configuration without_demo(Configuration configuration) {
+    configuration.withdrawn_flows.push_back(configuration.installation.flows);
+    return configuration;
+}
+
 Configuration with_demo(Configuration configuration) {
     configuration.flows.push_back(configuration.installation.flows);
     // the sandbox stands as many requests as this machine can make
@@ -36,8 +42,9 @@ Configuration with_demo(Configuration configuration) {
 } // namespace
 
 int up(const Settings::Load& load, const UpOptions& options) {
-    Settings::Load with_more = load;
-    if (options.demo) with_more = [load](const fs::path& file) { return with_demo(load(file)); };
+    const auto with_more = [load, demo = options.demo](const fs::path& file) {
+        return demo ? with_demo(load(file)) : without_demo(load(file));
+    };
     const auto configuration = with_more({});
     std::optional<DemoSandbox> sandbox;
     if (options.demo) sandbox.emplace(configuration, options.sandbox_arguments, [](const std::string& fact) { spdlog::warn("{}", fact); });

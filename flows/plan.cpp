@@ -18,10 +18,19 @@ Verb verb_from(std::string_view name) {
     throw std::invalid_argument("no verb is called '" + std::string(name) + "'");
 }
 
+std::string to_text(const Span& span) {
+    if (span.months != 0) return std::to_string(span.months) + "mo";
+    if (span.days != 0) return std::to_string(span.days) + "d";
+    for (const auto& [seconds, unit] : {std::pair(3600, "h"), {60, "m"}})
+        if (span.seconds != 0 && span.seconds % seconds == 0) return std::to_string(span.seconds / seconds) + unit;
+    return std::to_string(span.seconds) + "s";
+}
+
 void to_json(Json& j, const Span& s) { j = {{"months", s.months}, {"days", s.days}, {"seconds", s.seconds}}; }
 void from_json(const Json& j, Span& s) { s = {j.value("months", 0), j.value("days", 0), j.value("seconds", std::int64_t{0})}; }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RetryPolicy, attempts, delay, max_delay, exponential, jitter_percent, for_classes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RetryPolicy, attempts, delay, max_delay, exponential, jitter_percent, for_classes,
+                                                charges_lost)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ParamSpec, name, type, default_value, enumeration, min, max, required)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DstPolicy, gap, overlap)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused, params,

@@ -24,6 +24,7 @@ struct RetryPolicy {
     bool exponential = true;
     double jitter_percent = 20;
     std::vector<std::string> for_classes{"transient", "rate_limited", "not_yet_visible", "timeout", "crashed"};
+    bool charges_lost = false; ///< an attempt whose host or daemon died is one of them: what it did is done
 };
 
 /// "1mo" and "28d" are calendar spans of the zone, "90s" and "2h" elapsed time; at most one part is not zero.
@@ -34,6 +35,8 @@ struct Span {
     [[nodiscard]] bool is_zero() const { return months == 0 && days == 0 && seconds == 0; }
 };
 
+/// As a flow file has it, in the largest unit that is whole: 1mo, 7d, 6h, 90s.
+[[nodiscard]] std::string to_text(const Span& span);
 void to_json(Json& j, const Span& s);
 void from_json(const Json& j, Span& s);
 

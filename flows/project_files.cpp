@@ -3,19 +3,51 @@
 #include "flows/error.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <set>
 
 namespace millrace {
 namespace {
 constexpr std::size_t most_bytes = 11'000'000; ///< more than any limit of the parser, so that its message can say the size
+
+void add_yaml_files(const std::filesystem::path& folder, std::vector<std::filesystem::path>& files,
+                    std::set<std::filesystem::path>& entered) {
+    std::error_code error;
+    if (!entered.insert(std::filesystem::weakly_canonical(folder, error)).second) return;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+        const auto& path = entry.path();
+        std::error_code ignored;
+        if (path.filename().string().starts_with(".")) continue; // an editor's, a version control's
+        if (entry.is_directory(ignored)) {
+            add_yaml_files(path, files, entered);
+            continue;
+        }
+        auto extension = path.extension().string();
+        std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+        if (extension != ".yaml" && extension != ".yml") continue;
+        if (entry.exists(ignored) && !entry.is_regular_file(ignored)) // reading a pipe would wait for ever
+            throw Error(ErrorClass::Permanent, path.string() + " is no regular file", "put a file of YAML there, or take it away");
+        files.push_back(path); // a link to nowhere is told when it is read
+    }
+    if (error)
+        throw Error(ErrorClass::Permanent, "cannot read the folder " + folder.string() + ": " + error.message(),
+                    "check `flows:` in millrace.yaml");
 }
+
+} // namespace
 
 SourceText read_source_text(const std::filesystem::path& file) {
     std::error_code ignored;
     if (std::filesystem::is_directory(file, ignored)) throw Error(ErrorClass::Permanent, file.string() + " is a folder", "name a file");
     std::ifstream stream(file, std::ios::binary);
+    if (!stream && std::filesystem::is_symlink(file, ignored))
+        throw Error(ErrorClass::Permanent,
+                    "cannot read " + file.string() + ", a link to " + std::filesystem::read_symlink(file, ignored).string() + ": " +
+                        std::strerror(errno),
+                    "mend the link, or take it away");
     if (!stream)
         throw Error(ErrorClass::Permanent, "cannot read " + file.string() + ": " + std::strerror(errno),
                     "check the path and its permissions");
@@ -38,16 +70,15 @@ std::filesystem::path find_project_file(std::filesystem::path folder) {
 
 std::vector<std::filesystem::path> yaml_files(const std::filesystem::path& folder) {
     std::vector<std::filesystem::path> files;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-        const auto extension = entry.path().extension();
-        if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml")) files.push_back(entry.path());
-    }
-    if (error)
-        throw Error(ErrorClass::Permanent, "cannot read the folder " + folder.string() + ": " + error.message(),
-                    "check `flows:` in millrace.yaml");
+    std::set<std::filesystem::path> entered; // a link may lead back to a folder above
+    add_yaml_files(folder, files, entered);
     std::sort(files.begin(), files.end());
     return files;
+}
+
+bool is_within(const std::filesystem::path& inner, const std::filesystem::path& outer) {
+    const auto from = inner.lexically_normal().lexically_relative(outer.lexically_normal());
+    return !from.empty() && *from.begin() != "..";
 }
 
 Sources read_sources(const std::filesystem::path& folder, std::vector<Diagnostic>& diagnostics) {

@@ -5,6 +5,7 @@
 #include "scheduler/schedules.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace millrace {
@@ -30,6 +31,24 @@ asio::awaitable<Json> EngineService::set_schedules_paused(std::string name, bool
 
 namespace {
 
+/// What one deploy is about.
+struct Deployed {
+    std::map<std::string, std::string> homes; ///< flow -> the first folder that has it
+    bool is_all = false;                      ///< every folder of millrace.yaml: a flow that another one had has moved
+    bool is_broken = false;                   ///< a file has mistakes, and may be that of any flow
+};
+
+Deployed look_at(const std::vector<CompiledFolder>& folders, bool is_all) {
+    Deployed out{{}, is_all, false};
+    for (const auto& folder : folders)
+        for (const auto& file : folder.files)
+            if (file.plan)
+                out.homes.emplace(file.plan->name, folder.folder);
+            else
+                out.is_broken = true;
+    return out;
+}
+
 /// What deploying one folder changes. A folder with a mistake changes nothing.
 struct FolderChange {
     std::vector<FlowChange> changes;
@@ -45,7 +64,17 @@ void set_held_back(Json& lines, const std::set<std::string>& changes) {
         if (changes.contains(l.at("change").get<std::string>())) l["held_back"] = true;
 }
 
-FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalogue, Instant now) {
+/// Empty: the folder may have this flow.
+Json conflict(const CompiledFolder& folder, const std::string& flow, const DeployedFlow* known, const Deployed& all) {
+    if (const auto& home = all.homes.at(flow); home != folder.folder)
+        return {{"message", "flow " + flow + " is in " + home + " too"}, {"hint", "rename one of them"}};
+    const bool elsewhere = known && !known->archived && known->folder != folder.folder && !all.is_all;
+    if (!elsewhere) return {};
+    return {{"message", "flow " + flow + " is deployed from " + known->folder},
+            {"hint", "rename one of them; or, if it has moved, deploy all folders: millrace deploy"}};
+}
+
+FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalogue, const Deployed& all, Instant now) {
     FolderChange out;
     bool broken = false;
     std::set<std::string> present;
@@ -57,11 +86,14 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
         }
         const auto& plan = *file.plan;
         const auto* known = catalogue.find(plan.name);
-        if (!present.insert(plan.name).second || (known && !known->archived && known->folder != folder.folder)) {
+        Json clash = present.insert(plan.name).second
+                         ? conflict(folder, plan.name, known, all)
+                         : Json{{"message", "another file declares flow " + plan.name + " too"}, {"hint", "rename one of them"}};
+        if (!clash.empty()) {
             broken = true;
             Json diagnostics = file.diagnostics;
-            diagnostics.push_back(
-                {{"severity", "error"}, {"message", "another file declares flow " + plan.name + " too"}, {"hint", "rename one of them"}});
+            clash["severity"] = "error";
+            diagnostics.push_back(std::move(clash));
             out.lines.push_back(line(plan.name, "error", "", std::move(diagnostics)));
             continue;
         }
@@ -69,7 +101,8 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
         const bool same = known && !known->archived && known->plan_hash == hash;
         out.lines.push_back(line(plan.name, same ? "unchanged" : known ? "changed" : "new", hash, file.diagnostics));
         const Json json(plan);
-        if (same && Json(*known->plan).at("origins") == json.at("origins")) continue; // else the file has it at other lines
+        const bool in_place = same && known->folder == folder.folder && Json(*known->plan).at("origins") == json.at("origins");
+        if (in_place) continue; // else the file has it at other lines
         FlowChange change;
         change.flow = plan.name;
         change.folder = folder.folder;
@@ -87,7 +120,7 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
         out.changes.push_back(std::move(change));
     }
     for (const auto& [name, flow] : catalogue.all())
-        if (flow.folder == folder.folder && !flow.archived && !present.contains(name) && !broken) {
+        if (flow.folder == folder.folder && !flow.archived && !all.homes.contains(name) && !all.is_broken) {
             FlowChange change;
             change.flow = name;
             change.folder = folder.folder;
@@ -140,8 +173,9 @@ asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
     auto project = co_await folders_.compile(request.folders);
     std::vector<FlowChange> changes;
     Json lines = Json::array();
+    const auto all = look_at(project.folders, request.folders.empty());
     for (const auto& folder : project.folders) {
-        auto change = folder_change(folder, catalogue_, clock_.now());
+        auto change = folder_change(folder, catalogue_, all, clock_.now());
         for (auto& l : change.lines) lines.push_back(std::move(l));
         for (auto& c : change.changes) changes.push_back(std::move(c));
     }

@@ -9,15 +9,7 @@ namespace millrace {
 namespace asio = boost::asio;
 using Kind = Refusal::Kind;
 
-namespace {
-
-Json span_text(const Span& s) {
-    if (s.months) return std::to_string(s.months) + "mo";
-    if (s.days) return std::to_string(s.days) + "d";
-    return std::to_string(s.seconds) + "s";
-}
-
-} // namespace
+namespace {} // namespace
 
 // ---- flows ----------------------------------------------------------------------------------------------------------
 
@@ -47,7 +39,7 @@ Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs) con
         if (s.flow != flow.name) continue;
         Json line = {{"timezone", s.spec.timezone}, {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)}};
         if (s.spec.cron.empty())
-            line["every"] = span_text(s.spec.every);
+            line["every"] = to_text(s.spec.every);
         else
             line["cron"] = s.spec.cron;
         schedules.push_back(std::move(line));
@@ -117,8 +109,9 @@ asio::awaitable<Json> PgReadModels::schedules() {
                      {"paused", s.paused || s.spec.paused},
                      {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)},
                      {"next_local", s.next_local},
+                     {"params", s.spec.params},
                      {"missed", s.spec.missed}};
-        line[s.spec.cron.empty() ? "every" : "cron"] = s.spec.cron.empty() ? span_text(s.spec.every) : Json(s.spec.cron);
+        line[s.spec.cron.empty() ? "every" : "cron"] = s.spec.cron.empty() ? to_text(s.spec.every) : s.spec.cron;
         items.push_back(std::move(line));
     }
     co_return page(std::move(items), nullptr);

@@ -26,6 +26,13 @@ std::string host_name(std::string_view host) {
     return lower(host.substr(0, host.find(':')));
 }
 
+/// "localhost:8687" -> "8687".
+std::string port_in(std::string_view host) {
+    const auto port = host.substr(std::min(host.rfind(':'), host.size() - 1) + 1);
+    const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string_view::npos;
+    return digits ? std::string(port) : "PORT";
+}
+
 bool is_allowed_host(const std::string& name, const AccessRules& rules) {
     if (name == "localhost" || name == "127.0.0.1" || name == "[::1]") return true;
     return std::find(rules.hosts.begin(), rules.hosts.end(), name) != rules.hosts.end();
@@ -55,6 +62,7 @@ Caller identify(const Request& request, const Peer& peer, const KeyRing& keys) {
     } else if (keys.is_empty()) {
         caller.name = "local";
         caller.scope = Scope::Admin;
+        caller.is_proven = false;
     } else {
         caller.name = "anonymous";
     }
@@ -78,7 +86,8 @@ void check_browser(const Request& request, const AccessRules& rules) {
     const std::string name = host_name(host);
     if (!is_allowed_host(name, rules))
         throw Problem(421, "the Host '" + name + "' is not one of this daemon's names",
-                      "use localhost or 127.0.0.1; from another machine, an SSH tunnel: ssh -L 8686:127.0.0.1:8686 HOST");
+                      "use localhost or 127.0.0.1; from another machine, an SSH tunnel: ssh -L " + port_in(host) +
+                          ":127.0.0.1:" + port_in(host) + " HOST");
     const std::string origin = lower(request.header("origin"));
     if (!origin.empty() && origin != "http://" + lower(host))
         throw Problem(403, "a page of another origin (" + origin + ") may not use this daemon", "open the dashboard of this daemon");

@@ -119,6 +119,7 @@ constexpr Member task_run[] = {
     {"progress", "Progress?", ""},
     {"loads", "Load[]", ""},
     {"needs", "string[]", ""},
+    {"on_failure", "string", "fail or continue: whether the run fails with it"},
 };
 constexpr Member task_error[] = {
     {"class", "string", "transient, rate_limited, auth, bad_data, not_yet_visible, permanent, crashed, timeout, resource or cancelled"},
@@ -219,6 +220,7 @@ constexpr Member schedule[] = {
     {"cron", "string=", "5 or 6 fields"},
     {"every", "string=", "a span, where there is no cron"},
     {"timezone", "string", ""},
+    {"params", "object", "what its runs are given instead of the defaults"},
     {"next", "time?", "null while paused"},
     {"next_local", "string?", "the same on the clock of its zone"},
     {"missed", "string", "last, all or none: what happens to starts that passed while the daemon was down"},

@@ -25,6 +25,7 @@ enum class Scope { Public, Read, Trigger, Admin };
 struct Caller {
     std::string name;
     Scope scope = Scope::Public;
+    bool is_proven = true; ///< by a key or by the socket; else anybody who reaches the port
 };
 
 struct Request {

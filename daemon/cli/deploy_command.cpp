@@ -1,6 +1,7 @@
 /// `millrace deploy`
 #include "daemon/cli/commands.hpp"
 
+#include "daemon/cli/asked_installation.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/project_flows.hpp"
 
@@ -37,7 +38,8 @@ void write_setting(std::ostream& out, const Terminal& terminal, const Json& chan
     const auto what = text_of(change, "change"), setting = text_of(change, "setting");
     if (what == "in_force") {
         const auto whose = setting.substr(setting.find('.') + 1);
-        out << terminal.painted(fmt::format("~ {:<12} secrets of {}, which count since they were set", "changed", whose), Paint::Yellow)
+        out << terminal.painted(fmt::format("~ {:<12} secrets of {} (every run reads them anew: in force already)", "changed", whose),
+                                Paint::Yellow)
             << '\n';
         return;
     }
@@ -70,6 +72,7 @@ void write_end(const Json& answer, bool has_mistakes, bool dry_run) {
 
 struct Told {
     int mistakes = 0, warnings = 0;
+    int known = 0; ///< warnings of flows that did not change: told when they came
 };
 
 /// Each as `flows validate` shows it, below all that changes.
@@ -78,6 +81,10 @@ Told write_all_diagnostics(const Cli& cli, const Json& changes) {
     for (const auto& change : changes)
         for (const auto& document : list_of(change, "diagnostics")) {
             const auto diagnostic = with_source_line(document);
+            if (text_of(change, "change") == "unchanged" && diagnostic.severity != Severity::Error) {
+                ++told.known;
+                continue;
+            }
             if (told.mistakes + told.warnings == 0) std::cout << '\n';
             ++(diagnostic.severity == Severity::Error ? told.mistakes : told.warnings);
             write_diagnostic(std::cout, cli.out, diagnostic);
@@ -110,6 +117,9 @@ std::string summary(const Json& changes, const Told& told) {
     auto text = fmt::format("{}: {}", counted(std::ssize(changes), "flow"), fmt::join(parts, ", "));
     if (told.mistakes > 0) text += "; " + counted(told.mistakes, "mistake");
     if (told.warnings > 0) text += (told.mistakes > 0 ? ", " : "; ") + counted(told.warnings, "warning");
+    if (told.known > 0)
+        text += fmt::format("; {} as before (millrace flows validate shows {})", counted(told.known, "warning"),
+                            told.known == 1 ? "it" : "them");
     return text;
 }
 
@@ -122,9 +132,8 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
     for (const auto& change : changes) has_mistakes = has_mistakes || text_of(change, "change") == "error";
     for (const auto& change : list_of(answer, "settings"))
         write_setting(cli.json ? std::cerr : std::cout, cli.json ? cli.err : cli.out, change);
-    const auto lacks = [&](std::ostream& out, const Terminal& terminal) {
-        return dry_run ? 0 : warn_of_lacks(out, terminal, cli.api().get("/api/v1/doctor"));
-    };
+    const auto facts = cli.api().get("/api/v1/doctor");
+    const auto lacks = [&](std::ostream& out, const Terminal& terminal) { return dry_run ? 0 : warn_of_lacks(out, terminal, facts); };
     if (cli.json) {
         Cli::print(changes);
         lacks(std::cerr, cli.err);
@@ -133,6 +142,9 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
         auto told = write_all_diagnostics(cli, changes);
         told.warnings += lacks(std::cout, cli.out);
         std::cout << '\n' << (changes.empty() ? "There is no flow file in the daemon's folders." : summary(changes, told)) << '\n';
+        if (const auto other = other_installation(cli.configuration(), facts.value("settings", Json::object())); !other.is_null())
+            std::cout << "These are those of the daemon that answers here: "
+                      << installation_text(text_of(other, "state"), text_of(other, "file")) << ".\n";
         write_end(answer, has_mistakes, dry_run);
     }
     return has_mistakes ? exit_failed : exit_done;

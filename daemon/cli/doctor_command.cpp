@@ -16,6 +16,7 @@
 #include <iostream>
 #include <memory>
 #include <sstream>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace millrace {
@@ -47,15 +48,21 @@ Finding check_configuration(Cli& cli) {
             configuration.file.empty() ? "no millrace.yaml: connections come from the environment" : configuration.file.string(), ""};
 }
 
+bool is_own(const fs::path& folder) {
+    struct stat about {};
+    return ::stat(folder.c_str(), &about) == 0 && about.st_uid == ::geteuid();
+}
+
 Finding check_state(Cli& cli) {
     const auto& state = cli.configuration().state;
     std::error_code failure;
     auto existing = state;
     while (!fs::exists(existing, failure) && existing.has_parent_path() && existing != existing.parent_path())
         existing = existing.parent_path();
-    if (access(existing.c_str(), W_OK) != 0 && access(existing.c_str(), X_OK) != 0)
-        return {"state", false, fmt::format("{} cannot be used by this user", state.string()),
-                "choose another with `state:` in millrace.yaml or MILLRACE_STATE"};
+    const bool is_others = access(existing.c_str(), X_OK) == 0 && !is_own(existing); // such as a service's, asked by one of its readers
+    if (access(existing.c_str(), W_OK | X_OK) != 0 && !is_others)
+        return {"state", false, fmt::format("{} cannot be written by this user", existing.string()),
+                fmt::format("chmod u+rwx {}, or choose another with `state:` in millrace.yaml or MILLRACE_STATE", existing.string())};
     const auto space = fs::space(existing, failure);
     constexpr std::uintmax_t least = 1ULL << 30;
     const auto free = fmt::format("{:.1f} GB free", static_cast<double>(space.available) / 1e9);

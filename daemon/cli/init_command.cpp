@@ -19,7 +19,7 @@ struct ProjectFile {
 
 constexpr ProjectFile files[] = {
     {"millrace.yaml", R"(# The project. Every key is optional; `millrace flows schema` tells an editor what a flow may hold.
-flows: [flows]            # folders of flow files, deployed at start and by `millrace deploy`
+flows: [flows]            # folders of flow files, with those below: deployed at start and by `millrace deploy`
 state: .millrace          # locks, socket, private PostgreSQL, datasets and logs of runs
 listen: 127.0.0.1:8687    # API and dashboard; 8686 is left to deploy/quickstart and the service
 

@@ -14,13 +14,21 @@
 namespace millrace {
 namespace {
 
+/// "user=ann, days=7"
+std::string params_text(const Json& params) {
+    std::string out;
+    for (const auto& [name, value] : params.items())
+        out += fmt::format("{}{}={}", out.empty() ? "" : ", ", name, value.is_string() ? value.get<std::string>() : value.dump());
+    return out;
+}
+
 int list_schedules(Cli& cli) {
     const auto schedules = cli.api().list("/api/v1/schedules");
     if (cli.json) {
         Cli::print(schedules);
         return exit_done;
     }
-    Table table({{"flow"}, {"schedule"}, {"zone"}, {"next"}});
+    Table table({{"flow"}, {"schedule"}, {"zone"}, {"next"}, {"params"}});
     for (const auto& schedule : schedules) {
         const auto cron = text_of(schedule, "cron");
         const bool paused = schedule.value("paused", false);
@@ -28,7 +36,8 @@ int list_schedules(Cli& cli) {
         table.add({text_of(schedule, "flow"),
                    cron.empty() ? "every " + text_of(schedule, "every") : cron,
                    text_of(schedule, "timezone"),
-                   {paused ? "paused" : next, paused ? Paint::Yellow : Paint::None}});
+                   {paused ? "paused" : next, paused ? Paint::Yellow : Paint::None},
+                   params_text(schedule.value("params", Json::object()))});
     }
     if (table.is_empty())
         std::cout << "No deployed flow has a schedule.\n";
@@ -49,31 +58,38 @@ std::vector<FlowPlan> plans_of(Cli& cli, const std::string& name) {
 
 struct PlannedFiring {
     Firing firing;
-    std::string zone;
-    bool paused; ///< by its file
+    const ScheduleSpec* schedule;
 };
+
+std::string schedule_text(const ScheduleSpec& schedule) {
+    return schedule.cron.empty() ? "every " + to_text(schedule.every) : schedule.cron;
+}
 
 std::vector<PlannedFiring> firings_of(const FlowPlan& plan, Instant after, int count) {
     std::vector<PlannedFiring> all;
     for (const auto& schedule : plan.schedules)
-        for (auto& firing : next_firings(schedule, after, count)) all.push_back({std::move(firing), schedule.timezone, schedule.paused});
+        for (auto& firing : next_firings(schedule, after, count)) all.push_back({std::move(firing), &schedule});
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.firing.at < b.firing.at; });
     if (all.size() > static_cast<std::size_t>(count)) all.resize(static_cast<std::size_t>(count));
     return all;
 }
 
-/// Whether somebody holds the schedules of a deployed flow.
-bool is_held(Cli& cli, const std::string& name) {
-    return !is_flow_file(name) && cli.api().get("/api/v1/flows/" + url_encoded(name)).value("paused", false);
+/// Why the schedules of a deployed flow start nothing: somebody holds them, or its file is gone. Empty: they do.
+std::string reason_to_rest(Cli& cli, const std::string& name) {
+    if (is_flow_file(name)) return "";
+    const auto flow = cli.api().get("/api/v1/flows/" + url_encoded(name));
+    return flow.value("archived", false) ? "archived" : flow.value("paused", false) ? "paused" : "";
 }
 
 int preview(Cli& cli, const std::string& name, int count, const std::string& from) {
     const auto plans = plans_of(cli, name);
     if (plans.empty()) return exit_failed;
-    const bool held = is_held(cli, name);
+    const auto rest = reason_to_rest(cli, name);
     bool by_file = false;
     Json items = Json::array();
-    Table table({{"at (UTC)"}, {"local"}, {"zone"}, {"note"}});
+    const bool several = std::any_of(plans.begin(), plans.end(), [](const auto& plan) { return plan.schedules.size() > 1; });
+    Table table(several ? std::vector<Table::Column>{{"at (UTC)"}, {"local"}, {"zone"}, {"schedule"}, {"params"}, {"note"}}
+                        : std::vector<Table::Column>{{"at (UTC)"}, {"local"}, {"zone"}, {"note"}});
     for (const auto& plan : plans) {
         Instant after = now();
         try {
@@ -82,14 +98,21 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
         } catch (const std::invalid_argument& error) {
             throw UsageError(fmt::format("--from: {}", error.what()));
         }
-        for (const auto& [firing, zone, paused] : firings_of(plan, after, count)) {
+        for (const auto& [firing, schedule] : firings_of(plan, after, count)) {
+            const bool paused = schedule->paused;
             items.push_back({{"at", to_rfc3339(firing.at)},
                              {"local", firing.local},
-                             {"zone", zone},
+                             {"zone", schedule->timezone},
+                             {"schedule", schedule_text(*schedule)},
+                             {"params", schedule->params},
                              {"note", firing.note},
-                             {"paused", held || paused}});
-            const auto note = held || paused ? "paused" + (firing.note.empty() ? "" : "; " + firing.note) : firing.note;
-            table.add({to_rfc3339(firing.at), firing.local, zone, {note, Paint::Yellow}});
+                             {"paused", !rest.empty() || paused}});
+            auto note = !rest.empty() ? rest : paused ? "paused" : "";
+            if (!firing.note.empty()) note += (note.empty() ? "" : "; ") + firing.note;
+            std::vector<Table::Cell> line = {to_rfc3339(firing.at), firing.local, schedule->timezone};
+            if (several) line.insert(line.end(), {schedule_text(*schedule), params_text(schedule->params)});
+            line.emplace_back(note, Paint::Yellow);
+            table.add(std::move(line));
             by_file = by_file || paused;
         }
     }
@@ -101,7 +124,9 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
         table.write(std::cout, cli.out);
     if (cli.json || table.is_empty()) return exit_done;
     if (by_file) std::cout << "What is paused starts no run: `paused: true` stands in the flow's file.\n";
-    if (held) std::cout << fmt::format("The schedules of {} are paused and start no run until: millrace schedules resume {}\n", name, name);
+    if (rest == "archived") std::cout << fmt::format("{} is archived: its file is gone, and it runs no more.\n", name);
+    if (rest == "paused")
+        std::cout << fmt::format("The schedules of {} are paused and start no run until: millrace schedules resume {}\n", name, name);
     return exit_done;
 }
 

@@ -1,4 +1,5 @@
 #include "flows/compiler/draft.hpp"
+#include "flows/compiler/parse_interval.hpp"
 #include "flows/compiler/policies.hpp"
 #include "flows/cron.hpp"
 #include "flows/grammar/flow_tables.hpp"
@@ -34,11 +35,11 @@ public:
         plan.limits = parse_limits(form_, draft_.limit_marks);
         parse_params();
         parse_schedules();
-        parse_interval();
         if (const auto* tasks = form_.get("tasks")) {
             if (tasks->entries.empty()) diagnostics_.error(tasks->mark, "the flow has no tasks", "tasks: {pause: {wait: 1s}}, for example");
             parse_tasks(*tasks, form_.get("defaults"), draft_, diagnostics_);
         }
+        if (const auto* interval = form_.get("interval")) plan.interval = parse_interval(*interval, draft_, diagnostics_);
         return std::move(draft_);
     }
 
@@ -132,10 +133,12 @@ private:
         if (draft_.plan.schedules.empty()) return;
         draft_.plan.timezone = draft_.plan.schedules.front().timezone;
         for (std::size_t i = 1; i < draft_.plan.schedules.size(); ++i)
-            if (draft_.plan.schedules[i].timezone != draft_.plan.timezone && form_.get("interval") != nullptr)
-                diagnostics_.warning(node->items[i].mark,
-                                     fmt::format("the days of the flow are those of its first schedule's zone, {}", draft_.plan.timezone),
-                                     "give all its schedules one `timezone`");
+            if (draft_.plan.schedules[i].timezone != draft_.plan.timezone)
+                diagnostics_.warning(
+                    node->items[i].mark,
+                    fmt::format("the days of every run, and the clock of its SQL, are those of the first schedule's zone, {}",
+                                draft_.plan.timezone),
+                    "give all its schedules one `timezone`, or write a flow for each zone");
     }
 
     ScheduleSpec parse_schedule(const YamlNode& node) {
@@ -190,60 +193,6 @@ private:
             if (param.required && param.default_value.is_null() && !schedule.params.contains(param.name))
                 diagnostics_.error(form.node().mark, fmt::format("the schedule does not give the required parameter '{}'", param.name),
                                    fmt::format("params: {{{}: ...}}", param.name));
-    }
-
-    void parse_interval() {
-        const auto* node = form_.get("interval");
-        if (node == nullptr) return;
-        const Form form(*node, {&interval_table}, "the interval", diagnostics_);
-        IntervalSpec interval{form.span("every"), form.span("lookback"), form.span("chunk"), form.text("from")};
-        if (interval.from == "schedule") interval.from.clear();
-        if (form.get("every") != nullptr && interval.every.is_zero())
-            diagnostics_.error(form.get("every")->mark, "an interval of no length holds nothing");
-        if (form.get("chunk") != nullptr && interval.chunk.is_zero())
-            diagnostics_.error(form.get("chunk")->mark, "chunks of no length never reach the end of the interval");
-        for (const auto& [key, span] : {std::pair{"lookback", interval.lookback}, {"chunk", interval.chunk}})
-            if (interval.every.seconds == 0 && span.seconds > 0 && form.get(key)->text.ends_with("m"))
-                diagnostics_.warning(form.get(key)->mark, fmt::format("'{}' is minutes, of an interval of days", form.get(key)->text),
-                                     fmt::format("a month is written {}o", form.get(key)->text));
-        const Instant base = anchor_of(Span{0, 1, 0}, "UTC");
-        const auto length = [&](const Span& span) { return add(base, span, 1, "UTC") - base; };
-        if (const auto* chunk = form.get("chunk"); chunk != nullptr && !interval.every.is_zero() && interval.from.empty() &&
-                                                   length(interval.chunk) > length(interval.every) + length(interval.lookback))
-            diagnostics_.warning(chunk->mark, "the chunk is longer than the whole interval, so a scheduled run is never cut",
-                                 "the interval is `lookback` + `every`");
-        warn_of_cut_grains(form, interval);
-        draft_.plan.interval = interval;
-    }
-
-    /// The run's interval is `lookback` + `every`: where that is no number of whole grains, the first is cut, and a sum over what is
-    /// left of it would replace that of the whole.
-    void warn_of_cut_grains(const Form& form, const IntervalSpec& interval) {
-        const auto* lookback = form.get("lookback");
-        if (lookback == nullptr || interval.every.is_zero() || is_multiple(interval.lookback, interval.every)) return;
-        std::string whole;
-        const auto& every = interval.every;
-        const auto next = [](std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; };
-        const auto& back = interval.lookback;
-        constexpr std::int64_t day = 86400;
-        if (every.days != 0 && back.months == 0)
-            whole = fmt::format("{}d", next(next(back.days * day + back.seconds, day) / day, every.days));
-        if (every.months != 0 && back.days == 0 && back.seconds == 0) whole = fmt::format("{}mo", next(back.months, every.months));
-        const auto grain = form.get("every")->text;
-        diagnostics_.warning(
-            lookback->mark,
-            fmt::format("{} are no whole steps of {}, so each run begins within one, and a sum over that part replaces the sum "
-                        "of the whole",
-                        lookback->text, grain),
-            whole.empty() ? fmt::format("write it in steps of {}", grain) : "write " + whole);
-    }
-
-    static bool is_multiple(const Span& span, const Span& step) {
-        if (span.is_zero()) return true;
-        if (step.months != 0) return span.days == 0 && span.seconds == 0 && span.months % step.months == 0;
-        if (step.days != 0) return span.seconds == 0 && span.days % step.days == 0 && (span.months == 0 || step.days == 1);
-        constexpr int day = 86400; // as long as most are; hours do not reach into the calendar
-        return (span.seconds + std::int64_t{span.days} * day) % step.seconds == 0 && (span.months == 0 || day % step.seconds == 0);
     }
 
     /// Runs a parser that throws; false, after an error, when it did.

@@ -9,7 +9,7 @@
 #include "daemon/cli/run_view.hpp"
 #include "daemon/cli/taken_address.hpp"
 #include "daemon/listeners.hpp"
-#include "tests/daemon/folder.hpp"
+#include "tests/folder.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
@@ -137,6 +137,45 @@ TEST_CASE("a failure is told once: by the outcome, whole; lines of a run that is
     CHECK(out.str().find("the reason") != std::string::npos); // nothing is told below yet
     CHECK_FALSE(outcome_tells(under_way, under_way["tasks"][0]));
     CHECK(outcome_tells(failed, failed["tasks"][0]));
+}
+
+TEST_CASE("a run that completed although tasks of it failed or were skipped says so, and why they failed") {
+    const auto failed =
+        task("fetch", "failed",
+             {{"error", {{"class", "timeout"}, {"message", "timed out after 2 s"}, {"remedy", ""}}}, {"on_failure", "continue"}});
+    auto done = run("completed", {failed, task("load", "skipped")});
+    done["counts"] = {{"completed", 3}, {"failed", 1}, {"skipped", 1}};
+    CHECK(outcome_text(done) == "completed, 1 failed (continued), 1 skipped");
+    CHECK(paint_of_run(done) == Paint::Yellow);
+    CHECK_FALSE(outcome_tells(done, failed));
+    CHECK(task_detail(done, failed) == "timed out after 2 s");
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    view.show({done}, at);
+    CHECK(out.str() == "hours.fetch: failed: timed out after 2 s\nhours.load: skipped\n"
+                       "hours run 7: completed in 4.0 s, 1 failed (continued), 1 skipped\n");
+    done["counts"] = {{"completed", 3}};
+    CHECK(outcome_text(done) == "completed");
+    CHECK(paint_of_run(done) == Paint::Green);
+}
+
+TEST_CASE("a run that failed lists its reasons, and apart from them what may fail") {
+    std::vector<Json> tasks;
+    const auto failing = [&](const std::string& name, const Json& more = Json::object()) {
+        tasks.push_back(task(name, "failed", {{"error", {{"class", "permanent"}, {"message", "of " + name}, {"remedy", ""}}}}));
+        tasks.back().update(more);
+    };
+    failing("tell", {{"on_failure", "continue"}});
+    tasks.push_back(task("each", "completed"));
+    failing("each", {{"item", 1}});
+    for (int i = 0; i < 6; ++i) failing(fmt::format("t{}", i));
+    std::ostringstream out;
+    write_outcome(out, Terminal{}, {run("failed", tasks)});
+    CHECK(out.str().starts_with("\nhours run 7 failed\n  t0 (permanent): of t0\n"));
+    CHECK(out.str().find(
+              "  t5 (permanent): of t5\n  failed too, as it may:\n    tell (permanent): of tell\n    each[1] (permanent): of each\n") !=
+          std::string::npos);
 }
 
 TEST_CASE("in a list a cause is one line, cut") {

@@ -1,7 +1,7 @@
 #include "daemon/configuration.hpp"
 
 #include "flows/error.hpp"
-#include "tests/daemon/folder.hpp"
+#include "tests/folder.hpp"
 #include "tests/skip.hpp"
 
 #include <cstdlib>
@@ -35,6 +35,18 @@ TEST_CASE("an .env file: comments, export and quotes; a mistake names its line")
     } catch (const Error& error) {
         CHECK(std::string(error.what()) == "here/.env:2: this is not NAME=value");
     }
+    CHECK(parse_env_file("\xef\xbb\xbf"
+                         "A=1\r\n",
+                         ".env") == std::map<std::string, std::string>{{"A", "1"}}); // of a Windows editor
+    CHECK_THROWS_WITH(parse_env_file("A=\"sec ret\n", ".env"), ".env:1: A: the quote is not closed");
+    CHECK_THROWS_WITH(parse_env_file("A='sec'ret\n", ".env"), ".env:1: A: something follows the closing quote");
+}
+
+TEST_CASE("a file of secrets that cannot be read is told, since what is in it is not unset") {
+    const Folder folder;
+    const Secrets secrets(folder.path);
+    fs::create_directory(folder.path / ".env"); // root may read any file, but no folder
+    CHECK_THROWS_WITH(secrets.find("MR_TEST_KEY"), "cannot read " + (folder.path / ".env").string() + ": Is a directory");
 }
 
 TEST_CASE("a secret comes from the environment, a named file, .env or a credential, in that order") {
@@ -117,4 +129,13 @@ TEST_CASE("a mistake in millrace.yaml is told with its place") {
         CHECK(std::string(error.what()).find("millrace.yaml:1:1") != std::string::npos);
         CHECK(std::string(error.what()).find("listen") != std::string::npos);
     }
+}
+
+TEST_CASE("a folder of flows below another one is not named beside it") {
+    const Folder folder;
+    folder.write("millrace.yaml", "flows: [flows, flows/people]\n");
+    CHECK_THROWS_WITH(load_configuration(folder.path / "millrace.yaml"),
+                      Catch::Contains((folder.path / "flows/people").string() + " is in " + (folder.path / "flows").string()));
+    folder.write("millrace.yaml", "flows: [flows, flows_of_others]\n");
+    CHECK(load_configuration(folder.path / "millrace.yaml").flows.size() == 2);
 }

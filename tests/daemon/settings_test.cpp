@@ -1,7 +1,7 @@
 #include "daemon/settings.hpp"
 
 #include "flows/error.hpp"
-#include "tests/daemon/folder.hpp"
+#include "tests/folder.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -124,7 +124,7 @@ class ChangedSettings(unittest.TestCase):
         secret.write_text("URL_OF_THE_TEST=postgresql:///second_value\n")
         (pathlib.Path(self.daemon.flows) / "wrong.yaml").write_text("flow: wrong\ntasks:\n  a: {rum: echo a}\n")
         told = self.millrace("deploy", code=1)
-        self.assertIn("~ changed      secrets of another, which count since they were set\n", told)
+        self.assertIn("~ changed      secrets of another (every run reads them anew: in force already)\n", told)
         self.assertNotIn("settings stay as they were", told)
         self.assertNotIn("second_value", told + self.daemon.log())
         (pathlib.Path(self.daemon.flows) / "wrong.yaml").unlink()

@@ -168,6 +168,10 @@ TEST_CASE("compile: two flows of one name") {
         compile({{"a.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}, {"b.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}}, project(), sources());
     CHECK(result.flows.size() == 1);
     CHECK(messages(result) == "1:7 a flow called 'f' is already in a.yaml = flows of one project have different names\n");
+    const auto by_name =
+        compile({{"a.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}, {"f.yaml", "flow: f\ntasks: {a: {wait: 1s}}\n"}}, project(), sources());
+    REQUIRE(by_name.flows.size() == 1);
+    CHECK(by_name.flows[0].file == "f.yaml"); // whose name it is
 }
 
 TEST_CASE("compile: the same flow has the same hash, another one another") {
@@ -189,6 +193,16 @@ TEST_CASE("compile: a file of nothing but mistakes ends soon, with the first of 
     CHECK(result.flows.empty());
     CHECK(result.diagnostics.size() == 301);
     CHECK(result.diagnostics.back().message == "there may be more mistakes");
+}
+
+TEST_CASE("where `retry` is written, an attempt of a command whose host is lost counts") {
+    const auto tasks =
+        plan_of("flow: f\ntasks:\n  a: {run: echo a, retry: 1}\n  b: {run: echo b}\n  c: {transform: select 1 as n, retry: 1}\n").tasks;
+    const auto by_default = plan_of("flow: f\ndefaults: {retry: 2}\ntasks:\n  a: {run: echo a}\n").tasks;
+    CHECK(tasks[0].retry.charges_lost);
+    CHECK_FALSE(tasks[1].retry.charges_lost);
+    CHECK_FALSE(tasks[2].retry.charges_lost);
+    CHECK(by_default[0].retry.charges_lost);
 }
 
 TEST_CASE("without a retry policy extract and load wait for a short outage, other verbs have one attempt") {

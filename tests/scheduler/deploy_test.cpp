@@ -141,6 +141,30 @@ TEST_CASE("a flow that only moved within its file is unchanged, and its attempts
     CHECK(deployed(life).at("changes")[0].at("change") == "unchanged");
 }
 
+TEST_CASE("a flow that moved to another folder goes on there, and is not taken from a folder that is not looked at") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "moved")});
+    life.folders.folder_name = "etl";
+    DeployRequest only_that;
+    only_that.folders = {"etl"};
+    const Json refused = life.wait(life.engine->service().deploy(only_that)).at("changes");
+    CHECK(refused[0].at("change") == "error");
+    CHECK(refused[0].at("diagnostics")[0].at("message") == "flow moved is deployed from flows");
+    CHECK(deployed(life).at("changes")[0].at("change") == "unchanged");
+    CHECK(life.wait(life.engine->service().deploy(only_that)).at("changes")[0].at("change") == "unchanged");
+    life.folders.plans.clear();
+    CHECK(deployed(life).at("changes")[0].at("change") == "archived");
+}
+
+TEST_CASE("while a file has mistakes no flow counts as gone, for it may be that file's") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "was_here")});
+    life.folders.plans.clear();
+    life.folders.broken = true;
+    CHECK(deployed(life).at("changes").size() == 1);
+    CHECK(life.ended(life.trigger_id("was_here")).at("state") == "completed");
+}
+
 TEST_CASE("a deploy names the other nodes that live") {
     FreshDatabase database;
     Life life(database.url(), {plan_text("a: run", "f")});

@@ -17,6 +17,7 @@ struct NoConnections final : Connections {
 
 struct GivenFlows final : FlowFolders {
     std::vector<FlowPlan> plans;
+    std::string folder_name = "flows"; ///< where they are
     std::optional<std::map<std::string, int>> limits;
     Json settings = Json::array();
     bool broken = false;           ///< there is a file with a mistake
@@ -26,7 +27,7 @@ struct GivenFlows final : FlowFolders {
     boost::asio::awaitable<CompiledProject> compile(std::vector<std::string>) override {
         if (std::exchange(fail_next, false)) throw Refusal(Refusal::Kind::Invalid, "a mistake", "");
         CompiledFolder folder;
-        folder.folder = "flows";
+        folder.folder = folder_name;
         for (const auto& plan : plans) {
             CompiledFolder::File file;
             file.flow = plan.name;

@@ -109,6 +109,9 @@ awaitable<Response> deploy_flows(Api& api, const Request& request) {
     only_members(body, {"folders", "dry_run"});
     DeployRequest deploy;
     deploy.folders = texts_member(body, "folders");
+    if (!deploy.folders.empty() && !request.caller.is_proven)
+        throw Problem(403, "without a key any user of this machine may ask at this port, and a folder may hold commands to run",
+                      "ask over the daemon's socket, as `millrace deploy FOLDER` does; or name no folder: those of its millrace.yaml");
     deploy.dry_run = flag_member(body, "dry_run");
     co_return json_response(co_await api.service.deploy(std::move(deploy)));
 }
