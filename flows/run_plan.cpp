@@ -36,6 +36,8 @@ Instant after(Instant t, double seconds) { return t + std::chrono::microseconds(
 
 } // namespace
 
+std::string item_text(const Json& item) { return item.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 TaskRunDetails& TaskRun::detail() {
     if (!details) details = std::make_unique<TaskRunDetails>();
     return *details;
@@ -66,9 +68,9 @@ void RunPlan::link() {
             if (!is_final(node(parent).run.state)) ++nodes_[i].pending_parents;
 }
 
-void RunPlan::reuse(int task, TaskRunDetails result, Instant now) {
+void RunPlan::reuse(int task, Json result, Instant now) {
     const TaskKey key{task, -1};
-    run_at(key).detail() = std::move(result);
+    run_at(key).detail().result = std::move(result);
     become(key, State::Completed, "Reused", now);
     --tasks_left_;
 }
@@ -184,11 +186,20 @@ void RunPlan::items_known(int task, std::vector<Json> items, Instant now) {
     changes_.reserve(changes_.size() + items.size());
     counts_[index(State::Pending)] += n.items_left;
     for (std::size_t i = 0; i < items.size(); ++i) {
-        n.items[i].detail().value = std::move(items[i]);
-        mark_changed({task, static_cast<int>(i)}, n.items[i]);
+        const TaskKey item{task, static_cast<int>(i)};
+        auto& run = n.items[i];
+        run.detail().value = std::move(items[i]);
+        mark_changed(item, run);
+        if (n.done_items.empty()) continue;
+        auto done = n.done_items.extract(item_text(run.detail().value));
+        if (!done) continue;
+        run.detail().result = std::move(done.mapped());
+        become(item, State::Completed, "Reused", now);
+        --n.items_left;
     }
+    n.done_items.clear();
     become(key, State::Running, "Mapped", now);
-    if (n.items_left == 0) return completed(key, now);
+    if (n.items_left == 0) return items_ended(task, now);
     offer_items(n, task);
 }
 

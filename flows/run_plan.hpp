@@ -22,6 +22,7 @@
 
 #include <array>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -65,6 +66,16 @@ struct TaskRun {
     [[nodiscard]] TaskRunDetails& detail();
 };
 
+/// Results of an earlier run that stand for its repetition.
+struct Reused {
+    using Items = std::multimap<std::string, Json>; ///< by the item as text: rows that are the same are several
+    std::map<int, Json> tasks;
+    std::map<int, Items> items; ///< of mapped tasks that are not done
+};
+
+/// What tells one item of a mapped task from another: its canonical JSON.
+[[nodiscard]] std::string item_text(const Json& item);
+
 /// One row of the store, for restore().
 struct StoredTaskRun {
     TaskKey key;
@@ -87,7 +98,9 @@ public:
     RunPlan(std::shared_ptr<const FlowPlan> flow, std::uint64_t seed);
 
     /// A task that needs not run: an earlier run's result stands for it. Only before begin().
-    void reuse(int task, TaskRunDetails result, Instant now);
+    void reuse(int task, Json result, Instant now);
+    /// Items of a mapped task that need not run, if they are among those that it is found to have. Only before they are known.
+    void reuse_items(int task, Reused::Items done) { node(task).done_items = std::move(done); }
     /// A new run. Every task run is pending and changed.
     void begin(Instant now);
     enum class Ending { Cancelled, TimedOut };
@@ -143,6 +156,7 @@ private:
     struct Node {
         TaskRun run;
         std::vector<TaskRun> items;
+        Reused::Items done_items; ///< of the run that this one repeats
         std::vector<int> children;
         int pending_parents = 0;
         bool parent_failed = false, parent_skipped = false;
@@ -170,6 +184,7 @@ private:
     void offer_items(Node& node, int task);
     void resolve(TaskKey key, Instant now);
     void resolve_item(int task, State state, Instant now);
+    void items_ended(int task, Instant now);
     void resolve_task(int task, Instant now);
     void fail(TaskKey key, const OrderError& error, Instant now);
     bool retry(TaskKey key, const OrderError& error, bool asked, Instant now);

@@ -69,14 +69,16 @@ void RunPlan::resolve(TaskKey key, Instant now) {
 
 void RunPlan::resolve_item(int task, State state, Instant now) {
     auto& n = node(task);
-    const TaskKey key{task, -1};
     --n.items_left;
     --n.items_under_way;
     if (state != State::Completed) ++n.items_failed;
-    if (n.items_left > 0) {
-        if (!ending_) offer_items(n, task);
-        return;
-    }
+    if (n.items_left == 0) return items_ended(task, now);
+    if (!ending_) offer_items(n, task);
+}
+
+void RunPlan::items_ended(int task, Instant now) {
+    const auto& n = node(task);
+    const TaskKey key{task, -1};
     if (ending_) {
         become(key, State::Cancelled, "Cancelled", now);
         return resolve(key, now);

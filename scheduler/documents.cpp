@@ -6,7 +6,7 @@ namespace millrace {
 
 Json instant_json(std::optional<Instant> t) { return t ? Json(to_rfc3339(*t)) : Json(); }
 
-std::string item_hash(const Json& item) { return sha256_hex(item.dump(-1, ' ', false, Json::error_handler_t::replace)).substr(0, 16); }
+std::string item_hash(const Json& item) { return sha256_hex(item_text(item)).substr(0, 16); }
 
 Json error_json(const OrderError& e) { return {{"class", e.error_class}, {"message", e.message}, {"remedy", e.remedy}}; }
 

@@ -6,6 +6,7 @@
 #include "scheduler/pg_journal.hpp"
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/pg_read_models.hpp"
+#include "scheduler/rerun.hpp"
 #include "scheduler/run_id_block.hpp"
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
@@ -212,6 +213,7 @@ asio::awaitable<void> Engine::Parts::resume() {
         resumed.plan = std::move(plan);
         if (resumed.plan->interval && !resumed.plan->interval->chunk.is_zero() && !run.row.chunk_of)
             resumed.chunks = co_await store.chunks(run.row.id);
+        resumed.reused = co_await reused_by(store, run.row, *resumed.plan);
         resumed.row = std::move(run.row);
         resumed.task_runs = std::move(run.task_runs);
         runs.push_back(std::move(resumed));

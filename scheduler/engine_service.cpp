@@ -21,6 +21,12 @@ namespace {
 constexpr auto patience = std::chrono::seconds(10); ///< of someone who asks, for a commit
 constexpr const char* when_well = "try again when `millrace doctor` is content";
 
+/// A run may complete in spite of them.
+bool has_failures(const Json& summary) {
+    const Json counts = summary.is_object() ? summary.value("counts", Json::object()) : Json::object();
+    return counts.contains("failed") || counts.contains("crashed");
+}
+
 } // namespace
 
 EngineService::EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules,
@@ -246,13 +252,11 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
                       "run " + std::to_string(old->id) + " is " + std::string(to_string(old->state)) +
                           ": only a run that ended can run again",
                       "cancel it first");
-    if (request.from == RerunRequest::From::Failed && old->state == State::Completed)
+    if (request.from == RerunRequest::From::Failed && old->state == State::Completed && !has_failures(old->summary))
         throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is completed: nothing in it failed",
                       "leave --failed out to run all of it again, or name a task: --task NAME");
     const DeployedFlow flow = deployed(old->flow);
-    const auto old_plan = co_await store_.plan(old->plan_hash);
     const auto chunks = co_await store_.chunks(old->id);
-    const auto task_runs = co_await store_.task_runs(old->id);
     refuse_while_the_store_is_away();
     RunRow row = new_run_row(flow, 0, runner_.new_uuid(), old->params, std::nullopt, clock_.now());
     row.interval_start = old->interval_start;
@@ -261,7 +265,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     row.scheduled_for = old->scheduled_for;
     row.rerun_of = old->id;
     row.options = old->options;
-    for (const char* of_that_run : {"chunks_done", "allow_deletes"}) row.options.erase(of_that_run);
+    for (const char* of_that_run : {"chunks_done", "reuse_before", "allow_deletes"}) row.options.erase(of_that_run);
     if (request.allow_deletes > 0) row.options["allow_deletes"] = {{"rows", request.allow_deletes}, {"by", request.by}};
     RunStart start;
     start.plan = flow.plan;
@@ -271,7 +275,8 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
                           "rerun one of its chunks, or use --failed");
         row.options["chunks_done"] = chunks_done(*old, chunks);
     } else if (request.from != RerunRequest::From::Start) {
-        start.reused = reusable(*old_plan, *flow.plan, task_runs, request.task);
+        row.options["reuse_before"] = request.task;
+        start.reused = co_await reused_by(store_, row, *flow.plan);
     }
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;

@@ -93,7 +93,7 @@ AttemptOrder attempt_order(const RunRow& row, const RunPlan& plan, TaskKey key, 
     o.options = with_environment(task.options, [&](const std::string& name) { return connections.variable(name); });
     o.item = item;
     o.context = run_context(row, plan.flow());
-    const std::string item_key = item.is_null() ? "" : item.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string item_key = item.is_null() ? "" : item_text(item);
     o.interval_key = sha256_hex(row.flow + "\n" + task.name + "\n" + interval_text(row) + "\n" + item_key);
     o.batch_id = sha256_hex(row.run_key + "\n" + task.name + "\n" + item_key + "\n0");
     o.staging = staging_folder(staging, row, task.name, item);

@@ -105,10 +105,12 @@ void Runner::begin_tasks(LiveRun& run) {
     const auto seed = static_cast<std::uint64_t>(run.row.id);
     run.machine = std::make_unique<RunPlan>(run.start.plan, seed);
     const auto now = clock_.now();
-    for (auto& [task, result] : run.start.reused) run.machine->reuse(task, std::move(result), now);
-    for (const auto& [task, result] : run.start.reused)
+    auto reused = std::exchange(run.start.reused, {});
+    for (auto& [task, result] : reused.tasks) {
+        run.machine->reuse(task, std::move(result), now);
         append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(task)].name, run.machine->at({task, -1}));
-    run.start.reused.clear();
+    }
+    for (auto& [task, items] : reused.items) run.machine->reuse_items(task, std::move(items));
     run.machine->begin(now);
     pump(run.row.id);
 }

@@ -40,7 +40,7 @@ public:
 /// What a run begins with besides its row.
 struct RunStart {
     std::shared_ptr<const FlowPlan> plan;
-    std::map<int, TaskRunDetails> reused; ///< a re-run: results that stand
+    Reused reused; ///< of the run that it repeats
     std::optional<FiringRow> firing;
     bool catch_up = false; ///< a missed firing: queues whatever `overlap` says
     std::string warning{}; ///< of what was asked for; told with the run
@@ -89,6 +89,7 @@ public:
         std::shared_ptr<const FlowPlan> plan;
         std::vector<StoredTaskRun> task_runs;
         std::vector<RunRow> chunks; ///< its children so far
+        Reused reused;              ///< what of it is not in its rows yet
     };
     void resume_all(std::vector<Resumed> runs);
     /// False: no new attempts begin (the lease runs out, the node stops); what is under way goes on.

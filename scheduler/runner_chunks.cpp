@@ -53,7 +53,7 @@ void Runner::next_chunk(LiveRun& run) {
     child.trigger = run.row.trigger;
     child.params = run.row.params;
     child.options = run.row.options;
-    child.options.erase("chunks_done");
+    for (const char* of_the_whole : {"chunks_done", "reuse_before"}) child.options.erase(of_the_whole);
     child.interval_start = part.first;
     child.interval_end = part.second;
     child.created_at = run.row.created_at; // the recorded time of the whole run: `_loaded_at` is one instant
@@ -138,6 +138,7 @@ void Runner::resume_one(Resumed& r) {
     }
     run.parts.clear();
     if (queued) {
+        run.start.reused = std::move(r.reused);
         if (run.row.parent_id) begin(run);
         return;
     }
@@ -145,6 +146,7 @@ void Runner::resume_one(Resumed& r) {
     run.machine = std::make_unique<RunPlan>(r.plan, static_cast<std::uint64_t>(r.row.id));
     for (const auto& stored : r.task_runs)
         if (stored.key.item < 0) append_loads(run.loads, r.plan->tasks[static_cast<std::size_t>(stored.key.task)].name, stored.run);
+    for (auto& [task, items] : r.reused.items) run.machine->reuse_items(task, std::move(items));
     std::vector<TaskKey> lost;
     const auto now = clock_.now();
     run.machine->restore(std::move(r.task_runs), r.row.state, r.row.started_at.value_or(now), now, lost,

@@ -303,6 +303,85 @@ TEST_CASE("mapped tasks, slots and text that PostgreSQL refuses") {
     CHECK(rerun.at("tasks")[0].at("state_name") == "Reused");
 }
 
+TEST_CASE("a re-run of what failed runs those items of a mapped task that did not complete, also when their rows were made again") {
+    FreshDatabase database;
+    auto mapped = plan_text("before: run continue\n a: extract\n m: run <- a, before each=a\n z: load <- m", "mapped");
+    std::optional<Life> life(std::in_place, database.url(), std::vector{mapped});
+    std::vector<int> items;
+    int failing = 1;
+    const auto script = [&](const AttemptOrder& order) -> std::optional<AttemptDone> {
+        if (order.task == "before") return test::failed_attempt("permanent");
+        if (order.task != "m") return std::nullopt;
+        items.push_back(order.item.get<int>());
+        if (order.item == failing) return test::failed_attempt("permanent");
+        AttemptDone done;
+        done.outcome = "completed";
+        done.rows = 10 + order.item.get<int>();
+        return done;
+    };
+    life->hosts->script = script;
+    const auto first = life->ended(life->trigger_id("mapped")).at("id").get<std::int64_t>();
+    std::sort(items.begin(), items.end());
+    CHECK(items == std::vector{0, 1, 2});
+    const auto again = [&](std::int64_t run, const std::string& from) {
+        items.clear();
+        failing = -1;
+        RerunRequest request;
+        request.run_id = run;
+        request.from = from.empty() ? RerunRequest::From::Failed : RerunRequest::From::Task;
+        request.task = from;
+        return life->wait(life->engine->service().rerun(request)).at("id").get<std::int64_t>();
+    };
+    SECTION("their rows stand") {
+        const Json second = life->ended(again(first, ""));
+        CHECK(second.at("state") == "completed");
+        CHECK(items == std::vector{1});
+        for (const auto& task : second.at("tasks")) {
+            if (task.at("item").is_null()) continue;
+            CHECK((task.at("state_name") == "Reused") == (task.at("item") != 1));
+            CHECK(task.at("rows") == 10 + task.at("item").get<int>());
+        }
+    }
+    SECTION("their rows are made again, one more than before") {
+        mapped.tasks[1].options["resource"] = "others";
+        mapped.tasks[2].retry.attempts = 7; // says nothing of what an item does
+        life->folders.plans = {mapped};
+        life->deploy();
+        life->hosts->items = 4;
+        CHECK(life->ended(again(first, "")).at("state") == "completed");
+        CHECK(std::count(life->started.begin(), life->started.end(), "a") == 2);
+        std::sort(items.begin(), items.end());
+        CHECK(items == std::vector{1, 3});
+    }
+    SECTION("another command") {
+        mapped.tasks[2].options["command"] = "another";
+        life->folders.plans = {mapped};
+        life->deploy();
+        (void)life->ended(again(first, ""));
+        CHECK(items.size() == 3);
+    }
+    SECTION("asked to begin with their rows, or with the task itself") {
+        (void)life->ended(again(first, GENERATE("a", "m")));
+        CHECK(items.size() == 3);
+    }
+    SECTION("the daemon ends before the rows are known") {
+        mapped.tasks[1].name = "hang";
+        life->folders.plans = {mapped};
+        life->deploy();
+        const auto second = again(first, "");
+        life->until([&] { return life->hosts->hanging().size() == 1; });
+        life.reset();
+        life.emplace(database.url(), std::vector{mapped});
+        life->hosts->script = script;
+        life->until([&] { return life->hosts->hanging().size() == 1; });
+        AttemptDone done;
+        done.outcome = "completed";
+        (void)life->hosts->end(life->hosts->hanging().front().id, done);
+        CHECK(life->ended(second).at("state") == "completed");
+        CHECK(items == std::vector{1});
+    }
+}
+
 TEST_CASE("a person lets one run delete more than `max_deletes`: on record, for its loads and its chunks, not for the next re-run") {
     FreshDatabase database;
     const std::string flow = GENERATE("chain", "chunked");

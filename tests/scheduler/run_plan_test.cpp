@@ -128,6 +128,31 @@ TEST_CASE("reused results stand for their tasks") {
     CHECK(d.state("b") == "completed/Reused");
 }
 
+TEST_CASE("items that are done already do not run again, whatever their order is now") {
+    Drive d("a: extract\n m: run <- a each=a concurrency=1\n z: wait <- m");
+    d.plan->reuse(0, {}, d.now);
+    d.plan->reuse_items(1, {{R"("x")", {{"rows", 1}}}, {R"({"id":1,"name":"b"})", {{"rows", 2}}}, {R"("gone")", nullptr}});
+    d.begin();
+    CHECK(d.decisions() == "items m");
+    const Json named = {{"name", "b"}, {"id", 1}};
+    SECTION("the others run") {
+        d.plan->items_known(1, {"new", named, "x", "x"}, d.now);
+        CHECK(d.decisions() == "start m[0]");
+        CHECK(d.state("m", 1) == "completed/Reused");
+        CHECK(d.state("m", 2) == "completed/Reused");
+        CHECK(d.plan->at(d.key("m", 1)).details->result == Json{{"rows", 2}});
+        d.started("m", 0), d.completed("m", 0);
+        CHECK(d.decisions() == "start m[3]"); // one of two rows that are the same was done
+        d.started("m", 3), d.completed("m", 3);
+        CHECK(d.decisions() == "start z");
+    }
+    SECTION("all of them were done") {
+        d.plan->items_known(1, {"x", named}, d.now);
+        CHECK(d.state("m") == "completed/Completed");
+        CHECK(d.decisions() == "start z");
+    }
+}
+
 TEST_CASE("changes list each task run once") {
     Drive d("a: extract\n b: load <- a");
     d.begin();

@@ -1,5 +1,7 @@
 #include "memory_store.hpp"
 
+#include "scheduler/rerun.hpp"
+
 #include <algorithm>
 
 namespace millrace::test {
@@ -133,21 +135,34 @@ std::vector<Runner::Resumed> MemoryStore::live_runs(Epoch epoch) const {
         Runner::Resumed r;
         r.row = run.row;
         r.plan = plans.at(run.row.plan_hash);
-        for (auto at = tasks.lower_bound({id, {-1, -1}}); at != tasks.end() && at->first.first == id; ++at) {
-            const auto& row = at->second.row;
-            StoredTaskRun s;
-            s.key = row.key;
-            s.run.state = row.state, s.run.state_name = row.state_name;
-            s.run.attempts = row.attempts, s.run.charged = row.charged;
-            s.run.started_at = row.started_at, s.run.finished_at = row.finished_at, s.run.due_at = row.due_at;
-            if (!at->second.value.empty()) s.run.detail().value = Json::parse(at->second.value);
-            r.task_runs.push_back(std::move(s));
-        }
+        r.task_runs = task_runs(id);
+        r.reused = reused_by(run.row);
         for (const auto& [other, chunk] : runs)
             if (chunk.row.parent_id == id) r.chunks.push_back(chunk.row);
         out.push_back(std::move(r));
     }
     return out;
+}
+
+std::vector<StoredTaskRun> MemoryStore::task_runs(std::int64_t run_id) const {
+    std::vector<StoredTaskRun> out;
+    for (auto at = tasks.lower_bound({run_id, {-1, -1}}); at != tasks.end() && at->first.first == run_id; ++at) {
+        const auto& row = at->second.row;
+        StoredTaskRun s;
+        s.key = row.key;
+        s.run.state = row.state, s.run.state_name = row.state_name;
+        s.run.attempts = row.attempts, s.run.charged = row.charged;
+        s.run.started_at = row.started_at, s.run.finished_at = row.finished_at, s.run.due_at = row.due_at;
+        if (!at->second.value.empty()) s.run.detail().value = Json::parse(at->second.value);
+        out.push_back(std::move(s));
+    }
+    return out;
+}
+
+Reused MemoryStore::reused_by(const RunRow& row) const {
+    if (!row.rerun_of) return {};
+    const auto& plan = *plans.at(row.plan_hash);
+    return reusable(plan, plan, task_runs(*row.rerun_of), "");
 }
 
 bool MemoryStore::claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands) {

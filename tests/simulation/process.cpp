@@ -65,6 +65,7 @@ void Process::admit(RunRow row, std::shared_ptr<const FlowPlan> plan) {
     row.staging_id = runner_->new_uuid();
     RunStart start;
     start.plan = std::move(plan);
+    start.reused = world_.store.reused_by(row);
     (void)runner_->admit(std::move(row), std::move(start), {}, {});
 }
 

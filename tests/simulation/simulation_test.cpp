@@ -136,6 +136,34 @@ TEST_CASE("runs complete while nodes and the store fail in every way") {
     all_end(160, faults, 2, 3);
 }
 
+TEST_CASE("a re-run does nothing again that completed, whatever happens") {
+    const auto repeated = [](std::uint64_t seed) {
+        Faults faults = of_the_store();
+        faults.node_dies = faults.node_freezes = 0.002;
+        World world(seed, faults, 2);
+        std::int64_t first = 0, second = 0;
+        const auto is_stored = [&](std::int64_t id) { return world.store.runs.contains(id); };
+        while (!is_stored(first)) { // it may be lost with the node that took it
+            if (const auto id = world.trigger(picture(2))) first = id;
+            for (int n = 0; n < 1000 && !is_stored(first); ++n) world.step();
+        }
+        for (auto n = world.random() % 400; n > 0; --n) world.step();
+        while (!is_final(world.store.runs.at(first).row.state)) {
+            (void)world.cancel(first);
+            world.step();
+        }
+        while (!is_stored(second)) {
+            if (const auto id = world.rerun(first)) second = id;
+            for (int n = 0; n < 1000 && !is_stored(second); ++n) world.step();
+        }
+        for (int node = 0; node < 2 && seed % 2; ++node) world.kill(node); // before the items are known
+        world.run_to_the_end();
+        for (const auto& run : world.store.task_runs(first))
+            if (run.run.state == State::Completed && run.key.item >= 0) CHECK_FALSE(world.store.attempts.contains({second, run.key, 1}));
+    };
+    for_each_seed(60, repeated);
+}
+
 TEST_CASE("a cancelled run ends, whatever happens") {
     const auto cancelled = [](std::uint64_t seed) {
         Faults faults = of_the_store();

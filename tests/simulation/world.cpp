@@ -64,7 +64,8 @@ void World::check_the_end() const {
         const bool load = store.plan_of(key.first).tasks[static_cast<std::size_t>(key.second.task)].verb == Verb::Load;
         const auto effects = target.effects.find(key);
         if (effects != target.effects.end() && effects->second > 1) broken(name_of(key.first, key.second) + " is in the target twice");
-        if (load && task.row.state == State::Completed && effects == target.effects.end())
+        const bool is_reused = task.row.state_name == std::string_view("Reused"); // the run before it loaded them
+        if (load && task.row.state == State::Completed && !is_reused && effects == target.effects.end())
             broken(name_of(key.first, key.second) + " completed and its rows are not in the target");
     }
 }
@@ -100,6 +101,22 @@ std::int64_t World::trigger(FlowPlan plan) {
     store.plans[row.plan_hash] = shared;
     trace(process->node(), "run " + std::to_string(row.id) + " of " + row.flow + " is triggered");
     process->admit(std::move(row), std::move(shared));
+    return last_run_id;
+}
+
+std::int64_t World::rerun(std::int64_t run_id) {
+    auto* process = one_that_is_up();
+    if (!process) return 0;
+    const RunRow& old = store.runs.at(run_id).row;
+    RunRow row;
+    row.id = ++last_run_id;
+    row.flow = old.flow;
+    row.plan_hash = old.plan_hash;
+    row.run_key = "key of " + std::to_string(row.id);
+    row.created_at = clock.now();
+    row.rerun_of = run_id;
+    trace(process->node(), "run " + std::to_string(row.id) + " repeats what failed of run " + std::to_string(run_id));
+    process->admit(std::move(row), store.plans.at(old.plan_hash));
     return last_run_id;
 }
 

@@ -47,6 +47,8 @@ public:
     void run_to_the_end();
     /// A new run on a node that is up; its id, or 0 when none is.
     std::int64_t trigger(FlowPlan plan);
+    /// The same for what of an ended run did not complete.
+    std::int64_t rerun(std::int64_t run_id);
     /// False: nobody took it.
     bool cancel(std::int64_t run_id);
     void kill(int node);
