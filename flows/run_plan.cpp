@@ -43,6 +43,8 @@ TaskRunDetails& TaskRun::detail() {
     return *details;
 }
 
+OrderError lost_with_the_daemon() { return {"crashed", "the daemon that drove this attempt ended", "", 0}; }
+
 double retry_delay(const RetryPolicy& policy, int charged, double retry_after, double random) {
     double delay = policy.delay;
     if (policy.exponential) delay *= std::pow(2.0, std::min(charged - 1, 40));
@@ -120,7 +122,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
     }
     OrderError error = done.error.value_or(OrderError{"permanent", "the attempt ended as '" + done.outcome + "' without a reason", {}, 0});
     if (run.timing_out)
-        error = {"timeout", "the attempt took longer than its limit of " + std::to_string(std::llround(plan_of(key.task).timeout)) + " s",
+        error = {"timeout", "timed out after " + std::to_string(std::llround(plan_of(key.task).timeout)) + " s",
                  "raise `timeout` or give the task less to do", 0};
     if (done.rejected > 0) run.detail().result = result_of(done);
     run.detail().error = error;
@@ -130,7 +132,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
 bool RunPlan::retry(TaskKey key, const OrderError& error, bool asked, Instant now) {
     auto& run = run_at(key);
     const auto& policy = plan_of(key.task).retry;
-    if (error.error_class == "crashed" && run.crashes < forgiven_crashes) {
+    if (error.error_class == "crashed" && !policy.charges_lost && run.crashes < forgiven_crashes) {
         ++run.crashes;
         run.due_at = after(now, 0.1 * run.crashes);
         become(key, State::Retrying, "Crashed", now);

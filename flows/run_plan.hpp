@@ -105,7 +105,8 @@ public:
     void begin(Instant now);
     enum class Ending { Cancelled, TimedOut };
     /// A run that was under way when the process ended: its rows as stored. Attempts that were under way are lost: they
-    /// begin again, not charged against the retry policy. `lost` receives them. A run that was cancelling ends as `ending` says.
+    /// begin again, and only where the retry policy says so are they charged against it. `lost` receives them. A run that was cancelling
+    /// ends as `ending` says.
     void restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost,
                  Ending ending = Ending::Cancelled, const std::string& message = {});
 
@@ -174,6 +175,7 @@ private:
     };
 
     TaskRun& run_at(TaskKey key);
+    void begin_lost_again(TaskKey key, bool cancelling, Instant now);
     Node& node(int task) { return nodes_[static_cast<std::size_t>(task)]; }
     const TaskPlan& plan_of(int task) const { return flow_->tasks[static_cast<std::size_t>(task)]; }
     void become(TaskKey key, State state, const char* name, Instant now);
@@ -209,6 +211,9 @@ private:
     bool paused_ = false;
     std::optional<Ending> ending_;
 };
+
+/// Of an attempt that was lost with the daemon.
+[[nodiscard]] OrderError lost_with_the_daemon();
 
 /// Seconds until attempt number `charged` + 1: the policy's backoff with jitter from `random` in [0, 1), never less than
 /// what the other side asked for.

@@ -184,6 +184,14 @@ void RunPlan::ring(const Timer& timer, Instant now) {
 
 // ---- after a restart ------------------------------------------------------------------------------------------------
 
+void RunPlan::begin_lost_again(TaskKey key, bool cancelling, Instant now) {
+    if (run_at(key).state == State::Cancelling) return;
+    if (cancelling || !plan_of(key.task).retry.charges_lost) return become(key, State::Pending, "Restarted", now);
+    const auto error = lost_with_the_daemon();
+    run_at(key).detail().error = error;
+    if (!retry(key, error, false, now)) fail(key, error, now);
+}
+
 void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost,
                       Ending ending, const std::string& message) {
     for (auto& row : rows) {
@@ -238,11 +246,7 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
             if (!is_final(state) && state != State::Pending) ++n.items_under_way;
         }
     }
-    for (const auto key : lost) {
-        auto& run = run_at(key);
-        if (run.state == State::Cancelling) continue;
-        become(key, State::Pending, "Restarted", now);
-    }
+    for (const auto key : lost) begin_lost_again(key, run_state == State::Cancelling, now);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         auto& n = nodes_[i];
         const int task = static_cast<int>(i);

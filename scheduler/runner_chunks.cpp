@@ -151,7 +151,7 @@ void Runner::resume_one(Resumed& r) {
     const auto now = clock_.now();
     run.machine->restore(std::move(r.task_runs), r.row.state, r.row.started_at.value_or(now), now, lost,
                          r.row.state_name == "TimingOut" ? RunPlan::Ending::TimedOut : RunPlan::Ending::Cancelled, r.row.message);
-    const std::string error = error_json({"crashed", "the daemon that drove this attempt ended", "", 0}).dump();
+    const std::string error = error_json(lost_with_the_daemon()).dump();
     for (const auto key : lost)
         if (const int attempts = run.machine->at(key).attempts; attempts > 0)
             run.pending.ended.push_back({key, attempts, State::Crashed, {}, {}, now, error});

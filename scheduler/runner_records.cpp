@@ -3,6 +3,7 @@
 #include "scheduler/runner.hpp"
 
 #include "scheduler/documents.hpp"
+#include "scheduler/one_line.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -22,6 +23,12 @@ TaskRunRow row_of(TaskKey key, const TaskRun& run, bool is_new) {
         if (!d->result.is_null()) row.result = text(d->result);
     }
     return row;
+}
+
+/// For whoever reads the daemon's log; a part of a run is told by the whole.
+void tell_failure(const RunRow& row) {
+    if ((row.state != State::Failed && row.state != State::Crashed) || row.parent_id || row.state_name == "Unrecordable") return;
+    spdlog::warn("run={} flow={} state={} message=\"{}\"", row.id, row.flow, to_string(row.state), one_line(row.message));
 }
 
 } // namespace
@@ -100,7 +107,10 @@ void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start
         }
         if (run_changed || !changed.empty()) events_.publish({"run", run_id, live_document(*run)});
     }
-    if (over) retire(run_id);
+    if (over) {
+        if (const auto* run = live(run_id)) tell_failure(run->row);
+        retire(run_id);
+    }
     if (!stalled_.empty() && journal_.backlog() <= settings_.most_backlog / 2)
         for (const auto id : std::exchange(stalled_, {})) soon(id);
 }

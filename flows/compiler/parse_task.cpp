@@ -65,6 +65,7 @@ private:
         task_.add_sql("when", form_.get("when"));
         plan.when = form_.text("when");
         plan.retry = parse_retry(form_, "retry", defaults_.retry.value_or(usual_retry(verb_.verb)), diagnostics_);
+        plan.retry.charges_lost = verb_.verb == Verb::Run && (form_.get("retry") != nullptr || defaults_.retry);
         plan.timeout = verb_.verb == Verb::Approve ? 0 : parse_timeout(form_, defaults_.timeout, diagnostics_);
         plan.memory_bytes = defaults_.memory_bytes;
         if (const auto* memory = form_.get("memory")) plan.memory_bytes = parse_memory(memory->text);

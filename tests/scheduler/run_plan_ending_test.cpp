@@ -51,6 +51,37 @@ TEST_CASE("a paused run starts nothing until it is resumed") {
     CHECK(d.decisions() == "start b, start c");
 }
 
+TEST_CASE("of a restored run attempts that are charged when they are lost are tried again as often as the policy says, or fail") {
+    auto flow = plan_text("a: extract\n m: run <- a each=a concurrency=2\n z: wait <- m");
+    auto& policy = flow.tasks[1].retry;
+    policy.charges_lost = true;
+    policy.attempts = GENERATE(1, 2);
+    const int attempts = policy.attempts;
+    Drive d(std::move(flow));
+    std::vector<StoredTaskRun> rows(6);
+    rows[0].run.state = State::Completed;
+    rows[1].key = {1, -1}, rows[1].run.state = State::Running;
+    for (int i = 0; i < 3; ++i) rows[2 + i].key = {1, i};
+    for (int i = 0; i < 2; ++i) rows[2 + i].run.state = State::Running, rows[2 + i].run.attempts = 1;
+    rows[5].key = {2, -1};
+    std::vector<TaskKey> lost;
+    d.plan->restore(std::move(rows), State::Running, start, start, lost);
+    CHECK(lost.size() == 2);
+    if (attempts == 2) {
+        CHECK(d.decisions().empty());
+        d.pass(10);
+        CHECK(d.decisions() == "start m[0], start m[1]");
+        return;
+    }
+    CHECK(d.state("m", 0) == "crashed/Crashed");
+    CHECK(d.plan->at(d.key("m", 1)).details->message == "the daemon that drove this attempt ended");
+    CHECK(d.decisions() == "start m[2]");
+    d.started("m", 2), d.completed("m", 2);
+    CHECK(d.state("z") == "skipped/UpstreamFailed");
+    CHECK(d.run() == "failed/Failed");
+    CHECK(d.plan->message() == "task m: 2 of 3 items failed");
+}
+
 TEST_CASE("a restored run goes on from its rows: lost attempts begin again, uncharged") {
     const auto flow = std::make_shared<const FlowPlan>(
         plan_text("a: extract\n b: transform <- a\n c: load <- b\n r: extract retry=2\n w: wait seconds=60"));

@@ -27,6 +27,21 @@ TEST_CASE("a failed task is tried again after its delay, which doubles") {
     CHECK(d.run() == "failed/Failed");
 }
 
+TEST_CASE("a lost host is forgiven three times, unless the policy charges it") {
+    auto flow = plan_text("a: run retry=2");
+    const bool charges = flow.tasks[0].retry.charges_lost = GENERATE(true, false);
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    int attempts = 0;
+    for (; d.run() == "running/Running"; ++attempts) {
+        d.started("a"), d.failed("a", "crashed");
+        d.pass(60);
+        (void)d.decisions();
+    }
+    CHECK(attempts == (charges ? 2 : 5));
+    CHECK(d.state("a") == "crashed/Crashed");
+}
+
 TEST_CASE("what failed in spite of its own retry begins again by the flow's, with as many attempts") {
     auto flow = plan_text("a: extract retry=2\n b: transform <- a\n c: run");
     flow.retry.attempts = 2;
