@@ -68,7 +68,8 @@ Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, co
             {"rejected", of_result("rejected", Json())},
             {"progress", progress.is_null() ? of_result("progress", Json()) : progress},
             {"loads", of_result("loads", Json::array())},
-            {"needs", std::move(needs)}};
+            {"needs", std::move(needs)},
+            {"on_failure", task.continue_on_failure ? "continue" : "fail"}};
 }
 
 void append_loads(Json& loads, const std::string& task, const TaskRun& run) {

@@ -194,6 +194,14 @@ private:
 
 } // namespace
 
+void end_log(const std::string& path, Instant at, const OrderError& error) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary | std::ios::app);
+    const bool ends_in_a_line = !file.seekg(-1, std::ios::end) || file.get() == '\n';
+    file.clear();
+    const Json line = LogLine{to_rfc3339(at), "error", error.message, true};
+    file << (ends_in_a_line ? "" : "\n") << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n' << std::flush;
+}
+
 Json read_logs(const std::vector<LogSource>& sources, const std::string& after, int limit, bool over) {
     const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
     Page page(parse_cursor(after), static_cast<std::size_t>(limit),

@@ -1,7 +1,9 @@
 /// Logs by reference: the store knows where each attempt's lines are; here they are read. Blocking, on a thread of the pool.
 #pragma once
 
-#include "flows/json.hpp"
+#include "flows/error.hpp"
+#include "flows/host_message.hpp"
+#include "flows/time.hpp"
 
 #include <string>
 #include <vector>
@@ -19,5 +21,8 @@ struct LogSource {
 /// page costs what it holds, not what the logs hold. While the run goes on (`over` false), lines of the last moments are held
 /// back, since another attempt may still write an earlier one. Throws Refusal{Invalid} for an `after` that is none.
 [[nodiscard]] Json read_logs(const std::vector<LogSource>& sources, const std::string& after, int limit, bool over);
+
+/// The last line of an attempt whose host did not come to write why it ended: it was killed for its time, or died.
+void end_log(const std::string& path, Instant at, const OrderError& error);
 
 } // namespace millrace

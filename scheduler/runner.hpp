@@ -158,6 +158,7 @@ private:
     void enqueue(LiveRun& run, TaskKey key, bool has_slots);
     void dispatch();
     void start_attempt(LiveRun& run, TaskKey key);
+    void tell_in_log(const LiveRun& run, TaskKey key) const;
     void hand_over(OrderId id);
     void claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
     void retry_claims();

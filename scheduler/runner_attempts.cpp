@@ -1,5 +1,6 @@
 // Attempts: places, slots, the order in which they begin, and what hosts report.
 #include "scheduler/documents.hpp"
+#include "scheduler/log_files.hpp"
 #include "scheduler/orders.hpp"
 #include "scheduler/runner.hpp"
 
@@ -222,6 +223,15 @@ void Runner::attempt_event(const AttemptEvent& e) {
     record(*run);
 }
 
+/// A host that is killed for its time, or dies, writes no reason.
+void Runner::tell_in_log(const LiveRun& run, TaskKey key) const {
+    const auto& task_run = run.machine->at(key);
+    const auto* details = task_run.details.get();
+    if (!details || !details->error || (details->error->error_class != "timeout" && details->error->error_class != "crashed")) return;
+    const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)].name;
+    end_log(log_file(settings_.staging, run.row, task, details->value, task_run.attempts), clock_.now(), *details->error);
+}
+
 void Runner::attempt_done(AttemptDone done) {
     const auto at = active_.find(done.id);
     if (at == active_.end()) return;
@@ -239,6 +249,7 @@ void Runner::attempt_done(AttemptDone done) {
     run->pending.ended.push_back(std::move(row));
     if (!run->start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty()) release(*run, key);
     run->machine->finished(key, done, now);
+    tell_in_log(*run, key);
     if (step(*run)) soon(run_id);
     dispatch(); // before the record: a parent's end and its child's start share a commit
     pump(run_id);

@@ -104,6 +104,18 @@ std::string state_text(const Json& run_or_task) {
     return name.empty() ? state : fmt::format("{} ({})", state, name);
 }
 
+std::string exceptions_text(const Json& run) {
+    const auto counts = run.value("counts", Json());
+    if (text_of(run, "state") != "completed" || !counts.is_object()) return "";
+    const auto failed = number_of(counts, "failed") + number_of(counts, "crashed"), skipped = number_of(counts, "skipped");
+    return (failed > 0 ? fmt::format(", {} failed (continued)", count_text(failed)) : "") +
+           (skipped > 0 ? fmt::format(", {} skipped", count_text(skipped)) : "");
+}
+
+std::string outcome_text(const Json& run) { return state_text(run) + exceptions_text(run); }
+
+Paint paint_of_run(const Json& run) { return exceptions_text(run).empty() ? paint_of(text_of(run, "state")) : Paint::Yellow; }
+
 std::string message_text(const Json& run_or_task) {
     const auto message = text_of(run_or_task, "message");
     return message == text_of(run_or_task, "state_name") || message == text_of(run_or_task, "state") ? "" : message;

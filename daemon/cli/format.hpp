@@ -35,6 +35,12 @@ namespace millrace {
 [[nodiscard]] std::string state_name_text(const Json& run_or_task);
 /// The state with its narrower name: "pending (waiting for slot)".
 [[nodiscard]] std::string state_text(const Json& run_or_task);
+/// What of a run did not complete although the run did: ", 1 failed (continued), 2 skipped"; empty for nothing.
+[[nodiscard]] std::string exceptions_text(const Json& run);
+/// The state of a run, of one that completed with what in it did not: "completed, 1 failed (continued), 2 skipped".
+[[nodiscard]] std::string outcome_text(const Json& run);
+/// Green only where all of it is well.
+[[nodiscard]] Paint paint_of_run(const Json& run);
 /// Why it is in its state; empty where the message only repeats the state or its name.
 [[nodiscard]] std::string message_text(const Json& run_or_task);
 

@@ -9,8 +9,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t most_failures = 5; ///< told in full
-constexpr std::size_t most_lines = 40;   ///< of a run with thousands of task runs, those that move
+constexpr std::size_t most_failures = 20; ///< told in full
+constexpr std::size_t most_lines = 40;    ///< of a run with thousands of task runs, those that move
 
 const char* mark_of(std::string_view state) {
     if (state == "completed") return "✓";
@@ -91,7 +91,8 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
     std::vector<Line> lines;
     const auto chunks = list_of(run, "chunks");
     lines.push_back({text_of(run, "state"), "", text_of(run, "flow"),
-                     fmt::format("run {}  {}", text_of(run, "id"), joined({state_text(run), interval_text(run)})), elapsed_text(run, now)});
+                     fmt::format("run {}  {}", text_of(run, "id"), joined({outcome_text(run), interval_text(run)})),
+                     elapsed_text(run, now)});
     if (chunks.empty()) {
         auto tasks = task_lines(run, run, "  ", now);
         std::move(tasks.begin(), tasks.end(), std::back_inserter(lines));
@@ -109,8 +110,10 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
 }
 
 /// What failed in a run and in its chunks, with the run that it belongs to.
-std::vector<std::pair<const Json*, const Json*>> failed_tasks(const Json& run) {
-    std::vector<std::pair<const Json*, const Json*>> out;
+using FailedTasks = std::vector<std::pair<const Json*, const Json*>>;
+
+FailedTasks failed_tasks(const Json& run) {
+    FailedTasks out;
     if (const auto tasks = run.find("tasks"); tasks != run.end() && tasks->is_array())
         for (const auto& task : *tasks)
             if (has_error(task) && text_of(task, "state") != "completed") out.emplace_back(&run, &task);
@@ -118,6 +121,29 @@ std::vector<std::pair<const Json*, const Json*>> failed_tasks(const Json& run) {
         for (const auto& chunk : *chunks)
             for (const auto& more : failed_tasks(chunk)) out.push_back(more);
     return out;
+}
+
+/// The run fails with it: it says so itself, and of an item the whole task did not complete.
+bool is_a_reason(const std::pair<const Json*, const Json*>& failed) {
+    const auto& [run, task] = failed;
+    if (text_of(*task, "on_failure") == "continue") return false;
+    if (text_of(*task, "item").empty()) return true;
+    const auto tasks = list_of(*run, "tasks");
+    return std::none_of(tasks.begin(), tasks.end(), [task = task](const Json& whole) {
+        return text_of(whole, "item").empty() && text_of(whole, "task") == text_of(*task, "task") && text_of(whole, "state") == "completed";
+    });
+}
+
+void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& failed, const std::string& indent) {
+    for (std::size_t i = 0; i < failed.size() && i < most_failures; ++i) {
+        const auto& [of, task] = failed[i];
+        const auto& error = task->at("error");
+        out << indent << task_run_name(*task) << (of == &run ? "" : fmt::format(" in {}, run {}", chunk_text(*of), text_of(*of, "id")))
+            << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
+        if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << indent << "remedy: " << printable(remedy) << '\n';
+    }
+    if (failed.size() > most_failures)
+        out << indent << fmt::format("and {} more, as the dashboard and --json show\n", failed.size() - most_failures);
 }
 
 /// What a run loaded, or why it is where it is.
@@ -136,19 +162,16 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
     const auto state = text_of(run, "state"), id = text_of(run, "id");
     if (state == "completed" || state == "skipped" || !is_over(state)) return;
     out << '\n' << terminal.painted(fmt::format("{} run {} {}", text_of(run, "flow"), id, state_text(run)), paint_of(state));
-    const auto failed = failed_tasks(run);
+    auto failed = failed_tasks(run);
     // the message of a run that a task made fail is that task's
     if (const auto message = message_text(run); !message.empty() && failed.empty()) out << ": " << printable(message);
     out << '\n';
-    for (std::size_t i = 0; i < failed.size() && i < most_failures; ++i) {
-        const auto& [of, task] = failed[i];
-        const auto& error = task->at("error");
-        out << "  " << task_run_name(*task) << (of == &run ? "" : fmt::format(" in {}, run {}", chunk_text(*of), text_of(*of, "id")))
-            << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
-        if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << "  remedy: " << printable(remedy) << '\n';
+    const auto others = std::stable_partition(failed.begin(), failed.end(), is_a_reason);
+    write_failed_tasks(out, run, {failed.begin(), others}, "  ");
+    if (others != failed.end()) {
+        out << "  failed too, as it may:\n";
+        write_failed_tasks(out, run, {others, failed.end()}, "    ");
     }
-    if (failed.size() > most_failures)
-        out << fmt::format("  and {} more, as the dashboard and --json show\n", failed.size() - most_failures);
     if (state != "cancelled")
         out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
 }
@@ -176,7 +199,8 @@ Json all_loads(const Json& run) {
 } // namespace
 
 bool outcome_tells(const Json& run, const Json& task_run) {
-    return is_over(text_of(run, "state")) && text_of(task_run, "state") != "completed" && has_error(task_run);
+    const auto state = text_of(run, "state");
+    return is_over(state) && state != "completed" && text_of(task_run, "state") != "completed" && has_error(task_run);
 }
 
 std::string task_detail(const Json& run, const Json& task_run) {
@@ -250,9 +274,11 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
     }
     for (const auto& chunk : list_of(run, "chunks")) {
         const auto chunk_id = text_of(chunk, "id"), part = flow + " " + chunk_text(chunk);
+        const auto tell_chunk = [&, &chunk = chunk] { tell(chunk_id, part, chunk, run_detail(chunk), at); };
+        if (!is_over(text_of(chunk, "state"))) tell_chunk();
         for (const auto& task : list_of(chunk, "tasks"))
             tell(chunk_id + "." + text_of(task, "task"), part + "." + task_run_name(task), task, task_detail(chunk, task), at);
-        tell(chunk_id, part, chunk, run_detail(chunk), at);
+        tell_chunk();
     }
     tell_run();
 }
@@ -264,8 +290,8 @@ void RunView::tell(const std::string& key, const std::string& subject, const Jso
     if (told == state || !worth) return;
     told = state;
     const auto time = is_over(state) ? elapsed_text(document, at) : "";
-    const bool fails = state == "failed" || state == "crashed"; // the outcome tells it, with its remedy
-    out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time)
+    const bool fails = (state == "failed" || state == "crashed") && text_of(document, "on_failure") != "continue"; // told by the outcome
+    out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time) << exceptions_text(document)
          << (detail.empty() || (fails && has_error(document)) ? "" : ": " + printable(detail)) << '\n';
 }
 

@@ -39,7 +39,7 @@ private:
 /// to decide an approval.
 [[nodiscard]] std::string task_detail(const Json& run, const Json& task_run);
 
-/// The failure of this task run is told, whole and with its remedy, by the outcome of `run`: lists need not.
+/// The failure of this task run is told, whole and with its remedy, by the outcome of `run`, which did not complete: lists need not.
 [[nodiscard]] bool outcome_tells(const Json& run, const Json& task_run);
 
 /// After the end: what was loaded, what failed and why, what to do next.

@@ -41,7 +41,7 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
     for (const auto& run : runs)
         table.add({text_of(run, "id"),
                    text_of(run, "flow"),
-                   {state_text(run), paint_of(text_of(run, "state"))},
+                   {outcome_text(run), paint_of_run(run)},
                    text_of(run, "trigger"),
                    local_time_text(text_of(run, "created_at")),
                    elapsed_text(run, now()),
@@ -61,7 +61,7 @@ int show_run(Cli& cli, const std::string& id) {
     }
     const auto took = elapsed_text(run, now());
     std::cout << fmt::format("{} run {}  {}  by {}, created {}{}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold), text_of(run, "id"),
-                             cli.out.painted(state_text(run), paint_of(text_of(run, "state"))), text_of(run, "trigger"),
+                             cli.out.painted(outcome_text(run), paint_of_run(run)), text_of(run, "trigger"),
                              local_time_text(text_of(run, "created_at")), took.empty() ? "" : ", took " + took);
     if (const auto message = message_text(run); !message.empty() && !is_final(state_from(text_of(run, "state"))))
         std::cout << printable(message) << '\n';

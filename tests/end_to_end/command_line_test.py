@@ -26,6 +26,24 @@ schedule: {cron: "0 5 * * *", timezone: America/Sao_Paulo, paused: true}
     "queued": "flow: queued\noverlap: queue\ntasks:\n  a: {run: sleep 1000}\n",
     "parts": "flow: parts\ninterval: {every: 1d, lookback: 1d, chunk: 1d}\ntasks:\n  made: {transform: select $interval_start as t}\n",
     "talking": "flow: talking\ntasks:\n  a: {run: echo begun; sleep 1000}\n",
+    "fanning": """flow: fanning
+tasks:
+  rows: {transform: "select * from (values (1), (2), (3)) as t (n)"}
+  each:
+    for_each: rows
+    run: echo $N >> $D/fanned; test $N != 2 -o -e $D/mended
+    env: {D: "${env.FOLDER_OF_THE_TEST}", N: "${item.n}"}
+""",
+    "tolerant": """flow: tolerant
+tasks:
+  never: {run: echo never, when: 1 = 2}
+  after: {run: echo after, needs: never}
+  late: {run: sleep 1000, timeout: 1s, on_failure: continue}
+""",
+    "once": """flow: once
+tasks:
+  a: {run: "echo a >> $D/once; kill -9 $PPID", retry: 1, env: {D: "${env.FOLDER_OF_THE_TEST}"}}
+""",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
 
@@ -63,7 +81,7 @@ class CommandLine(unittest.TestCase):
         cls.prefix = installed_prefix(cls.path)
         cls.daemon = Daemon(cls.prefix, cls.path, FLOWS, {}, None)
         cls.addClassCleanup(cls.daemon.stop)
-        (pathlib.Path(cls.path) / ".env").write_text("WORD_OF_THE_TEST='one two'\n")
+        (pathlib.Path(cls.path) / ".env").write_text(f"WORD_OF_THE_TEST='one two'\nFOLDER_OF_THE_TEST={cls.path}\n")
         cls.daemon.start()
 
     def command(self, *arguments):
@@ -114,6 +132,32 @@ class CommandLine(unittest.TestCase):
         for told in (self.millrace("run", "doubtful", "--wait"), self.millrace("runs", "show", str(self.runs_of("doubtful")[0]["id"]))):
             self.assertIn("warning: doubtful run", told)
             self.assertIn("check small: 1 row breaks it", told)
+
+    def test_a_rerun_of_what_failed_runs_no_item_again_that_completed(self):
+        self.assertIn("1 of 3 items failed", self.millrace("run", "fanning", "--wait", code=1))
+        folder = pathlib.Path(self.path)
+        (folder / "mended").touch()
+        first = str(self.runs_of("fanning")[0]["id"])
+        self.millrace("runs", "rerun", first, "--failed", "--wait")
+        self.assertEqual(sorted((folder / "fanned").read_text().split()), ["1", "2", "2", "3"])
+        shown = self.millrace("runs", "show", str(self.runs_of("fanning")[0]["id"]))
+        self.assertEqual(shown.count("completed (reused)"), 3, shown)  # the rows and two items
+
+    def test_a_run_is_not_plainly_completed_when_tasks_of_it_failed_or_were_skipped(self):
+        what = "1 failed (continued), 2 skipped"
+        told = self.millrace("run", "tolerant", "--wait")
+        self.assertRegex(told, re.escape("tolerant.late: failed (timed out)") + ".*: timed out after 1 s")
+        self.assertRegex(told, r"tolerant run \d+: completed in .* s, " + re.escape(what))
+        run = str(self.runs_of("tolerant")[0]["id"])
+        shown = self.millrace("runs", "show", run)
+        self.assertIn("completed, " + what, shown)
+        self.assertRegex(shown, r"late .* timed out after 1 s")
+        self.assertIn("completed, " + what, self.millrace("runs", "list", "--flow", "tolerant"))
+        self.assertIn("timed out after 1 s", self.millrace("runs", "logs", run))
+
+    def test_a_command_with_one_attempt_runs_once_although_its_host_was_killed(self):
+        self.assertIn("its host process ended", self.millrace("run", "once", "--wait", code=1))
+        self.assertEqual((pathlib.Path(self.path) / "once").read_text(), "a\n")
 
     def test_rejected_rows_are_told_and_can_be_looked_at(self):
         told = self.millrace("run", "rejecting", "--wait", "--from", "2026-11-02", "--to", "2026-11-03", code=1)
@@ -349,6 +393,10 @@ class Daemons(unittest.TestCase):
         self.daemon.process.wait()
         self.daemon.start()
         self.assertEqual(told.read_text(), before)
+        self.daemon.stop()
+        self.daemon.command = ["up"]
+        self.daemon.start() # without the demo, whose flows would read a real account next
+        self.assertIn("flow=clockify_clients change=archived", self.daemon.log())
 
     def sandbox(self):
         return next((pid for pid in tree(self.daemon.process.pid) if name(pid).startswith("millrace-sand")), None)

@@ -95,6 +95,24 @@ TEST_CASE("reading on finds what was written meanwhile, and no half lines") {
     CHECK(second.at("end") == true);
 }
 
+TEST_CASE("an attempt whose host was killed ends with the reason, also after half a line and for who has read all of it") {
+    Logs logs;
+    const OrderError error{"timeout", "timed out after 2 s", {}, 0};
+    const bool by_itself = GENERATE(true, false);
+    logs.write("a", 0, "one");
+    if (by_itself)
+        logs.write("a", 10, "", true);
+    else
+        logs.line("a", "{\"at\":\"2026-11-20T06:0");
+    const Json first = read_logs(logs.sources, "", 100, false);
+    end_log(logs.sources[0].path, *parse_rfc3339("2026-11-20T06:00:02Z"), error);
+    const Json second = read_logs(logs.sources, first.at("next"), 100, true);
+    REQUIRE(second.at("items").size() == 1);
+    CHECK(second.at("items")[0].at("text") == "timed out after 2 s");
+    CHECK(second.at("items")[0].at("level") == "error");
+    CHECK(logs.pages(100) == std::vector<std::string>{"a:one", "a:timed out after 2 s"});
+}
+
 TEST_CASE("a page of a long log costs what it holds") {
     Logs logs;
     std::string block;

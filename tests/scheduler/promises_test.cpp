@@ -1,7 +1,12 @@
 // What a run is promised: retries, time limits, overlap, slots, idempotency, over a real PostgreSQL and a clock that steps.
 #include "life.hpp"
 
+#include <fmt/format.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
 #include <set>
+#include <sstream>
 
 using namespace millrace;
 using namespace millrace::test;
@@ -68,6 +73,33 @@ TEST_CASE("an attempt that takes too long is really stopped, and its run fails w
     CHECK(run.at("state") == "failed");
     CHECK(run.at("tasks")[0].at("state_name") == "TimedOut");
     CHECK(run.at("tasks")[0].at("error").at("class") == "timeout");
+    const Json log = life.wait(life.engine->read_models().logs(id, {}));
+    REQUIRE(log.at("items").size() == 1);
+    CHECK(log.at("items")[0].at("text") == "timed out after 60 s");
+    CHECK(log.at("items")[0].at("attempt") == 1);
+}
+
+TEST_CASE("the daemon's log has a line for each run that fails") {
+    FreshDatabase database;
+    auto plan = plan_text("a: run", "f");
+    plan.interval = IntervalSpec{};
+    plan.interval->every.days = plan.interval->chunk.days = 1;
+    plan.interval->lookback.days = 2;
+    Life life(database.url(), {plan, plan_text("a: run", "well")});
+    life.hosts->script = [](const AttemptOrder& o) {
+        return o.context.flow == "f" ? std::optional(failed_attempt("permanent")) : std::nullopt;
+    };
+    std::ostringstream said;
+    const auto before = spdlog::default_logger();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(said)));
+    const auto id = life.trigger_id("f");
+    (void)life.ended(id);
+    (void)life.ended(life.trigger_id("well"));
+    spdlog::set_default_logger(before);
+    const auto lines = said.str();
+    const auto line = lines.find(fmt::format("run={} flow=f state=failed message=\"chunk 1 of 3: task a: it broke\"", id));
+    CHECK(line != std::string::npos);
+    CHECK(lines.find("run=", line + 1) == std::string::npos); // neither its chunk nor a run that completed
 }
 
 TEST_CASE("a run that takes longer than its flow's timeout is stopped and fails, over a restart too") {
