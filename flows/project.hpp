@@ -40,7 +40,8 @@ struct Project {
 struct ConnectionType {
     std::string_view name;
     std::vector<std::string_view> fields;
-    bool loads_later; ///< loading into it is not available yet
+    bool loads_later;             ///< loading into it is not available yet
+    std::size_t longest_name = 0; ///< of a table or column, in bytes; 0: not known
 };
 [[nodiscard]] const std::vector<ConnectionType>& connection_types();
 [[nodiscard]] const ConnectionType* find_connection_type(std::string_view name);

@@ -1,5 +1,7 @@
 #include "flows/task_options.hpp"
 
+#include <algorithm>
+
 namespace millrace {
 
 MILLRACE_JSON_MEMBERS(ColumnSpec, name, type, nullable, unique, check, references_task, references_column)
@@ -19,5 +21,10 @@ MILLRACE_JSON_MEMBERS(WaitOptions, seconds, until, sql, in, every_seconds, for_e
 MILLRACE_JSON_MEMBERS(ApproveOptions, text, by, timeout_seconds, on_timeout)
 MILLRACE_JSON_MEMBERS(NotifyOptions, channel, text)
 MILLRACE_JSON_MEMBERS(SubflowOptions, flow, with, for_each, concurrency, detach, allow_failed)
+
+bool replaces_rows(const LoadOptions& load) {
+    return std::any_of(load.tables.begin(), load.tables.end(),
+                       [](const LoadTable& table) { return table.mode == "upsert" || table.mode == "replace"; });
+}
 
 } // namespace millrace

@@ -102,6 +102,8 @@ struct LoadOptions {
     std::string via;
     std::string path, format; ///< files
 };
+/// Whether what is loaded takes the place of rows that are there.
+[[nodiscard]] bool replaces_rows(const LoadOptions& load);
 
 struct RunOptions {
     std::string command; ///< for /bin/sh -c; empty when argv is used

@@ -46,9 +46,7 @@ std::string whole_steps_of(const FlowPlan& flow, const Interval& given) {
 
 bool replaces_rows(const FlowPlan& flow) {
     for (const auto& task : flow.tasks)
-        if (task.verb == Verb::Load && task.options.is_object())
-            for (const auto& table : task.options.get<LoadOptions>().tables)
-                if (table.mode == "upsert" || table.mode == "replace") return true;
+        if (task.verb == Verb::Load && task.options.is_object() && replaces_rows(task.options.get<LoadOptions>())) return true;
     return false;
 }
 

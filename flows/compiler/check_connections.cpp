@@ -212,6 +212,28 @@ private:
             return scope_.diagnostics.error(task.node->find("delete")->value.mark,
                                             fmt::format("a {} target cannot delete missing rows", type));
         if (known->loads_later) scope_.diagnostics.error(mark, fmt::format("loading into {} is not available yet", type), "postgres is");
+        if (known->longest_name != 0)
+            for (const auto& table : options.tables) check_names(table, *known, mark);
+    }
+
+    /// The target would cut a longer name, or refuse it after everything was extracted.
+    void check_names(const LoadTable& table, const ConnectionType& type, Mark mark) {
+        const auto check = [&](const std::string& name, const char* what, Mark at) {
+            if (name.size() > type.longest_name && name.find("${") == std::string::npos)
+                scope_.diagnostics.error(at,
+                                         fmt::format("the {} '{}' has {} bytes, and a name in {} has at most {}", what, name, name.size(),
+                                                     type.name, type.longest_name),
+                                         "choose a shorter name");
+        };
+        const auto point = table.table.find('.');
+        if (point != std::string::npos) check(table.table.substr(0, point), "schema", mark);
+        check(table.table.substr(point == std::string::npos ? 0 : point + 1), "table", mark);
+        const auto* made = draft_.find(table.task);
+        if (made == nullptr) return;
+        for (const auto& column : made->columns_seen().value_or(std::vector<InferColumn>())) {
+            const auto at = made->column_marks.find(column.name);
+            check(column.name, "column", at == made->column_marks.end() ? mark : at->second);
+        }
     }
 
     static std::string modes_of(const Guarantee& guarantee) {

@@ -87,7 +87,9 @@ const std::array schedule_fields{
     Field{.key = "jitter", .shape = Duration, .doc = "A random delay of up to this long.", .fallback = "0s"},
     Field{.key = "missed",
           .shape = Choice,
-          .doc = "What happens to times that passed while the daemon was down.",
+          .doc =
+              "What happens to times that passed while the daemon was down. Those of its last minute start in any case: they are late, not "
+              "missed.",
           .choices = "last|all|none",
           .fallback = "last"},
     Field{.key = "start", .shape = Moment, .doc = "Not before this date or instant.", .example = "2026-01-01"},
@@ -137,7 +139,7 @@ const std::array interval_fields{
           .example = "7d"},
     Field{.key = "chunk",
           .shape = Span,
-          .doc = "Cut the interval into child runs of this length; each extracts, checks and loads on its own.",
+          .doc = "Cut the interval into child runs of this length, whole steps of `every`; each extracts, checks and loads on its own.",
           .example = "28d"},
     Field{.key = "from",
           .shape = Moment | Choice,

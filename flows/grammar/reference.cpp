@@ -83,6 +83,31 @@ A flow is one YAML file. **A task is one verb with its object; everything else i
 
 )";
 
+constexpr const char* column_types = R"(# Types of columns
+
+What `columns` and casts in SQL say, and what a column of a PostgreSQL table becomes that a load creates. Other names that
+DuckDB has for them (`varchar`, `integer`, `int8`, `numeric`, `real`, `bytea`) are taken too.
+
+| type | in PostgreSQL |
+|---|---|
+| `text` | `text` |
+| `bool` | `boolean` |
+| `tinyint`, `smallint` | `smallint` |
+| `int` | `integer` |
+| `bigint` | `bigint` |
+| `hugeint` | `numeric(38,0)` |
+| `decimal(p,s)` | `numeric(p,s)`; values are never rounded to fit |
+| `float`, `double` | `real`, `double precision` |
+| `date`, `time` | the same |
+| `timestamp` | `timestamp without time zone`: a local time |
+| `timestamptz` | `timestamp with time zone`: an instant |
+| `uuid` | `uuid` |
+| `blob` | `bytea` |
+| `json`, `struct(a int, b text)`, `map(text, int)`, `int[]` | `jsonb` |
+| `interval` | `text` |
+
+)";
+
 } // namespace
 
 std::string flow_reference() {
@@ -101,6 +126,7 @@ std::string flow_reference() {
     text += "# Mappings of tasks\n\n";
     for (const Table* table : below)
         if (std::find(tables.begin(), tables.end(), table) == tables.end()) text += section(*table, "##");
+    text += column_types;
     text += "# What a load promises\n\nBy target and mode. After any crash the target holds the same rows as after an undisturbed run over "
             "the same data.\n\n" +
             promises();

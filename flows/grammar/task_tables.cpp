@@ -48,7 +48,9 @@ const std::array task_fields{
 const std::array dataset_fields{
     Field{.key = "columns",
           .shape = Strings,
-          .doc = "Projection and contract at once: `name: type [null] [unique] [check (..)] [references task(column)]`.",
+          .doc =
+              "The contract: `name: type [null] [unique] [check (..)] [references task(column)]`, with these [types](#types-of-columns). "
+              "Of an extract it also names the columns to read; what SQL or a command gives has just these columns.",
           .example = "{id: text unique, hours: decimal(9,4) check (hours >= 0)}"},
     Field{.key = "checks",
           .shape = Mappings,
