@@ -63,11 +63,48 @@ TEST_CASE("a key that somebody else writes meanwhile is found by the next attemp
     CHECK_THAT(counts(b.load("select 1 as id, 'an empty table' as name")), Catch::StartsWith("bad_data: ") && Catch::Contains("name"));
 }
 
-TEST_CASE("a table that holds a key twice gets both rows updated, and no count is negative") {
+TEST_CASE("a table that holds a key twice gets both rows updated, and the counts are of the dataset's rows") {
     Bench b(require_database());
-    Session(b.warehouse.url).run("CREATE SCHEMA out; CREATE TABLE out.t (id int, name text); INSERT INTO out.t VALUES (1, 'a'), (1, 'a')");
-    CHECK(counts(b.load("select 1 as id, 'b' as name")) == "0 2 0 0");
-    CHECK(b.warehouse.rows("out.t") == "(1,b)\n(1,b)");
+    Session(b.warehouse.url)
+        .run("CREATE SCHEMA out; CREATE TABLE out.t (id int, name text); INSERT INTO out.t VALUES (1, 'a'), (1, 'a'), (1, 'b')");
+    CHECK(counts(b.load("select unnest([1, 2]) as id, 'b' as name")) == "1 1 0 0");
+    CHECK(b.warehouse.rows("out.t") == "(1,b)\n(1,b)\n(1,b)\n(2,b)");
+    CHECK(counts(b.load("select i::int as id, case when i < 3 then 'c' else 'b' end as name from range(1, 6001) r(i)")) == "5998 2 0 0");
+}
+
+TEST_CASE("a table that holds keys twice and has no index against it is told, with statements that mend it") {
+    Bench b(require_database());
+    const std::string rows = "select unnest([1, 2, null]) as id";
+    CHECK(counts(b.host.attempt(b.order(contracted(b, rows, true), Json::object()))) == "3 0 0 0");
+    const auto told = [&] {
+        AttemptOrder order = b.order(contracted(b, rows, true), Json::object());
+        order.log += std::to_string(b.batches);
+        CHECK(counts(b.host.attempt(order)) == "0 0 3 0");
+        std::string text;
+        for (const Json& line : log_of(order))
+            if (line.at("level") == "warning") text += line.at("text").get<std::string>();
+        return text;
+    };
+    CHECK(told().empty());
+    Session(b.warehouse.url).run("DROP INDEX out.t_id_idx; INSERT INTO out.t VALUES (2), (2), (NULL)");
+    const std::string text = told();
+    CHECK_THAT(text, Catch::StartsWith("out.t holds 2 keys more than once (such as id = 2), and has no unique index on (id)"));
+    const std::size_t remove = text.find("DELETE FROM"), key = text.find("CREATE UNIQUE INDEX");
+    REQUIRE(remove < key);
+    REQUIRE(key != std::string::npos);
+    Session(b.warehouse.url).run(text.substr(remove, text.find("; then: ") - remove) + "; " + text.substr(key));
+    CHECK(b.warehouse.rows("out.t") == "(1)\n(2)\n()");
+    CHECK(told().empty());
+}
+
+TEST_CASE("a table with rows and without the key's column is not loaded into, and an empty one gets it") {
+    Bench b(require_database());
+    Session(b.warehouse.url).run("CREATE SCHEMA out; CREATE TABLE out.t (name text); INSERT INTO out.t VALUES ('a')");
+    CHECK_THAT(counts(b.load("select 1 as id, 'a' as name")),
+               Catch::StartsWith("permanent: out.t has rows and no column 'id', which is the key"));
+    CHECK(b.warehouse.rows("out.t") == "(a)");
+    Session(b.warehouse.url).run("TRUNCATE out.t");
+    CHECK(counts(b.load("select 1 as id, 'a' as name")) == "1 0 0 0");
 }
 
 TEST_CASE("columns are told when they are added, and never added beside one of other letters") {

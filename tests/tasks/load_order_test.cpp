@@ -15,12 +15,30 @@ TEST_CASE("of two first loads of one table at once, the older one waits and is r
     first.send(to_line("attempt", b.order(newer, Json::object())));
     REQUIRE(b.warehouse.has_waiting(1));
     second.send(to_line("attempt", b.order(older, Json::object())));
-    CHECK(second.receive("progress").at("step") == "waiting for other loads of its tables");
     REQUIRE(b.warehouse.has_waiting(2));
+    CHECK_THAT(second.receive("progress").at("step").get<std::string>(),
+               Catch::StartsWith("waiting for a lock on out.t (held by pid ") && Catch::Contains(", millrace run 7 of f, active since "));
     builder.run("ROLLBACK");
     CHECK(counts(first.receive("done").get<AttemptDone>()) == "1 0 0 0");
     CHECK_THAT(counts(second.receive("done").get<AttemptDone>()), Catch::Contains("would bring back old values"));
     CHECK(b.warehouse.rows("out.t") == "(1,new)");
+}
+
+TEST_CASE("a load that waits for a lock says who holds it, and again when it gives up") {
+    Bench b(require_database());
+    REQUIRE(counts(b.load("select 1 as id")) == "1 0 0 0");
+    Session stranger(b.warehouse.url);
+    stranger.run("SET application_name = 'report'; BEGIN; LOCK TABLE out.t");
+    const std::string holder = "held by pid " + std::to_string(stranger.backend()) + ", report, idle in transaction since ";
+    AttemptOrder order = b.order(b.dataset("select 2 as id"), Json::object());
+    order.connections["warehouse"]["url"] = b.warehouse.url + "&options=-c%20lock_timeout%3D3s";
+    HostProcess host;
+    host.send(to_line("attempt", order));
+    CHECK_THAT(host.receive("progress").at("step").get<std::string>(), Catch::StartsWith("waiting for a lock on out.t (" + holder));
+    const auto done = host.receive("done").get<AttemptDone>();
+    CHECK_THAT(counts(done), Catch::StartsWith("transient: ") && Catch::Contains("lock timeout (out.t " + holder));
+    REQUIRE(done.error);
+    CHECK_THAT(done.error->remedy, Catch::Contains("pg_terminate_backend(" + std::to_string(stranger.backend()) + ")"));
 }
 
 TEST_CASE("an older batch is let in only where nothing that it lacks or holds can undo a newer one") {

@@ -1,5 +1,6 @@
 #include "connectors/targets/postgres/field.hpp"
 
+#include "connectors/sql_identifier.hpp"
 #include "flows/error.hpp"
 
 #include <algorithm>
@@ -242,13 +243,16 @@ std::string new_column_type(const Type& type) {
     }
 }
 
-Wire wire_for(const std::string& table, const Type& from, const TargetColumn& to) {
+Wire wire_for(const std::string& table, const std::string& quoted, const Type& from, const TargetColumn& to) {
     const auto refuse = [&]() -> Wire {
+        const bool is_text = to.oid == text || to.oid == varchar || to.oid == bpchar;
+        const std::string column = quote_identifier(to.name), type = new_column_type(from);
         throw Error(ErrorClass::Permanent,
-                    "column " + to.name + " of " + table + " is " + to.type + ", and not every " + from.name +
-                        " of the dataset fits into it",
-                    "cast the column in the transform or its contract, or change the table: ALTER TABLE ... ALTER COLUMN ... TYPE " +
-                        new_column_type(from));
+                    "column " + to.name + " of " + table + " is " + to.type + ", and " +
+                        (is_text ? "the dataset has " + from.name + ", which is compared and written as such, never as text"
+                                 : "not every " + from.name + " of the dataset fits into it"),
+                    "cast the column in the transform or its contract, or change the table: ALTER TABLE " + quoted + " ALTER COLUMN " +
+                        column + " TYPE " + type + " USING " + column + "::" + type);
     };
     const TypeId id = from.id;
     switch (to.oid) {

@@ -26,7 +26,8 @@ struct TargetColumn {
 [[nodiscard]] std::string new_column_type(const duckdb::Type& type);
 
 /// How values of `from` are written into that column. Throws Error{Permanent} when it cannot hold all of them: a retyped column.
-[[nodiscard]] Wire wire_for(const std::string& table, const duckdb::Type& from, const TargetColumn& to);
+/// `table` is its name for people, `quoted` for SQL.
+[[nodiscard]] Wire wire_for(const std::string& table, const std::string& quoted, const duckdb::Type& from, const TargetColumn& to);
 
 /// Appends COPY's field: a length of four bytes and the value; NULL has the length -1.
 /// Throws Error{BadData} for what PostgreSQL cannot hold: a text with NUL, and in JSON also half of a surrogate pair.

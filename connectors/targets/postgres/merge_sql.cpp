@@ -115,7 +115,7 @@ std::string update_changed(const TablePlan& plan, const std::string& stage, cons
 
 std::string count_changed(const TablePlan& plan, const std::string& stage, const std::string& newest_by) {
     const std::string which = changed(plan, newest_by);
-    return which.empty() ? "" : "SELECT count(*) FROM " + plan.name.quoted() + " t, " + stage + " s WHERE " + which;
+    return which.empty() ? "" : "SELECT count(*), count(DISTINCT s.ctid) FROM " + plan.name.quoted() + " t, " + stage + " s WHERE " + which;
 }
 
 std::string insert_absent(const TablePlan& plan, const std::string& stage) {
@@ -165,6 +165,16 @@ std::string find_duplicate(const TablePlan& plan, const std::string& stage) {
 std::string find_in_both(const TablePlan& plan, const std::string& stage, const std::string& other) {
     return "SELECT " + shown_key(plan) + " FROM " + stage + " s WHERE EXISTS (SELECT 1 FROM " + other + " t WHERE " + same_key(plan) +
            ") LIMIT 1";
+}
+
+std::string count_repeated(const TablePlan& plan) {
+    return "SELECT count(*), min(shown) FROM (SELECT " + shown_key(plan) + " AS shown FROM " + plan.name.quoted() + " GROUP BY " +
+           listed(plan.key, "") + " HAVING count(*) > 1) r";
+}
+
+std::string delete_repeated(const TablePlan& plan) {
+    return "DELETE FROM " + plan.name.quoted() + " WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM (SELECT tableoid, ctid, " +
+           "row_number() OVER (PARTITION BY " + listed(plan.key, "") + ") AS n FROM " + plan.name.quoted() + ") r WHERE n > 1)";
 }
 
 std::string create_key(const TablePlan& plan, NullsInKey nulls, int server_version) {

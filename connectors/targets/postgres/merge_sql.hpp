@@ -20,7 +20,8 @@ namespace millrace::postgres {
 
 /// Writes staged rows over those of the same key that differ in a compared column (and, with `newest_by`, are not newer).
 [[nodiscard]] std::string update_changed(const TablePlan& plan, const std::string& stage, const std::string& newest_by);
-/// How many rows that would be. Empty, like update_changed: there is nothing to compare.
+/// How many rows that would be, and how many staged ones: fewer where the table holds a key twice. Empty, like update_changed: there
+/// is nothing to compare.
 [[nodiscard]] std::string count_changed(const TablePlan& plan, const std::string& stage, const std::string& newest_by);
 [[nodiscard]] std::string insert_absent(const TablePlan& plan, const std::string& stage);
 /// A staged key that the target lacks, as text.
@@ -40,6 +41,11 @@ namespace millrace::postgres {
 [[nodiscard]] std::string find_in_both(const TablePlan& plan, const std::string& stage, const std::string& other);
 
 constexpr int nulls_not_distinct = 150000; ///< the version from which a unique index can take NULL for a value
+
+/// Over the table's rows: how many keys it holds more than once, and one of them as text.
+[[nodiscard]] std::string count_repeated(const TablePlan& plan);
+/// Leaves one row of each such key.
+[[nodiscard]] std::string delete_repeated(const TablePlan& plan);
 
 enum class NullsInKey { None, Possible };
 /// Makes the key of a table that this load created: a primary key, or a unique index where NULL may be among the values.

@@ -1,10 +1,12 @@
 #include "connectors/targets/postgres/postgres_target.hpp"
 
 #include "connectors/targets/postgres/batch.hpp"
+#include "connectors/targets/postgres/lock_watch.hpp"
 #include "connectors/targets/postgres/session.hpp"
 #include "connectors/targets/postgres/table_load.hpp"
 #include "flows/time.hpp"
 
+#include <fmt/format.h>
 #include <map>
 #include <set>
 
@@ -12,11 +14,19 @@ namespace millrace::postgres {
 namespace {
 
 constexpr int oldest_version = 140000;
+constexpr const char* lock_not_available = "55P03";
 constexpr const char* scratch_schema = "millrace_scratch"; ///< where a run with a row limit loads
 
 std::string older(const std::string& a, const std::string& b) {
     if (a.empty() || b.empty()) return a.empty() ? b : a;
     return parse_rfc3339(b) < parse_rfc3339(a) ? b : a;
+}
+
+/// As they are written, "demo.hours, demo.tags".
+std::string tables_of(const LoadRequest& request) {
+    std::string out;
+    for (const LoadRequest::Table& table : request.tables) out += (out.empty() ? "" : ", ") + table.spec.table;
+    return out;
 }
 
 class PostgresTarget : public Target {
@@ -34,10 +44,16 @@ public:
             throw Error(ErrorClass::Permanent, "connection " + name_ + " is PostgreSQL " + std::to_string(session.version() / 10000) +
                                                    "; 14 is the oldest that is loaded into");
         const std::shared_ptr<void> stop = monitor.on_cancel ? monitor.on_cancel([&session] { session.cancel(); }) : nullptr;
+        const LockWatch watch(session, url_, tables_of(request), monitor);
         try {
+            // So that whoever waits for it, here or in another program, sees what it is.
+            session.run("SELECT set_config('application_name', $1, false)",
+                        {fmt::format("millrace run {} of {}", request.context.run_id, request.context.flow)});
             return load_once(session, request, database, monitor);
         } catch (const Error& e) {
             if (monitor.cancelled && monitor.cancelled()) throw Error(ErrorClass::Cancelled, "the attempt was cancelled");
+            const auto* sql = dynamic_cast<const SqlError*>(&e);
+            if (sql != nullptr && sql->sqlstate == lock_not_available) throw watch.explained(*sql);
             throw;
         }
     }
@@ -85,7 +101,6 @@ private:
         };
         for (auto& [_, ledger] : ledgers) ledger.prepare();
         if (auto loaded = loaded_before()) return std::move(*loaded);
-        if (monitor.progress) monitor.progress("waiting for other loads of its tables", 0, 0);
         session.run("BEGIN ISOLATION LEVEL READ COMMITTED"); // what is read after a wait must be what the other load left
         for (auto& [_, ledger] : ledgers) {
             if (ledger.claim(extracted_at)) continue;

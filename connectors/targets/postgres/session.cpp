@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <poll.h>
 #include <thread>
 
 namespace millrace::postgres {
@@ -175,15 +176,40 @@ void Session::expect(PGresult* result, ExecStatusType status) {
     fail(result);
 }
 
-Rows Session::run(const std::string& sql, const Params& params) {
-    PGresult* result = nullptr;
-    if (params.empty()) {
-        result = PQexec(connection_.get(), sql.c_str());
-    } else {
-        std::vector<const char*> values;
-        for (const auto& p : params) values.push_back(p ? p->c_str() : nullptr);
-        result = PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0);
+/// Until libpq has a result, or knows that none will come.
+void Session::wait_for_result() {
+    constexpr int at_first = 1000, then = 5000; // milliseconds
+    for (int patience = at_first; tell_ && PQisBusy(connection_.get()) != 0;) {
+        pollfd socket{PQsocket(connection_.get()), POLLIN, 0};
+        const int ready = ::poll(&socket, 1, patience);
+        if (ready > 0 && PQconsumeInput(connection_.get()) == 0) return;
+        if (ready != 0) continue;
+        tell_();
+        patience = then;
     }
+}
+
+/// Of the statements that were sent, as PQexec gives it: after a mistake no other follows, and a COPY goes on with its rows.
+PGresult* Session::last_result() {
+    PGresult* last = nullptr;
+    for (;;) {
+        wait_for_result();
+        PGresult* next = PQgetResult(connection_.get());
+        if (next == nullptr) return last;
+        PQclear(last);
+        last = next;
+        const ExecStatusType status = PQresultStatus(last);
+        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || PQstatus(connection_.get()) == CONNECTION_BAD) return last;
+    }
+}
+
+Rows Session::run(const std::string& sql, const Params& params) {
+    std::vector<const char*> values;
+    for (const auto& p : params) values.push_back(p ? p->c_str() : nullptr);
+    const int count = static_cast<int>(values.size());
+    const int sent = params.empty() ? PQsendQuery(connection_.get(), sql.c_str()) // which takes several statements
+                                    : PQsendQueryParams(connection_.get(), sql.c_str(), count, nullptr, values.data(), nullptr, nullptr, 0);
+    PGresult* result = sent == 1 ? last_result() : nullptr;
     const ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
         const Rows keep(result);
@@ -193,7 +219,7 @@ Rows Session::run(const std::string& sql, const Params& params) {
 }
 
 void Session::copy_in(const std::string& sql) {
-    PGresult* result = PQexec(connection_.get(), sql.c_str());
+    PGresult* result = PQsendQuery(connection_.get(), sql.c_str()) == 1 ? last_result() : nullptr;
     expect(result, PGRES_COPY_IN);
     PQclear(result);
 }
@@ -206,14 +232,13 @@ void Session::send(std::string_view bytes) {
 
 std::int64_t Session::end_copy() {
     (void)PQputCopyEnd(connection_.get(), nullptr);
-    PGresult* result = PQgetResult(connection_.get());
-    while (PGresult* more = PQgetResult(connection_.get())) PQclear(more);
+    PGresult* result = last_result();
     expect(result, PGRES_COMMAND_OK);
     return Rows(result).changed();
 }
 
 void Session::copy_out(const std::string& sql, const std::function<void(std::string_view)>& row) {
-    PGresult* result = PQexec(connection_.get(), sql.c_str());
+    PGresult* result = PQsendQuery(connection_.get(), sql.c_str()) == 1 ? last_result() : nullptr;
     expect(result, PGRES_COPY_OUT);
     PQclear(result);
     char* buffer = nullptr;

@@ -68,13 +68,20 @@ public:
     /// Asks the server to end the running statement with SQLSTATE 57014; waits for nothing. From any thread.
     void cancel() const;
     [[nodiscard]] int version() const { return PQserverVersion(connection_.get()); }
+    [[nodiscard]] int backend() const { return PQbackendPID(connection_.get()); }
+
+    /// `tell` is called, on the thread that waits, when a statement takes longer than a second, and every few seconds from then on.
+    void while_waiting(std::function<void()> tell) { tell_ = std::move(tell); }
 
 private:
+    void wait_for_result();
+    [[nodiscard]] PGresult* last_result();
     [[noreturn]] void fail(const PGresult* result) const;
     void expect(PGresult* result, ExecStatusType status);
 
     std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
     std::shared_ptr<PGcancel> cancel_; ///< shared with the threads that cancel
+    std::function<void()> tell_;       ///< empty: nobody wants to know
 };
 
 } // namespace millrace::postgres

@@ -64,6 +64,7 @@ void TableLoad::write_rows() {
     else
         merge();
     if (plan_.created) make_key();
+    tell_of_repeated_keys();
 }
 
 void TableLoad::step(const std::string& name, std::int64_t rows) const {

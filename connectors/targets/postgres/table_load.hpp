@@ -39,6 +39,7 @@ private:
     [[nodiscard]] bool pull_hashes(class PresentRows& present);
     [[nodiscard]] std::int64_t memory_for_hashes() const;
     void merge_stage();
+    void tell_of_repeated_keys();
     void delete_marked();
     [[nodiscard]] std::int64_t delete_all(const std::string& rows);
     [[nodiscard]] std::int64_t arrived(std::int64_t sent, std::int64_t stored);

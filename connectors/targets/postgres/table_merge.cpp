@@ -4,6 +4,7 @@
 #include "connectors/targets/postgres/merge_sql.hpp"
 #include "connectors/targets/postgres/row_source.hpp"
 #include "connectors/targets/postgres/table_load.hpp"
+#include "flows/counted.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -118,16 +119,34 @@ void TableLoad::merge_stage() {
     const std::string& newest_by = request_.options.newest_by;
     const std::string update = update_changed(plan_, stage_, newest_by);
     if (table_.spec.mode != "insert_new" && !update.empty()) {
-        const std::int64_t wanted = plan_.has_gatekeeper ? session_.run(count_changed(plan_, stage_, newest_by)).integer(0, 0) : -1;
-        counts_.updated = session_.run(update).changed();
-        if (wanted > counts_.updated) refuse_swallowed("updates", wanted - counts_.updated, "");
+        const bool by_number = !plan_.has_gatekeeper && !plan_.key_indexes.empty(); // one row of the table for each of the dataset
+        const Rows wanted = session_.run(by_number ? "SELECT 0, 0" : count_changed(plan_, stage_, newest_by));
+        const std::int64_t written = session_.run(update).changed();
+        if (plan_.has_gatekeeper && wanted.integer(0, 0) > written) refuse_swallowed("updates", wanted.integer(0, 0) - written, "");
+        counts_.updated = by_number ? written : wanted.integer(0, 1);
     }
     counts_.inserted = session_.run(insert_absent(plan_, stage_)).changed();
     if (plan_.has_gatekeeper)
         if (const Rows kept_out = session_.run(find_absent(plan_, stage_)); !kept_out.empty())
             refuse_swallowed("inserts", 0, kept_out.text(0, 0));
-    // Where the target holds a key twice, one row of the dataset updates both.
+    // Where the table has no key, somebody else may write one of its rows between two of these statements.
     counts_.unchanged = std::max<std::int64_t>(counts_.unchanged - counts_.updated - counts_.inserted, 0);
+}
+
+/// Whoever sums the table up counts them twice, and no load can know which row is one too many.
+void TableLoad::tell_of_repeated_keys() {
+    if (plan_.created || !plan_.key_indexes.empty() || !monitor_.event) return;
+    const Rows repeated = session_.run(count_repeated(plan_));
+    const std::int64_t keys = repeated.integer(0, 0);
+    if (keys == 0) return;
+    const std::string names = fmt::format("{}", fmt::join(plan_.key, ", "));
+    const NullsInKey nulls = key_may_be_null() ? NullsInKey::Possible : NullsInKey::None;
+    monitor_.event("warning",
+                   fmt::format("{} holds {} more than once (such as {} = {}), and has no unique index on ({}): sums over it count these "
+                               "rows more than once. Delete the doubles: {}; then: {}",
+                               counts_.table, counted(keys, "key"), names, repeated.text(0, 1), names, delete_repeated(plan_),
+                               create_key(plan_, nulls, session_.version())),
+                   {{"table", counts_.table}, {"keys", keys}});
 }
 
 void TableLoad::delete_marked() {

@@ -104,6 +104,7 @@ struct Wanted {
     int source;
     std::string stamp; ///< word, empty: none
     bool never_null = false;
+    bool is_key = false;
 };
 
 /// Its contract, or its source's spec, was enforced when it was written.
@@ -112,18 +113,23 @@ bool is_never_null(const Manifest& manifest, const std::string& column) {
                        [&](const ManifestColumn& c) { return c.name == column && c.nullable == false; });
 }
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool has_rows(Session& session, const TableName& name) { return !session.run("SELECT 1 FROM " + name.quoted() + " LIMIT 1").empty(); }
+
 std::vector<Wanted> wanted_columns(const LoadRequest& request, const LoadRequest::Table& table,
                                    const std::vector<duckdb::Column>& dataset) {
     std::vector<Wanted> out;
     for (std::size_t i = 0; i < dataset.size(); ++i)
-        out.push_back(
-            {dataset[i].name, new_column_type(dataset[i].type), static_cast<int>(i), "", is_never_null(table.manifest, dataset[i].name)});
+        out.push_back({dataset[i].name, new_column_type(dataset[i].type), static_cast<int>(i), "",
+                       is_never_null(table.manifest, dataset[i].name), contains(table.spec.key, dataset[i].name)});
     std::vector<std::string> words = request.options.stamp;
     const bool append = table.spec.mode == "append";
-    if (append && std::find(words.begin(), words.end(), "batch_id") == words.end())
-        words.emplace_back("batch_id"); // it is found again by it
+    if (append && !contains(words, "batch_id")) words.emplace_back("batch_id"); // it is found again by it
     for (const Stamp& s : stamps)
-        if (std::find(words.begin(), words.end(), s.word) != words.end()) out.push_back({s.column, s.type, -1, s.word});
+        if (contains(words, s.word)) out.push_back({s.column, s.type, -1, s.word});
     for (const Wanted& w : out) require_length(w.name, "column");
     return out;
 }
@@ -175,6 +181,12 @@ Found prepare(Session& session, const LoadRequest& request, const LoadMonitor& m
         if (!request.options.create)
             throw Error(ErrorClass::Permanent, name.display() + " has no column '" + w.name + "'",
                         "add it, leave it out of the dataset, or let the load add it: `create: auto`");
+        if (w.is_key && has_rows(session, name))
+            throw Error(ErrorClass::Permanent,
+                        name.display() + " has rows and no column '" + w.name + "', which is the key: no row of it could be found again",
+                        fmt::format("name as `key` what the table has, load into another table, or give its rows their key: ALTER TABLE {} "
+                                    "ADD COLUMN {} {}, then UPDATE",
+                                    name.quoted(), quote_identifier(w.name), w.type));
         session.run("ALTER TABLE " + name.quoted() + " ADD COLUMN " + quote_identifier(w.name) + " " + w.type);
         added.push_back(w.name);
     }
@@ -237,7 +249,8 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
         column.target = *find_column(found.columns, w.name);
         column.source = w.source;
         if (w.source >= 0)
-            column.wire = wire_for(plan.name.display(), dataset[static_cast<std::size_t>(w.source)].type, column.target);
+            column.wire =
+                wire_for(plan.name.display(), plan.name.quoted(), dataset[static_cast<std::size_t>(w.source)].type, column.target);
         else {
             column.constant = stamp_field(w.stamp, request);
             if (column.target.type != w.type)
@@ -246,9 +259,8 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
                                 " needs " + w.type,
                             "rename that column, or leave out the stamp");
         }
-        column.is_key = std::find(plan.key.begin(), plan.key.end(), w.name) != plan.key.end();
-        const bool stamped =
-            w.source < 0 || std::find(request.options.stamp.begin(), request.options.stamp.end(), w.name) != request.options.stamp.end();
+        column.is_key = w.is_key;
+        const bool stamped = w.source < 0 || contains(request.options.stamp, w.name);
         column.compared = !stamped;
         plan.nullable_key = plan.nullable_key || (column.is_key && !column.target.not_null);
         plan.columns.push_back(std::move(column));
@@ -258,12 +270,12 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
     std::vector<std::string> names;
     for (const duckdb::Column& c : dataset) names.push_back(c.name);
     for (const std::string& k : plan.key)
-        if (std::find(names.begin(), names.end(), k) == names.end()) {
+        if (!contains(names, k)) {
             const std::string near = nearest(k, names);
             throw Error(ErrorClass::Permanent, "the key column '" + k + "' is no column of the dataset " + table.spec.task,
                         near.empty() ? "" : "did you mean '" + near + "'?");
         }
-    plan.has_rows = !plan.created && !session.run("SELECT 1 FROM " + plan.name.quoted() + " LIMIT 1").empty();
+    plan.has_rows = !plan.created && has_rows(session, plan.name);
     if (!plan.key.empty() && !plan.created) plan.key_indexes = unique_indexes_on(session, found.oid, plan.key);
     return plan;
 }

@@ -140,7 +140,7 @@ void TableLoad::refuse_duplicate(const std::string& key) const {
     for (const std::string& k : plan_.key) names += (names.empty() ? "" : ", ") + k;
     throw Error(ErrorClass::BadData,
                 "the dataset " + table_.spec.task + " has the key (" + names + ") = (" + key + ") twice; nothing was loaded into " +
-                    counts_.table,
+                    counts_.table + (request_.place.empty() ? "" : " (" + request_.place + ")"),
                 "aggregate or de-duplicate in a transform, widen the key, or say which row wins with `newest_by`");
 }
 
