@@ -1,6 +1,7 @@
 #include "scheduler/orders.hpp"
 
 #include "flows/hash.hpp"
+#include "flows/interval.hpp"
 #include "flows/substitute.hpp"
 #include "scheduler/documents.hpp"
 
@@ -139,11 +140,11 @@ Instant wait_end(const RunRow& row, const RunPlan& plan, TaskKey key, Instant no
     Scope scope(run_context(row, plan.flow()));
     if (const Json item = item_of(plan, key); !item.is_null()) scope.set("item", item);
     const Json until = substitute_text(o.value("until", ""), scope);
-    const auto end = until.is_string() ? parse_rfc3339(until.get<std::string>()) : std::nullopt;
-    if (!end)
-        throw Error(ErrorClass::Permanent, "task " + task.name + ": `until` gives " + until.dump() + ", which is no RFC 3339 instant",
-                    "write it like 2026-11-20T06:00:00Z");
-    return *end;
+    try {
+        return parse_date_or_instant(until.is_string() ? until.get<std::string>() : until.dump(), plan.flow().timezone);
+    } catch (const std::invalid_argument& e) {
+        throw Error(ErrorClass::Permanent, std::string("`until`: ") + e.what(), "write it like 2026-11-20 or 2026-11-20T06:00:00Z");
+    }
 }
 
 } // namespace millrace

@@ -5,6 +5,7 @@
 #include "flows/process_tree.hpp"
 #include "flows/substitute.hpp"
 #include "tasks/child_process.hpp"
+#include "tasks/csv_rows.hpp"
 #include "tasks/dataset.hpp"
 #include "tasks/json_rows.hpp"
 #include "tasks/sql_scope.hpp"
@@ -90,8 +91,6 @@ ChildCommand command_of(const AttemptOrder& order, const RunOptions& options, At
 std::string relation_of(const std::string& path, const RunOptions& options) {
     const std::string file = quote_literal(path);
     if (options.output == "parquet") return "read_parquet(" + file + ")";
-    if (options.output == "csv")
-        return "read_csv(" + file + ", header = true, " + (options.contract.columns.empty() ? "sample_size = -1)" : "all_varchar = true)");
     return "read_json(" + file + ", sample_size = -1)"; // DuckDB guesses, and what has a fraction is a double
 }
 
@@ -111,7 +110,9 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     const duckdb::Bindings values = bindings_of(order.context);
     std::optional<JsonRows> json;
     if (options.output == "json" && !options.contract.columns.empty()) json.emplace(db, path, options.contract.columns);
-    const std::string relation = json ? json->sql() : relation_of(path, options);
+    std::optional<CsvRows> csv;
+    if (options.output == "csv") csv.emplace(db, path, options.contract.columns);
+    const std::string relation = json ? json->sql() : csv ? csv->sql() : relation_of(path, options);
     const WrittenDataset written = [&] {
         try {
             return write_dataset(
@@ -119,6 +120,7 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
                 session);
         } catch (...) {
             if (json) json->rethrow();
+            if (csv) csv->explain();
             throw;
         }
     }();

@@ -99,7 +99,11 @@ const std::array for_each_fields{
 };
 
 const std::array wait_fields{
-    Field{.key = "until", .shape = Template, .doc = "An instant or a date.", .example = "\"${interval.end}\"", .required = true},
+    Field{.key = "until",
+          .shape = Template,
+          .doc = "An instant, or a date: its midnight in the flow's zone.",
+          .example = "\"${interval.end}\"",
+          .required = true},
     Field{.key = "sql", .shape = Sql, .doc = "Until this query gives true.", .later = true},
     Field{.key = "in", .shape = Template, .doc = "The connection that the query runs in.", .later = true},
     Field{.key = "every", .shape = Duration, .doc = "How often the query is asked.", .fallback = "30s", .later = true},

@@ -63,7 +63,8 @@ const std::array load_verb{
           .required = true},
     Field{.key = "mode",
           .shape = Choice | ByTable,
-          .doc = "append every row, insert new keys, insert and update by key, or replace the table.",
+          .doc = "append every row (each run and each rerun of the load adds its own; a repeated attempt adds nothing), insert new keys, "
+                 "insert and update by key, or replace the table.",
           .choices = "append|insert_new|upsert|replace",
           .required = true},
     Field{.key = "key",
@@ -122,7 +123,9 @@ const std::array run_verb{
     Field{.key = "inputs", .shape = Tasks, .doc = "Datasets that it reads."},
     Field{.key = "output",
           .shape = Choice,
-          .doc = "What it writes to MILLRACE_OUTPUT.",
+          .doc = "What it writes to MILLRACE_OUTPUT. CSV has commas, a first line of names, and as many fields in each row; a text with a "
+                 "comma, a quote or a line break stands in double quotes, a quote in it is doubled. Without `columns` the types are "
+                 "guessed.",
           .choices = "parquet|csv|json|none",
           .fallback = "none"},
     Field{.key = "for_each", .shape = Task | Mapping, .doc = "One task run per row of a task or a query.", .table = &for_each_table},
@@ -144,7 +147,9 @@ const std::array approve_verb{
           .doc = "Wait until a person agrees; the text says to what.",
           .example = "\"Publish the hours of ${interval.start:%Y-%m-%d}?\"",
           .required = true},
-    Field{.key = "by", .shape = Texts, .doc = "The names of the keys that may decide."},
+    Field{.key = "by",
+          .shape = Texts,
+          .doc = "Who may decide: users of the daemon's machine, by name, or keys. Without it, whoever may start runs."},
     Field{.key = "timeout", .shape = Duration, .doc = "How long it waits.", .fallback = "7d"},
     Field{
         .key = "on_timeout", .shape = Choice, .doc = "What holds when nobody answers.", .choices = "cancel|approve", .fallback = "cancel"},

@@ -83,6 +83,34 @@ TEST_CASE("the output file becomes a dataset under the contract") {
                Catch::Contains("wrote no output"));
 }
 
+TEST_CASE("a command's CSV has commas and a header, and what has another form is told with its line") {
+    const TempFolder run;
+    HostProcess host("run");
+    const auto written = [&](const std::string& text, const Json& columns = Json::array()) {
+        AttemptOrder order =
+            order_for(run, "csv", "run",
+                      {{"command", "printf \"$TEXT\" > $MILLRACE_OUTPUT"}, {"output", "csv"}, {"contract", {{"columns", columns}}}});
+        order.options["env"] = {{"TEXT", text}};
+        const AttemptDone done = host.attempt(order);
+        return done.error ? done.error->error_class + ": " + done.error->message : Json(rows_of_dataset(host, done.manifest)).dump();
+    };
+    const Json contract = Json::array({{{"name", "a"}, {"type", "INTEGER"}}, {{"name", "b"}, {"type", "VARCHAR"}}});
+    for (const Json& columns : {Json::array(), contract}) {
+        CHECK(written("a,b\n1,2\n3\n4,5,6\n", columns) ==
+              "bad_data: line 3 of the CSV that the command wrote has 1 field, and its header 2");
+        CHECK(written("a,b\n4,5,6\n", columns) == "bad_data: line 2 of the CSV that the command wrote has 3 fields, and its header 2");
+        CHECK(written("a,b\n1,\"2\n3,4\n", columns) ==
+              "bad_data: line 2 of the CSV that the command wrote opens a quote that is never closed");
+        CHECK(written("a,a\n1,2\n", columns) == "bad_data: the header of the CSV that the command wrote has 'a' twice");
+        CHECK_THAT(written("", columns), Catch::Contains("has no header"));
+        CHECK(written("\"a\",b\r\n1,\"x, \"\"y\"\"\nz\"\r\n", columns) == R"([{"a":1,"b":"x, \"y\"\nz"}])");
+        CHECK(written("a,b\n", columns) == "[]");
+    }
+    CHECK(written("a;b\n1;2\n") == R"([{"a;b":"1;2"}])");
+    CHECK(written(",b\n1,2\n") == R"([{"b":2,"column0":1}])");
+    CHECK_THAT(written("# comment\na,b\n1,2\n", contract), Catch::Contains("line 2") && Catch::Contains("2 fields, and its header 1"));
+}
+
 TEST_CASE("a command's JSON is taken as it is written, and nothing of it is dropped") {
     const TempFolder run;
     HostProcess host("run");
