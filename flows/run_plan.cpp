@@ -126,13 +126,13 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
                  "raise `timeout` or give the task less to do", 0};
     if (done.rejected > 0) run.detail().result = result_of(done);
     run.detail().error = error;
-    if (!retry(key, error, done.outcome == "retry", now)) fail(key, error, now);
+    if (!retry(key, error, done.outcome, now)) fail(key, error, now);
 }
 
-bool RunPlan::retry(TaskKey key, const OrderError& error, bool asked, Instant now) {
+bool RunPlan::retry(TaskKey key, const OrderError& error, const std::string& outcome, Instant now) {
     auto& run = run_at(key);
     const auto& policy = plan_of(key.task).retry;
-    if (error.error_class == "crashed" && !policy.charges_lost && run.crashes < forgiven_crashes) {
+    if (error.error_class == "crashed" && outcome == "lost" && !policy.charges_lost && run.crashes < forgiven_crashes) {
         ++run.crashes;
         run.due_at = after(now, 0.1 * run.crashes);
         become(key, State::Retrying, "Crashed", now);
@@ -146,7 +146,7 @@ bool RunPlan::retry(TaskKey key, const OrderError& error, bool asked, Instant no
         return true;
     };
     const int failures = ++run.charged % policy.attempts; // 0: these attempts are used up
-    if (failures > 0 && (asked || covers(policy, error))) return try_again(policy, failures, "AwaitingRetry");
+    if (failures > 0 && (outcome == "retry" || covers(policy, error))) return try_again(policy, failures, "AwaitingRetry");
     const int rounds = (run.charged + policy.attempts - 1) / policy.attempts;
     run.charged = rounds * policy.attempts;
     return rounds < flow_->retry.attempts && covers(flow_->retry, error) && try_again(flow_->retry, rounds, "AwaitingFlowRetry");

@@ -113,6 +113,7 @@ public:
     // What happened.
     void started(TaskKey key, Instant now);
     void completed(TaskKey key, Instant now);
+    /// Beside what hosts say, `outcome` is "lost" where the host itself died.
     void finished(TaskKey key, const AttemptDone& done, Instant now);
     void when_known(int task, bool holds, Instant now);
     void items_known(int task, std::vector<Json> items, Instant now);
@@ -189,7 +190,7 @@ private:
     void items_ended(int task, Instant now);
     void resolve_task(int task, Instant now);
     void fail(TaskKey key, const OrderError& error, Instant now);
-    bool retry(TaskKey key, const OrderError& error, bool asked, Instant now);
+    bool retry(TaskKey key, const OrderError& error, const std::string& outcome, Instant now);
     void ring(const Timer& timer, Instant now);
     void finish_if_done(Instant now);
     void set_run(State state, const char* name, Instant now);

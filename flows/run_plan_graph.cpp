@@ -189,7 +189,7 @@ void RunPlan::begin_lost_again(TaskKey key, bool cancelling, Instant now) {
     if (cancelling || !plan_of(key.task).retry.charges_lost) return become(key, State::Pending, "Restarted", now);
     const auto error = lost_with_the_daemon();
     run_at(key).detail().error = error;
-    if (!retry(key, error, false, now)) fail(key, error, now);
+    if (!retry(key, error, "lost", now)) fail(key, error, now);
 }
 
 void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost,

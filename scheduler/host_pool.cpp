@@ -237,7 +237,7 @@ void HostPool::crash(OrderId id, const std::string& message) {
     done.id = id;
     const bool asked = stopping_.erase(id) > 0;
     attempts_.erase(id);
-    done.outcome = asked ? "cancelled" : "failed";
+    done.outcome = asked ? "cancelled" : "lost";
     done.error =
         asked ? OrderError{"cancelled", "stopped by a kill", {}, 0} : OrderError{"crashed", message, "the task's log may tell more", 0};
     listener_->attempt_done(std::move(done));

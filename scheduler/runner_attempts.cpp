@@ -227,7 +227,7 @@ void Runner::attempt_event(const AttemptEvent& e) {
 void Runner::tell_in_log(const LiveRun& run, TaskKey key) const {
     const auto& task_run = run.machine->at(key);
     const auto* details = task_run.details.get();
-    if (!details || !details->error || (details->error->error_class != "timeout" && details->error->error_class != "crashed")) return;
+    if (!details || !details->error) return;
     const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)].name;
     end_log(log_file(settings_.staging, run.row, task, details->value, task_run.attempts), clock_.now(), *details->error);
 }
@@ -249,7 +249,7 @@ void Runner::attempt_done(AttemptDone done) {
     run->pending.ended.push_back(std::move(row));
     if (!run->start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty()) release(*run, key);
     run->machine->finished(key, done, now);
-    tell_in_log(*run, key);
+    if (done.outcome == "lost" || run->machine->at(key).timing_out) tell_in_log(*run, key);
     if (step(*run)) soon(run_id);
     dispatch(); // before the record: a parent's end and its child's start share a commit
     pump(run_id);

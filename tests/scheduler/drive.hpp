@@ -49,6 +49,13 @@ struct Drive {
         done.error = OrderError{error_class, "it broke", {}, retry_after};
         plan->finished(key(name, item), done, now);
     }
+    /// Its host died.
+    void lost(const std::string& name, int item = -1) {
+        AttemptDone done;
+        done.outcome = "lost";
+        done.error = OrderError{"crashed", "it died", {}, 0};
+        plan->finished(key(name, item), done, now);
+    }
     void pass(double seconds) {
         now += std::chrono::microseconds(static_cast<std::int64_t>(seconds * 1e6));
         plan->advance(now);

@@ -79,7 +79,7 @@ TEST_CASE("an attempt is done by a host, with progress on the way") {
 TEST_CASE("a host that dies ends its attempt as crashed, and another takes its place") {
     Pool p;
     const auto& done = p.done(p.start("die"));
-    CHECK(done.outcome == "failed");
+    CHECK(done.outcome == "lost");
     CHECK(done.error->error_class == "crashed");
     CHECK(done.error->message.find("Killed") != std::string::npos);
     CHECK(p.done(p.start("echo")).outcome == "completed");

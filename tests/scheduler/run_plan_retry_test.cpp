@@ -34,11 +34,18 @@ TEST_CASE("a lost host is forgiven three times, unless the policy charges it") {
     d.begin(), d.decisions();
     int attempts = 0;
     for (; d.run() == "running/Running"; ++attempts) {
-        d.started("a"), d.failed("a", "crashed");
+        d.started("a"), d.lost("a");
         d.pass(60);
         (void)d.decisions();
     }
     CHECK(attempts == (charges ? 2 : 5));
+    CHECK(d.state("a") == "crashed/Crashed");
+}
+
+TEST_CASE("a command that dies by itself is no lost host: without `retry` it has one attempt") {
+    Drive d("a: run");
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "crashed");
     CHECK(d.state("a") == "crashed/Crashed");
 }
 
@@ -133,12 +140,12 @@ TEST_CASE("a host that dies is forgiven three times and does not count as a fail
     d.begin();
     for (int i = 0; i < 3; ++i) {
         CHECK(d.decisions() == "start a");
-        d.started("a"), d.failed("a", "crashed");
+        d.started("a"), d.lost("a");
         CHECK(d.state("a") == "retrying/Crashed");
         d.pass(1);
     }
     CHECK(d.decisions() == "start a");
-    d.started("a"), d.failed("a", "crashed");
+    d.started("a"), d.lost("a");
     CHECK(d.run() == "crashed/Crashed");
 }
 

@@ -65,7 +65,7 @@ void FakeHosts::start(AttemptOrder order) {
         if (world.hosts.erase(number) == 0) return; // killed
         if (loads) world.target.load(host.batch, host.run_id, host.key);
         world.in_life(host.node, host.life, [this, host, dies, fails, message] {
-            report(host.order, dies || fails ? "failed" : "completed", dies ? "crashed" : "transient", message);
+            report(host.order, dies ? "lost" : fails ? "failed" : "completed", dies ? "crashed" : "transient", message);
         });
     });
 }
@@ -82,7 +82,7 @@ void FakeHosts::cancel(OrderId id) {
 
 void FakeHosts::kill_all() {
     for (const auto& [id, number] : running_)
-        if (process_.world().hosts.erase(number) > 0) process_.later(0.01, [this, id = id] { report(id, "failed", "crashed", "killed"); });
+        if (process_.world().hosts.erase(number) > 0) process_.later(0.01, [this, id = id] { report(id, "lost", "crashed", "killed"); });
 }
 
 void FakeHosts::report(OrderId id, const std::string& outcome, const std::string& error_class, const std::string& message) {
