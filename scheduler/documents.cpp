@@ -73,7 +73,7 @@ Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, co
 }
 
 void append_loads(Json& loads, const std::string& task, const TaskRun& run) {
-    if (!run.details || !run.details->result.is_object()) return;
+    if (!run.details || !run.details->result.is_object() || run.state_name == std::string_view("Reused")) return;
     for (Json load : run.details->result.value("loads", Json::array())) {
         load["task"] = task;
         loads.push_back(std::move(load));

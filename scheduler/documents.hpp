@@ -12,7 +12,7 @@ namespace millrace {
 [[nodiscard]] Json error_json(const OrderError& error);
 /// {<state>: n}, zeros left out.
 [[nodiscard]] Json counts_json(const std::array<int, 11>& counts);
-/// [{task, table, inserted, ...}] of a task run's result.
+/// [{task, table, inserted, ...}] of a task run's result; nothing of one that is an earlier run's.
 void append_loads(Json& loads, const std::string& task, const TaskRun& run);
 /// Sums `more` into `loads`, by task and table: what a run in chunks did altogether.
 void add_loads(Json& loads, const Json& more);

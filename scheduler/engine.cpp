@@ -211,8 +211,10 @@ asio::awaitable<void> Engine::Parts::resume() {
         if (!plan) plan = co_await store.plan(run.row.plan_hash);
         Runner::Resumed resumed;
         resumed.plan = std::move(plan);
-        if (resumed.plan->interval && !resumed.plan->interval->chunk.is_zero() && !run.row.chunk_of)
+        if (resumed.plan->interval && !resumed.plan->interval->chunk.is_zero() && !run.row.chunk_of) {
             resumed.chunks = co_await store.chunks(run.row.id);
+            resumed.repeated = co_await repeated_by(store, run.row, *resumed.plan);
+        }
         resumed.reused = co_await reused_by(store, run.row, *resumed.plan);
         resumed.row = std::move(run.row);
         resumed.task_runs = std::move(run.task_runs);

@@ -11,6 +11,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/ranges.h>
 
 namespace millrace {
 namespace asio = boost::asio;
@@ -226,7 +227,8 @@ asio::awaitable<Json> EngineService::decide(std::int64_t run_id, std::string tas
     if (place < 0) throw Refusal(Kind::NotFound, "flow " + run->row.flow + " has no task " + task);
     const auto allowed = run->start.plan->tasks[static_cast<std::size_t>(place)].options.value("by", std::vector<std::string>{});
     if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), by) == allowed.end())
-        throw Refusal(Kind::Conflict, by + " may not decide on " + task, "`by` of the task lists who may");
+        throw Refusal(Kind::Conflict, by + " may not decide on " + task,
+                      fmt::format("`by` of the task lists who may: {}", fmt::join(allowed, ", ")));
     const std::string message = (approved ? "approved by " : "rejected by ") + by + (comment.empty() ? "" : ": " + comment);
     std::function<bool(std::function<void()>)> act = [this, run_id, place, approved, message](std::function<void()> then) {
         return runner_.decide(run_id, place, approved, message, std::move(then));
@@ -274,6 +276,8 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
             throw Refusal(Kind::Invalid, "run " + std::to_string(old->id) + " ran in chunks and has no tasks of its own",
                           "rerun one of its chunks, or use --failed");
         row.options["chunks_done"] = chunks_done(*old, chunks);
+        row.options["reuse_before"] = "";
+        start.repeated = co_await repeated_by(store_, row, *flow.plan);
     } else if (request.from != RerunRequest::From::Start) {
         row.options["reuse_before"] = request.task;
         start.reused = co_await reused_by(store_, row, *flow.plan);

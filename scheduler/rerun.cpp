@@ -84,6 +84,21 @@ boost::asio::awaitable<Reused> reused_by(Store& store, const RunRow& row, const 
     co_return reusable(*plan, now, task_runs, row.options.at("reuse_before").get<std::string>());
 }
 
+boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& row, const FlowPlan& now) {
+    RepeatedChunks out;
+    if (!row.rerun_of || !row.options.contains("reuse_before")) co_return out;
+    const auto chunks = co_await store.chunks(*row.rerun_of);
+    for (const auto& chunk : chunks) {
+        if (chunk.state == State::Completed || !chunk.interval_start) continue;
+        const auto plan = co_await store.plan(chunk.plan_hash);
+        const auto task_runs = co_await store.task_runs(chunk.id);
+        auto& repeated = out[{*chunk.interval_start, *chunk.interval_end}];
+        repeated.run_id = chunk.id;
+        repeated.reused = reusable(*plan, now, task_runs, "");
+    }
+    co_return out;
+}
+
 Json chunks_done(const RunRow& parent, const std::vector<RunRow>& chunks) {
     std::set<int> numbers;
     for (const auto& n : parent.options.value("chunks_done", Json::array())) numbers.insert(n.get<int>());

@@ -1,6 +1,7 @@
 /// What of an ended run stands for its re-run.
 #pragma once
 
+#include "scheduler/runner.hpp"
 #include "scheduler/store/store.hpp"
 
 namespace millrace {
@@ -14,6 +15,9 @@ namespace millrace {
 /// The same for a run that `row.options` says to be such a re-run, from the store; nothing for others. After a restart too: items
 /// are rows of a run only when they are known.
 [[nodiscard]] boost::asio::awaitable<Reused> reused_by(Store& store, const RunRow& row, const FlowPlan& now);
+
+/// Likewise for a run in chunks: of those that it repeats.
+[[nodiscard]] boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& row, const FlowPlan& now);
 
 /// Numbers of the chunks that completed, in this run or the one that it repeated. Pure.
 [[nodiscard]] Json chunks_done(const RunRow& parent, const std::vector<RunRow>& chunks);

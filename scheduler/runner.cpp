@@ -106,10 +106,7 @@ void Runner::begin_tasks(LiveRun& run) {
     run.machine = std::make_unique<RunPlan>(run.start.plan, seed);
     const auto now = clock_.now();
     auto reused = std::exchange(run.start.reused, {});
-    for (auto& [task, result] : reused.tasks) {
-        run.machine->reuse(task, std::move(result), now);
-        append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(task)].name, run.machine->at({task, -1}));
-    }
+    for (auto& [task, result] : reused.tasks) run.machine->reuse(task, std::move(result), now);
     for (auto& [task, items] : reused.items) run.machine->reuse_items(task, std::move(items));
     run.machine->begin(now);
     pump(run.row.id);

@@ -37,10 +37,18 @@ public:
     [[nodiscard]] virtual std::int64_t take() = 0;
 };
 
+/// A chunk that did not complete, and what of it stands. By its interval: another `chunk` makes other parts.
+struct RepeatedChunk {
+    std::int64_t run_id = 0;
+    Reused reused;
+};
+using RepeatedChunks = std::map<std::pair<Instant, Instant>, RepeatedChunk>;
+
 /// What a run begins with besides its row.
 struct RunStart {
     std::shared_ptr<const FlowPlan> plan;
-    Reused reused; ///< of the run that it repeats
+    Reused reused;             ///< of the run that it repeats
+    RepeatedChunks repeated{}; ///< the same for one in chunks
     std::optional<FiringRow> firing;
     bool catch_up = false; ///< a missed firing: queues whatever `overlap` says
     std::string warning{}; ///< of what was asked for; told with the run
@@ -90,6 +98,7 @@ public:
         std::vector<StoredTaskRun> task_runs;
         std::vector<RunRow> chunks; ///< its children so far
         Reused reused;              ///< what of it is not in its rows yet
+        RepeatedChunks repeated{};
     };
     void resume_all(std::vector<Resumed> runs);
     /// False: no new attempts begin (the lease runs out, the node stops); what is under way goes on.

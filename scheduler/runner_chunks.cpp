@@ -72,6 +72,11 @@ void Runner::next_chunk(LiveRun& run) {
     record(run);
     RunStart start;
     start.plan = run.start.plan;
+    if (const auto before = run.start.repeated.find(part); before != run.start.repeated.end()) {
+        child.rerun_of = before->second.run_id;
+        child.options["reuse_before"] = "";
+        start.reused = std::move(before->second.reused);
+    }
     (void)admit(std::move(child), std::move(start), {}, {});
 }
 
@@ -131,6 +136,7 @@ void Runner::resume_all(std::vector<Resumed> runs) {
 
 void Runner::resume_one(Resumed& r) {
     auto& run = live_.at(r.row.id);
+    run.start.repeated = std::move(r.repeated);
     const bool queued = r.row.state == State::Pending && r.task_runs.empty();
     if (!queued && cut_into_chunks(run)) {
         run.begun = true;

@@ -48,8 +48,7 @@ void Runner::record(LiveRun& run) {
             machine.mark_stored(key);
             if (task_run.state == State::Completed) {
                 ++completed_;
-                if (task_run.details && key.item < 0 && task_run.state_name != std::string_view("Reused"))
-                    append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(key.task)].name, task_run);
+                if (key.item < 0) append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(key.task)].name, task_run);
             }
         }
         if (run.row.state != machine.state() || run.row.state_name != machine.state_name() || run.row.message != machine.message()) {

@@ -303,6 +303,31 @@ TEST_CASE("mapped tasks, slots and text that PostgreSQL refuses") {
     CHECK(rerun.at("tasks")[0].at("state_name") == "Reused");
 }
 
+TEST_CASE("what a re-run loaded is what it loaded itself, after a restart too") {
+    FreshDatabase database;
+    const auto plan = plan_text("a: load\n b: load <- a\n hang: run <- b", "f");
+    std::optional<Life> life(std::in_place, database.url(), std::vector{plan});
+    const auto first = life->trigger_id("f");
+    life->until([&] { return life->hosts->hanging().size() == 1; });
+    life->cancel(first);
+    CHECK(life->ended(first).at("loads").size() == 2);
+    RerunRequest request;
+    request.run_id = first;
+    request.from = RerunRequest::From::Task;
+    request.task = "b";
+    const auto second = life->wait(life->engine->service().rerun(request)).at("id").get<std::int64_t>();
+    life->until([&] { return life->hosts->hanging().size() == 1; });
+    if (GENERATE(false, true)) {
+        life.reset();
+        life.emplace(database.url(), std::vector{plan});
+    }
+    life->cancel(second);
+    const Json again = life->ended(second);
+    REQUIRE(again.at("loads").size() == 1);
+    CHECK(again.at("loads")[0].at("task") == "b");
+    CHECK(again.at("tasks")[0].at("loads").size() == 1); // whose task stands still shows what it did
+}
+
 TEST_CASE("a re-run of what failed runs those items of a mapped task that did not complete, also when their rows were made again") {
     FreshDatabase database;
     auto mapped = plan_text("before: run continue\n a: extract\n m: run <- a, before each=a\n z: load <- m", "mapped");
@@ -379,6 +404,36 @@ TEST_CASE("a re-run of what failed runs those items of a mapped task that did no
         (void)life->hosts->end(life->hosts->hanging().front().id, done);
         CHECK(life->ended(second).at("state") == "completed");
         CHECK(items == std::vector{1});
+    }
+}
+
+TEST_CASE("a re-run of a run in chunks goes on within the chunk that failed") {
+    FreshDatabase database;
+    Life life(database.url(), flows());
+    const auto refuse = [](const AttemptOrder& order) -> std::optional<AttemptDone> {
+        return order.task == "c" && order.context.chunk_number == 2 ? std::optional(test::failed_attempt("permanent")) : std::nullopt;
+    };
+    life.hosts->script = refuse;
+    RerunRequest request;
+    request.run_id = life.ended(life.trigger_id("chunked")).at("id").get<std::int64_t>();
+    request.from = RerunRequest::From::Failed;
+    CHECK(life.started == test::Texts{"a", "c", "a", "c"});
+    life.hosts->script = nullptr;
+    life.started.clear();
+    SECTION("at once") {
+        const Json again = life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>());
+        CHECK(life.started == test::Texts{"c", "a", "c"});
+        CHECK(again.at("chunks").size() == 2);
+        CHECK(again.at("chunks")[0].at("rerun_of") == request.run_id + 2);
+        CHECK(again.at("loads")[0].at("inserted") == 14);
+    }
+    SECTION("a chunk that is another span of time begins anew") {
+        auto plans = flows();
+        plans.back().interval->chunk.days = 27;
+        life.folders.plans = plans;
+        life.deploy();
+        (void)life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>());
+        CHECK(life.started.front() == "a");
     }
 }
 

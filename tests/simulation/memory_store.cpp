@@ -137,8 +137,8 @@ std::vector<Runner::Resumed> MemoryStore::live_runs(Epoch epoch) const {
         r.plan = plans.at(run.row.plan_hash);
         r.task_runs = task_runs(id);
         r.reused = reused_by(run.row);
-        for (const auto& [other, chunk] : runs)
-            if (chunk.row.parent_id == id) r.chunks.push_back(chunk.row);
+        r.repeated = repeated_by(run.row);
+        r.chunks = chunks(id);
         out.push_back(std::move(r));
     }
     return out;
@@ -156,6 +156,23 @@ std::vector<StoredTaskRun> MemoryStore::task_runs(std::int64_t run_id) const {
         if (!at->second.value.empty()) s.run.detail().value = Json::parse(at->second.value);
         out.push_back(std::move(s));
     }
+    return out;
+}
+
+std::vector<RunRow> MemoryStore::chunks(std::int64_t parent) const {
+    std::vector<RunRow> out;
+    for (const auto& [id, run] : runs)
+        if (run.row.parent_id == parent) out.push_back(run.row);
+    return out;
+}
+
+RepeatedChunks MemoryStore::repeated_by(const RunRow& row) const {
+    RepeatedChunks out;
+    if (!row.rerun_of) return out;
+    const auto& plan = *plans.at(row.plan_hash);
+    for (const auto& chunk : chunks(*row.rerun_of))
+        if (chunk.state != State::Completed)
+            out[{*chunk.interval_start, *chunk.interval_end}] = {chunk.id, reusable(plan, plan, task_runs(chunk.id), "")};
     return out;
 }
 

@@ -50,7 +50,9 @@ public:
     [[nodiscard]] std::vector<std::int64_t> adopt(Epoch epoch, Epoch fresh, Instant now);
     [[nodiscard]] std::vector<Runner::Resumed> live_runs(Epoch epoch) const;
     [[nodiscard]] std::vector<StoredTaskRun> task_runs(std::int64_t run_id) const;
+    [[nodiscard]] std::vector<RunRow> chunks(std::int64_t parent) const;
     [[nodiscard]] Reused reused_by(const RunRow& row) const;
+    [[nodiscard]] RepeatedChunks repeated_by(const RunRow& row) const;
     [[nodiscard]] bool claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands);
 
     [[nodiscard]] bool is_a_nodes(Epoch epoch) const;

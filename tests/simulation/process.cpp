@@ -66,6 +66,7 @@ void Process::admit(RunRow row, std::shared_ptr<const FlowPlan> plan) {
     RunStart start;
     start.plan = std::move(plan);
     start.reused = world_.store.reused_by(row);
+    start.repeated = world_.store.repeated_by(row);
     (void)runner_->admit(std::move(row), std::move(start), {}, {});
 }
 

@@ -1,6 +1,7 @@
 #include "world.hpp"
 
 #include "process.hpp"
+#include "scheduler/rerun.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -115,6 +116,8 @@ std::int64_t World::rerun(std::int64_t run_id) {
     row.run_key = "key of " + std::to_string(row.id);
     row.created_at = clock.now();
     row.rerun_of = run_id;
+    row.interval_start = old.interval_start, row.interval_end = old.interval_end;
+    row.options["chunks_done"] = chunks_done(old, store.chunks(run_id));
     trace(process->node(), "run " + std::to_string(row.id) + " repeats what failed of run " + std::to_string(run_id));
     process->admit(std::move(row), store.plans.at(old.plan_hash));
     return last_run_id;
