@@ -99,7 +99,8 @@ void check_content_type(const Request& request, bool browsers_reach_us) {
     if (is_json(request.header("content-type"))) return;
     const bool changes = request.method != Method::Get && request.method != Method::Head;
     if (browsers_reach_us && changes)
-        throw Problem(415, "without keys, a request that changes something must be application/json", std::string(json_hint));
+        throw Problem(415, "a request that changes something must be application/json, which a page of another site cannot send",
+                      std::string(json_hint));
     if (!request.body.empty()) throw Problem(415, "the body must be application/json", std::string(json_hint));
 }
 

@@ -65,7 +65,7 @@ constexpr std::array table{
     Route{Get,   "/api/v1/limits",                          Read,    list_limits,      "Limits and who holds their slots",          "Limit[]",    "",                none},
     Route{Get,   "/api/v1/nodes",                           Read,    list_nodes,       "Running daemons",                           "Node[]",     "",                none},
     Route{Get,   "/api/v1/doctor",                          Admin,   show_doctor,      "Facts about the store, the node and its hosts", "Doctor", "",                none},
-    Route{Get,   "/api/v1/events",                          Read,    follow_events,    "Changes as Server-Sent Events",             "",           "",                event_filters},
+    Route{Get,   "/api/v1/events",                          Read,    follow_events,    "Changes as Server-Sent Events; who reconnects reads the state anew", "",           "",                event_filters},
     Route{Get,   "/api/v1/openapi.json",                    Public,  show_openapi,     "This description",                          "",           "",                none},
     Route{Get,   "/healthz",                                Public,  healthz,          "The daemon answers",                        "Health",     "",                none},
     Route{Get,   "/readyz",                                 Public,  readyz,           "The daemon can record and run",             "Readiness",  "",                none},

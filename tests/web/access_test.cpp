@@ -10,6 +10,7 @@ TEST_CASE("without keys a page of another site gets nowhere") {
     const std::string runs = "/api/v1/flows/hours/runs";
     CHECK(daemon.get("/api/v1/flows", "Host: evil.example\r\n").status == 421);
     CHECK(daemon.get("/", "Host: evil.example\r\n").status == 421);
+    CHECK(daemon.get("/", "Host: evil.example:8687\r\n").body.find("ssh -L 8687:127.0.0.1:8687 HOST") != std::string::npos);
     CHECK(daemon.get("/api/v1/flows", "Host: localhost\r\nHost: evil.example\r\n").status == 400);
     CHECK(daemon.post(runs, "{}", "Origin: http://evil.example\r\n").status == 403);
     CHECK(daemon.get("/api/v1/flows", "Origin: null\r\n").status == 403);
