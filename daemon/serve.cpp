@@ -73,7 +73,9 @@ private:
     void start_database() {
         store_ = configuration_.database;
         if (!store_.empty()) return check_database_url(store_);
-        postgres_.emplace(configuration_.state, [](const std::string& fact) { spdlog::info("{}", fact); });
+        postgres_.emplace(configuration_.state, [](const std::string& fact) {
+            spdlog::log(fact.starts_with("postgres=died") ? spdlog::level::warn : spdlog::level::info, "{}", fact);
+        });
         postgres_->start();
         store_ = postgres_->url("millrace");
         warehouse_ = postgres_->url("warehouse");

@@ -33,17 +33,26 @@ namespace {
 
 /// What one deploy is about.
 struct Deployed {
-    std::map<std::string, std::string> homes; ///< flow -> the first folder that has it
-    bool is_all = false;                      ///< every folder of millrace.yaml: a flow that another one had has moved
-    bool is_broken = false;                   ///< a file has mistakes, and may be that of any flow
+    struct Home {
+        std::string folder, file;
+    };
+    std::map<std::string, Home> homes; ///< flow -> the first file that has it
+    bool is_all = false;               ///< every folder of millrace.yaml: a flow that another one had has moved
+    bool is_broken = false;            ///< a file has mistakes, and may be that of any flow
 };
+
+/// As messages show it; empty: unknown.
+std::string file_of(const FlowPlan& plan) {
+    const auto& tasks = plan.origins.tasks;
+    return tasks.empty() ? "" : tasks.begin()->second.file;
+}
 
 Deployed look_at(const std::vector<CompiledFolder>& folders, bool is_all) {
     Deployed out{{}, is_all, false};
     for (const auto& folder : folders)
         for (const auto& file : folder.files)
             if (file.plan)
-                out.homes.emplace(file.plan->name, folder.folder);
+                out.homes.emplace(file.plan->name, Deployed::Home{folder.folder, file_of(*file.plan)});
             else
                 out.is_broken = true;
     return out;
@@ -66,8 +75,9 @@ void set_held_back(Json& lines, const std::set<std::string>& changes) {
 
 /// Empty: the folder may have this flow.
 Json conflict(const CompiledFolder& folder, const std::string& flow, const DeployedFlow* known, const Deployed& all) {
-    if (const auto& home = all.homes.at(flow); home != folder.folder)
-        return {{"message", "flow " + flow + " is in " + home + " too"}, {"hint", "rename one of them"}};
+    if (const auto& home = all.homes.at(flow); home.folder != folder.folder)
+        return {{"message", "flow " + flow + " is in " + (home.file.empty() ? home.folder : home.file) + " too"},
+                {"hint", "rename one of them"}};
     const bool elsewhere = known && !known->archived && known->folder != folder.folder && !all.is_all;
     if (!elsewhere) return {};
     return {{"message", "flow " + flow + " is deployed from " + known->folder},
@@ -92,7 +102,7 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
         if (!clash.empty()) {
             broken = true;
             Json diagnostics = file.diagnostics;
-            clash["severity"] = "error";
+            clash.update({{"severity", "error"}, {"file", file_of(plan)}, {"line", 0}, {"column", 0}});
             diagnostics.push_back(std::move(clash));
             out.lines.push_back(line(plan.name, "error", "", std::move(diagnostics)));
             continue;

@@ -9,8 +9,6 @@ namespace millrace {
 namespace asio = boost::asio;
 using Kind = Refusal::Kind;
 
-namespace {} // namespace
-
 // ---- flows ----------------------------------------------------------------------------------------------------------
 
 constexpr const char* last_runs = R"sql(
@@ -37,7 +35,9 @@ Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs) con
     Json schedules = Json::array(), tasks = Json::array();
     for (const auto& s : s_.schedules.all()) {
         if (s.flow != flow.name) continue;
-        Json line = {{"timezone", s.spec.timezone}, {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)}};
+        Json line = {{"timezone", s.spec.timezone},
+                     {"paused", s.paused || s.spec.paused},
+                     {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)}};
         if (s.spec.cron.empty())
             line["every"] = to_text(s.spec.every);
         else

@@ -3,8 +3,10 @@
 #include "web/problem.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
+#include <pwd.h>
 #include <unistd.h>
 
 namespace millrace {
@@ -38,6 +40,15 @@ bool is_allowed_host(const std::string& name, const AccessRules& rules) {
     return std::find(rules.hosts.begin(), rules.hosts.end(), name) != rules.hosts.end();
 }
 
+/// "ann"; "uid 1000" where this machine has no such user.
+std::string user_name(std::uint32_t uid) {
+    std::array<char, 4096> text{};
+    passwd entry{};
+    passwd* found = nullptr;
+    const bool known = ::getpwuid_r(uid, &entry, text.data(), text.size(), &found) == 0 && found != nullptr;
+    return known ? entry.pw_name : "uid " + std::to_string(uid);
+}
+
 bool is_json(std::string_view content_type) {
     std::string type = lower(content_type.substr(0, content_type.find(';')));
     while (!type.empty() && type.back() == ' ') type.pop_back();
@@ -57,7 +68,7 @@ Caller identify(const Request& request, const Peer& peer, const KeyRing& keys) {
     }
     Caller caller;
     if (peer.kind == Peer::Kind::Unix) {
-        caller.name = "uid " + std::to_string(peer.uid);
+        caller.name = user_name(peer.uid);
         if (peer.uid == 0 || peer.uid == ::geteuid()) caller.scope = Scope::Admin;
     } else if (keys.is_empty()) {
         caller.name = "local";

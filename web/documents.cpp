@@ -25,6 +25,7 @@ constexpr Member flow_schedule[] = {
     {"cron", "string=", "5 or 6 fields"},
     {"every", "string=", "a span, where there is no cron"},
     {"timezone", "string", ""},
+    {"paused", "boolean", "by somebody, or by the flow's file"},
     {"next", "time?", "the next start; null while paused"},
 };
 constexpr Member param[] = {

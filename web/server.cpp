@@ -43,7 +43,8 @@ Endpoint parse_listen(const std::string& listen) {
         return Error(ErrorClass::Permanent, "listen: '" + listen + "' " + why, "write ADDRESS:PORT, such as 127.0.0.1:8686 or [::1]:8686");
     };
     const std::size_t colon = listen.rfind(':');
-    if (colon == std::string::npos) throw wrong("has no port");
+    if (colon == std::string::npos)
+        throw wrong(listen.find_first_not_of("0123456789") == std::string::npos ? "is a port without an address" : "has no port");
     std::string host = listen.substr(0, colon);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     if (host.empty() || host == "localhost") host = "127.0.0.1";
@@ -201,6 +202,8 @@ asio::awaitable<bool> WebServer::Parts::wait_until_empty(std::chrono::millisecon
     }
     co_return true;
 }
+
+void check_listen(const std::string& listen) { (void)parse_listen(listen); }
 
 void check_addresses(const WebConfig& config, const KeyRing& keys) {
     if (!config.listen.empty() && !parse_listen(config.listen).address.is_loopback() && keys.is_empty())

@@ -41,6 +41,9 @@ struct WebBackend {
     const KeyRing& keys;
 };
 
+/// Throws Error{Permanent} where `listen` is no ADDRESS:PORT.
+void check_listen(const std::string& listen);
+
 /// Whether the addresses can be listened on at all, free or taken: to be asked before anything is begun. Throws
 /// Error{Permanent} that names the mistake and the remedy.
 void check_addresses(const WebConfig& config, const KeyRing& keys);

@@ -35,7 +35,7 @@ int list_connections(Cli& cli) {
             if (!item.value("implied", false))
                 fields += fmt::format("{}{} is not set", fields.empty() ? "" : ", ", variable.get<std::string>());
         const bool implied = item.value("implied", false);
-        table.add({text_of(item, "name"), text_of(item, "type"), implied ? "environment" : "millrace.yaml", fields});
+        table.add({text_of(item, "name"), text_of(item, "type"), implied ? "environment or .env" : "millrace.yaml", fields});
     }
     table.write(std::cout, cli.out);
     return exit_done;

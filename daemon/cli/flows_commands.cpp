@@ -19,7 +19,8 @@ std::string schedule_text(const Json& schedules) {
     for (const auto& schedule : schedules) {
         const auto cron = text_of(schedule, "cron"), every = text_of(schedule, "every");
         const auto zone = text_of(schedule, "timezone");
-        text += (text.empty() ? "" : "; ") + (cron.empty() ? "every " + every : cron) + (zone.empty() || zone == "UTC" ? "" : " " + zone);
+        text += (text.empty() ? "" : "; ") + (cron.empty() ? "every " + every : cron) + (zone.empty() || zone == "UTC" ? "" : " " + zone) +
+                (schedule.value("paused", false) ? " (paused)" : "");
     }
     return text.empty() ? "-" : text;
 }
@@ -83,7 +84,9 @@ int show_flow(Cli& cli, const std::string& name) {
         const auto plan = cli.api().get("/api/v1/flows/" + url_encoded(name) + "/plan").get<FlowPlan>();
         if (plan.interval) {
             const auto interval = interval_at(*plan.interval, now(), plan.timezone);
-            std::cout << fmt::format("interval {} to {} for a run now\n", to_rfc3339(interval.start), to_rfc3339(interval.end));
+            const Json of_a_run = {{"interval", {{"start", to_rfc3339(interval.start)}, {"end", to_rfc3339(interval.end)}}},
+                                   {"timezone", plan.timezone}};
+            std::cout << fmt::format("interval {} for a run now\n", interval_text(of_a_run));
         }
     }
     Table params({{"parameter"}, {"type"}, {"default"}, {"values"}});

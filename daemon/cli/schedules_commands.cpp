@@ -130,12 +130,21 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
     return exit_done;
 }
 
+void note_paused_by_file(Cli& cli, const std::string& flow) {
+    const auto plan = cli.api().get("/api/v1/flows/" + url_encoded(flow) + "/plan").get<FlowPlan>();
+    const auto by_file = std::count_if(plan.schedules.begin(), plan.schedules.end(), [](const auto& schedule) { return schedule.paused; });
+    if (by_file > 0)
+        std::cerr << fmt::format("note: {} of its {} stay paused by `paused: true` in the flow's file: take that out and deploy\n", by_file,
+                                 counted(std::ssize(plan.schedules), "schedule"));
+}
+
 int hold(Cli& cli, const std::string& flow, bool paused) {
     const auto document = cli.api().patch("/api/v1/schedules/" + url_encoded(flow), {{"paused", paused}});
     if (cli.json)
         Cli::print(document);
     else
         std::cout << fmt::format("The schedules of {} are {}.\n", flow, paused ? "paused" : "active");
+    if (!paused) note_paused_by_file(cli, flow);
     return exit_done;
 }
 

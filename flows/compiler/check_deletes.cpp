@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 namespace millrace {
 namespace {
@@ -15,6 +16,7 @@ public:
     DeleteCheck(Draft& draft, CompileScope& scope) : draft_(draft), scope_(scope) {}
 
     void check() {
+        warn_of_shared_tables();
         for (const auto& task : draft_.tasks)
             if (const auto* options = std::get_if<LoadOptions>(&task.options)) {
                 const auto* rule = task.node->find("delete");
@@ -26,6 +28,32 @@ public:
     }
 
 private:
+    /// Two loads of one table, of which one deletes what its dataset lacks: it lacks all that the other one brings.
+    void warn_of_shared_tables() {
+        std::map<std::string, const DraftTask*> loaded; // table -> the task that loads it first
+        for (const auto& task : draft_.tasks) {
+            const auto* options = std::get_if<LoadOptions>(&task.options);
+            if (options == nullptr) continue;
+            for (const auto& table : options->tables) {
+                const auto [first, fresh] = loaded.emplace(options->connection + "." + table.table, &task);
+                if (fresh || first->second == &task) continue;
+                const auto& other = std::get<LoadOptions>(first->second->options);
+                const bool deletes = takes_all(*options, table.table) || takes_all(other, table.table);
+                if (!deletes || options->scope != other.scope) continue;
+                scope_.diagnostics.warning(task.object_mark,
+                                           fmt::format("'{}' loads {} too, and each run of one deletes what the other one brought",
+                                                       first->second->plan.name, table.table),
+                                           "load them as one dataset (union all by name), or give each a `scope` of its own");
+            }
+        }
+    }
+
+    static bool takes_all(const LoadOptions& options, const std::string& table) {
+        const bool replaces = std::any_of(options.tables.begin(), options.tables.end(),
+                                          [&](const LoadTable& t) { return t.table == table && t.mode == "replace"; });
+        return replaces || (!options.delete_rule.empty() && options.delete_rule != "none" && !options.delete_is_sql);
+    }
+
     /// `delete: missing` takes the dataset for all that there is. Where an extract above it is narrowed, that is true of a
     /// part of the target only, and without a scope the rest would be deleted.
     void require_scope(const LoadOptions& options, Mark mark) {
