@@ -86,7 +86,7 @@ AttemptOrder extract_order(const std::string& name, const Json& connection, cons
     order.log = (scratch / "logs" / "log.ndjson").string(); // a run's folder is the one above its logs
     order.connections[name] = connection;
     order.source = source;
-    order.source_file = source.file;
+    order.source_file = place_of(source);
     for (const char* folder : {"staging", "logs"}) fs::create_directories(scratch / folder);
     return order;
 }

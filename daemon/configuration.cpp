@@ -30,10 +30,22 @@ std::string variable(const char* name) {
     throw Error(ErrorClass::Permanent, where + " has mistakes:\n" + text);
 }
 
-Sources installed_sources(const Installation& installation) {
+Sources checked_sources(const fs::path& folder) {
     std::vector<Diagnostic> diagnostics;
-    auto sources = read_sources(installation.sources, diagnostics);
-    if (has_errors(diagnostics)) refuse(installation.sources.string(), diagnostics);
+    auto sources = read_sources(folder, diagnostics);
+    if (has_errors(diagnostics)) refuse(folder.string(), diagnostics);
+    return sources;
+}
+
+/// The installation's, and the project's own before them.
+Sources all_sources(const Configuration& configuration) {
+    auto sources = checked_sources(configuration.installation.sources);
+    if (configuration.file.empty()) return sources;
+    const auto own = configuration.folder / "sources";
+    for (auto& [name, spec] : sources) spec.own_file = (own / fs::path(spec.file).filename()).string();
+    std::error_code ignored;
+    if (fs::is_directory(own, ignored))
+        for (auto& [name, spec] : checked_sources(own)) sources[name] = std::move(spec);
     return sources;
 }
 
@@ -122,10 +134,10 @@ fs::path default_state_folder() {
 Configuration load_configuration(const fs::path& asked) {
     Configuration configuration;
     configuration.installation = find_installation();
-    configuration.sources = installed_sources(configuration.installation);
     configuration.file = find_file(asked);
     configuration.folder = configuration.file.empty() ? fs::current_path() : configuration.file.parent_path();
     read_project(configuration);
+    configuration.sources = all_sources(configuration);
 
     const Secrets secrets(configuration.folder);
     for (auto& [name, spec] : configuration.project.connections) {
@@ -214,14 +226,16 @@ Json ConfiguredConnections::resolve(const std::string& name) {
     const auto source = configuration_.sources.find(spec->second.type);
     for (const auto& [field, missing] : resolved.missing) {
         bool required = !spec->second.implied;
+    std::string message, variables;
         if (source != configuration_.sources.end())
             for (const auto& declared : source->second.connection) required = required || (declared.name == field && declared.required);
         if (!required) continue;
-        const auto what = lack(name, spec->second, field, missing);
-        throw Error(ErrorClass::Permanent, what.message, what.remedy);
+        message += (message.empty() ? "" : "; ") + lack(name, spec->second, field, missing).message;
+        variables += (variables.empty() ? "" : " and ") + missing;
     }
     if (spec->second.type == "postgres" && !resolved.fields.contains("url"))
         throw Error(ErrorClass::Permanent, fmt::format("the connection '{}' has no `url`", name),
+    if (!message.empty()) throw Error(ErrorClass::Permanent, message, secrets_.remedy(variables));
                     fmt::format("declare it in millrace.yaml: {}: {{type: postgres, url: \"${{secret.{}_URL}}\"}}", name, name));
     return resolved.fields;
 }

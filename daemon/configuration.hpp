@@ -29,7 +29,7 @@ struct Configuration {
     std::vector<std::filesystem::path> flows;           ///< absolute: folders of flow files, none below another
     std::vector<std::filesystem::path> withdrawn_flows; ///< folders whose flows are archived, unless `flows` has them
     Project project;                                    ///< connections, channels, limits, retention as written
-    Sources sources;                                    ///< the declared sources of the installation
+    Sources sources; ///< the installation's, and those of the folder `sources` beside millrace.yaml, which replace them by name
     Installation installation;
     std::map<std::string, std::string> secrets; ///< connection -> fingerprint of what its references stood for when this was read
 

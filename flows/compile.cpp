@@ -26,7 +26,7 @@ void embed_sources(const Draft& draft, CompileScope& scope, FlowPlan& plan) {
                                          [&](const ResourceSpec& r) { return r.name == extract->resource; });
             if (!has || (!connection->types.contains(type) && !connection->open)) continue;
             plan.sources[type] = spec;
-            plan.origins.sources[type] = spec.file;
+            plan.origins.sources[type] = place_of(spec);
         }
     }
 }
@@ -38,6 +38,7 @@ void note_origins(Draft& draft, const CompileScope& scope) {
         const auto* sql = task.piece("");
         const bool by_lines = sql != nullptr && (sql->node->style == YamlNode::Style::Block || sql->sql.find('\n') == std::string::npos);
         if (by_lines) origin.sql_line = scope.mark_in(*sql, 0, 1).line;
+        for (const auto& [column, mark] : task.column_marks) origin.columns[column] = mark.line;
         draft.plan.origins.tasks[task.plan.name] = std::move(origin);
     }
 }

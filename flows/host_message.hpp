@@ -57,7 +57,7 @@ struct AttemptOrder {
     std::map<std::string, std::string> inputs; ///< upstream task -> path of its manifest.json
     std::map<std::string, Json> connections;   ///< by name: {"type": ..., fields with secrets filled in}; only those needed
     Json source;                               ///< the spec of the connection's type for an extract, else null
-    std::string source_file;                   ///< of that spec; empty: unknown
+    std::string source_file;                   ///< where that spec is corrected, in words; empty: unknown
     TaskOrigin origin;
     std::int64_t memory_bytes = 0; ///< 0: the host's default
     int threads = 0;               ///< 0: the host's default

@@ -2,12 +2,17 @@
 
 namespace millrace {
 
-MILLRACE_JSON_MEMBERS(TaskOrigin, file, line, sql_line)
+MILLRACE_JSON_MEMBERS(TaskOrigin, file, line, sql_line, columns)
 MILLRACE_JSON_MEMBERS(Origins, tasks, sources)
 
 std::string to_text(const TaskOrigin& origin) {
     if (origin.file.empty()) return {};
     return origin.line > 0 ? origin.file + ":" + std::to_string(origin.line) : origin.file;
+}
+
+std::string place_of_column(const TaskOrigin& origin, const std::string& column) {
+    const auto line = origin.columns.find(column);
+    return line == origin.columns.end() ? "" : origin.file + ":" + std::to_string(line->second);
 }
 
 std::string place_of_sql(const TaskOrigin& origin, int n) {

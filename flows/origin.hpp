@@ -12,17 +12,20 @@ struct TaskOrigin {
     std::string file; ///< as messages show it; empty: unknown
     int line = 0;     ///< of its verb
     int sql_line = 0; ///< of the first line of a transform's SQL, whose lines are lines of the file; 0: there is no such SQL
+    std::map<std::string, int> columns{}; ///< of the contract: the line of each
 };
 
 struct Origins {
     std::map<std::string, TaskOrigin> tasks;    ///< by name
-    std::map<std::string, std::string> sources; ///< by type: the file of its spec
+    std::map<std::string, std::string> sources; ///< by type: where its spec is corrected, in words
 };
 MILLRACE_JSON(TaskOrigin)
 MILLRACE_JSON(Origins)
 
 /// "flows/hours.yaml:7"; empty where nobody knows.
 [[nodiscard]] std::string to_text(const TaskOrigin& origin);
+/// The same of a column of the contract; empty where nobody knows.
+[[nodiscard]] std::string place_of_column(const TaskOrigin& origin, const std::string& column);
 /// The same of line `n`, 1-based, of the transform's SQL.
 [[nodiscard]] std::string place_of_sql(const TaskOrigin& origin, int n);
 

@@ -19,6 +19,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Fields, source, description, con
                                                 check_path, resources)
 } // namespace
 
+std::string place_of(const SourceSpec& source) {
+    return source.own_file.empty() ? source.file : "a copy of " + source.file + " at " + source.own_file;
+}
+
 std::string place_in_spec(const SourceSpec& source, const std::string& resource, const std::string& key) {
     return "`" + key + "` of " + resource + " in " + (source.file.empty() ? "the spec of " + source.source : source.file);
 }

@@ -123,8 +123,13 @@ struct SourceSpec {
     std::vector<ErrorRule> errors;
     std::string check_path;
     std::vector<ResourceSpec> resources;
-    std::string file; ///< where it was read; no part of its JSON (Origins::sources has it)
+    // no part of its JSON; Origins::sources has place_of()
+    std::string file;     ///< where it was read
+    std::string own_file; ///< where a copy would replace it; empty: it may be corrected where it is
 };
+
+/// Where somebody of the project corrects it: "/etc/millrace/sources/crm.yaml", "a copy of /opt/.../clockify.yaml at ...".
+[[nodiscard]] std::string place_of(const SourceSpec& source);
 
 /// "`columns` of tags in /opt/.../clockify.yaml", for messages; `key` is one of the resource.
 [[nodiscard]] std::string place_in_spec(const SourceSpec& source, const std::string& resource, const std::string& key);

@@ -23,8 +23,8 @@ std::string remedy_of(ErrorClass c, long status, const SourceSpec& source) {
     }
     if (status < 400) return "the service has moved, or never was there: set the connection's url to where it answers itself";
     if (status == 404 || status == 405 || status == 410) return "check the connection's url and ids";
-    return "check what was asked for: the task's `with` and the connection's fields; if the service has changed, its spec" +
-           (source.file.empty() ? "" : " " + source.file);
+    return "check what was asked for: the task's `with` and the connection's fields; if the service has changed, correct " +
+           (source.file.empty() ? "its spec" : source.file + ", then `millrace deploy`");
 }
 
 } // namespace

@@ -1,9 +1,10 @@
-/// `millrace sources list | show | schema`: the declared sources of this installation; no daemon is needed.
+/// `millrace sources list | show | schema`: the declared sources of the installation and the project; no daemon is needed.
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/format.hpp"
 #include "flows/grammar/schema.hpp"
 #include "flows/nearest.hpp"
+#include "flows/substitute.hpp"
 
 #include <fmt/format.h>
 
@@ -14,7 +15,7 @@ namespace {
 
 int list_sources(Cli& cli) {
     Json items = Json::array();
-    Table table({{"source"}, {"resources"}, {"description"}});
+    Table table({{"source"}, {"resources"}, {"description"}, {"file"}});
     for (const auto& [name, spec] : cli.configuration().sources) {
         std::string resources;
         Json names = Json::array();
@@ -22,8 +23,8 @@ int list_sources(Cli& cli) {
             resources += (resources.empty() ? "" : " ") + resource.name;
             names.push_back(resource.name);
         }
-        items.push_back({{"source", name}, {"description", spec.description}, {"resources", names}});
-        table.add({name, resources, spec.description});
+        items.push_back({{"source", name}, {"description", spec.description}, {"resources", names}, {"file", spec.file}});
+        table.add({name, resources, spec.description, spec.file});
     }
     if (cli.json)
         Cli::print(items);
@@ -49,12 +50,26 @@ void write_resource(const Cli& cli, const SourceSpec& spec, const ResourceSpec& 
     if (!columns.is_empty()) columns.write(std::cout, cli.out);
 }
 
-void write_source(const Cli& cli, const SourceSpec& spec) {
-    std::cout << cli.out.painted(spec.source, Paint::Bold) << "  " << spec.description << "\n\n";
-    Table fields({{"connection field"}, {"default"}, {"description"}});
+/// The variables of the environment, or of `.env`, that fill in the field in the project's connections of that type.
+std::string variables_of(const Project& project, const std::string& type, const std::string& field) {
+    std::string out;
+    for (const auto& [name, connection] : project.connections) {
+        const auto text = connection.fields.find(field);
+        if (connection.type != type || text == connection.fields.end()) continue;
+        for (const auto& reference : references(text->get<std::string>()))
+            out += (out.empty() ? "" : ", ") + reference.name.substr(reference.name.find('.') + 1);
+    }
+    return out;
+}
+
+void write_source(Cli& cli, const SourceSpec& spec) {
+    std::cout << cli.out.painted(spec.source, Paint::Bold) << "  " << spec.description << '\n' << spec.file << '\n';
+    if (!spec.own_file.empty()) std::cout << "to change it, copy it to " << spec.own_file << ", then: millrace deploy\n";
+    std::cout << '\n';
+    Table fields({{"connection field"}, {"variable"}, {"default"}, {"description"}});
     for (const auto& field : spec.connection)
-        fields.add({field.name + (field.secret ? " (secret)" : ""), field.default_value.value_or(field.required ? "(required)" : ""),
-                    field.description});
+        fields.add({field.name + (field.secret ? " (secret)" : ""), variables_of(cli.configuration().project, spec.source, field.name),
+                    field.default_value.value_or(field.required ? "(required)" : ""), field.description});
     fields.write(std::cout, cli.out);
     for (const auto& resource : spec.resources) {
         std::cout << '\n';
@@ -118,7 +133,8 @@ void add_sources_commands(CLI::App& app, Cli& cli) {
     auto* sources = app.add_subcommand("sources", "What data can be extracted from");
     sources->fallthrough();
     on_call(sources, cli, [&cli] { return list_sources(cli); });
-    on_call(sources->add_subcommand("list", "The sources of this installation"), cli, [&cli] { return list_sources(cli); });
+    on_call(sources->add_subcommand("list", "The sources of the installation, and of the project's folder `sources`"), cli,
+            [&cli] { return list_sources(cli); });
     auto name = std::make_shared<std::string>(), resource = std::make_shared<std::string>();
     auto* show = sources->add_subcommand("show", "One source: fields of its connection, resources, columns; or one resource");
     show->add_option("SOURCE", *name, "a source or a connection, or CONNECTION.RESOURCE as `extract:` takes it")->required()->type_name("");

@@ -105,6 +105,42 @@ TEST_CASE("a project's connections are filled in, and what is not set is told by
     CHECK(connections.describe().dump().find("rotated") == std::string::npos);
 }
 
+TEST_CASE("what a connection lacks is told at once") {
+    const Folder folder;
+    folder.write("millrace.yaml", "state: state\nconnections:\n"
+                                  "  a: {type: clockify, api_key: \"${secret.MR_TEST_A}\", workspace_id: \"${env.MR_TEST_W}\"}\n");
+    const auto configuration = load_configuration(folder.path / "millrace.yaml");
+    ConfiguredConnections connections(configuration, "");
+    try {
+        (void)connections.resolve("a");
+        FAIL("it lacks nothing");
+    } catch (const Error& e) {
+        CHECK_THAT(e.what(), Catch::Contains("MR_TEST_A for its `api_key`") && Catch::Contains("MR_TEST_W for its `workspace_id`"));
+        CHECK_THAT(e.remedy, Catch::StartsWith("set MR_TEST_A and MR_TEST_W in the environment or in "));
+    }
+}
+
+TEST_CASE("a project's folder `sources` adds sources, and replaces those of the installation by name") {
+    const Folder folder;
+    const auto load = [&] { return load_configuration(folder.path / "millrace.yaml").sources; };
+    folder.write("millrace.yaml", "state: state\nconnections: {crm: {type: crm, url: \"http://localhost\"}}\n");
+    CHECK_THROWS_WITH(load(), Catch::Contains("'crm'"));
+    fs::create_directory(folder.path / "sources");
+    const std::string rest = "resources:\n  things:\n    path: /things\n    columns: {id: text}\n";
+    folder.write("sources/crm.yaml", "source: crm\nconnection: {url: {required: true}}\n" + rest);
+    const auto added = load();
+    CHECK(added.at("crm").file == (folder.path / "sources/crm.yaml").string());
+    CHECK(place_of(added.at("crm")) == added.at("crm").file);
+    CHECK_THAT(place_of(added.at("clockify")), Catch::EndsWith("/clockify.yaml at " + (folder.path / "sources/clockify.yaml").string()));
+    folder.write("sources/clockify.yaml", "source: clockify\nconnection: {url: {required: true}}\n" + rest);
+    const auto replaced = load();
+    CHECK(replaced.at("clockify").resources.size() == 1);
+    CHECK(place_of(replaced.at("clockify")) == (folder.path / "sources/clockify.yaml").string());
+    folder.write("sources/crm.yaml", "source: crm\n" + rest + "    pagging: {}\n");
+    CHECK_THROWS_WITH(load(),
+                      Catch::StartsWith((folder.path / "sources").string() + " has mistakes:\n") && Catch::Contains("crm.yaml:6:5: "));
+}
+
 TEST_CASE("a database's URL that is none is refused without being repeated") {
     CHECK_NOTHROW(check_database_url("postgresql://somebody:hidden@/store?host=/run/postgresql"));
     CHECK_NOTHROW(check_database_url("host=/run/postgresql dbname=store"));

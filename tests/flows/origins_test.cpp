@@ -29,6 +29,24 @@ TEST_CASE("a plan says where each task and its SQL are written") {
     CHECK(plan.origins.sources.at("clockify").ends_with("/connectors/sources/clockify.yaml"));
 }
 
+TEST_CASE("a plan says where the columns of a contract are written") {
+    const auto result =
+        compiled("flow: f\ntasks:\n  a:\n    transform: select 1 as x, 2 as y\n    columns:\n      x: bigint\n      y: int\n");
+    REQUIRE(result.flows.size() == 1);
+    const TaskOrigin& origin = result.flows[0].plan.origins.tasks.at("a");
+    CHECK(place_of_column(origin, "y") == "f.yaml:7");
+    CHECK(place_of_column(origin, "z").empty());
+}
+
+TEST_CASE("a spec of the installation is corrected in a copy of the project's") {
+    SourceSpec spec;
+    spec.file = "/opt/crm.yaml";
+    CHECK(place_in_spec(spec, "tags", "columns") == "`columns` of tags in /opt/crm.yaml");
+    CHECK(place_of(spec) == "/opt/crm.yaml");
+    spec.own_file = "/home/me/p/sources/crm.yaml";
+    CHECK(place_of(spec) == "a copy of /opt/crm.yaml at /home/me/p/sources/crm.yaml");
+}
+
 TEST_CASE("where a flow is written is no part of what it is") {
     const std::string yaml = "flow: f\ntasks: {a: {wait: 1s}}\n";
     const auto one = compiled(yaml), moved = compiled("# remark\n" + yaml);
