@@ -264,6 +264,7 @@ SqlWords split_hint(const std::string& error) {
     for (const std::string_view found : {"Candidate bindings: ", "Candidate Entries: ", "Candidate tables: "})
         if (hint.starts_with(found)) hint = among(message, hint.substr(hint.find('"', found.size())));
     if (hint.find("Candidate functions:") != std::string::npos) hint.clear(); // the list itself is on further lines
+    if (hint.find_first_not_of(" ^") == std::string::npos) hint.clear();      // a caret below a value
     if (hint.starts_with("Did you mean")) hint = "did you mean" + hint.substr(12);
     if (message.ends_with("file system operations are disabled by configuration"))
         return {"SQL reads no files", "it reads the datasets of other tasks; a `run` task with `output` can make one of a file"};

@@ -160,7 +160,7 @@ private:
         for (const ColumnSpec& c : request_.contract.columns)
             if (c.unique) keys.push_back(c.name);
         tell_rejects(policy, manifest_, request_.folder, total, "rows break the contract",
-                     summarize(db_, rejected, keys, manifest_.sensitive), session_);
+                     summarize(db_, rejected, {std::move(keys), manifest_.sensitive, request_.origin, sql_}), session_);
         const std::string good = file("kept");
         const std::string where = " WHERE file_row_number NOT IN (SELECT place FROM _rejected)";
         std::string names;

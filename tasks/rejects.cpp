@@ -2,6 +2,7 @@
 
 #include "connectors/sql_identifier.hpp"
 #include "flows/counted.hpp"
+#include "flows/sql_scan.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -33,13 +34,45 @@ std::string example_sql(const std::vector<std::string>& keys) {
 }
 
 /// A contract never rounds; what does not fit a decimal mostly has too many digits behind the point.
-std::string rounding_remedy(const Json& reason) {
+std::string rounding_remedy(const std::string& column, const std::string& rule) {
     int width = 0, scale = 0;
-    const auto rule = reason["rule"].get<std::string>();
-    if (!reason["numbers"].is_boolean() || !reason["numbers"].get<bool>() || !reason["column"].is_string()) return {};
     if (std::sscanf(rule.c_str(), "does not fit DECIMAL(%d,%d)", &width, &scale) != 2) return {};
-    return fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal",
-                       reason["column"].get<std::string>(), scale);
+    return fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal", column, scale);
+}
+
+bool divides(const std::string& sql) {
+    const auto tokens = scan_sql(sql);
+    return std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) {
+        return t.kind == SqlToken::Kind::Symbol && (t.text.starts_with("/") || t.text.starts_with("%"));
+    });
+}
+
+std::string null_remedy(const std::string& column, const std::string& sql) {
+    return fmt::format("{}give it a value in the SQL, coalesce({}, ..), or let it be NULL: write `null` behind its type in `columns`",
+                       divides(sql) ? "x // 0 and x % 0 are NULL; " : "", column);
+}
+
+/// `examples` are those of example_sql.
+bool is_infinite(const std::vector<std::string>& examples) {
+    return std::any_of(examples.begin(), examples.end(), [](const std::string& e) {
+        return e.starts_with("'inf'") || e.starts_with("'-inf'") || e.starts_with("'nan'") || e.starts_with("'-nan'");
+    });
+}
+
+std::string remedy_of(const Json& reason, const std::vector<std::string>& examples, const std::string& sql) {
+    if (!reason["column"].is_string()) return {};
+    const auto column = reason["column"].get<std::string>(), rule = reason["rule"].get<std::string>();
+    if (rule == "is null") return null_remedy(column, sql);
+    if (!reason["numbers"].is_boolean() || !reason["numbers"].get<bool>()) return {};
+    if (rule.starts_with("does not fit ") && is_infinite(examples))
+        return "floating-point numbers divided by zero give inf or nan: divide by nullif(divisor, 0), which gives NULL";
+    return rounding_remedy(column, rule);
+}
+
+/// "('abc' where id is 2, 'x' where id is 3; flows/f.yaml:20)", or nothing.
+std::string in_brackets(const std::vector<std::string>& examples, const std::string& place) {
+    const std::string separator = examples.empty() || place.empty() ? "" : "; ";
+    return examples.empty() && place.empty() ? "" : fmt::format(" ({}{}{})", fmt::join(examples, ", "), separator, place);
 }
 
 bool is_beyond(const RejectsSpec& policy, std::int64_t rejected, std::int64_t total) {
@@ -57,12 +90,12 @@ std::string limit_text(const RejectsSpec& policy) {
 
 } // namespace
 
-RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const std::vector<std::string>& keys, bool sensitive) {
+RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const RejectingTask& task) {
     const std::string sql = fmt::format(
         "SELECT _column AS \"column\", _rule AS rule, count(*) AS n, bool_and(TRY_CAST(_value AS DOUBLE) IS NOT NULL) AS "
         "numbers, arg_min(example, place, {}) AS examples FROM (SELECT *, {} AS example, "
         "coalesce(TRY_CAST(_position AS BIGINT), 0) AS place FROM ({})) GROUP BY ALL ORDER BY n DESC, rule, \"column\" LIMIT {}",
-        most_examples, sensitive ? "NULL" : example_sql(keys), rows, most_reasons + 1);
+        most_examples, task.sensitive ? "NULL" : example_sql(task.keys), rows, most_reasons + 1);
     RejectSummary out;
     int told = 0;
     for (const Json& reason : db.query(sql).rows(most_reasons + 1)) {
@@ -71,14 +104,15 @@ RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const s
             break;
         }
         const auto n = reason["n"].get<std::int64_t>();
-        const auto column = reason["column"].is_string() ? reason["column"].get<std::string>() + " " : "";
+        const auto column = reason["column"].is_string() ? reason["column"].get<std::string>() : "";
         std::vector<std::string> examples;
         for (const Json& example : reason["examples"].is_array() ? reason["examples"] : Json::array())
             if (example.is_string() && std::find(examples.begin(), examples.end(), example.get<std::string>()) == examples.end())
                 examples.push_back(example.get<std::string>());
-        out.text += fmt::format("{}{}{} in {}{}", out.text.empty() ? "" : "; ", column, reason["rule"].get<std::string>(),
-                                counted(n, "row"), examples.empty() ? "" : fmt::format(" ({})", fmt::join(examples, ", ")));
-        if (out.remedy.empty()) out.remedy = rounding_remedy(reason);
+        out.text +=
+            fmt::format("{}{}{}{} in {}{}", out.text.empty() ? "" : "; ", column, column.empty() ? "" : " ",
+                        reason["rule"].get<std::string>(), counted(n, "row"), in_brackets(examples, place_of_column(task.origin, column)));
+        if (out.remedy.empty()) out.remedy = remedy_of(reason, examples, task.sql);
     }
     return out;
 }

@@ -5,6 +5,7 @@
 #include "connectors/duckdb/database.hpp"
 #include "connectors/manifest.hpp"
 #include "flows/error.hpp"
+#include "flows/origin.hpp"
 #include "flows/task_options.hpp"
 #include "tasks/verb.hpp"
 
@@ -32,10 +33,16 @@ struct RejectSummary {
     std::string remedy; ///< empty: none is known
 };
 
-/// `rows` is a SELECT of `reject_columns`. Examples are told by their value and by `keys`, columns that identify a row; of
-/// sensitive rows there are none.
-[[nodiscard]] RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const std::vector<std::string>& keys,
-                                      bool sensitive);
+/// The task whose rows were rejected.
+struct RejectingTask {
+    std::vector<std::string> keys; ///< columns that identify a row
+    bool sensitive = false;
+    TaskOrigin origin;
+    std::string sql; ///< that made them
+};
+
+/// `rows` is a SELECT of `reject_columns`. Examples are told by their value and by keys; of sensitive rows there are none.
+[[nodiscard]] RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const RejectingTask& task);
 
 /// How many rejected rows are kept to be looked at: of a task that fails because of the first of them, some.
 [[nodiscard]] std::int64_t most_kept(const RejectsSpec& policy);

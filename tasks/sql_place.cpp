@@ -35,6 +35,25 @@ std::string as_try_cast(const std::string& sql, std::size_t at) {
     return {};
 }
 
+/// What a function says of a value comes without its place: that of the only strptime with the format that was told.
+std::size_t place_of_parse(const std::string& error, const std::string& sql) {
+    constexpr std::string_view said = "according to format specifier \"";
+    const std::size_t begin = error.find(said), none = std::string::npos;
+    if (begin == none) return none;
+    const std::size_t from = begin + said.size();
+    const std::string format = "'" + error.substr(from, error.find('"', from) - from) + "'";
+    static const std::regex call(R"(\bstrptime\s*\()", std::regex::icase);
+    std::size_t place = none;
+    for (auto at = std::sregex_iterator(sql.begin(), sql.end(), call); at != std::sregex_iterator(); ++at) {
+        const auto here = static_cast<std::size_t>(at->position());
+        const auto next = std::next(at) == std::sregex_iterator() ? sql.size() : static_cast<std::size_t>(std::next(at)->position());
+        if (sql.substr(here, next - here).find(format) == none) continue;
+        if (place != none) return none;
+        place = here;
+    }
+    return place;
+}
+
 std::string remedy_of(const duckdb::QueryError& e, const std::string& hint, const std::string& try_cast) {
     const bool of_a_cast = e.error_class == ErrorClass::BadData && !try_cast.empty();
     if (of_a_cast)
@@ -46,23 +65,25 @@ std::string remedy_of(const duckdb::QueryError& e, const std::string& hint, cons
 
 duckdb::QueryError with_place(const duckdb::QueryError& e, const std::string& statement, const std::string& sql, const TaskOrigin& origin) {
     const std::size_t begin = statement.find(sql), at = e.offset < 0 ? std::string::npos : static_cast<std::size_t>(e.offset);
-    const bool found = begin != std::string::npos && at != std::string::npos && at >= begin && at < begin + sql.size();
-    const auto words = explain_duckdb(e.what(), sql, found ? at - begin : std::string::npos);
+    const bool told = begin != std::string::npos && at != std::string::npos && at >= begin && at < begin + sql.size();
+    const std::size_t offset = told ? at - begin : place_of_parse(e.what(), sql);
+    const bool found = offset != std::string::npos;
+    const auto words = explain_duckdb(e.what(), sql, offset);
     std::string place = to_text(origin), try_cast;
     if (found) {
-        const std::size_t from = begin_of_expression(sql, at - begin);
+        const std::size_t from = begin_of_expression(sql, offset);
         const auto line = 1 + static_cast<int>(std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(from), '\n'));
         std::size_t length = std::min(sql.find('\n', from), sql.size()) - from;
         for (length = std::min(length, longest_excerpt); length > 0 && (static_cast<unsigned char>(sql[from + length]) & 0xC0) == 0x80;)
             --length;
         place = place_of_sql(origin, line);
         place += fmt::format("{}line {} of the SQL: {}", place.empty() ? "" : ", ", line, sql.substr(from, length));
-        try_cast = as_try_cast(sql, from);
+        if (told) try_cast = as_try_cast(sql, from);
     }
     duckdb::QueryError out(e.error_class, place.empty() ? words.message : fmt::format("{} ({})", words.message, place),
                            remedy_of(e, words.hint, try_cast));
     out.kind = e.kind;
-    out.offset = found ? static_cast<int>(at - begin) : -1;
+    out.offset = found ? static_cast<int>(offset) : -1;
     out.missing_table = e.missing_table;
     return out;
 }

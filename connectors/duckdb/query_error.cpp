@@ -20,6 +20,8 @@ Classified classify(const std::string& kind, const std::string& text) {
     if (kind == "INTERRUPT" || kind == "Interrupt") return {ErrorClass::Cancelled, ""};
     if (kind == "Conversion" || kind == "Out of Range")
         return {ErrorClass::BadData, "leave the cast to `columns`, which names the rows that do not fit, or use try_cast"};
+    if (says("according to format specifier"))
+        return {ErrorClass::BadData, "write try_strptime(..), which is NULL where the text has another form"};
     if (kind == "IO") return {ErrorClass::Transient, "check the disk of the staging folder"};
     return {ErrorClass::Permanent, ""};
 }

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <string_view>
 
 namespace millrace {
 namespace {
@@ -116,7 +118,23 @@ private:
         }
     }
 
+    /// Templates of other tools: nobody fills them in. `find` gives the mark of a part of `written`.
+    template <class MarkIn>
+    void warn_of_braces(std::string_view written, const std::string& instead, MarkIn mark_in) {
+        for (auto open = written.find("{{"); open != written.npos; open = written.find("{{", open + 2)) {
+            const auto close = written.find("}}", open);
+            if (close == written.npos) return;
+            const auto name = written.find_first_not_of(" -", open + 2);
+            const bool named = name < close && (written[name] == '_' || std::isalpha(static_cast<unsigned char>(written[name])) != 0);
+            if (!named || (open > 0 && written[open - 1] == '$')) continue;
+            scope_.diagnostics.warning(mark_in(open, close + 2 - open), "Jinja is not known here: this stays as it is written",
+                                       "write " + instead);
+        }
+    }
+
     void check_template(const TemplateText& text) {
+        warn_of_braces(text.node->text, "${name}, such as ${interval.start:%Y-%m-%d} or a parameter",
+                       [&](auto at, auto length) { return mark_inside(*text.node, at, length, scope_.diagnostics.source()); });
         try {
             for (const auto& reference : references(text.node->text)) {
                 if (scope_.diagnostics.full()) return;
@@ -190,6 +208,11 @@ private:
                                          bound_hint(token.text, around.offset + around.length > token.offset && i > 0));
             } else if (token.kind == SqlToken::Kind::Parameter) {
                 check_binding(piece, token);
+            } else if (token.kind == SqlToken::Kind::String) {
+                warn_of_braces(std::string_view(piece.sql).substr(token.offset, token.length),
+                               fmt::format("${}, for example, outside of the quotes",
+                                           draft_.plan.interval ? "interval_start_date" : bindings_.front()),
+                               [&](auto at, auto length) { return scope_.mark_in(piece, token.offset + at, length); });
             } else if (token.kind == SqlToken::Kind::Symbol && token.text == "?") {
                 scope_.diagnostics.error(scope_.mark_in(piece, token.offset, 1), "values are bound by name, not by place",
                                          fmt::format("write ${}, for example", bindings_.front()));

@@ -237,8 +237,10 @@ double parse_duration(const std::string& text) {
 double parse_percent(const std::string& text) {
     double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || std::string_view(end) != "%" || !(number >= 0 && number <= 100))
-        throw std::invalid_argument("'" + text + "' is no percentage from 0% to 100%");
+    const bool in_range = error == std::errc() && number >= 0 && number <= 100;
+    if (!in_range || std::string_view(end) != "%")
+        throw std::invalid_argument("'" + text + "' is no percentage from 0% to 100%" +
+                                    (in_range && *end == '\0' ? "; write " + text + "%" : ""));
     return number;
 }
 

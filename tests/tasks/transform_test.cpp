@@ -183,6 +183,25 @@ TEST_CASE("exact casts that keep every value raise nothing") {
     CHECK_THAT(text.error->remedy, Catch::Equals("look at the rejected rows: millrace data head 7.v --rejected"));
 }
 
+TEST_CASE("what a division by zero leaves is told as that, with the line of its column in the contract") {
+    const TempFolder run;
+    HostProcess host;
+    const auto failed = [&](const std::string& sql, const Json& contract_column) {
+        AttemptOrder order = order_for(run, "t", "transform", {{"sql", sql}, {"contract", {{"columns", Json::array({contract_column})}}}});
+        order.origin = {"flows/f.yaml", 6, 7, {{"n", 12}}};
+        const AttemptDone done = host.attempt(order);
+        REQUIRE(done.error);
+        return done.error->message + " / " + done.error->remedy;
+    };
+    CHECK_THAT(failed("select 5 // (id - id) as n from range(3) r(id)", column("n", "BIGINT")),
+               Catch::Contains("n is null in 3 rows (flows/f.yaml:12) / x // 0 and x % 0 are NULL; give it a value in the SQL, "
+                               "coalesce(n, ..), or let it be NULL"));
+    CHECK_THAT(failed("select null::int as n", column("n", "BIGINT")), Catch::Contains("(flows/f.yaml:12) / give it a value in the SQL"));
+    CHECK_THAT(failed("select round(sum(id)::double / (count(*) - count(*)), 2) as n from range(3) r(id)", column("n", "DECIMAL(18,2)")),
+               Catch::Contains("n does not fit DECIMAL(18,2) in 1 row ('inf'; flows/f.yaml:12) / floating-point numbers divided by zero") &&
+                   Catch::Contains("nullif(divisor, 0)") && !Catch::Contains("round"));
+}
+
 TEST_CASE("rejected rows are kept of a task that a check fails") {
     const TempFolder run;
     HostProcess host;
@@ -326,6 +345,10 @@ TEST_CASE("a mistake that only the run finds is told with its place, and what to
         told("select 1 as x\n, sum(a) from (select '1' as a)") ==
         "No function matches the given name and argument types 'sum(VARCHAR)' (flows/f.yaml:8, line 2 of the SQL: sum(a) from (select '1' "
         "as a)) / a is text; cast it to what it means: sum(a::bigint)");
+    CHECK_THAT(told("select 1 as x, strptime('2026-01-01', '%Y-%m-%d') as a,\n strptime(s, '%d.%m.%Y') as b from (select '' as s)"),
+               Catch::StartsWith("Could not parse string \"\"") &&
+                   Catch::Contains("(flows/f.yaml:8, line 2 of the SQL: strptime(s, '%d.%m.%Y') as b") &&
+                   Catch::EndsWith(" / write try_strptime(..), which is NULL where the text has another form"));
     CHECK_THAT(told("select 1 as x oder by x"), Catch::StartsWith("syntax error at or near \"oder\" (flows/f.yaml:7, line 1") &&
                                                     Catch::EndsWith("did you mean `order` instead of `oder`?"));
     CHECK_THAT(told("select 1 as x", {{"checks", Json::array({{{"name", "few"}, {"sql", "select * from this where xx > 1"}}})}}),
