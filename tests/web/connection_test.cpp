@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <pwd.h>
 #include <sys/stat.h>
 
 using namespace millrace;
