@@ -119,7 +119,7 @@ void TableLoad::merge_stage() {
     const std::string& newest_by = request_.options.newest_by;
     const std::string update = update_changed(plan_, stage_, newest_by);
     if (table_.spec.mode != "insert_new" && !update.empty()) {
-        const bool by_number = !plan_.has_gatekeeper && !plan_.key_indexes.empty(); // one row of the table for each of the dataset
+        const bool by_number = !plan_.has_gatekeeper && plan_.is_unique; // one row of the table for each of the dataset
         const Rows wanted = session_.run(by_number ? "SELECT 0, 0" : count_changed(plan_, stage_, newest_by));
         const std::int64_t written = session_.run(update).changed();
         if (plan_.has_gatekeeper && wanted.integer(0, 0) > written) refuse_swallowed("updates", wanted.integer(0, 0) - written, "");
@@ -135,7 +135,7 @@ void TableLoad::merge_stage() {
 
 /// Whoever sums the table up counts them twice, and no load can know which row is one too many.
 void TableLoad::tell_of_repeated_keys() {
-    if (plan_.created || !plan_.key_indexes.empty() || !monitor_.event) return;
+    if (plan_.created || plan_.is_unique || !monitor_.event) return;
     const Rows repeated = session_.run(count_repeated(plan_));
     const std::int64_t keys = repeated.integer(0, 0);
     if (keys == 0) return;

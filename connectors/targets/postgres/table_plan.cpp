@@ -64,18 +64,19 @@ Found look_up(Session& session, const TableName& name) {
     return out;
 }
 
-std::set<std::string> unique_indexes_on(Session& session, const std::string& oid, const std::vector<std::string>& key) {
+void find_unique_indexes(Session& session, const std::string& oid, TablePlan& plan) {
     const Rows rows =
         session.run("SELECT c.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid "
-                    "= i.indrelid AND a.attnum = ANY(i.indkey) "
+                    "= i.indrelid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1]) "
                     "WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL",
                     {oid});
     std::map<std::string, std::set<std::string>> indexes;
     for (int i = 0; i < rows.size(); ++i) indexes[rows.text(i, 0)].insert(rows.text(i, 1));
-    std::set<std::string> out;
-    for (const auto& [name, columns] : indexes)
-        if (columns == std::set<std::string>(key.begin(), key.end())) out.insert(name);
-    return out;
+    const std::set<std::string> key(plan.key.begin(), plan.key.end());
+    for (const auto& [name, columns] : indexes) {
+        if (columns == key) plan.key_indexes.insert(name);
+        plan.is_unique = plan.is_unique || std::includes(key.begin(), key.end(), columns.begin(), columns.end());
+    }
 }
 
 /// Technical columns by the word in `stamp:`.
@@ -276,7 +277,7 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
                         near.empty() ? "" : "did you mean '" + near + "'?");
         }
     plan.has_rows = !plan.created && has_rows(session, plan.name);
-    if (!plan.key.empty() && !plan.created) plan.key_indexes = unique_indexes_on(session, found.oid, plan.key);
+    if (!plan.key.empty() && !plan.created) find_unique_indexes(session, found.oid, plan);
     return plan;
 }
 

@@ -37,6 +37,7 @@ struct TablePlan {
     bool has_rows = false;
     bool nullable_key = false;         ///< a key column of the table may hold NULL
     std::set<std::string> key_indexes; ///< names of unique indexes on exactly the key
+    bool is_unique = false;            ///< a unique index, on the key or a part of it, keeps it from being there twice
     double estimated_rows = 0;
     std::vector<std::string> unfilled; ///< columns of the table that are NOT NULL without a default, and not among `columns`
     bool has_gatekeeper = false;       ///< a trigger before each row, or a rule: what is written need not arrive

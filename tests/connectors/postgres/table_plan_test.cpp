@@ -29,6 +29,32 @@ TEST_CASE("the rows of a partitioned table are those of its partitions, analysed
     session.run("ROLLBACK");
 }
 
+TEST_CASE("a unique index on the key or a part of it keeps the key from being there twice, whatever it carries along") {
+    Session session(require_database());
+    session.run("BEGIN; CREATE SCHEMA own; CREATE TABLE own.t (id int NOT NULL, day date NOT NULL, note text)");
+    const duckdb::Database database({});
+    duckdb::Connection db = database.connect();
+    LoadRequest::Table table;
+    table.spec = {"own.t", "rows", "upsert", {"id", "day"}};
+    const auto plan = [&](const std::string& index) {
+        session.run("SAVEPOINT s; " + index);
+        const TablePlan found =
+            plan_table(session, {}, table, {}, "public", duckdb::resolve_columns(db, {{"id", "INTEGER"}, {"day", "DATE"}}));
+        session.run("ROLLBACK TO SAVEPOINT s");
+        return found;
+    };
+    CHECK_FALSE(plan("").is_unique);
+    CHECK_FALSE(plan("CREATE UNIQUE INDEX ON own.t (id, note)").is_unique);
+    CHECK_FALSE(plan("CREATE INDEX ON own.t (id)").is_unique);
+    const TablePlan by_part = plan("CREATE UNIQUE INDEX ON own.t (id)");
+    CHECK(by_part.is_unique);
+    CHECK(by_part.key_indexes.empty());
+    const TablePlan carrying = plan("CREATE UNIQUE INDEX own_key ON own.t (day, id) INCLUDE (note)");
+    CHECK(carrying.is_unique);
+    CHECK(carrying.key_indexes == std::set<std::string>{"own_key"});
+    session.run("ROLLBACK");
+}
+
 TEST_CASE("a key that may be NULL is one value where the server can do that, and no syntax error where it cannot") {
     TablePlan plan;
     plan.name = {"out", "t"};
