@@ -287,8 +287,9 @@ void RunView::tell(const std::string& key, const std::string& subject, const Jso
     const auto state = text_of(document, "state");
     auto& told = told_[key];
     const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused";
-    if (told == state || !worth) return;
-    told = state;
+    const bool held_up = state == "running" && detail.starts_with("waiting for a lock "); // the only step worth a line: somebody can end it
+    if (!worth || (held_up ? told.ends_with(" held up") : told.starts_with(state))) return;
+    told = state + (held_up ? " held up" : "");
     const auto time = is_over(state) ? elapsed_text(document, at) : "";
     const bool fails = (state == "failed" || state == "crashed") && text_of(document, "on_failure") != "continue"; // told by the outcome
     out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time) << exceptions_text(document)

@@ -235,6 +235,18 @@ TEST_CASE("a run that begins says which interval it is about") {
     CHECK(out.str() == "hours run 7: running: 2026-11-02 to 2026-11-09\n");
 }
 
+TEST_CASE("away from a terminal a task that waits for a lock says so once, whatever comes before and after") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    const auto show = [&](const Json& progress) { view.show({run("running", {task("load", "running", {{"progress", progress}})})}, at); };
+    show({{"step", "staging"}});
+    for (int i = 0; i < 2; ++i) show({{"step", "waiting for a lock on demo.tags (held by pid 5, psql)"}});
+    show({{"step", "merging"}});
+    CHECK(out.str() == "hours run 7: running\nhours.load: running: staging\nhours.load: running: waiting for a lock on demo.tags (held by "
+                       "pid 5, psql)\n");
+}
+
 TEST_CASE("on a terminal progress is redrawn in place") {
     std::ostringstream out;
     const Terminal terminal{true, false, 80};
