@@ -25,6 +25,9 @@ enum class ErrorClass {
 /// Throws std::invalid_argument for a name that is none.
 [[nodiscard]] ErrorClass error_class_from(std::string_view name);
 
+/// A remedy that begins so: what failed fails again, however often it is repeated; only a new run of the flow helps.
+inline constexpr std::string_view new_run_remedy = "start a new run";
+
 /// `what()` is one sentence that names the thing and the reason; `remedy` says what to do, or is empty.
 class Error : public std::runtime_error {
 public:

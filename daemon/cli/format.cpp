@@ -104,6 +104,12 @@ std::string state_text(const Json& run_or_task) {
     return name.empty() ? state : fmt::format("{} ({})", state, name);
 }
 
+std::string trigger_text(const Json& run) {
+    const auto outcome = text_of(run, "outcome"), name = fmt::format("{} run {} ", text_of(run, "flow"), text_of(run, "id"));
+    if (outcome == "skipped") return name + "skipped: another run is active";
+    return name + (outcome == "existing" ? "was started with this key before: " + outcome_text(run) : state_text(run));
+}
+
 std::string exceptions_text(const Json& run) {
     const auto counts = run.value("counts", Json());
     if (text_of(run, "state") != "completed" || !counts.is_object()) return "";

@@ -35,6 +35,8 @@ namespace millrace {
 [[nodiscard]] std::string state_name_text(const Json& run_or_task);
 /// The state with its narrower name: "pending (waiting for slot)".
 [[nodiscard]] std::string state_text(const Json& run_or_task);
+/// What the answer to a trigger says: "hours run 7 pending", or that there is no new run.
+[[nodiscard]] std::string trigger_text(const Json& run);
 /// What of a run did not complete although the run did: ", 1 failed (continued), 2 skipped"; empty for nothing.
 [[nodiscard]] std::string exceptions_text(const Json& run);
 /// The state of a run, of one that completed with what in it did not: "completed, 1 failed (continued), 2 skipped".

@@ -117,9 +117,7 @@ int run_flows(Cli& cli, const RunArguments& arguments) {
         note_file_ahead(cli, document);
         auto run = api.post("/api/v1/flows/" + url_encoded(flow) + "/runs", request_of(document, arguments));
         ids.push_back(text_of(run, "id"));
-        if (!cli.json && !arguments.wait)
-            std::cout << fmt::format("{} run {} {}\n", flow, ids.back(),
-                                     text_of(run, "outcome") == "skipped" ? "skipped: another run is active" : state_text(run));
+        if (!cli.json && (!arguments.wait || text_of(run, "outcome") == "existing")) std::cout << trigger_text(run) << std::endl;
         started.push_back(std::move(run));
     }
     if (!arguments.wait) {

@@ -1,6 +1,7 @@
 #include "daemon/cli/run_view.hpp"
 
 #include "daemon/cli/format.hpp"
+#include "flows/error.hpp"
 
 #include <fmt/format.h>
 
@@ -134,6 +135,12 @@ bool is_a_reason(const std::pair<const Json*, const Json*>& failed) {
     });
 }
 
+/// Repeating what failed cannot help.
+bool needs_new_run(const FailedTasks& failed) {
+    return std::any_of(failed.begin(), failed.end(),
+                       [](const auto& f) { return text_of(f.second->at("error"), "remedy").starts_with(new_run_remedy); });
+}
+
 void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& failed, const std::string& indent) {
     for (std::size_t i = 0; i < failed.size() && i < most_failures; ++i) {
         const auto& [of, task] = failed[i];
@@ -172,8 +179,10 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
         out << "  failed too, as it may:\n";
         write_failed_tasks(out, run, {others, failed.end()}, "    ");
     }
-    if (state != "cancelled")
-        out << "  log: millrace runs logs " << id << "   again from there: millrace runs rerun " << id << " --failed\n";
+    if (state == "cancelled") return;
+    const auto again = needs_new_run(failed) ? "from the start: millrace run " + text_of(run, "flow")
+                                             : fmt::format("again from there: millrace runs rerun {} --failed", id);
+    out << "  log: millrace runs logs " << id << "   " << again << '\n';
 }
 
 /// What the run or its chunks were warned of.
@@ -208,6 +217,7 @@ std::string task_detail(const Json& run, const Json& task_run) {
     if (state == "completed") {
         const auto loads = list_of(task_run, "loads");
         if (!loads.empty()) return load_text(loads);
+        if (text_of(task_run, "verb") == "approve") return message_text(task_run); // who decided
         const auto rejected = number_of(task_run, "rejected");
         return joined({text_of(task_run, "rows").empty()  ? ""
                        : number_of(task_run, "rows") == 0 ? "no rows"

@@ -266,6 +266,26 @@ TEST_CASE("after a failure the outcome names the task, the reason, the remedy an
     CHECK(out.str().find("millrace runs logs 7") != std::string::npos);
 }
 
+TEST_CASE("of a batch that is too old no rerun is offered, but a new run") {
+    const auto offered = [](const char* remedy) {
+        std::ostringstream out;
+        const Json error = {{"class", "permanent"}, {"message", "loading it would bring back old values"}, {"remedy", remedy}};
+        write_outcome(out, Terminal{}, {run("failed", {task("load", "failed", {{"error", error}})})});
+        return out.str().substr(out.str().find("logs 7") + 9);
+    };
+    CHECK(offered("start a new run, or let `newest_by` decide") == "from the start: millrace run hours\n");
+    CHECK(offered("check the key") == "again from there: millrace runs rerun 7 --failed\n");
+}
+
+TEST_CASE("what a trigger made is told, and where it made nothing") {
+    const auto told = [](const char* outcome, const char* state) {
+        return trigger_text({{"flow", "hours"}, {"id", 7}, {"outcome", outcome}, {"state", state}, {"state_name", ""}});
+    };
+    CHECK(told("created", "pending") == "hours run 7 pending");
+    CHECK(told("skipped", "skipped") == "hours run 7 skipped: another run is active");
+    CHECK(told("existing", "running") == "hours run 7 was started with this key before: running");
+}
+
 TEST_CASE("a run that a task made fail says the reason once") {
     std::ostringstream out;
     const Json error = {{"class", "permanent"}, {"message", "the command ended with exit code 3"}, {"remedy", ""}};
@@ -312,6 +332,9 @@ TEST_CASE("a message that only repeats the state is not shown, an approval says 
     CHECK(message_text({{"state", "pending"}, {"state_name", "Queued"}, {"message", "waits for run 6"}}) == "waits for run 6");
     const auto asked = task("ask", "paused", {{"state_name", "AwaitingApproval"}, {"message", "AwaitingApproval"}});
     CHECK(task_detail(run("running", {asked}), asked) == "millrace runs approve 7 ask, or reject");
+    const auto decided =
+        task("ask", "completed", {{"verb", "approve"}, {"state_name", "Approved"}, {"message", "approved by uid 7: fine by me"}});
+    CHECK(task_detail(run("completed", {decided}), decided) == "approved by uid 7: fine by me");
 }
 
 TEST_CASE("a command line that is not understood names the nearest command and where to read on") {
