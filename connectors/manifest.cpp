@@ -71,7 +71,7 @@ Manifest read_manifest(const std::string& path) {
     if (!j.is_object())
         throw Error(ErrorClass::Permanent,
                     "the dataset " + path + " cannot be read: " + (in ? "its manifest is damaged" : std::strerror(errno)),
-                    "the run's staging folder was removed or damaged: start a new run");
+                    std::string(new_run_remedy) + ": the run's staging folder was removed or damaged");
     return j.get<Manifest>();
 }
 

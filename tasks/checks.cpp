@@ -33,11 +33,15 @@ public:
         }
     }
 
-    /// The first of the rows, in the dataset of rejected rows.
-    void keep(Manifest& manifest) {
+    /// The first of the rows, for `keep` and `examples`.
+    void collect() {
         (void)run(fmt::format("CREATE OR REPLACE TEMP TABLE _broken AS SELECT CAST(to_json(_broken_row) AS VARCHAR) AS raw FROM ({}\n) "
                               "_broken_row LIMIT {}",
                               sql_, most_kept_of_a_check));
+    }
+
+    /// What was collected, in the dataset of rejected rows.
+    void keep(Manifest& manifest) {
         const std::string rows = fmt::format("SELECT NULL::VARCHAR AS _column, {} AS _rule, NULL::VARCHAR AS _value, CAST(rowid + 1 AS "
                                              "VARCHAR) AS _position, raw AS _raw FROM _broken ORDER BY rowid",
                                              quote_literal("breaks check " + spec_.name));
@@ -45,7 +49,7 @@ public:
                      with_earlier_rejects(rows, request_.folder, manifest), std::int64_t{1} << 60, manifest);
     }
 
-    /// Of the rows that are kept, " ({..}, {..})".
+    /// Of what was collected, " ({..}, {..})".
     [[nodiscard]] std::string examples() {
         std::string out;
         for (const Json& row : db_.query(fmt::format("SELECT CASE WHEN length(raw) > {0} THEN left(raw, {0}) || '...' ELSE raw END AS raw "
@@ -78,12 +82,13 @@ void run_checks(duckdb::Connection& db, const DatasetRequest& request, Manifest&
         Check check(db, request, spec);
         const std::int64_t violations = check.count();
         if (violations == 0) continue;
-        const std::string message =
-            fmt::format("check {}: {} break{} it", spec.name, counted(violations, "row"), violations == 1 ? "s" : "");
+        check.collect();
+        const std::string message = fmt::format("check {}: {} break{} it{}", spec.name, counted(violations, "row"),
+                                                violations == 1 ? "s" : "", manifest.sensitive ? "" : check.examples());
         if (spec.severity != "warn") {
             check.keep(manifest);
-            throw FailedWithRejects(Error(ErrorClass::BadData, message + (manifest.sensitive ? "" : check.examples())),
-                                    manifest.rejected + violations, rejects_path(manifest, request.folder));
+            throw FailedWithRejects(Error(ErrorClass::BadData, message), manifest.rejected + violations,
+                                    rejects_path(manifest, request.folder));
         }
         session.event("warning", message, {{"check", spec.name}, {"rows", violations}});
     }

@@ -69,7 +69,11 @@ TEST_CASE("a batch is loaded once; the same batch with other content is refused;
     order.inputs["rows"] = two;
     CHECK_THAT(counts(b.host.attempt(order)), Catch::Contains("with other content"));
     CHECK(counts(b.host.attempt(b.order(two, Json::object()))) == "0 1 0 0");
-    CHECK_THAT(counts(b.host.attempt(b.order(one, Json::object()))), Catch::Contains("would bring back old values"));
+    const AttemptDone older = b.host.attempt(b.order(one, Json::object()));
+    CHECK_THAT(counts(older), Catch::Contains("would bring back old values"));
+    CHECK_THAT(older.error->message, Catch::Contains("extracted at " + read_manifest(one).extracted_at + ", but") &&
+                                         Catch::Contains("extracted at " + read_manifest(two).extracted_at + ": "));
+    CHECK(older.error->remedy.starts_with(new_run_remedy));
     AttemptOrder other_chunk = b.order(one, Json::object());
     other_chunk.context.interval_start = "2026-11-01T00:00:00Z";
     other_chunk.context.interval_end = "2026-11-02T00:00:00Z";

@@ -250,7 +250,26 @@ TEST_CASE("rows that break a check are kept to be looked at, up to a thousand") 
     CHECK(row.at("odd \"name") == 1.5);
     CHECK_THAT(failed("select n, n + 1 as n from this where n = 7").error->message,
                Catch::EndsWith("1 row breaks it ({\"n\":7,\"n_1\":8})"));
-    CHECK(failed("select * from this", "warn").outcome == "completed");
+}
+
+TEST_CASE("a check of severity warn tells some of the rows, but none that are sensitive") {
+    const TempFolder run;
+    HostProcess host;
+    const auto warned = [&](bool sensitive) {
+        const Json checks = Json::array({{{"name", "few"}, {"sql", "select * from this where n > 6"}, {"severity", "warn"}}});
+        const auto numbers = host.attempt(order_for(run, "d", "transform", {{"sql", "select i as n from range(10) r(i)"}})).manifest;
+        Json manifest = Json::parse(std::ifstream(numbers));
+        manifest["sensitive"] = sensitive;
+        std::ofstream(numbers) << manifest.dump();
+        AttemptOrder order = order_for(run, "w", "transform", {{"sql", "select * from d"}, {"contract", {{"checks", checks}}}});
+        order.inputs = {{"d", numbers}};
+        host.send(to_line("attempt", order));
+        const std::string message = host.receive("event").at("message");
+        CHECK(host.receive("done").at("outcome") == "completed");
+        return message;
+    };
+    CHECK(warned(false) == "check few: 3 rows break it ({\"n\":7}, {\"n\":8})");
+    CHECK(warned(true) == "check few: 3 rows break it");
 }
 
 TEST_CASE("a parameter of type decimal has one type in SQL, whatever its value") {

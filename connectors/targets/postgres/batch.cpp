@@ -1,6 +1,7 @@
 #include "connectors/targets/postgres/batch.hpp"
 
 #include "connectors/sql_identifier.hpp"
+#include "flows/time.hpp"
 
 namespace millrace::postgres {
 namespace {
@@ -26,6 +27,8 @@ bool could_undo(const LoadOptions& options, const LoadTable& table) {
 }
 
 } // namespace
+
+std::string micros_of(const std::string& instant) { return "(extract(epoch FROM " + instant + ") * 1000000)::bigint"; }
 
 Ledger::Ledger(Session& session, const LoadRequest& request, std::string schema)
     : session_(session), request_(request), schema_(std::move(schema)), ledger_(quote_identifier(schema_) + "._millrace_ledger"),
@@ -53,13 +56,14 @@ void Ledger::prepare() {
 }
 
 std::optional<std::vector<LoadCounts>> Ledger::find() {
-    const Rows row = session_.run("SELECT content_hash, counts, loaded_at FROM " + ledger_ + " WHERE batch_id = $1", {request_.batch_id});
+    const Rows row = session_.run("SELECT content_hash, counts, " + micros_of("loaded_at") + " FROM " + ledger_ + " WHERE batch_id = $1",
+                                  {request_.batch_id});
     if (row.empty()) return std::nullopt;
     if (row.text(0, 0) != request_.content_hash)
         throw Error(ErrorClass::Permanent,
-                    "this batch was loaded at " + row.text(0, 2) +
+                    "this batch was loaded at " + to_rfc3339(from_micros(row.integer(0, 2))) +
                         " with other content: its rows, tables, modes or keys have changed since",
-                    "start a new run: it makes a new batch");
+                    std::string(new_run_remedy) + ": it makes a new batch");
     auto counts = Json::parse(row.text(0, 1)).get<std::vector<LoadCounts>>();
     for (LoadCounts& c : counts) c.already_loaded = true;
     return counts;
@@ -89,7 +93,7 @@ void Ledger::enter(const std::string& extracted_at) {
     if (newer.empty()) return;
     // Only a batch about the same span of time is an older version of the same rows; chunks may arrive in any order.
     const Rows later = session_.run(
-        "SELECT batch_id, extracted_at, run_id FROM " + ledger_ +
+        "SELECT batch_id, " + micros_of("extracted_at") + ", run_id FROM " + ledger_ +
             " WHERE extracted_at > $2 AND batch_id <> $3 AND tables && $1::text[] AND "
             "(interval_start IS NULL OR $4::timestamptz IS NULL OR (interval_start < $5 AND interval_end > $4)) ORDER BY extracted_at DESC "
             "LIMIT 1",
@@ -97,8 +101,8 @@ void Ledger::enter(const std::string& extracted_at) {
     if (later.empty()) return;
     throw Error(ErrorClass::Permanent,
                 "this batch was extracted at " + extracted_at + ", but " + newer.front() + " already holds run " + later.text(0, 2) +
-                    ", extracted at " + later.text(0, 1) + ": loading it would bring back old values",
-                "start a new run, or, where nothing is deleted, let `newest_by` decide row by row");
+                    ", extracted at " + to_rfc3339(from_micros(later.integer(0, 1))) + ": loading it would bring back old values",
+                std::string(new_run_remedy) + ", or, where nothing is deleted, let `newest_by` decide row by row");
 }
 
 void Ledger::record(const std::string& extracted_at, const std::vector<LoadCounts>& counts) {

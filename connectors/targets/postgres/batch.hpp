@@ -16,6 +16,9 @@
 
 namespace millrace::postgres {
 
+/// SQL of an instant that is to be told as manifests write theirs: its microseconds since 1970.
+[[nodiscard]] std::string micros_of(const std::string& instant);
+
 class Ledger {
 public:
     /// Must not outlive the request.

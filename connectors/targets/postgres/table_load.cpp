@@ -1,10 +1,12 @@
 #include "connectors/targets/postgres/table_load.hpp"
 
 #include "connectors/sql_identifier.hpp"
+#include "connectors/targets/postgres/batch.hpp"
 #include "connectors/targets/postgres/copy_stream.hpp"
 #include "connectors/targets/postgres/merge_sql.hpp"
 #include "connectors/targets/postgres/row_source.hpp"
 #include "flows/counted.hpp"
+#include "flows/time.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -143,15 +145,16 @@ void TableLoad::append() {
     if (request_.context.interval_start && !plan_.created) {
         const std::string ledger = quote_identifier(plan_.name.schema) + "._millrace_ledger";
         const Rows earlier = session_.run("SELECT batch_id, extracted_at > (SELECT extracted_at FROM " + ledger +
-                                              " WHERE batch_id = $2), extracted_at FROM " + ledger +
+                                              " WHERE batch_id = $2), " + micros_of("extracted_at") + " FROM " + ledger +
                                               " WHERE interval_key = $1 AND batch_id <> $2 AND $3 = ANY(tables)",
                                           {request_.interval_key, request_.batch_id, counts_.table});
         for (int i = 0; i < earlier.size(); ++i) {
             if (!earlier.is_null(i, 1) && earlier.boolean(i, 1))
                 throw Error(ErrorClass::Permanent,
                             "this batch was extracted at " + table_.manifest.extracted_at + ", but " + counts_.table +
-                                " already holds a newer batch of the same interval, extracted at " + earlier.text(i, 2),
-                            "start a new run");
+                                " already holds a newer batch of the same interval, extracted at " +
+                                to_rfc3339(from_micros(earlier.integer(i, 2))),
+                            std::string(new_run_remedy));
             counts_.deleted += delete_all("FROM " + plan_.name.quoted() + " WHERE _batch_id = " + quote_literal(earlier.text(i, 0)));
         }
     }
