@@ -1,6 +1,8 @@
 // How the end of one task run lets others begin, and what time does.
 #include "flows/run_plan.hpp"
 
+#include <fmt/format.h>
+
 namespace millrace {
 namespace {
 
@@ -18,6 +20,14 @@ bool reads(const TaskPlan& task, const std::string& parent) {
         for (const auto& table : o.at("tables"))
             if (table.value("task", "") == parent) return true;
     return false;
+}
+
+/// Of a run there is a message alone, which says what to do too.
+std::string took_too_long(const FlowPlan& flow) {
+    const auto& tasks = flow.origins.tasks;
+    const std::string file = tasks.empty() ? "" : tasks.begin()->second.file;
+    return fmt::format("the run took longer than {} s, its flow's `timeout`: raise it{}, or give the flow less to do", flow.timeout,
+                       file.empty() ? "" : " in " + file);
 }
 
 } // namespace
@@ -152,7 +162,7 @@ void RunPlan::advance(Instant now) {
 }
 
 void RunPlan::ring(const Timer& timer, Instant now) {
-    if (timer.alarm == Alarm::Flow) return cancel(Ending::TimedOut, "the run took longer than the flow's `timeout`", now);
+    if (timer.alarm == Alarm::Flow) return cancel(Ending::TimedOut, took_too_long(*flow_), now);
     auto& run = run_at(timer.key);
     if (is_final(run.state) || timer.stamp != run.stamp) return;
     switch (timer.alarm) {

@@ -105,6 +105,7 @@ public:
     Page(Cursor cursor, std::size_t limit, std::int64_t until) : cursor_(std::move(cursor)), limit_(limit), until_(until) {}
 
     void read(const LogSource& source, std::size_t number) {
+        if (source.line) return read_line(*source.line, number);
         std::ifstream file(source.path, std::ios::binary);
         if (!file) return;
         const auto known = cursor_.places.find(name_of(source));
@@ -171,6 +172,15 @@ public:
     }
 
 private:
+    void read_line(const Json& line, std::size_t number) {
+        const std::int64_t at = time_of(line).value_or(0);
+        if (at <= cursor_.time) return;
+        if (at > until_)
+            more_ = true;
+        else
+            lines_.push_back({at, number, Place{0, 1}, std::optional<Json>(line), true});
+    }
+
     void order() {
         std::stable_sort(lines_.begin(), lines_.end(), [](const Line& a, const Line& b) { return a.at < b.at; });
     }

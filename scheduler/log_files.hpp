@@ -5,6 +5,7 @@
 #include "flows/host_message.hpp"
 #include "flows/time.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct LogSource {
     std::string path, task;
     Json item;
     int attempt = 1;
+    std::optional<LogLine> line{}; ///< in place of a file: all that there is
 };
 
 /// `{items: [{task, item, attempt, line, at, level, text}], next, end}`: lines of all sources in the order of their times.

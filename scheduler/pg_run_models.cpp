@@ -98,6 +98,8 @@ asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     co_return document;
 }
 
+static const TaskPlan& task_of(const FlowPlan& plan, int number) { return plan.tasks.at(static_cast<std::size_t>(number)); }
+
 /// Nothing for no name. Throws Refusal{NotFound}.
 static std::optional<int> task_asked_for(const FlowPlan& plan, const std::string& name) {
     if (name.empty()) return std::nullopt;
@@ -176,6 +178,20 @@ static void keep_attempt(std::vector<LogSource>& sources, int number, const std:
                                   : "its attempts are 1 to " + std::to_string(last));
 }
 
+/// Of tasks that a person decides, whose attempts have no files: who did, or why nobody could.
+static void add_decisions(std::vector<LogSource>& sources, const FlowPlan& plan, const std::vector<StoredTaskRun>& task_runs,
+                          std::optional<int> only) {
+    for (const auto& [key, run] : task_runs) {
+        const TaskPlan& task = task_of(plan, key.task);
+        const bool decided = run.state == State::Completed || run.state == State::Failed;
+        if (task.verb != Verb::Approve || !decided || !run.finished_at || !run.details || (only && key.task != *only)) continue;
+        LogSource source;
+        source.task = task.name;
+        source.line = LogLine{to_rfc3339(*run.finished_at), run.state == State::Failed ? "error" : "info", run.details->message, true};
+        sources.push_back(std::move(source));
+    }
+}
+
 asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) {
     const auto row = co_await row_of(run_id);
     const auto plan = co_await plan_of(row.plan_hash);
@@ -194,9 +210,14 @@ asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) 
         return sources;
     };
     auto sources = co_await s_.database.run(std::move(work));
-    if (filter.attempt > 0)
+    const bool asks = std::any_of(plan->tasks.begin(), plan->tasks.end(), [](const TaskPlan& t) { return t.verb == Verb::Approve; });
+    if (filter.attempt > 0) {
         keep_attempt(sources, filter.attempt,
                      (filter.task.empty() ? "" : "task " + filter.task + " of ") + "run " + std::to_string(run_id));
+    } else if (asks) {
+        const auto task_runs = co_await s_.store.task_runs(run_id);
+        add_decisions(sources, *plan, task_runs, only);
+    }
     const int limit = std::clamp(filter.limit, 1, 10000);
     auto read = [sources = std::move(sources), after = filter.after, limit, over] { return read_logs(sources, after, limit, over); };
     co_return co_await s_.database.on_pool(std::move(read));
@@ -327,10 +348,12 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     } else if (gone > 0) {
         throw Refusal(Kind::NotFound, what + " are gone from the staging folder", "retention removed them; run the flow again");
     } else if (total > 0) {
+        const auto kept = rejects_before_load(*plan, task_of(*plan, *number), task_runs, run_id);
+        if (!kept.empty()) throw Refusal(Kind::NotFound, what + " were rejected before it", kept);
         throw Refusal(Kind::NotFound, what + " were not kept",
                       "write `rejects: {to: quarantine}` in place of `drop` to be able to look at them");
     }
-    co_return rejected_document(plan->tasks.at(static_cast<std::size_t>(*number)), reply_rows, sensitive, total);
+    co_return rejected_document(task_of(*plan, *number), reply_rows, sensitive, total);
 }
 
 std::vector<Statement> run_statements() {

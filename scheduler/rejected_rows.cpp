@@ -1,8 +1,9 @@
 #include "scheduler/rejected_rows.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <vector>
+#include <set>
 
 namespace millrace {
 namespace {
@@ -99,6 +100,22 @@ Json rejected_document(const TaskPlan& task, const Json& rows, bool sensitive, s
                        {"fields", std::move(fields)}});
     }
     return {{"columns", names}, {"rows", std::move(out)}, {"total", total}};
+}
+
+std::string rejects_before_load(const FlowPlan& plan, const TaskPlan& load, const std::vector<StoredTaskRun>& task_runs,
+                                std::int64_t run_id) {
+    std::set<std::string> kept;
+    for (const auto& [key, run] : task_runs)
+        if (run.details && run.details->result.is_object() && !run.details->result.value("rejects", "").empty())
+            kept.insert(plan.tasks.at(static_cast<std::size_t>(key.task)).name);
+    std::string out;
+    for (const Json& table : load.options.value("tables", Json::array())) {
+        const std::string name = table.value("task", "");
+        if (kept.erase(name) > 0)
+            out += fmt::format("{}{}: millrace data head {}.{} --rejected", out.empty() ? "the rejected rows of " : ", of ", name, run_id,
+                               name);
+    }
+    return out;
 }
 
 } // namespace millrace

@@ -154,6 +154,24 @@ TEST_CASE("an approval asks its own question") {
     CHECK(life.run(id).at("tasks")[0].at("message") == "Load 3 rows?");
     (void)life.wait(life.engine->service().approve(id, "ask", "", "me"));
     CHECK(life.ended(id).at("tasks")[0].at("message") == "approved by me");
+    const auto logged = [&](std::int64_t run, const std::string& after = "") {
+        LogFilter filter;
+        filter.after = after;
+        return life.wait(life.engine->read_models().logs(run, filter));
+    };
+    const Json log = logged(id);
+    REQUIRE(log.at("items").size() == 1);
+    CHECK(log.at("items")[0].at("task") == "ask");
+    CHECK(log.at("items")[0].at("text") == "approved by me");
+    CHECK(log.at("items")[0].at("at") == life.run(id).at("tasks")[0].at("finished_at"));
+    CHECK(logged(id, log.at("next")).at("items").empty());
+    const auto refused = life.trigger_id("asking");
+    life.until([&] { return life.run(refused).at("tasks")[0].at("state_name") == "AwaitingApproval"; });
+    CHECK(logged(refused).at("items").empty());
+    (void)life.wait(life.engine->service().reject(refused, "ask", "not today", "me"));
+    (void)life.ended(refused);
+    CHECK(logged(refused).at("items")[0].at("text") == "rejected by me: not today");
+    CHECK(logged(refused).at("items")[0].at("level") == "error");
 }
 
 TEST_CASE("run numbers go on where the last daemon left them, also a killed one, but none that another node may hold is given out") {

@@ -78,6 +78,24 @@ TEST_CASE("of rejected rows no more is read than can be shown") {
     CHECK(read({{"r0", large}}, 1000).size() == 127); // 8 MB
 }
 
+TEST_CASE("rejected rows that a load counts are looked at where they were kept") {
+    FlowPlan plan;
+    plan.tasks.resize(4);
+    plan.tasks[0].name = "weeks", plan.tasks[1].name = "days", plan.tasks[2].name = "other";
+    plan.tasks[3].options = {{"tables", Json::array({{{"task", "days"}}, {{"task", "weeks"}}, {{"task", "weeks"}}})}};
+    std::vector<StoredTaskRun> rows;
+    const auto told = [&](int task, const std::string& rejects) {
+        rows.emplace_back().key = {task, -1};
+        rows.back().run.detail().result = {{"rejected", 4}, {"rejects", rejects}};
+        return rejects_before_load(plan, plan.tasks[3], rows, 150);
+    };
+    CHECK(told(1, "").empty());
+    CHECK(told(2, "/s/other.json").empty());
+    CHECK(told(0, "/s/weeks.json") == "the rejected rows of weeks: millrace data head 150.weeks --rejected");
+    CHECK(told(1, "/s/days.json") == "the rejected rows of days: millrace data head 150.days --rejected, of weeks: millrace data head "
+                                     "150.weeks --rejected");
+}
+
 TEST_CASE("of sensitive rejected rows no value is shown") {
     const Json rows = Json::array({rejected("n", "-1", R"({"n": -1, "name": "Ada", "none": null})"), rejected("n", nullptr, "Ada")});
     const Json document = rejected_document(TaskPlan(), rows, true, 2);

@@ -36,6 +36,17 @@ TEST_CASE("a run that takes longer than the flow's timeout fails") {
     CHECK(d.decisions() == "stop a");
     d.failed("a", "cancelled");
     CHECK(d.run() == "failed/TimedOut");
+    CHECK(d.plan->message() == "the run took longer than 30 s, its flow's `timeout`: raise it, or give the flow less to do");
+}
+
+TEST_CASE("a run that took too long names the file of its flow") {
+    FlowPlan flow = plan_text("a: extract");
+    flow.origins.tasks["a"].file = "flows/slow.yaml";
+    Drive d(flow, 2.5);
+    d.begin();
+    d.pass(3);
+    CHECK(d.plan->message() ==
+          "the run took longer than 2.5 s, its flow's `timeout`: raise it in flows/slow.yaml, or give the flow less to do");
 }
 
 TEST_CASE("a paused run starts nothing until it is resumed") {
