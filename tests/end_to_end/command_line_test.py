@@ -322,6 +322,22 @@ class CommandLine(unittest.TestCase):
         self.millrace("runs", "reject", str(run), "ask")
         self.assertEqual(self.daemon.wait(run)["state"], "failed")
 
+    def test_who_approved_and_why_is_shown_and_logged(self):
+        run = self.daemon.trigger("asking")["id"]
+        wait_until(lambda: "awaiting approval" in self.millrace("runs", "show", str(run)), 20, "the question")
+        self.millrace("runs", "approve", str(run), "ask", "--comment", "fine by me")
+        self.assertEqual(self.daemon.wait(run)["state"], "completed")
+        for command in ("show", "logs"):
+            self.assertRegex(self.millrace("runs", command, str(run)), r"ask .*approved by .*: fine by me")
+
+    def test_a_key_that_was_used_before_is_told(self):
+        self.assertNotIn("before", self.millrace("run", "quick", "--idempotency-key", "once"))
+        run = self.runs_of("quick")[0]["id"]
+        self.daemon.wait(run)
+        told = f"quick run {run} was started with this key before: completed\n"
+        self.assertEqual(self.millrace("run", "quick", "--idempotency-key", "once"), told)
+        self.assertTrue(self.millrace("run", "quick", "--idempotency-key", "once", "--wait").startswith(told))
+
     def test_ctrl_c_cancels_what_is_waited_for(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             waiting = subprocess.Popen(self.command("run", "slow", "--wait"), cwd=self.path, env=self.daemon.environment, text=True,
