@@ -3,6 +3,7 @@
 #include "flows/error.hpp"
 #include "flows/hash.hpp"
 #include "flows/project_files.hpp"
+#include "web/server.hpp"
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
@@ -136,8 +137,8 @@ Configuration load_configuration(const fs::path& asked) {
     configuration.installation = find_installation();
     configuration.file = find_file(asked);
     configuration.folder = configuration.file.empty() ? fs::current_path() : configuration.file.parent_path();
-    read_project(configuration);
     configuration.sources = all_sources(configuration);
+    read_project(configuration);
 
     const Secrets secrets(configuration.folder);
     for (auto& [name, spec] : configuration.project.connections) {
@@ -152,6 +153,7 @@ Configuration load_configuration(const fs::path& asked) {
     configuration.database = choose("MILLRACE_DATABASE", project.database, "database");
     configuration.listen = choose("MILLRACE_LISTEN", project.listen, "listen");
     if (configuration.listen.empty()) configuration.listen = default_listen;
+    check_listen(configuration.listen);
     const auto state = choose("MILLRACE_STATE", project.state, "state");
     configuration.state = (state.empty() ? default_state_folder() : configuration.folder / state).lexically_normal();
     const auto staging = filled(project.staging, "staging", secrets);
@@ -224,18 +226,18 @@ Json ConfiguredConnections::resolve(const std::string& name) {
                     "declare it under `connections:` in millrace.yaml, then: millrace deploy");
     const auto resolved = fill(name, spec->second);
     const auto source = configuration_.sources.find(spec->second.type);
+    std::string message, variables;
     for (const auto& [field, missing] : resolved.missing) {
         bool required = !spec->second.implied;
-    std::string message, variables;
         if (source != configuration_.sources.end())
             for (const auto& declared : source->second.connection) required = required || (declared.name == field && declared.required);
         if (!required) continue;
         message += (message.empty() ? "" : "; ") + lack(name, spec->second, field, missing).message;
         variables += (variables.empty() ? "" : " and ") + missing;
     }
+    if (!message.empty()) throw Error(ErrorClass::Permanent, message, secrets_.remedy(variables));
     if (spec->second.type == "postgres" && !resolved.fields.contains("url"))
         throw Error(ErrorClass::Permanent, fmt::format("the connection '{}' has no `url`", name),
-    if (!message.empty()) throw Error(ErrorClass::Permanent, message, secrets_.remedy(variables));
                     fmt::format("declare it in millrace.yaml: {}: {{type: postgres, url: \"${{secret.{}_URL}}\"}}", name, name));
     return resolved.fields;
 }

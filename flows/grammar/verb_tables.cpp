@@ -63,8 +63,7 @@ const std::array load_verb{
           .required = true},
     Field{.key = "mode",
           .shape = Choice | ByTable,
-          .doc = "append every row (each run and each rerun of the load adds its own; a repeated attempt adds nothing), insert new keys, "
-                 "insert and update by key, or replace the table.",
+          .doc = "append every row (again in each run), insert new keys, insert and update by key, or replace the table.",
           .choices = "append|insert_new|upsert|replace",
           .required = true},
     Field{.key = "key",

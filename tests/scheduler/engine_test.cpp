@@ -534,7 +534,8 @@ TEST_CASE("the journal survives the loss of its connection") {
     pqxx::connection connection(database.url());
     for (int i = 0; i < 3; ++i) {
         pqxx::nontransaction(connection)
-            .exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace' and pid <> pg_backend_pid()");
+            .exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = "
+                  "'millrace' and pid <> pg_backend_pid()");
         CHECK(life.ended(life.trigger("chain").at("id")).at("state") == "completed");
     }
 }
