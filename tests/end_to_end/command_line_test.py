@@ -162,9 +162,9 @@ class CommandLine(unittest.TestCase):
     def test_rejected_rows_are_told_and_can_be_looked_at(self):
         told = self.millrace("run", "rejecting", "--wait", "--from", "2026-11-02", "--to", "2026-11-03", code=1)
         run = self.runs_of("rejecting")[0]["id"]
-        cause = "1 of 3 rows break the contract, none is allowed: n breaks check (n > 0) in 1 row ('0' where id is 2)"
+        cause = "1 of 3 rows break the contract, none is allowed: n breaks check (n > 0) in 1 row ('0' where id is 2; flows/rejecting.yaml:11)"
         for text in (told, self.millrace("runs", "show", str(run))):
-            self.assertIn("n breaks check (n > 0) in 2 rows ('-1' where id is 0, '0' where id is 1)\n"
+            self.assertIn("n breaks check (n > 0) in 2 rows ('-1' where id is 0, '0' where id is 1; flows/rejecting.yaml:7)\n"
                           f"  look at them: millrace data head {run}.kept --rejected\n", text)
             self.assertIn(f"  refused (bad_data): {cause}\n  remedy: look at the rejected rows: millrace data head {run}.refused --rejected\n", text)
             self.assertEqual(text.count(cause), 1)
