@@ -55,7 +55,7 @@ std::string variables_of(const Project& project, const std::string& type, const 
     std::string out;
     for (const auto& [name, connection] : project.connections) {
         const auto text = connection.fields.find(field);
-        if (connection.type != type || text == connection.fields.end()) continue;
+        if (connection.type != type || text == connection.fields.end() || !text->is_string()) continue;
         for (const auto& reference : references(text->get<std::string>()))
             out += (out.empty() ? "" : ", ") + reference.name.substr(reference.name.find('.') + 1);
     }
@@ -70,6 +70,10 @@ void write_source(Cli& cli, const SourceSpec& spec) {
     for (const auto& field : spec.connection)
         fields.add({field.name + (field.secret ? " (secret)" : ""), variables_of(cli.configuration().project, spec.source, field.name),
                     field.default_value.value_or(field.required ? "(required)" : ""), field.description});
+    if (spec.rate.requests > 0)
+        fields.add({"requests_per_second", variables_of(cli.configuration().project, spec.source, "requests_per_second"),
+                    fmt::format("{:g}", spec.rate.requests / std::max(spec.rate.per_seconds, 1e-9)),
+                    "the pace of requests, which extracts wait for"});
     fields.write(std::cout, cli.out);
     for (const auto& resource : spec.resources) {
         std::cout << '\n';

@@ -258,7 +258,9 @@ class CommandLine(unittest.TestCase):
             self.assertRegex(told, r"(?m)^  \w+ +\S+ null$")
             self.assertRegex(told, r"(?m)^  id +VARCHAR$")
         self.assertEqual(json.loads(self.millrace("sources", "show", "clockify.clients", "--json"))["name"], "clients")
-        self.assertRegex(self.millrace("sources", "show", "clockify"), r"(?m)^url +CLOCKIFY_API_URL +https://api")
+        shown = self.millrace("sources", "show", "clockify")
+        self.assertRegex(shown, r"(?m)^url +CLOCKIFY_API_URL +https://api")
+        self.assertRegex(shown, r"(?m)^requests_per_second +1 +the pace")
         self.assertIn("did you mean 'clients'?", self.millrace("sources", "show", "clockify.client", code=2))
         self.assertIn("did you mean 'clockify'?", self.millrace("sources", "show", "clokify.clients", code=2))
 
