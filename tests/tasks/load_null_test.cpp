@@ -95,3 +95,24 @@ TEST_CASE("a column that is added to a table may be NULL, whatever the contract 
     CHECK(counts(load(b, contracted(b, "select 2 as id, 'a' as name, 2 as n", three))) == "1 0 0 0");
     CHECK(not_null(b, "out.t") == "id");
 }
+
+TEST_CASE("a column that has a value in no row any more is told, a rarely filled one and a small batch are not") {
+    Bench b(require_database());
+    const auto told = [&](const std::string& sql) {
+        AttemptOrder order = b.order(b.dataset(sql), Json::object());
+        order.log += std::to_string(b.batches);
+        const AttemptDone done = b.host.attempt(order);
+        if (done.error) FAIL(done.error->message);
+        std::string text;
+        for (const Json& line : log_of(order))
+            if (line.at("level") == "warning") text += line.at("text").get<std::string>();
+        return text;
+    };
+    const std::string all = "select i::int as id, 'x' as note, case when i = 1 then 'y' end as rare from range(100) r(i)";
+    CHECK(told(all).empty());
+    CHECK(told("select i::int as id, null::text as note, null::text as rare from range(5) r(i)").empty());
+    CHECK_THAT(told("select i::int as id, null::text as note, null::text as rare from range(100) r(i)"),
+               Catch::StartsWith("out.t: column 'note' is NULL in all 100 rows of the dataset ") &&
+                   Catch::Contains("has a value in 95 % of the table's rows") && !Catch::Contains("rare"));
+    CHECK(told(all).empty());
+}

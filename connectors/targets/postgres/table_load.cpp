@@ -61,10 +61,12 @@ void TableLoad::write_rows() {
     if (mode == "append") return append();
     if (mode == "replace" && plan_.key.empty()) return replace_without_key();
     if (plan_.key.empty()) throw Error(ErrorClass::Permanent, "mode " + mode + " of " + counts_.table + " needs a `key`");
-    if (may_load_directly())
+    if (may_load_directly()) {
         load_into_empty();
-    else
+    } else {
+        tell_of_emptied_columns();
         merge();
+    }
     if (plan_.created) make_key();
     tell_of_repeated_keys();
 }

@@ -49,6 +49,7 @@ private:
     void check_deletes() const;
     void check_replace() const;
     void check_nulls() const;
+    void tell_of_emptied_columns();
     void check_rows_read() const;
     [[noreturn]] void refuse_duplicate(const std::string& key) const;
     [[noreturn]] void explain_violation(const SqlError& e) const;

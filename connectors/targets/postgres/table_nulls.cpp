@@ -64,4 +64,39 @@ void TableLoad::check_nulls() const {
     }
 }
 
+/// A column that the dataset has nowhere a value for, although so many rows would have some if they were like the table's. Its
+/// source may send it no more, and where rows match its values are lost.
+void TableLoad::tell_of_emptied_columns() {
+    constexpr double fewest_expected = 20; // of rows that have none by chance, one in e^20 would be as many
+    constexpr const char* looked_at = "100000";
+    if (!monitor_.event || !plan_.has_rows || table_.manifest.rows < fewest_expected) return;
+    std::vector<std::string> columns;
+    for (const PlannedColumn& c : plan_.columns)
+        if (c.source >= 0 && !c.is_key && !c.target.not_null) columns.push_back(c.target.name);
+    if (columns.empty()) return;
+    std::string in_dataset, in_table, names;
+    for (const std::string& c : columns) in_dataset += fmt::format("{}count({})", in_dataset.empty() ? "[" : ", ", quote_identifier(c));
+    duckdb::Connection db = database_.connect();
+    const Json values = db.query("SELECT " + in_dataset + "] FROM " + dataset_).single_value();
+    std::vector<std::string> empty;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        if (values.at(i) == 0) empty.push_back(columns[i]);
+    if (empty.empty()) return;
+    for (const std::string& c : empty) {
+        in_table += fmt::format(", count({})", quote_identifier(c));
+        names += (names.empty() ? "" : ", ") + quote_identifier(c);
+    }
+    const Rows found =
+        session_.run(fmt::format("SELECT count(*){} FROM (SELECT {} FROM {} LIMIT {}) t", in_table, names, plan_.name.quoted(), looked_at));
+    for (std::size_t i = 0; i < empty.size(); ++i) {
+        const auto share = static_cast<double>(found.integer(0, static_cast<int>(i) + 1)) / static_cast<double>(found.integer(0, 0));
+        if (share * static_cast<double>(table_.manifest.rows) < fewest_expected) continue;
+        monitor_.event("warning",
+                       fmt::format("{}: column '{}' is NULL in all {} of the dataset {}, and has a value in {:.0f} % of the table's rows, "
+                                   "which is lost in those that this load updates: does its source still send it?",
+                                   counts_.table, empty[i], counted(table_.manifest.rows, "row"), table_.spec.task, 100 * share),
+                       {{"table", counts_.table}, {"column", empty[i]}});
+    }
+}
+
 } // namespace millrace::postgres
