@@ -26,19 +26,6 @@ struct Mistake {
     std::size_t at; ///< the token where it is; the number of tokens: at the end, or nobody knows
 };
 
-bool is_name(const SqlToken& token) { return token.kind == Kind::Word || token.kind == Kind::Quoted; }
-
-std::vector<std::string> quoted_words(const std::string& text) {
-    std::vector<std::string> found;
-    for (auto open = text.find('"'); open != std::string::npos;) {
-        const auto close = text.find('"', open + 1);
-        if (close == std::string::npos) break;
-        found.push_back(text.substr(open + 1, close - open - 1));
-        open = text.find('"', close + 1);
-    }
-    return found;
-}
-
 /// The one of DuckDB's candidates ("a", "b") that the name in its sentence is nearest to, else all of them.
 std::string among(const std::string& message, const std::string& candidates) {
     const auto names = quoted_words(message), known = quoted_words(candidates);
@@ -272,6 +259,17 @@ SqlWords split_hint(const std::string& error) {
 }
 
 } // namespace
+
+std::vector<std::string> quoted_words(const std::string& text) {
+    std::vector<std::string> found;
+    for (auto open = text.find('"'); open != std::string::npos;) {
+        const auto close = text.find('"', open + 1);
+        if (close == std::string::npos) break;
+        found.push_back(text.substr(open + 1, close - open - 1));
+        open = text.find('"', close + 1);
+    }
+    return found;
+}
 
 SqlWords explain_duckdb(const std::string& error, const std::string& sql, std::size_t offset) {
     auto words = split_hint(error);

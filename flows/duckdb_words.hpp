@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace millrace {
 
@@ -12,5 +13,8 @@ struct SqlWords {
 
 /// `error` as DuckDB says it, candidates and all; `offset` is where it is in `sql`, npos: nobody knows.
 [[nodiscard]] SqlWords explain_duckdb(const std::string& error, const std::string& sql, std::size_t offset);
+
+/// What stands between double quotes, as DuckDB writes names.
+[[nodiscard]] std::vector<std::string> quoted_words(const std::string& text);
 
 } // namespace millrace

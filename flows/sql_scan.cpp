@@ -136,7 +136,6 @@ constexpr std::array<std::string_view, 6> functions_with_from{"extract", "trim",
 constexpr std::array<std::string_view, 3> words_before_name{"lateral", "only", "recursive"};
 
 bool is_symbol(const SqlToken& t, const char* text) { return t.kind == Kind::Symbol && t.text == text; }
-bool is_name(const SqlToken& t) { return t.kind == Kind::Word || t.kind == Kind::Quoted; }
 
 std::string lower(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -17,6 +17,11 @@ struct SqlToken {
     std::size_t length;
 };
 
+/// A name, quoted or not; keywords look like names.
+[[nodiscard]] inline bool is_name(const SqlToken& token) {
+    return token.kind == SqlToken::Kind::Word || token.kind == SqlToken::Kind::Quoted;
+}
+
 /// Without comments. A `${}` is one Reference wherever it stands, in strings and quoted names too, because none is allowed;
 /// an unclosed string or comment ends with the text.
 [[nodiscard]] std::vector<SqlToken> scan_sql(std::string_view sql);

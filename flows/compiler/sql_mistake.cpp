@@ -10,19 +10,6 @@
 namespace millrace {
 namespace {
 
-bool is_name(const SqlToken& token) { return token.kind == SqlToken::Kind::Word || token.kind == SqlToken::Kind::Quoted; }
-
-std::vector<std::string> quoted_words(const std::string& text) {
-    std::vector<std::string> found;
-    for (auto open = text.find('"'); open != std::string::npos;) {
-        const auto close = text.find('"', open + 1);
-        if (close == std::string::npos) break;
-        found.push_back(text.substr(open + 1, close - open - 1));
-        open = text.find('"', close + 1);
-    }
-    return found;
-}
-
 constexpr std::string_view not_grouped = "must appear in the GROUP BY clause";
 
 /// Whether the token is an argument, however deep, of a function that makes one value of many rows.

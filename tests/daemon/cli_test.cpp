@@ -465,18 +465,18 @@ TEST_CASE("a daemon without its store is away, any other refusal is an answer") 
 
 TEST_CASE("of two installations it is told which one is meant, and how root looks at it") {
     Configuration ours;
-    ours.state = "/home/p/.millrace";
-    CHECK(installation_text(ours) == "state folder /home/p/.millrace, no millrace.yaml");
-    CHECK(other_installation(ours, {{"state", "/home/p/.millrace"}}).is_null());
+    ours.state = "/srv/p/.millrace";
+    CHECK(installation_text(ours) == "state folder /srv/p/.millrace, no millrace.yaml");
+    CHECK(other_installation(ours, {{"state", "/srv/p/.millrace"}}).is_null());
     CHECK(other_installation(ours, Json::object()).is_null());
     CHECK(other_installation(ours, {{"state", "/var/lib/millrace"}}).at("state") == "/var/lib/millrace");
     Cli cli;
-    CHECK(as_root(cli, ours, "psql") == "sudo MILLRACE_STATE=/home/p/.millrace millrace psql");
+    CHECK(as_root(cli, ours, "psql") == "sudo MILLRACE_STATE=/srv/p/.millrace millrace psql");
     ours.state = "/var/lib/millrace";
     CHECK(as_root(cli, ours, "psql") == "sudo millrace psql");
     cli.config_file = "p.yaml";
-    ours.file = "/home/p/p.yaml";
-    CHECK(as_root(cli, ours, "doctor") == "sudo millrace --config /home/p/p.yaml doctor");
+    ours.file = "/srv/p/p.yaml";
+    CHECK(as_root(cli, ours, "doctor") == "sudo millrace --config /srv/p/p.yaml doctor");
 }
 
 TEST_CASE("loads of several chunks into one table are one line") {

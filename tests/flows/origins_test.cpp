@@ -43,8 +43,8 @@ TEST_CASE("a spec of the installation is corrected in a copy of the project's") 
     spec.file = "/opt/crm.yaml";
     CHECK(place_in_spec(spec, "tags", "columns") == "`columns` of tags in /opt/crm.yaml");
     CHECK(place_of(spec) == "/opt/crm.yaml");
-    spec.own_file = "/home/me/p/sources/crm.yaml";
-    CHECK(place_of(spec) == "a copy of /opt/crm.yaml at /home/me/p/sources/crm.yaml");
+    spec.own_file = "/srv/p/sources/crm.yaml";
+    CHECK(place_of(spec) == "a copy of /opt/crm.yaml at /srv/p/sources/crm.yaml");
 }
 
 TEST_CASE("where a flow is written is no part of what it is") {
