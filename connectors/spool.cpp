@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <openssl/evp.h>
+#include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -182,6 +183,9 @@ std::optional<SliceManifest> read_slice(const std::string& folder, const std::st
         if (!has_size(folder + "/" + raw.file, -1)) return {};
     for (const ManifestPart& part : manifest.parts)
         if (!has_size(folder + "/" + part.file, part.bytes)) return {};
+    std::istringstream rejects(manifest.quarantine);
+    for (std::string name; rejects >> name;)
+        if (!has_size(folder + "/" + name, -1)) return {};
     return manifest;
 }
 
@@ -193,7 +197,7 @@ void write_slice(const std::string& folder, const SliceManifest& manifest) {
         out.write(text.data(), text.size());
         out.sync();
     }
-    if (!manifest.raw.empty()) sync_folder(folder + "/raw");
+    if (!manifest.raw.empty() || !manifest.quarantine.empty()) sync_folder(folder + "/raw");
     if (!manifest.parts.empty()) sync_folder(folder);
     if (::rename((path + ".new").c_str(), path.c_str()) != 0) refuse_file("cannot rename to", path);
     sync_folder(folder + "/slices");

@@ -4,6 +4,7 @@
 /// Layout below the task run's staging folder:
 ///     raw/<sha256>.ndjson.zst        one record per line, byte for byte except line breaks between tokens
 ///     part-<slice>-<n>.parquet       the same records, typed
+///     raw/rejected-<slice>-<n>.ndjson   those that broke the contract
 ///     slices/<slice>.json            SliceManifest, written last
 /// Raw records are personal data: the folders are 0700.
 #pragma once
@@ -36,7 +37,7 @@ struct SliceManifest {
     std::vector<ManifestPart> parts;
     std::vector<std::string> mistakes;          ///< records that broke the contract, the first of them
     std::int64_t rejected = 0;                  ///< how many did
-    std::string quarantine;                     ///< file with their raw text; empty: none
+    std::string quarantine;                     ///< files with their raw text, a space between two; empty: none
     std::string failed;                         ///< the slice was given up for this reason (allow_failed); it has no records
     bool complete = true;                       ///< false: cut short by a row limit, or drifted to the end
     std::string extracted_at;                   ///< RFC 3339, of its first request

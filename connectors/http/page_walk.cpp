@@ -21,7 +21,8 @@ void PageWalk::stop() {
 void PageWalk::arrived(const PageArrival& page) {
     --under_way_;
     records_ += page.records;
-    if (page.fingerprint != 0) seen_.insert(page.fingerprint);
+    // Two workers may have asked for it at once, when neither had come.
+    if (page.fingerprint != 0 && !seen_.insert(page.fingerprint).second) mark_drifted("a page came twice");
     if (++pages_ == 1) {
         first_page_records_ = page.records;
         if (paged_ || page.records == 0) announced_ = page.announced;

@@ -16,6 +16,7 @@ namespace millrace {
 
 /// What one worker made of some pages of one walk.
 struct Piece {
+    std::string name; ///< of its files: slice, walk, number; the same in every attempt
     std::optional<RawFile> raw;
     std::optional<ManifestPart> part;                        ///< none: no rows
     int walk = 1;                                            ///< which of the slice

@@ -52,7 +52,7 @@ void Ledger::prepare() {
                  "loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(), counts jsonb)");
     session_.run("CREATE INDEX IF NOT EXISTS _millrace_ledger_extracted_at ON " + ledger_ + " (extracted_at)");
     session_.run("CREATE TABLE IF NOT EXISTS " + targets_ + " (table_name text PRIMARY KEY, extracted_at timestamptz, batch_id text)");
-    session_.run("COMMIT");
+    session_.commit();
 }
 
 std::optional<std::vector<LoadCounts>> Ledger::find() {

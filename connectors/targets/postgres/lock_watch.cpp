@@ -26,6 +26,7 @@ LockWatch::~LockWatch() { session_.while_waiting(nullptr); }
 void LockWatch::look() {
     try {
         const Rows found = Session(url_).run(find_holder, {std::to_string(session_.backend())});
+        holder_.clear();
         if (found.empty()) return;
         pid_ = found.text(0, 1);
         holder_ = "held by pid " + pid_ + found.text(0, 2);

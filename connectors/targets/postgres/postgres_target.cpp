@@ -116,7 +116,7 @@ private:
             counts.push_back(TableLoad(session, database, request, table, monitor, schema, static_cast<int>(counts.size())).run());
         for (auto& [_, ledger] : ledgers) ledger.record(extracted_at, counts);
         if (monitor.progress) monitor.progress("committing", 0, 0);
-        session.run("COMMIT");
+        session.commit();
         return counts;
     }
 

@@ -106,6 +106,16 @@ std::string hash_sql(const std::vector<TargetColumn>& columns, int seed) {
     return "hash_record_extended(ROW(" + row + "), " + std::to_string(seed) + ")";
 }
 
+std::string summand_sql(const std::vector<TargetColumn>& columns, int seed) {
+    return "hash_record_extended(ROW(int8send(" + hash_sql(columns, seed) + ")), " + std::to_string(seed) + ")";
+}
+
+std::uint64_t summand(std::uint64_t row_hash, int seed) {
+    char bytes[sizeof row_hash]; // as int8send gives them
+    for (std::size_t i = 0; i < sizeof bytes; ++i) bytes[i] = static_cast<char>(row_hash >> (56 - 8 * i));
+    return hash_bytes(bytes, sizeof bytes, static_cast<std::uint64_t>(seed));
+}
+
 void RowHasher::add(const char* field, Wire wire) {
     const std::int32_t length = read_int32(field);
     const char* bytes = field + 4;

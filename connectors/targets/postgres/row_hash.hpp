@@ -15,6 +15,11 @@ namespace millrace::postgres {
 
 /// SQL for the server's hash over those columns; needs PostgreSQL 14.
 [[nodiscard]] std::string hash_sql(const std::vector<TargetColumn>& columns, int seed);
+/// SQL for that hash, hashed once more: fit to be summed over rows. A row's own is linear in those of its columns, so that its sum
+/// stays the same when values of one column change places.
+[[nodiscard]] std::string summand_sql(const std::vector<TargetColumn>& columns, int seed);
+/// The same number from a row's hash.
+[[nodiscard]] std::uint64_t summand(std::uint64_t row_hash, int seed);
 
 /// The same number from the fields of an encoded row. `fields[i]` begins at the field's length.
 class RowHasher {

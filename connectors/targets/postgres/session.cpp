@@ -218,6 +218,13 @@ Rows Session::run(const std::string& sql, const Params& params) {
     return Rows(result);
 }
 
+void Session::commit() {
+    const std::string tag = run("COMMIT").tag();
+    if (tag == "COMMIT") return;
+    throw Error(ErrorClass::Permanent, "PostgreSQL: the transaction was not committed, the server answered " + tag,
+                "one of its statements failed before: the server's log says which");
+}
+
 void Session::copy_in(const std::string& sql) {
     PGresult* result = PQsendQuery(connection_.get(), sql.c_str()) == 1 ? last_result() : nullptr;
     expect(result, PGRES_COPY_IN);

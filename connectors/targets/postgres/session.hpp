@@ -41,6 +41,9 @@ public:
         return n.empty() ? 0 : std::stoll(n);
     }
 
+    /// What the server says that it did, "COMMIT".
+    [[nodiscard]] std::string tag() const { return PQcmdStatus(result_.get()); }
+
 private:
     std::unique_ptr<PGresult, decltype(&PQclear)> result_;
 };
@@ -55,6 +58,8 @@ public:
     explicit Session(const std::string& url, const std::string& name = "");
 
     Rows run(const std::string& sql, const Params& params = {});
+    /// Throws Error{Permanent} when the server rolls back instead, as it does without a word after a statement that failed.
+    void commit();
     /// The only value of the only row.
     [[nodiscard]] std::string value(const std::string& sql, const Params& params = {}) { return run(sql, params).text(0, 0); }
 

@@ -133,6 +133,10 @@ bool TableLoad::may_load_directly() const {
 
 void TableLoad::load_into_empty() {
     step("copying");
+    if (!plan_.created) {
+        session_.run("SAVEPOINT before_copy"); // so that the table can be looked at after a violation
+        has_savepoint_ = true;
+    }
     counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());
     if (delete_rule_ == "missing") tell_of_rows_outside(scope(), plan_.name.quoted());
 }
@@ -168,8 +172,8 @@ void TableLoad::append() {
 Rows TableLoad::sums_of(const std::string& table) {
     const std::vector<TargetColumn> columns = plan_.compared_columns();
     const std::string wrapped = " % 18446744073709551616";
-    return session_.run("SELECT count(*), coalesce(sum(" + hash_sql(columns, 1) + ")" + wrapped + ", 0), coalesce(sum(" +
-                        hash_sql(columns, 2) + ")" + wrapped + ", 0) FROM " + table);
+    return session_.run("SELECT count(*), coalesce(sum(" + summand_sql(columns, 1) + ")" + wrapped + ", 0), coalesce(sum(" +
+                        summand_sql(columns, 2) + ")" + wrapped + ", 0) FROM " + table);
 }
 
 /// The same sums of the dataset, without shipping it.
@@ -185,8 +189,8 @@ bool TableLoad::sums_to(const Rows& theirs) {
     std::int64_t n = 0;
     for (; rows.next(); ++n) {
         if (rows.at_chunk_start()) step("comparing");
-        first += rows.row_hash(1);
-        second += rows.row_hash(2);
+        first += summand(rows.row_hash(1), 1);
+        second += summand(rows.row_hash(2), 2);
     }
     rows_read_ = n;
     return first == unsigned_of(theirs.text(0, 1)) && second == unsigned_of(theirs.text(0, 2));

@@ -52,6 +52,7 @@ private:
     void tell_of_emptied_columns();
     void check_rows_read() const;
     [[noreturn]] void refuse_duplicate(const std::string& key) const;
+    [[nodiscard]] bool met_only_its_own_rows() const;
     [[noreturn]] void explain_violation(const SqlError& e) const;
     [[noreturn]] void refuse_swallowed(const std::string& what, std::int64_t rows, const std::string& key) const;
     [[nodiscard]] std::string scope();
@@ -72,6 +73,7 @@ private:
     TablePlan plan_;
     LoadCounts counts_;
     std::int64_t rows_read_ = 0; ///< of the dataset, into the table and its stages
+    bool has_savepoint_ = false; ///< before_copy: the table was empty and is filled directly
 };
 
 } // namespace millrace::postgres

@@ -1,4 +1,5 @@
 /// The keyed merge of TableLoad: what differs is staged, compared by the server value by value, and only then written.
+#include "connectors/duckdb/query_error.hpp"
 #include "connectors/sql_identifier.hpp"
 #include "connectors/targets/postgres/copy_stream.hpp"
 #include "connectors/targets/postgres/merge_sql.hpp"
@@ -152,7 +153,11 @@ void TableLoad::tell_of_repeated_keys() {
 void TableLoad::delete_marked() {
     step("deleting");
     session_.run(create_stage(plan_, doomed_));
-    copy_all("SELECT * FROM (" + newest_rows() + ") WHERE (" + request_.options.delete_rule + "\n)", doomed_);
+    try {
+        copy_all("SELECT * FROM (" + newest_rows() + ") WHERE (" + request_.options.delete_rule + "\n)", doomed_);
+    } catch (const duckdb::QueryError& e) {
+        throw Error(e.error_class, std::string("`delete: {when}`: ") + e.what(), e.remedy);
+    }
     counts_.deleted = delete_all(staged_rows(plan_, doomed_, request_.options.newest_by));
 }
 

@@ -47,7 +47,7 @@ void TableLoad::check_nulls() const {
     std::string counts;
     for (const PlannedColumn* c : doubtful)
         counts += fmt::format("{}count(*) - count({})", counts.empty() ? "[" : ", ", quote_identifier(c->target.name));
-    duckdb::Connection db = database_.connect();
+    duckdb::Connection db = database_.connect(request_.context.timezone); // of the rule that says what is deleted
     duckdb::Statement statement = db.prepare("SELECT " + counts + "] FROM (" + merged_rows() + ")");
     statement.bind(*request_.values);
     const Json nulls = statement.run().single_value();

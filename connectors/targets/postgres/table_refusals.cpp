@@ -144,6 +144,14 @@ void TableLoad::refuse_duplicate(const std::string& key) const {
                 "aggregate or de-duplicate in a transform, widen the key, or say which row wins with `newest_by`");
 }
 
+/// After a violation of the key: no row but the dataset's was there.
+bool TableLoad::met_only_its_own_rows() const {
+    if (plan_.created) return true;
+    if (!has_savepoint_) return false;
+    session_.run("ROLLBACK TO SAVEPOINT before_copy");
+    return session_.run("SELECT 1 FROM " + plan_.name.quoted() + " LIMIT 1").empty();
+}
+
 /// A key that is there already although it was looked for was written by somebody else meanwhile: the next attempt finds it.
 void TableLoad::explain_violation(const SqlError& e) const {
     if (e.sqlstate != "23505" || (!plan_.created && !plan_.key_indexes.contains(e.constraint))) {
@@ -152,7 +160,13 @@ void TableLoad::explain_violation(const SqlError& e) const {
         throw named;
     }
     if (const std::string key = repeated_key(); !key.empty() && request_.options.newest_by.empty()) refuse_duplicate(key);
-    throw Error(ErrorClass::Transient, "somebody else wrote the same key into " + counts_.table + " meanwhile: " + e.detail, "");
+    if (met_only_its_own_rows())
+        throw Error(ErrorClass::BadData,
+                    fmt::format("{} takes two keys of the dataset {} for one: {}", counts_.table, table_.spec.task, e.detail),
+                    "write such keys alike in the transform, so that they are found there to be one (trim, lower, ..), or give the table's "
+                    "key columns a type and a collation that tell them apart");
+    throw Error(ErrorClass::Transient, "somebody else wrote the same key into " + counts_.table + " meanwhile: " + e.detail,
+                "the next attempt finds that row; where it happens again, let nobody else write into the table during the load");
 }
 
 } // namespace millrace::postgres

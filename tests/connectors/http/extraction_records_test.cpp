@@ -56,6 +56,25 @@ TEST_CASE_METHOD(Extraction, "of the records that break their contract as many a
     CHECK(std::count(lines.begin(), lines.end(), '\n') == 2);
 }
 
+TEST_CASE_METHOD(Extraction, "rejected records lie in files of their slice, and a slice that lost them is fetched again") {
+    plan.most_rejects = 10;
+    plan.resource.window = WindowSpec{Span{0, 1, 0}};
+    plan.resource.params = {{"from", "timestamptz", true, false, {}}, {"to", "timestamptz", true, false, {}}};
+    plan.slices = make_slices(plan.resource, {{"from", "2026-11-01"}, {"to", "2026-11-03"}}, Scope(), {}, false);
+    TestServer server([](const TestRequest&) {
+        return TestAnswer{200, R"({"totals":[{"count":2}],"items":[{"id":"a","n":1},{"id":"b","hours":1,"n":1}]})"};
+    });
+    const auto slices = run(server);
+    for (const SliceManifest& slice : slices) CHECK(slice.quarantine == "raw/rejected-" + slice.slice + "-1-0.ndjson");
+    CHECK(server.log().size() == 2);
+    (void)run(server);
+    CHECK(server.log().size() == 2);
+    std::filesystem::remove(folder + "/" + slices[0].quarantine);
+    CHECK(run(server)[0].quarantine == slices[0].quarantine);
+    CHECK(server.log().size() == 3);
+    CHECK(std::filesystem::exists(folder + "/" + slices[0].quarantine));
+}
+
 TEST_CASE_METHOD(Extraction, "what is told of a sensitive record that breaks its contract holds no value") {
     TestServer server([&](const TestRequest&) {
         return TestAnswer{200, R"({"totals":[{"count":2}],"items":[{"id":"a","hours":1.505,"n":1},{"id":"b","hours":1,"n":"Ada"}]})"};

@@ -123,6 +123,29 @@ TEST_CASE("a walk drifts when the total changes, or more or fewer records come t
     CHECK_FALSE(changed.is_repeat(0));
 }
 
+TEST_CASE("a page that two workers took at once has drifted the walk, whatever the total says") {
+    PageWalk walk(pages(10));
+    (void)walk.next();
+    walk.arrived(page(10, 1, 30));
+    (void)walk.next();
+    (void)walk.next();
+    CHECK_FALSE(walk.is_repeat(2)); // says each of them, before the other's has arrived
+    walk.arrived(page(10, 2, 30));
+    CHECK(walk.drift().find("came twice") == std::string::npos);
+    walk.arrived(page(10, 2, 30));
+    CHECK(walk.over());
+    CHECK(walk.drift() == "a page came twice");
+
+    PageWalk empty(pages(10, "Last-Page"));
+    (void)empty.next();
+    empty.arrived(page(10, 1, {}, false));
+    for (int i = 0; i < 2; ++i) {
+        (void)empty.next();
+        empty.arrived(page(0, 0, {}, i > 0));
+    }
+    CHECK(empty.drift() == "an empty page says that more follow"); // two empty pages are no page that came twice
+}
+
 TEST_CASE("a total that is too small ends no walk whose last page was full") {
     PageWalk walk(pages(10));
     (void)walk.next();

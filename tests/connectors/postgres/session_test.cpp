@@ -73,3 +73,12 @@ TEST_CASE("a session gives up what it holds when its host is gone, and a stateme
         CHECK(e.sqlstate == "57014");
     }
 }
+
+TEST_CASE("a COMMIT that the server answers with a rollback is an error") {
+    Session session(require_database());
+    session.run("BEGIN");
+    CHECK_NOTHROW(session.commit());
+    session.run("BEGIN");
+    CHECK_THROWS(session.run("SELECT 1 / 0"));
+    CHECK_THROWS_WITH(session.commit(), Catch::Contains("was not committed, the server answered ROLLBACK"));
+}
