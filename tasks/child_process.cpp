@@ -98,8 +98,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
     const int null = ::open("/dev/null", O_RDONLY);
-    if (null >= 0 && ::dup2(null, 0) == 0 && ::dup2(out, 1) == 1 && ::dup2(err, 2) == 2 && ::chdir(folder) == 0)
-        ::execvpe(argv[0], argv, envp);
+    if (null >= 0 && ::dup2(null, 0) == 0 && ::dup2(out, 1) == 1 && ::dup2(err, 2) == 2 && ::chdir(folder) == 0) {
+        ::environ = const_cast<char**>(envp); // execvpe would look in the host's PATH
+        ::execvp(argv[0], argv);
+    }
     const int code = errno;
     [[maybe_unused]] const ssize_t told = ::write(report, &code, sizeof code);
     ::_exit(127);

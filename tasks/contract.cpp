@@ -88,6 +88,10 @@ std::string text_misfit(const std::string& value, const std::string& type) {
         return "(" + failed + " OR " + cast(value, "TIMESTAMP") + " IS DISTINCT FROM CAST(" + cast(value, type) + " AS TIMESTAMP))";
     if (type == "TIMESTAMP") // the cast takes no notice of an offset
         return "(" + failed + " OR regexp_matches(" + value + ", ':\\d{2}([.,]\\d+)?\\s*[+-][0:]*[1-9]'))";
+    if (type == "TIME") // nor of anything else around a time
+        return "(" + failed + " OR NOT regexp_full_match(" + value + ", '\\s*\\d+:\\d{1,2}(:\\d{1,2}([.,]\\d+)?)?\\s*'))";
+    if (type == "DOUBLE" || type == "FLOAT") // digits beyond its range become infinite
+        return "(" + failed + " OR (isinf(" + cast(value, type) + ") AND regexp_matches(" + value + ", '\\d')))";
     return failed;
 }
 

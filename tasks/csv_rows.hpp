@@ -1,5 +1,6 @@
-/// The CSV that a command wrote: commas, a first line of names, double quotes, as many fields in each row. Its form is never guessed.
-/// The types are, where no contract says them; with one every field is a text for it to judge.
+/// The CSV that a command wrote, in the form of csv_form.hpp, which is never guessed. The types are, where no contract says them; with
+/// one every field is a text for it to judge. As in PostgreSQL an empty field is NULL and "" the empty text; where the type is none of
+/// texts, "" is NULL as well.
 #pragma once
 
 #include "connectors/duckdb/connection.hpp"
@@ -12,17 +13,17 @@ namespace millrace {
 
 class CsvRows {
 public:
-    /// Throws Error{BadData} for a file without a header.
+    /// Reads the whole file once. Throws Error{BadData} for one that has not the form, or two columns of one name. What ends its lines
+    /// may be changed.
     CsvRows(duckdb::Connection& db, const std::string& path, const std::vector<ColumnSpec>& columns);
 
     /// What to write after FROM.
     [[nodiscard]] std::string sql() const { return sql_; }
-    /// A query of the rows failed: throws Error{BadData} with the line of the file that has not this form, if there is one.
+    /// A query of the rows failed: throws Error{BadData} with the line of the file that is not UTF-8, if there is one.
     void explain() const;
 
 private:
-    duckdb::Connection& db_;
-    std::string strict_; ///< the file as texts
+    std::string path_;
     std::string sql_;
 };
 

@@ -40,6 +40,20 @@ TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
                Catch::Contains("cannot be started"));
 }
 
+TEST_CASE("a program is looked up in the PATH that the command is given") {
+    const TempFolder run;
+    HostProcess host("run");
+    const std::string program = run.path + "/only-here";
+    std::ofstream(program) << "#!/bin/sh\necho found\n";
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    const AttemptOrder order = order_for(run, "p", "run", {{"argv", {"only-here"}}, {"env", {{"PATH", run.path}}}});
+    const AttemptDone done = host.attempt(order);
+    if (done.error) FAIL(done.error->message);
+    CHECK(text_of(log_of(order), "out") == "found|");
+    CHECK_THAT(host.attempt(order_for(run, "q", "run", {{"argv", {"sh"}}, {"env", {{"PATH", run.path}}}})).error->message,
+               Catch::Contains("cannot be started"));
+}
+
 TEST_CASE("a command that failed says why: the last lines of what it complained of, else of what it said") {
     const TempFolder run;
     HostProcess host("run");
