@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* default_listen = "127.0.0.1:8686";
+constexpr const char* hidden = "***";
 
 std::string variable(const char* name) {
     const char* value = std::getenv(name);
@@ -94,6 +95,75 @@ std::string fingerprint_of(const ConnectionSpec& spec, const Secrets& secrets) {
     return is_set ? sha256_hex(values.dump(-1, ' ', false, Json::error_handler_t::replace)) : "";
 }
 
+/// Words that the name of a secret holds.
+constexpr const char* secret_words[] = {"pass", "pwd", "secret", "credential", "token", "key", "auth", "signature", "cookie"};
+
+std::string lower(std::string text) {
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return text;
+}
+
+bool names_secret(const std::string& name) {
+    const auto text = lower(name);
+    return std::any_of(std::begin(secret_words), std::end(secret_words), [&](const char* word) { return text.find(word) != text.npos; });
+}
+
+/// "user:password@host", "?access_token=..", "Server=..;Pwd=..", and a JSON document, which may hold anything.
+bool may_hold_secret(const std::string& field, const std::string& value) {
+    const bool is_address = value.find("://") != value.npos || lower(field).find("url") != std::string::npos;
+    if (is_address && value.find('@') != value.npos) return true;
+    if (const auto first = value.find_first_not_of(" \t\n"); first != value.npos && value[first] == '{') return true;
+    for (auto end = value.find('='); end != value.npos; end = value.find('=', end + 1)) {
+        const auto before = value.find_last_of("?&;,", end);
+        const auto begin = before == value.npos ? 0 : before + 1;
+        if (names_secret(value.substr(begin, end - begin))) return true;
+    }
+    return false;
+}
+
+using ConnectionOptions = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+
+/// Null: PostgreSQL does not take the URL.
+ConnectionOptions options_of(const std::string& url) {
+    char* ignored = nullptr; // it repeats the URL
+    ConnectionOptions options(PQconninfoParse(url.c_str(), &ignored), PQconninfoFree);
+    PQfreemem(ignored);
+    return options;
+}
+
+/// As it is written where it holds no password, else "user=etl password=*** host=db". A mark of URLs inside a password moves its
+/// rest into another part: such a URL is not shown at all.
+std::string shown_postgres(const std::string& url) {
+    const auto options = options_of(url);
+    if (!options) return hidden;
+    std::string out;
+    bool has_secret = false;
+    for (const auto* o = options.get(); o->keyword; ++o) {
+        if (!o->val) continue;
+        const std::string key = o->keyword, value = o->val;
+        const bool is_name = key == "host" || key == "hostaddr" || key == "dbname" || key == "port";
+        if (is_name && value.find_first_of("@=?") != value.npos) return hidden;
+        if (key == "user" && value.find(':') != value.npos) return hidden;
+        if (key == "port" && value.find_first_not_of("0123456789,") != value.npos) return hidden;
+        const bool is_secret = *o->dispchar == '*' || names_secret(key);
+        has_secret = has_secret || is_secret;
+        out += fmt::format("{}{}={}", out.empty() ? "" : " ", key, is_secret ? hidden : value);
+    }
+    return has_secret ? out : url;
+}
+
+/// A field of a connection as anybody may see it; in doubt hidden. `source`: the spec of its type; null: it has none.
+std::string shown(const ConnectionSpec& spec, const SourceSpec* source, const std::string& field, const std::string& value) {
+    if (spec.fields.contains(field) && spec.fields[field].get<std::string>().find("${secret.") != std::string::npos) return hidden;
+    const SourceField* declared = nullptr;
+    if (source)
+        for (const auto& candidate : source->connection)
+            if (candidate.name == field) declared = &candidate;
+    if (declared ? declared->secret : names_secret(field)) return hidden;
+    if (spec.type == "postgres" && field == "url") return shown_postgres(value);
+    return may_hold_secret(field, value) ? hidden : value;
+}
+
 fs::path find_file(const fs::path& asked) {
     std::error_code ignored;
     if (!asked.empty()) return fs::absolute(asked);
@@ -105,10 +175,7 @@ fs::path find_file(const fs::path& asked) {
 } // namespace
 
 void check_database_url(const std::string& url) {
-    char* ignored = nullptr; // it repeats the URL
-    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), &ignored), PQconninfoFree);
-    PQfreemem(ignored);
-    if (!options)
+    if (!options_of(url))
         throw Error(ErrorClass::Permanent, "the database's URL is not one of PostgreSQL",
                     "write it like postgresql://USER:PASSWORD@HOST/DATABASE");
 }
@@ -255,15 +322,9 @@ Json ConfiguredConnections::describe() const {
         if (!resolved.is_set) continue;
         Json fields = Json::object();
         const auto source = configuration_.sources.find(spec.type);
-        for (const auto& [field, value] : resolved.fields.items()) {
-            if (field == "type") continue;
-            // whatever came from a secret, and a URL that may hold a password
-            bool hidden = spec.fields.contains(field) && spec.fields[field].get<std::string>().find("${secret.") != std::string::npos;
-            hidden = hidden || (field == "url" && value.get<std::string>().find('@') != std::string::npos);
-            if (source != configuration_.sources.end())
-                for (const auto& declared : source->second.connection) hidden = hidden || (declared.name == field && declared.secret);
-            fields[field] = hidden ? Json("***") : value;
-        }
+        const auto* declared = source == configuration_.sources.end() ? nullptr : &source->second;
+        for (const auto& [field, value] : resolved.fields.items())
+            if (field != "type") fields[field] = shown(spec, declared, field, value.get<std::string>());
         Json missing = Json::array();
         for (const auto& [field, wanted] : resolved.missing) missing.push_back(wanted);
         items.push_back({{"name", name}, {"type", spec.type}, {"fields", fields}, {"implied", spec.implied}, {"missing", missing}});

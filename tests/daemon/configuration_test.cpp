@@ -155,6 +155,44 @@ TEST_CASE("a database's URL that is none is refused without being repeated") {
         }
 }
 
+TEST_CASE("connections are described without what may be a secret, and a URL of PostgreSQL without its password only") {
+    const Folder folder;
+    const auto described = [&](const std::string& connection) -> Json {
+        folder.write("millrace.yaml", "state: state\nconnections:\n  it: {" + connection + "}\n");
+        const auto configuration = load_configuration(folder.path / "millrace.yaml");
+        for (const auto& item : ConfiguredConnections(configuration, "").describe())
+            if (item.at("name") == "it") return item.at("fields");
+        return {};
+    };
+    const auto url = [&](const std::string& text, const std::string& type = "postgres") {
+        return described("type: " + type + ", url: \"" + text + "\"").at("url").get<std::string>();
+    };
+    const Variable password("MR_TEST_PASSWORD", "s3cret");
+
+    CHECK(url("host=db user=etl password=s3cret") == "user=etl password=*** host=db");
+    CHECK(url("host=db user=etl password=${env.MR_TEST_PASSWORD}") == "user=etl password=*** host=db");
+    CHECK(url("postgresql:///db?user=u&password=s3cret") == "user=u password=*** dbname=db");
+    CHECK(url("postgresql://u:s3%40cret@db:5433/x") == "user=u password=*** dbname=x host=db port=5433");
+    for (const char* open : {"postgresql:///warehouse?host=/run/postgresql", "host=/run/postgresql dbname=x", "postgresql://etl@db/x"})
+        CHECK(url(open) == open);
+    for (const char* broken : {"postgresql://u:s3@cret@db/x", "postgresql://u:s3/cret@db/x", "postgresql://u:1/s3cret@db/x",
+                               "postgresql+psycopg2://u:s3cret@db/x", "host=db password=s3 cret", "host=db dbname='password=s3cret'",
+                               "postgresql://u%3As3cret@db/x", "postgresql://u:${secret.MR_TEST_PASSWORD}@db/x", "s3cret"})
+        CHECK(url(broken) == "***");
+
+    CHECK(url("mongodb://u:s3cret@db/x", "mongodb") == "***");
+    CHECK(url("mongodb://db/x?tls=true", "mongodb") == "mongodb://db/x?tls=true");
+    CHECK(url("Server=db;Uid=u;Pwd=s3cret", "sqlserver") == "***");
+    CHECK(url("https://hooks.example/?access_token=s3cret", "http") == "***");
+    CHECK(url("https://keys.example/?region=eu", "http") == "https://keys.example/?region=eu");
+    CHECK(described("type: sqlserver, server: db, user: etl, password: s3cret") ==
+          Json{{"server", "db"}, {"user", "etl"}, {"password", "***"}});
+    CHECK(described("type: sqlserver, server: db, password: \"${env.MR_TEST_PASSWORD}\"").at("password") == "***");
+    CHECK(described("type: bigquery, project: p, credentials: \"/etc/key.json\"") == Json{{"project", "p"}, {"credentials", "***"}});
+    CHECK(described("type: clockify, api_key: s3cret, workspace_id: abc, url: \"https://u:s3cret@host/\"") ==
+          Json{{"api_key", "***"}, {"workspace_id", "abc"}, {"url", "***"}, {"reports_url", "https://reports.api.clockify.me/v1"}});
+}
+
 TEST_CASE("a mistake in millrace.yaml is told with its place") {
     const Folder folder;
     folder.write("millrace.yaml", "lisen: 127.0.0.1:1\n");
