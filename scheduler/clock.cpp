@@ -45,10 +45,34 @@ boost::asio::awaitable<void> sleep_until(Clock& clock, Instant at) {
     }
 }
 
-struct SystemClock::Alarm {
-    explicit Alarm(boost::asio::io_context& io) : timer(io) {}
+namespace {
 
-    static Instant now() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
+Instant wall_time() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
+
+/// Since the machine started, as if that had been the first instant.
+Instant up_time() {
+    timespec t{};
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return Instant(std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_nsec / 1000));
+}
+
+} // namespace
+
+struct SystemClock::Alarm {
+    Alarm(boost::asio::io_context& io, Instant (*clock)()) : timer(io), now(clock) {}
+
+    void add(TimerId id, Instant at, std::function<void()> action) {
+        timers.emplace(std::pair(at, id), std::move(action));
+        instants.emplace(id, at);
+        set();
+    }
+
+    void remove(TimerId id) {
+        const auto at = instants.find(id);
+        if (at == instants.end()) return;
+        timers.erase({at->second, id});
+        instants.erase(at);
+    }
 
     void set() {
         if (timers.empty()) return;
@@ -56,7 +80,7 @@ struct SystemClock::Alarm {
         if (armed && armed_for <= next) return;
         armed = true;
         armed_for = next;
-        // A second at most: the wall clock may be set meanwhile.
+        // A second at most: the wall clock may be set meanwhile, and the machine may sleep.
         const auto left = std::clamp<std::chrono::microseconds>(next - now(), std::chrono::microseconds(0), std::chrono::seconds(1));
         timer.expires_after(left);
         timer.async_wait([this](boost::system::error_code ec) {
@@ -78,37 +102,34 @@ struct SystemClock::Alarm {
     }
 
     boost::asio::steady_timer timer;
+    Instant (*const now)();
     std::map<std::pair<Instant, TimerId>, std::function<void()>> timers;
     std::map<TimerId, Instant> instants;
-    TimerId last_id = 0;
     bool armed = false;
     Instant armed_for{};
 };
 
-SystemClock::SystemClock(boost::asio::io_context& io) : alarm_(std::make_unique<Alarm>(io)) {}
+SystemClock::SystemClock(boost::asio::io_context& io)
+    : wall_(std::make_unique<Alarm>(io, wall_time)), uptime_(std::make_unique<Alarm>(io, up_time)) {}
 SystemClock::~SystemClock() = default;
 
-Instant SystemClock::now() const { return Alarm::now(); }
+Instant SystemClock::now() const { return wall_time(); }
 
-std::chrono::microseconds SystemClock::uptime() const {
-    timespec t{};
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_nsec / 1000);
-}
+std::chrono::microseconds SystemClock::uptime() const { return up_time().time_since_epoch(); }
 
 Clock::TimerId SystemClock::call_at(Instant at, std::function<void()> action) {
-    const TimerId id = ++alarm_->last_id;
-    alarm_->timers.emplace(std::pair(at, id), std::move(action));
-    alarm_->instants.emplace(id, at);
-    alarm_->set();
-    return id;
+    wall_->add(++last_id_, at, std::move(action));
+    return last_id_;
+}
+
+Clock::TimerId SystemClock::call_after(std::chrono::microseconds time, std::function<void()> action) {
+    uptime_->add(++last_id_, up_time() + time, std::move(action));
+    return last_id_;
 }
 
 void SystemClock::cancel(TimerId id) {
-    const auto at = alarm_->instants.find(id);
-    if (at == alarm_->instants.end()) return;
-    alarm_->timers.erase({at->second, id});
-    alarm_->instants.erase(at);
+    wall_->remove(id);
+    uptime_->remove(id);
 }
 
 Clock::TimerId FakeClock::call_at(Instant at, std::function<void()> action) {

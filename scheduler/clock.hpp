@@ -25,6 +25,10 @@ public:
     [[nodiscard]] virtual std::chrono::microseconds uptime() const = 0;
     /// Calls `action` once, on the loop, at or soon after `at`; an instant in the past means the loop's next turn.
     virtual TimerId call_at(Instant at, std::function<void()> action) = 0;
+    /// The same when so much time has passed, wherever the wall clock is set meanwhile: leases, graces and pauses are such.
+    virtual TimerId call_after(std::chrono::microseconds time, std::function<void()> action) {
+        return call_at(now() + time, std::move(action));
+    }
     /// The action will not be called any more. Unknown ids are ignored.
     virtual void cancel(TimerId id) = 0;
 };
@@ -32,7 +36,7 @@ public:
 /// Suspends the caller until `at`. Cancellable: the timer is forgotten and operation_aborted thrown.
 [[nodiscard]] boost::asio::awaitable<void> sleep_until(Clock& clock, Instant at);
 
-/// The machine's clock. A wall clock that is set back or forth is noticed within a second.
+/// The machine's clock. A wall clock that is set back or forth is noticed within a second, and moves no call_after.
 class SystemClock final : public Clock {
 public:
     explicit SystemClock(boost::asio::io_context& io);
@@ -40,11 +44,13 @@ public:
     [[nodiscard]] Instant now() const override;
     [[nodiscard]] std::chrono::microseconds uptime() const override;
     TimerId call_at(Instant at, std::function<void()> action) override;
+    TimerId call_after(std::chrono::microseconds time, std::function<void()> action) override;
     void cancel(TimerId id) override;
 
 private:
     struct Alarm;
-    std::unique_ptr<Alarm> alarm_;
+    TimerId last_id_ = 0;
+    std::unique_ptr<Alarm> wall_, uptime_; ///< for instants of the wall clock, and for times since the machine started
 };
 
 /// A clock that moves when a test says so.

@@ -249,7 +249,7 @@ void Engine::Parts::beat() {
         }
         clock_offset = offset;
     }
-    beat_timer = clock.call_at(clock.now() + heartbeat / 3, [this] { beat(); });
+    beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
 }
 
 /// What another node deployed, held or released holds here too.
@@ -272,7 +272,7 @@ asio::awaitable<void> Engine::Parts::look_at_nodes() {
     }
     clock.cancel(look_timer);
     if (first < lease_length - 2 * heartbeat)
-        look_timer = clock.call_at(clock.now() + first + std::chrono::milliseconds(20), [this] { look_at_others_soon(); });
+        look_timer = clock.call_after(first + std::chrono::milliseconds(20), [this] { look_at_others_soon(); });
     schedules->share_among(std::move(ids));
 }
 

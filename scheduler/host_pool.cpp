@@ -119,8 +119,8 @@ void HostPool::cancel(OrderId id) {
             if (a != attempts_.end() && a->second->process) a->second->process->signal(signal);
         };
     };
-    if (host->kind == Kind::Sql) clock_.call_at(clock_.now() + config_.grace / 5, still(SIGTERM));
-    clock_.call_at(clock_.now() + (host->kind == Kind::Run ? config_.command_grace : config_.grace), still(SIGKILL));
+    if (host->kind == Kind::Sql) clock_.call_after(config_.grace / 5, still(SIGTERM));
+    clock_.call_after(host->kind == Kind::Run ? config_.command_grace : config_.grace, still(SIGKILL));
 }
 
 void HostPool::kill_all() {
@@ -225,7 +225,7 @@ void HostPool::finished(HostAt host, OrderId id) {
     host->leaving = true;
     if (host->process) {
         host->process->send("{\"type\":\"exit\"}\n");
-        clock_.call_at(clock_.now() + config_.grace, [alive = std::weak_ptr(host->process)] {
+        clock_.call_after(config_.grace, [alive = std::weak_ptr(host->process)] {
             if (const auto process = alive.lock()) process->signal(SIGKILL);
         });
     }
@@ -236,7 +236,6 @@ void HostPool::crash(OrderId id, const std::string& message) {
     AttemptDone done;
     done.id = id;
     const bool asked = stopping_.erase(id) > 0;
-    attempts_.erase(id);
     done.outcome = asked ? "cancelled" : "lost";
     done.error =
         asked ? OrderError{"cancelled", "stopped by a kill", {}, 0} : OrderError{"crashed", message, "the task's log may tell more", 0};
@@ -252,6 +251,7 @@ void HostPool::host_ended(HostAt host, const std::string& how) {
     const bool expected = host->leaving && orders.empty();
     if (early && !expected) ++early_deaths_;
     if (!expected) spdlog::warn("host kind={} pid={} ended: {}", kind, pid, how);
+    for (const OrderId id : orders) attempts_.erase(id); // before the first is told: who hears of it counts free places
     hosts_.erase(host);
     const std::string message =
         early ? "the host " + config_.program + " ended (" + how + ") before it was ready" : "its host process ended: " + how;
@@ -271,7 +271,7 @@ void HostPool::host_ended(HostAt host, const std::string& how) {
     }
     // A host that cannot start is not started again and again: the next order tries.
     if (early_deaths_ < patience_for_starts)
-        clock_.call_at(clock_.now() + std::chrono::milliseconds(early ? 200 : 0), [this, alive = std::weak_ptr(alive_)] {
+        clock_.call_after(std::chrono::milliseconds(early ? 200 : 0), [this, alive = std::weak_ptr(alive_)] {
             if (alive.expired()) return;
             if (early_deaths_ > 0) return ask_next();
             keep_warm();

@@ -1,5 +1,6 @@
 #include "scheduler/pg_journal.hpp"
 
+#include "scheduler/one_line.hpp"
 #include "scheduler/pg_journal_statements.hpp"
 
 #include <boost/asio/post.hpp>
@@ -118,7 +119,9 @@ void PgJournal::write_or_bisect(Group group) {
     Group second(std::make_move_iterator(cut), std::make_move_iterator(group.end()));
     group.erase(cut, group.end());
     write_or_bisect(std::move(group));
-    if (!dead_) write_or_bisect(std::move(second));
+    if (dead_) return;
+    turn_away(second); // chunks of a run that was refused in the first half
+    write_or_bisect(std::move(second));
 }
 
 /// Tries until it is known what became of it: a commit whose answer was lost is settled by the fence row.
@@ -139,19 +142,19 @@ PgJournal::Written PgJournal::write(Group& group) {
             connection_.reset(); // the number may be raised by ourselves, by the try that came late: look again
             continue;
         } catch (const std::exception& e) {
-            if (!is_transient(e)) {
-                const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e);
-                last_refusal_ = {sql ? sql->sqlstate() : "", e.what()};
-                if (!sql) connection_.reset();
+            if (is_of_rows(e)) {
+                last_refusal_ = {sqlstate_of(e), e.what()};
+                if (last_refusal_.first.empty()) connection_.reset();
                 return Written::Refused;
             }
-            if (failures == 0) spdlog::warn("journal: the store is away, trying again: {}", e.what());
+            tell_away(e);
             connection_.reset();
             in_doubt = true;
             if (failures++ > 0 && !pause()) return Written::Stopped; // a lost connection at once, a full disk now and then
             continue;
         }
         const std::int64_t end = boottime_us();
+        told_until_ = 0;
         leased_until_ = begin + std::chrono::microseconds(lease_length).count();
         std::lock_guard lock(mutex_);
         ++figures_.commits;
@@ -186,9 +189,9 @@ void PgJournal::conclude(Group group) {
 
 /// `arrived`: the commit in doubt is in the store. False: we are to stop, or cannot know.
 bool PgJournal::reconnect(bool& arrived) {
-    for (int tries = 0;; ++tries) {
+    for (;;) {
         try {
-            connection_ = connect_store(url_, journal_statements());
+            connection_ = connect_store(url_, journal_statements(), watch_);
             const CallWatch::Call call(watch_, connection_->sock());
             pqxx::nontransaction look(*connection_);
             // Without statistics the planner may read the whole table for each batch.
@@ -207,10 +210,23 @@ bool PgJournal::reconnect(bool& arrived) {
             throw;
         } catch (const std::exception& e) {
             connection_.reset();
-            if (tries == 0) spdlog::warn("journal: the store cannot be reached: {}", e.what());
+            tell_away(e);
         }
         if (!pause()) return false;
     }
+}
+
+/// Once, and again when it is something else or has lasted: a person may have to mend it (rights, a store that may only be read).
+void PgJournal::tell_away(const std::exception& why) {
+    const auto now = boottime_us();
+    const auto sqlstate = sqlstate_of(why);
+    if (now < told_until_ && sqlstate == told_) return;
+    told_ = sqlstate;
+    told_until_ = now + std::chrono::microseconds(std::chrono::minutes(1)).count();
+    if (is_transient(why))
+        spdlog::warn("journal: the store is away, trying again: sqlstate={} error=\"{}\"", sqlstate, one_line(why.what()));
+    else
+        spdlog::error("journal: the store takes nothing, trying again: sqlstate={} error=\"{}\"", sqlstate, one_line(why.what()));
 }
 
 /// Between tries. False: we are to stop.

@@ -55,6 +55,7 @@ private:
     void write_or_bisect(Group group);
     void transact(Group& group);
     bool reconnect(bool& arrived);
+    void tell_away(const std::exception& why);
     bool pause();
     void turn_away(Group& group);
     void conclude(Group group);
@@ -72,6 +73,8 @@ private:
     std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
     std::size_t kept_ = 0;                ///< of the group: what comes after it was fired by another node
     bool dead_ = false;
+    std::string told_;            ///< SQLSTATE of what keeps us from writing, as it was told last
+    std::int64_t told_until_ = 0; ///< CLOCK_BOOTTIME, us: until then it is not told again; 0: nothing keeps us
 
     CallWatch watch_{longest_call};
 

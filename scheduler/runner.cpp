@@ -73,6 +73,8 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
         row.state_name = "Queued";
         row.message = "waits for run " + std::to_string(others.back());
     }
+    row.options.erase("takes_place_of"); // of a run that it repeats
+    if (!others.empty() && overlap == "cancel_previous") row.options["takes_place_of"] = others;
     auto& run = live_[id];
     run.row = std::move(row);
     run.start = std::move(start);
@@ -84,14 +86,19 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
     run.pending.refused = std::move(no);
     if (!run.row.parent_id) by_flow_[run.row.flow].push_back(id);
     // Only a run that the store took takes the place of others.
-    if (overlap == "cancel_previous")
-        then(run, [this, id, others] {
-            for (const auto other : others) cancel(other, "run " + std::to_string(id) + " takes its place", {});
-        });
+    if (run.row.options.contains("takes_place_of")) then(run, [this, id] { cancel_previous(id); });
     if (admission == Admission::Begun) begin(run);
     if (auto* r = live(id)) record(*r);
     dispatch();
     return admission;
+}
+
+/// Also after a restart: the daemon may have been killed when the new run was in the store and this was not.
+void Runner::cancel_previous(std::int64_t run_id) {
+    const auto* run = live(run_id);
+    if (!run) return;
+    const auto previous = run->row.options.value("takes_place_of", std::vector<std::int64_t>{});
+    for (const auto other : previous) cancel(other, "run " + std::to_string(run_id) + " takes its place", {});
 }
 
 void Runner::begin(LiveRun& run) {
@@ -146,7 +153,7 @@ void Runner::retire(std::int64_t run_id) {
 void Runner::start_queued(const std::string& flow) {
     const auto& list = by_flow_[flow];
     auto* first = live(list.front());
-    if (!first || first->begun) return;
+    if (!first || first->begun || first->closing) return; // one that is closing is followed by the next when it has ended
     first->row.state_name = "Pending";
     first->row.message.clear();
     begin(*first);
@@ -253,12 +260,18 @@ void Runner::ask_host(LiveRun& run, int task, bool items) {
         auto* r = live(run_id);
         if (!r || !r->machine) return;
         const auto now = clock_.now();
+        const auto holds = items || reply.rows.empty() ? Json(false) : reply.rows.front().value("holds", Json());
         if (reply.error)
             r->machine->evaluation_failed(task, *reply.error, now);
+        else if (!items && !holds.is_boolean())
+            r->machine->evaluation_failed(
+                task,
+                {"permanent", "a condition is true or false, and this is " + holds.dump(), "compare it with something, such as > 0", 0},
+                now);
         else if (items)
             r->machine->items_known(task, std::move(reply.rows), now);
         else
-            r->machine->when_known(task, !reply.rows.empty() && reply.rows.front().value("holds", false), now);
+            r->machine->when_known(task, holds.get<bool>(), now);
         pump(run_id);
         dispatch();
     });

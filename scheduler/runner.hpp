@@ -37,10 +37,11 @@ public:
     [[nodiscard]] virtual std::int64_t take() = 0;
 };
 
-/// A chunk that did not complete, and what of it stands. By its interval: another `chunk` makes other parts.
+/// What stands of the chunk of an earlier run. By its interval: another `chunk` makes other parts.
 struct RepeatedChunk {
     std::int64_t run_id = 0;
     Reused reused;
+    bool done = false; ///< all of it: the part is not run again
 };
 using RepeatedChunks = std::map<std::pair<Instant, Instant>, RepeatedChunk>;
 
@@ -66,10 +67,11 @@ struct LiveRun {
     std::optional<Instant> timer_at;
     bool closing = false; ///< its end is submitted
     bool stored = false;  ///< its row is committed
+    bool parked = false;  ///< its rows were refused: only its end is written
     bool held = false;    ///< resumed, its slots not yet claimed again: nothing of it begins
     Json loads = Json::array();
 
-    // Of a run in chunks. `row.options.chunks_done` lists the numbers that an earlier run completed.
+    // Of a run in chunks.
     std::vector<std::pair<Instant, Instant>> parts;
     std::size_t next_part = 0;
     std::int64_t child = 0;
@@ -145,6 +147,7 @@ private:
     };
 
     LiveRun* live(std::int64_t run_id);
+    void cancel_previous(std::int64_t run_id);
     void begin(LiveRun& run);
     void begin_tasks(LiveRun& run);
     bool step(LiveRun& run);
@@ -157,6 +160,8 @@ private:
     void committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,
                    bool over);
     void refused(std::int64_t run_id, const std::string& sqlstate, const std::string& message);
+    void stop_attempts(LiveRun& run);
+    void park(LiveRun& run);
     void retire(std::int64_t run_id);
     void start_queued(const std::string& flow);
     void arm(LiveRun& run);

@@ -127,7 +127,7 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
             if (key.task < 0 && !r->machine) r->row.state_name = "WaitingForSlot", r->pending.run = r->row;
             record(*r);
             if (!std::exchange(slot_poll_, true)) // another node may free one, or end
-                clock_.call_at(clock_.now() + std::chrono::seconds(1), [this] { slot_poll_ = false, retry_claims(); });
+                clock_.call_after(std::chrono::seconds(1), [this] { slot_poll_ = false, retry_claims(); });
             return;
         }
         without_slots_.erase({run_id, key});
@@ -176,6 +176,8 @@ void Runner::give_back(std::int64_t run_id, std::vector<TaskKey> keys) {
         for (const auto key : keys) slots_moving_.erase({run_id, key});
         retry_claims();
     };
+    // With rows of its run that were refused: it goes again, without them.
+    back.refused = [this, run_id, keys = back.released](const std::string&, const std::string&) { give_back(run_id, keys); };
     journal_.submit(std::move(back));
 }
 

@@ -117,7 +117,7 @@ void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start
 /// PostgreSQL will not take this run's rows: it is parked as crashed, with a message that PostgreSQL does take.
 void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std::string& message) {
     auto* run = live(run_id);
-    if (!run || run->row.state == State::Crashed) return;
+    if (!run || run->parked) return;
     if (!run->stored) { // its own row: another node fired the schedule or took the idempotency key first
         spdlog::info("run={} of flow={} is not taken: {}", run_id, run->row.flow, message);
         run->row.state = State::Crashed; // a parent of chunks looks at it
@@ -129,10 +129,21 @@ void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std
     clock_.cancel(run->timer);
     run->machine.reset();
     run->to_start.clear();
-    run->pending = {};
+    RunChanges dropped = std::exchange(run->pending, RunChanges{});
     run->pending.run_id = run_id;
-    run->pending.even_if_refused = true;
-    for (const auto id : std::exchange(run->attempts, {})) {
+    run->pending.released = std::move(dropped.released);
+    run->pending.committed = std::move(dropped.committed);
+    stop_attempts(*run);
+    run->parked = true;
+    run->row.state = State::Crashed;
+    run->row.state_name = "Unrecordable";
+    run->row.message = "the store refused this run's rows (SQLSTATE " + sqlstate + "); the daemon's log has the details";
+    run->row.finished_at = clock_.now();
+    park(*run);
+}
+
+void Runner::stop_attempts(LiveRun& run) {
+    for (const auto id : std::exchange(run.attempts, {})) {
         auto& a = active_.at(id);
         a.stop = true;
         if (a.started) {
@@ -140,15 +151,22 @@ void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std
             continue;
         }
         --reserved_[a.kind];
-        release(*run, a.key);
+        release(run, a.key);
         active_.erase(id);
     }
-    run->row.state = State::Crashed;
-    run->row.state_name = "Unrecordable";
-    run->row.message = "the store refused this run's rows (SQLSTATE " + sqlstate + "); the daemon's log has the details";
-    run->row.finished_at = clock_.now();
-    run->pending.run = run->row;
-    record(*run);
+}
+
+/// Writes its end, again and again where that is refused too: what is live in the store must be driven by somebody.
+void Runner::park(LiveRun& run) {
+    run.pending.even_if_refused = true;
+    run.pending.run = run.row;
+    run.pending.refused = [this, id = run.row.id](const std::string& sqlstate, const std::string& message) {
+        spdlog::error("run={} cannot be parked, trying again: sqlstate={} error={}", id, sqlstate, message);
+        clock_.call_after(std::chrono::seconds(10), [this, id] {
+            if (auto* parked = live(id)) park(*parked);
+        });
+    };
+    record(run);
 }
 
 } // namespace millrace

@@ -6,22 +6,51 @@
 
 namespace millrace {
 
-std::unique_ptr<pqxx::connection> connect_store(const std::string& url, const std::vector<Statement>& statements) {
-    auto connection = std::make_unique<pqxx::connection>(url);
+namespace {
+
+/// libpq waits without limit for a server that takes the connection and says nothing.
+std::string with_timeout(const std::string& url) {
+    if (url.find("connect_timeout") != std::string::npos) return url;
+    const bool is_uri = url.starts_with("postgresql://") || url.starts_with("postgres://");
+    return url + (!is_uri ? " " : url.find('?') == std::string::npos ? "?" : "&") + "connect_timeout=10"; // seconds, of each address
+}
+
+} // namespace
+
+std::unique_ptr<pqxx::connection> connect_store(const std::string& url, const std::vector<Statement>& statements, CallWatch& watch) {
+    auto connection = std::make_unique<pqxx::connection>(with_timeout(url));
     {
+        const CallWatch::Call call(watch, connection->sock());
         pqxx::nontransaction session(*connection);
         session.exec("set application_name = 'millrace'; set timezone = 'UTC'; set client_min_messages = warning; set jit = off");
     }
-    for (const auto& [name, sql] : statements) connection->prepare(name, sql);
+    for (const auto& [name, sql] : statements) connection->prepare(name, sql); // the server hears of it at its first use
     return connection;
 }
 
 bool is_transient(const std::exception& error) {
-    if (dynamic_cast<const pqxx::broken_connection*>(&error) || dynamic_cast<const pqxx::in_doubt_error*>(&error)) return true;
+    if (dynamic_cast<const pqxx::broken_connection*>(&error) || dynamic_cast<const pqxx::in_doubt_error*>(&error) ||
+        dynamic_cast<const pqxx::transaction_rollback*>(&error))
+        return true;
+    if (!dynamic_cast<const pqxx::sql_error*>(&error)) return false;
+    const std::string sqlstate = sqlstate_of(error), cls = sqlstate.substr(0, 2);
+    for (const char* passing : {"", "08", "40", "53", "55", "57", "58"})
+        if (cls == passing) return true;
+    return sqlstate == "25006"; // a primary that has become a standby
+}
+
+bool is_of_rows(const std::exception& error) {
+    if (dynamic_cast<const pqxx::sql_error*>(&error)) {
+        const std::string cls = sqlstate_of(error).substr(0, 2);
+        return cls == "22" || cls == "23" || cls == "54"; // their values, the constraints on them, their size
+    }
+    return !dynamic_cast<const pqxx::pqxx_exception*>(&error) && !dynamic_cast<const std::bad_alloc*>(&error);
+}
+
+std::string sqlstate_of(const std::exception& error) {
+    if (dynamic_cast<const pqxx::insufficient_privilege*>(&error)) return "42501"; // libpqxx 6 leaves it out
     const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error);
-    if (!sql) return false;
-    const std::string cls = sql->sqlstate().substr(0, 2);
-    return cls.empty() || cls == "08" || cls == "40" || cls == "53" || cls == "57";
+    return sql ? sql->sqlstate() : "";
 }
 
 Database::Database(std::string url, int connections, std::vector<Statement> statements)
@@ -41,7 +70,7 @@ void Database::transact(const std::function<void(pqxx::work&)>& work) {
             }
         }
         try {
-            if (!connection) connection = connect_store(url_, statements_);
+            if (!connection) connection = connect_store(url_, statements_, watch_);
             const CallWatch::Call call(watch_, connection->sock());
             pqxx::work transaction(*connection);
             work(transaction);

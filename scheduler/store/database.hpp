@@ -21,15 +21,21 @@
 
 namespace millrace {
 
-/// Opens a connection that knows `statements`, with UTC and our application name. Throws pqxx::broken_connection.
 struct Statement {
     const char* name;
     const char* sql;
 };
-[[nodiscard]] std::unique_ptr<pqxx::connection> connect_store(const std::string& url, const std::vector<Statement>& statements);
+/// Opens a connection that knows `statements`, with UTC and our application name, while `watch` looks on. Throws
+/// pqxx::broken_connection, also where the server does not answer.
+[[nodiscard]] std::unique_ptr<pqxx::connection> connect_store(const std::string& url, const std::vector<Statement>& statements,
+                                                              CallWatch& watch);
 
-/// A failure that another try may not meet: a lost connection, a server that restarts, a deadlock.
+/// A failure that another try may not meet: a lost connection, a server that restarts or may only be read, a deadlock.
 [[nodiscard]] bool is_transient(const std::exception& error);
+/// What was to be written causes it: the same rows fail again wherever they are written. All else is the store's matter.
+[[nodiscard]] bool is_of_rows(const std::exception& error);
+/// The SQLSTATE; empty: it has none.
+[[nodiscard]] std::string sqlstate_of(const std::exception& error);
 
 /// How long a statement may take. The slowest of ours take seconds: a restart reads live runs whole.
 inline constexpr auto longest_call = std::chrono::seconds(30);

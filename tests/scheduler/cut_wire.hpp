@@ -21,8 +21,9 @@ public:
     /// DuringCommit: the server has it and may not be through.
     enum class Cut { Never, BeforeCommit, DuringCommit, AfterCommit };
 
-    /// `server`: the folder of PostgreSQL's socket.
-    explicit CutWire(const std::string& server) : server_(server + socket_name) {
+    /// `server`: the folder of PostgreSQL's socket. What a client says with `hang_at` in it is not carried on, and not answered
+    /// for half a minute.
+    explicit CutWire(const std::string& server, std::string hang_at = {}) : server_(server + socket_name), hang_at_(std::move(hang_at)) {
         std::string name = (std::filesystem::temp_directory_path() / "millrace-wire-XXXXXX").string();
         if (!mkdtemp(name.data())) throw std::runtime_error("no folder for the wire");
         folder_ = name;
@@ -42,6 +43,7 @@ public:
     /// Of the next COMMIT; after it the wire is whole again.
     void cut(Cut when) { cut_ = when; }
     [[nodiscard]] int cuts() const { return cuts_; }
+    [[nodiscard]] bool hangs() const { return hangs_; }
 
 private:
     static constexpr const char* socket_name = "/.s.PGSQL.5432";
@@ -71,6 +73,15 @@ private:
         }
     }
 
+    bool must_hang(std::string_view said) const { return !hang_at_.empty() && said.find(hang_at_) != std::string_view::npos; }
+
+    void hang(int client) {
+        hangs_ = true;
+        pollfd p{client, POLLIN, 0};
+        for (int i = 0; i < 1500 && !stop_ && poll(&p, 1, 20) == 0; ++i) {
+        }
+    }
+
     void carry(int client, int server) {
         char buffer[65536];
         pollfd both[2] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
@@ -80,6 +91,7 @@ private:
                 if (!both[i].revents) continue;
                 const auto n = read(both[i].fd, buffer, sizeof buffer);
                 if (n <= 0) return;
+                if (i == 0 && must_hang({buffer, static_cast<std::size_t>(n)})) return hang(client);
                 const bool commit = i == 0 && cut_ != Cut::Never &&
                                     std::string_view(buffer, static_cast<std::size_t>(n)).find("COMMIT") != std::string_view::npos;
                 const Cut when = commit ? cut_.exchange(Cut::Never) : Cut::Never;
@@ -94,11 +106,12 @@ private:
         }
     }
 
-    std::string server_, folder_;
+    std::string server_, hang_at_, folder_;
     int listener_ = -1;
     std::atomic<bool> stop_ = false;
     std::atomic<Cut> cut_ = Cut::Never;
     std::atomic<int> cuts_ = 0;
+    std::atomic<bool> hangs_ = false;
     std::thread thread_;
 };
 

@@ -18,7 +18,11 @@ namespace {
 struct Listener final : AttemptListener {
     void attempt_progress(const AttemptProgress& p) override { progress.push_back(p); }
     void attempt_event(const AttemptEvent& e) override { events.push_back(e); }
-    void attempt_done(AttemptDone done) override { ended.emplace(done.id, std::move(done)); }
+    void attempt_done(AttemptDone done) override {
+        if (on_done) on_done();
+        ended.emplace(done.id, std::move(done));
+    }
+    std::function<void()> on_done;
     std::vector<AttemptProgress> progress;
     std::vector<AttemptEvent> events;
     std::map<OrderId, AttemptDone> ended;
@@ -83,6 +87,16 @@ TEST_CASE("a host that dies ends its attempt as crashed, and another takes its p
     CHECK(done.error->error_class == "crashed");
     CHECK(done.error->message.find("Killed") != std::string::npos);
     CHECK(p.done(p.start("echo")).outcome == "completed");
+}
+
+TEST_CASE("who hears that an attempt of a dead host ended finds the places of all of them free") {
+    Pool p;
+    std::vector<int> free;
+    p.listener.on_done = [&] { free.push_back(p.pool->free_places("extract")); };
+    for (int i = 0; i < 3; ++i) p.start("hang", "extract");
+    CHECK(p.done(p.start("die", "extract")).outcome == "lost");
+    p.until([&] { return p.listener.ended.size() == 4; });
+    CHECK(free == std::vector<int>(4, 8));
 }
 
 TEST_CASE("a cancelled attempt ends in order, or by a kill") {

@@ -2,6 +2,11 @@
 #include "cut_wire.hpp"
 #include "journal_desk.hpp"
 
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <sstream>
+
 using namespace millrace;
 using namespace millrace::test;
 
@@ -13,6 +18,22 @@ std::string socket_folder() {
     if (host == std::string::npos) test::skip("the test's PostgreSQL has no Unix socket");
     return server.substr(host + 5);
 }
+
+/// What the log says as long as it lives, from any thread.
+class Overheard {
+public:
+    Overheard() : before_(spdlog::default_logger()) {
+        spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(said_)));
+    }
+    ~Overheard() { spdlog::set_default_logger(before_); }
+    Overheard(const Overheard&) = delete;
+    Overheard& operator=(const Overheard&) = delete;
+    [[nodiscard]] std::string said() const { return said_.str(); }
+
+private:
+    std::ostringstream said_;
+    std::shared_ptr<spdlog::logger> before_;
+};
 
 } // namespace
 
@@ -34,6 +55,21 @@ TEST_CASE("rows that PostgreSQL refuses are found among the others of their comm
     CHECK(desk.stored() == good);
     CHECK(desk.journal->figures().refused == 1);
     CHECK(desk.journal->backlog() == 0);
+}
+
+TEST_CASE("a run that is refused takes its chunks of the same commit with it, and they do not run on alone") {
+    Desk desk;
+    std::optional<Gate> gate(desk);
+    for (std::int64_t id = 1; id <= 6; ++id) {
+        auto run = id == 2 ? desk.bad_run(id) : desk.new_run(id);
+        if (id == 5) run.new_run->parent_id = 2, run.new_run->chunk_number = 1, run.new_run->chunk_of = 2;
+        desk.journal->submit(std::move(run));
+    }
+    desk.journal->submit(desk.finished(5));
+    gate.reset();
+    desk.until_answered(7);
+    CHECK(desk.refused == Ids{2, 5, 5});
+    CHECK(desk.stored() == Ids{1, 3, 4, 6});
 }
 
 TEST_CASE("several runs with refused rows in one commit are all found") {
@@ -241,19 +277,27 @@ TEST_CASE("history that went back fences the node: its sequence is not the store
     CHECK(desk.stored() == Ids{1, 2, 3});
 }
 
-TEST_CASE("what the store cannot take now is no refusal: it is tried until it can") {
+TEST_CASE("what the store cannot take now is no refusal: it is tried until it can, and told with its reason") {
+    // a full disk, rights, a primary that became a standby, a lock, a restart, the server's own file or fault, a lost
+    // table, a commit of another
+    const std::string sqlstate = GENERATE("53100", "42501", "25006", "55P03", "57014", "58030", "XX000", "42P01", "40001");
+    CAPTURE(sqlstate);
+    const Overheard overheard;
     Desk desk;
     {
         pqxx::connection connection(desk.database.url());
         pqxx::nontransaction(connection)
             .exec("create function full() returns trigger language plpgsql as $$ begin"
-                  " raise exception 'no space left on device' using errcode = '53100'; end $$;"
+                  " raise exception 'it cannot be' using errcode = '" +
+                  sqlstate +
+                  "'; end $$;"
                   " create trigger full_disk before insert on millrace.run execute function full()");
     }
     desk.journal->submit(desk.new_run(1));
     desk.until([&] { return desk.journal->figures().reconnects >= 4; });
     CHECK(desk.refused.empty());
-    SECTION("there is room again") {
+    CHECK_THAT(overheard.said(), Catch::Contains("sqlstate=" + (sqlstate == "40001" ? "" : sqlstate)) && Catch::Contains("it cannot be"));
+    SECTION("it can again") {
         pqxx::connection connection(desk.database.url());
         pqxx::nontransaction(connection).exec("drop trigger full_disk on millrace.run");
         desk.until_answered(1);
@@ -263,6 +307,16 @@ TEST_CASE("what the store cannot take now is no refusal: it is tried until it ca
         desk.journal->close();
         CHECK(desk.stored().empty());
     }
+}
+
+TEST_CASE("a server that takes a connection and then says nothing does not keep the journal from ending") {
+    CutWire wire(socket_folder(), "application_name");
+    Desk desk(wire.folder());
+    desk.journal->submit(desk.new_run(1));
+    desk.until([&] { return wire.hangs(); });
+    const auto since = std::chrono::steady_clock::now();
+    desk.journal->close();
+    CHECK(std::chrono::steady_clock::now() - since < std::chrono::seconds(10));
 }
 
 TEST_CASE("to close the journal writes what was submitted before") {

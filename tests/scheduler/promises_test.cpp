@@ -7,6 +7,7 @@
 
 #include <set>
 #include <sstream>
+#include <thread>
 
 using namespace millrace;
 using namespace millrace::test;
@@ -151,6 +152,31 @@ TEST_CASE("overlap decides alike for a person, the API and a schedule") {
     life.settle();
     CHECK(states(life) == expected);
     CHECK(life.runs("f")[1].at("trigger") == trigger);
+}
+
+TEST_CASE("a run that takes the place of another does so although the daemon was killed before it could say so") {
+    FreshDatabase database;
+    auto plan = plan_text("hang: run", "f");
+    plan.overlap = "cancel_previous";
+    {
+        Life life(database.url(), {plan}, noon);
+        (void)life.trigger_id("f");
+        life.until([&] { return life.hosts->hanging().size() == 1; });
+        life.settle();
+        pqxx::connection connection(database.url());
+        std::optional<pqxx::work> jam(connection);
+        jam->exec("lock table millrace.run in share row exclusive mode"); // it can be read
+        asio::co_spawn(life.io, life.engine->service().trigger(Life::request("f")), [](std::exception_ptr, const TriggerResult&) {});
+        life.until([&] { return asked(database.url(), "select count(*) from pg_locks where not granted") == "1"; });
+        jam.reset();
+        const auto is_stored = [&] { return asked(database.url(), "select count(*) from millrace.run where flow = 'f'") == "2"; };
+        for (int i = 0; i < 1000 && !is_stored(); ++i) std::this_thread::sleep_for(5ms);
+        REQUIRE(is_stored()); // and the loop, which would have cancelled the first, stands still
+    }
+    Life life(database.url(), {plan}, noon + 1min);
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    life.settle();
+    CHECK(states(life) == Texts{"cancelled", "running"});
 }
 
 TEST_CASE("the same idempotency key at the same moment is one run, and cancels nothing") {
@@ -319,6 +345,17 @@ TEST_CASE("a run whose rows are refused is parked as crashed, its slots are free
     life.settle();
     life.until([&] { return held_slots(database) == "0"; });
     CHECK(life.fatal.empty());
+}
+
+TEST_CASE("a node renews its lease though the wall clock is set back") {
+    FreshDatabase database;
+    Life life(database.url(), {}, noon);
+    const auto lease = [&] { return asked(database.url(), "select extract(epoch from lease_until) from millrace.node"); };
+    for (int i = 0; i < 3; ++i) life.step(1s);
+    life.stepped.step_to(noon - 1h);
+    const auto before = lease();
+    for (int i = 0; i < 3; ++i) life.stepped.step_to(life.stepped.now() + 1s);
+    life.until([&] { return lease() != before; });
 }
 
 TEST_CASE("a run that the store does not take leaves no slot behind") {

@@ -19,8 +19,9 @@ TEST_CASE("every statement of the store prepares") {
     FreshDatabase database;
     migrate(database.url());
     migrate(database.url()); // a second time changes nothing
+    CallWatch watch(longest_call);
     for (const auto* list : {&store_statements(), &journal_statements(), &read_statements()}) {
-        auto connection = connect_store(database.url(), *list);
+        auto connection = connect_store(database.url(), *list, watch);
         for (const auto& statement : *list) {
             CAPTURE(statement.name);
             CHECK_NOTHROW(connection->prepare_now(statement.name));

@@ -1,0 +1,240 @@
+// The runner alone, on a fake clock: what it submits is committed or refused when the test says so, together as it likes.
+#include "given_flows.hpp"
+#include "plan_text.hpp"
+#include "scheduler/runner.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <deque>
+#include <filesystem>
+#include <set>
+
+#include <unistd.h>
+
+using namespace millrace;
+using namespace millrace::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct HandJournal final : Journal {
+    void submit(RunChanges changes) override { submitted.push_back(std::move(changes)); }
+    [[nodiscard]] std::size_t backlog() const override { return rows; }
+    /// What is submitted, as one commit.
+    void commit() { refuse(none); }
+    /// The same, without what is of this run.
+    void refuse(std::int64_t run_id) {
+        for (auto& changes : std::exchange(submitted, {})) changes.run_id == run_id ? tell_refused(changes) : tell_committed(changes);
+    }
+
+    std::deque<RunChanges> submitted;
+    std::size_t rows = 0;
+    std::multiset<std::pair<std::int64_t, TaskKey>> released; ///< by what was committed
+    std::vector<RunRow> runs;                                 ///< rows that were committed
+
+private:
+    static constexpr std::int64_t none = -1;
+    void tell_committed(const RunChanges& changes) {
+        for (const auto key : changes.released) released.emplace(changes.run_id, key);
+        if (changes.new_run) runs.push_back(*changes.new_run);
+        if (changes.run) runs.push_back(*changes.run);
+        if (changes.committed) changes.committed();
+    }
+    static void tell_refused(const RunChanges& changes) {
+        if (changes.refused) changes.refused("23514", "simulated");
+    }
+};
+
+struct HandHosts final : AttemptRunner {
+    void listen(AttemptListener& l) override { listener = &l; }
+    [[nodiscard]] int free_places(const std::string&) const override { return 100; }
+    void start(AttemptOrder order) override { started.push_back(order); }
+    void cancel(OrderId id) override { cancelled.push_back(id); }
+    void kill_all() override {}
+    void evaluate(EvaluateOrder, std::function<void(EvaluateReply)>) override {}
+    void infer(InferOrder, std::function<void(InferReply)>) override {}
+    void end(OrderId id, const std::string& outcome) const {
+        AttemptDone done;
+        done.id = id;
+        done.outcome = outcome;
+        if (outcome != "completed") done.error = OrderError{outcome == "lost" ? "crashed" : "permanent", "it broke", {}, 0};
+        listener->attempt_done(done);
+    }
+
+    AttemptListener* listener = nullptr;
+    std::vector<AttemptOrder> started;
+    std::vector<OrderId> cancelled;
+};
+
+struct Counter final : RunIds {
+    [[nodiscard]] std::int64_t take() override { return ++last; }
+    std::int64_t last = 0;
+};
+
+struct Node {
+    Node() {
+        Runner::Settings settings;
+        settings.staging = std::filesystem::temp_directory_path() / ("millrace-runner-" + std::to_string(getpid()));
+        settings.most_backlog = 10;
+        auto claim = [this](std::int64_t, TaskKey, const std::vector<SlotDemand>&, std::function<void(SlotClaim)> answer) {
+            claims.push_back([answer = std::move(answer)] { answer({true, {}}); });
+        };
+        runner = std::make_unique<Runner>(io, clock, journal, hosts, connections, std::move(claim), ids, events, std::move(settings));
+    }
+    std::int64_t admit(const FlowPlan& plan) {
+        RunRow row;
+        row.id = ids.take();
+        row.flow = plan.name;
+        row.staging_id = "s" + std::to_string(row.id);
+        if (plan.interval) row.interval_start = clock.now(), row.interval_end = clock.now() + 3h;
+        RunStart start;
+        start.plan = std::make_shared<const FlowPlan>(plan);
+        const auto id = row.id;
+        (void)runner->admit(std::move(row), std::move(start), {}, {});
+        return id;
+    }
+    void turn() {
+        io.restart();
+        io.poll();
+    }
+    void grant() {
+        for (const auto& answer : std::exchange(claims, {})) answer();
+    }
+    /// Grants what is claimed and commits what is submitted until there is no more.
+    void settle() {
+        for (turn(); !journal.submitted.empty() || !claims.empty(); turn()) grant(), journal.commit();
+    }
+    void cancel(std::int64_t id) { (void)runner->cancel(id, "by the test", {}); }
+    std::string state(std::int64_t id) const {
+        std::string out = "none";
+        for (const auto& row : journal.runs)
+            if (row.id == id) out = std::string(to_string(row.state)) + "/" + row.state_name;
+        return out;
+    }
+
+    boost::asio::io_context io;
+    FakeClock clock;
+    HandJournal journal;
+    HandHosts hosts;
+    NoConnections connections;
+    Counter ids;
+    EventHub events;
+    std::vector<std::function<void()>> claims; ///< answers, not given yet
+    std::unique_ptr<Runner> runner;
+};
+
+FlowPlan in_chunks(FlowPlan plan) {
+    plan.interval = IntervalSpec{};
+    plan.interval->chunk.seconds = 3600;
+    return plan;
+}
+
+constexpr TaskKey first_task{0, -1};
+
+} // namespace
+
+TEST_CASE("a queued run that is cancelled in the commit in which the one before it ends does not begin, and the next one does") {
+    const bool chunked = GENERATE(false, true);
+    CAPTURE(chunked);
+    Node node;
+    const auto plan = chunked ? in_chunks(plan_text("a: run", "f")) : plan_text("a: run", "f");
+    const auto a = node.admit(plan), b = node.admit(plan), c = node.admit(plan);
+    node.settle();
+    REQUIRE(node.hosts.started.size() == 1);
+    node.cancel(a);
+    node.hosts.end(node.hosts.started[0].id, "cancelled");
+    if (chunked) node.turn(), node.journal.commit(); // the child's end, then the parent's
+    node.cancel(b);
+    node.settle();
+    CHECK(node.state(a) == "cancelled/Cancelled");
+    CHECK(node.state(b) == "cancelled/Cancelled");
+    REQUIRE(node.hosts.started.size() == 2);
+    const auto second = node.hosts.started[1].context.run_id;
+    CHECK((chunked ? node.runner->find(second)->row.parent_id.value() : second) == c);
+    CHECK(node.runner->live_count() == (chunked ? 2U : 1U));
+}
+
+TEST_CASE("a run in chunks that is parked begins no further chunk") {
+    Node node;
+    auto plan = in_chunks(plan_text("a: run", "f"));
+    const auto id = node.admit(plan);
+    node.settle();
+    node.hosts.end(node.hosts.started.at(0).id, "completed");
+    node.journal.commit();   // of the first chunk
+    node.journal.refuse(id); // but not that the second one begins, which does
+    node.turn();
+    REQUIRE(node.hosts.started.size() == 2);
+    node.journal.refuse(id); // nor the end of the whole; it is tried again in a while
+    node.hosts.end(node.hosts.started[1].id, "completed");
+    node.settle();
+    CHECK(node.hosts.started.size() == 2);
+    node.clock.advance_to(node.clock.now() + 10s);
+    node.settle();
+    CHECK(node.state(id) == "crashed/Unrecordable");
+    CHECK(node.runner->live_count() == 0);
+}
+
+TEST_CASE("a run that crashed by itself is parked too when its end is refused") {
+    Node node;
+    const auto plan = plan_text("a: run", "f");
+    const auto id = node.admit(plan), next = node.admit(plan);
+    for (std::size_t i = 0; !node.runner->find(id)->closing; ++i) { // until its crashes are no longer forgiven
+        node.settle();
+        if (i < node.hosts.started.size()) node.hosts.end(node.hosts.started[i].id, "lost");
+        node.clock.advance_to(node.clock.now() + 10s);
+    }
+    REQUIRE(node.runner->find(id)->row.state == State::Crashed);
+    node.journal.refuse(id);
+    node.settle();
+    CHECK(node.state(id) == "crashed/Unrecordable");
+    CHECK(node.runner->find(id) == nullptr);
+    CHECK(node.runner->find(next)->begun);
+}
+
+TEST_CASE("the end of a parked run that is refused is written again") {
+    Node node;
+    const auto id = node.admit(plan_text("a: run", "f"));
+    node.settle();
+    node.hosts.end(node.hosts.started[0].id, "completed");
+    node.journal.refuse(id);
+    for (int i = 0; i < 3; ++i) {
+        node.turn();
+        REQUIRE(node.journal.submitted.size() == 1);
+        node.journal.refuse(id);
+        node.turn();
+        CHECK(node.journal.submitted.empty()); // not at once
+        node.clock.advance_to(node.clock.now() + 10s);
+    }
+    node.settle();
+    CHECK(node.state(id) == "crashed/Unrecordable");
+    CHECK(node.runner->live_count() == 0);
+}
+
+TEST_CASE("a run that is parked while it waits for the journal gives back the slots of what had ended") {
+    Node node;
+    const auto id = node.admit(plan_text("a: run limit=one\n b: run", "f"));
+    node.settle();
+    REQUIRE(node.hosts.started.size() == 2);
+    const bool a_first = node.hosts.started[0].task == "a";
+    node.hosts.end(node.hosts.started[a_first ? 1 : 0].id, "completed");
+    node.journal.rows = 11; // the store is slow
+    node.hosts.end(node.hosts.started[a_first ? 0 : 1].id, "completed");
+    CHECK(node.journal.submitted.size() == 1);
+    node.journal.rows = 0;
+    node.journal.refuse(id);
+    node.settle();
+    CHECK(node.state(id) == "crashed/Unrecordable");
+    CHECK(node.journal.released.contains({id, first_task}));
+}
+
+TEST_CASE("a slot that is given back in one commit with refused rows of its run is given back all the same") {
+    Node node;
+    const auto id = node.admit(plan_text("a: run limit=one\n b: run", "f"));
+    node.journal.commit();
+    (void)node.runner->pause(id, "the test", {});
+    node.grant(); // it is not wanted any more
+    REQUIRE(node.journal.submitted.back().released == std::vector{first_task});
+    node.journal.refuse(id);
+    node.settle();
+    CHECK(node.journal.released.contains({id, first_task}));
+}
