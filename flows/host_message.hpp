@@ -32,7 +32,7 @@ struct RunContext {
     Json params = Json::object();                   ///< by name; decimals, dates and instants are text
     std::map<std::string, std::string> param_types; ///< by name, as ParamSpec::type: how `$name` is bound in SQL; absent: by the JSON type
     std::optional<std::string> interval_start, interval_end;
-    int chunk_number = 0;           ///< 1-based; 0: the run has no chunks
+    int chunk_number = 0;           ///< 1-based; 1: the run is not cut
     std::int64_t chunk_of_run = 0;  ///< the run that is repeated when this chunk is; 0: it is no chunk
     std::int64_t allow_deletes = 0; ///< rows of each table that a person let this run delete, whatever `max_deletes` says
     bool full_refresh = false;
@@ -138,7 +138,7 @@ MILLRACE_JSON(HostReady)
 /// Totals since the attempt began, at most ten times a second. Members that mean nothing for the verb stay 0.
 struct AttemptProgress {
     OrderId id = 0;
-    std::string step; ///< what it does now: "requesting", "waiting for the rate limit", "copying", "merging"
+    std::string step; ///< what it does now: "requesting", "requesting at most 1 a second", "copying", "merging"
     std::int64_t requests = 0, pages = 0, records = 0, bytes = 0;
     std::int64_t slices_done = 0, slices_total = 0;
     std::int64_t records_total = 0; ///< as the source announces it; 0: unknown

@@ -256,10 +256,8 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
             if (!is_final(state) && state != State::Pending) ++n.items_under_way;
         }
     }
-    for (const auto key : lost) begin_lost_again(key, run_state == State::Cancelling, now);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         auto& n = nodes_[i];
-        const int task = static_cast<int>(i);
         for (const int parent : flow_->tasks[i].needs) {
             const auto& p = node(parent).run;
             if (p.state == State::Skipped)
@@ -268,6 +266,11 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
                      (!plan_of(parent).continue_on_failure || reads(flow_->tasks[i], plan_of(parent).name)))
                 n.parent_failed = true;
         }
+    }
+    for (const auto key : lost) begin_lost_again(key, run_state == State::Cancelling, now); // may fail it, and tell those after it
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        auto& n = nodes_[i];
+        const int task = static_cast<int>(i);
         if (n.run.state == State::Pending && n.pending_parents == 0) ready(task, now);
         if (n.mapped && !is_final(n.run.state)) {
             for (const auto key : lost)

@@ -22,10 +22,28 @@ namespace {
 constexpr auto patience = std::chrono::seconds(10); ///< of someone who asks, for a commit
 constexpr const char* when_well = "try again when `millrace doctor` is content";
 
-/// A run may complete in spite of them.
-bool has_failures(const Json& summary) {
-    const Json counts = summary.is_object() ? summary.value("counts", Json::object()) : Json::object();
-    return counts.contains("failed") || counts.contains("crashed");
+/// Of an earlier run, as the flow is now: a parameter that it had no more is left out, one that is new has its default.
+Json params_of_old(const RunRow& old, const RunRow& row, const FlowPlan& flow) {
+    Json known = Json::object();
+    for (const auto& param : flow.params)
+        if (old.params.contains(param.name)) known[param.name] = old.params.at(param.name);
+    return with_defaults(flow, checked_params(flow, known), Scope(run_context(row, flow)));
+}
+
+void check_task(const FlowPlan& flow, const std::string& name) {
+    const auto& tasks = flow.tasks;
+    if (!name.empty() && std::none_of(tasks.begin(), tasks.end(), [&](const TaskPlan& task) { return task.name == name; }))
+        throw Refusal(Kind::NotFound, "flow " + flow.name + " has no task " + name);
+}
+
+/// What chunks appended under other bounds would be there twice.
+void refuse_other_chunks(const FlowPlan& flow, const RunRow& old, const std::vector<Interval>& parts, const RepeatedChunks& repeated) {
+    if (!appends(flow)) return;
+    for (const auto& [span, chunk] : repeated)
+        if (std::find(parts.begin(), parts.end(), Interval{span.first, span.second}) == parts.end())
+            throw Refusal(Kind::Invalid,
+                          fmt::format("run {} ran in other chunks than the flow has now: what they appended would be there twice", old.id),
+                          "put `chunk` back, or run what is missing with --from and --to");
 }
 
 } // namespace
@@ -51,7 +69,7 @@ asio::awaitable<Answer> EngineService::answered(std::function<void(std::function
             clock_.cancel(waiting->timer);
             std::move(waiting->resume)(failure, std::move(answer));
         };
-        waiting->timer = clock_.call_at(clock_.now() + patience, [end, too_late] {
+        waiting->timer = clock_.call_after(patience, [end, too_late] {
             end(std::make_exception_ptr(Refusal(Kind::Unavailable, "the store does not answer: " + too_late, when_well)), Answer());
         });
         ask([end](Answer answer) { end(nullptr, std::move(answer)); });
@@ -258,29 +276,30 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
         throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is completed: nothing in it failed",
                       "leave --failed out to run all of it again, or name a task: --task NAME");
     const DeployedFlow flow = deployed(old->flow);
-    const auto chunks = co_await store_.chunks(old->id);
     refuse_while_the_store_is_away();
-    RunRow row = new_run_row(flow, 0, runner_.new_uuid(), old->params, std::nullopt, clock_.now());
+    RunRow row = new_run_row(flow, 0, runner_.new_uuid(), Json::object(), std::nullopt, clock_.now());
     row.interval_start = old->interval_start;
     row.interval_end = old->interval_end;
     row.trigger = request.trigger;
     row.scheduled_for = old->scheduled_for;
     row.rerun_of = old->id;
     row.options = old->options;
-    for (const char* of_that_run : {"chunks_done", "reuse_before", "allow_deletes"}) row.options.erase(of_that_run);
+    for (const char* of_that_run : {"reuse_before", "allow_deletes"}) row.options.erase(of_that_run);
+    if (old->chunk_of) row.options["chunk_number"] = old->chunk_number;
     if (request.allow_deletes > 0) row.options["allow_deletes"] = {{"rows", request.allow_deletes}, {"by", request.by}};
+    row.params = params_of_old(*old, row, *flow.plan);
     RunStart start;
     start.plan = flow.plan;
-    if (!chunks.empty() && request.from != RerunRequest::From::Start) {
-        if (request.from == RerunRequest::From::Task)
-            throw Refusal(Kind::Invalid, "run " + std::to_string(old->id) + " ran in chunks and has no tasks of its own",
+    if (request.from != RerunRequest::From::Start) {
+        const auto parts = parts_of(*flow.plan, row);
+        if (request.from == RerunRequest::From::Task && !parts.empty())
+            throw Refusal(Kind::Invalid, "run " + std::to_string(old->id) + " is cut into chunks and has no tasks of its own",
                           "rerun one of its chunks, or use --failed");
-        row.options["chunks_done"] = chunks_done(*old, chunks);
-        row.options["reuse_before"] = "";
-        start.repeated = co_await repeated_by(store_, row, *flow.plan);
-    } else if (request.from != RerunRequest::From::Start) {
+        check_task(*flow.plan, request.task);
         row.options["reuse_before"] = request.task;
-        start.reused = co_await reused_by(store_, row, *flow.plan);
+        start.repeated = co_await repeated_by(store_, row, *flow.plan);
+        refuse_other_chunks(*flow.plan, *old, parts, start.repeated);
+        if (parts.empty()) start.reused = co_await reused_by(store_, row, *flow.plan);
     }
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;

@@ -5,6 +5,9 @@
 #include "scheduler/orders.hpp"
 #include "scheduler/params.hpp"
 
+#include <algorithm>
+#include <functional>
+
 namespace millrace {
 
 std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<std::string>& start, const std::optional<std::string>& end,
@@ -44,10 +47,31 @@ std::string whole_steps_of(const FlowPlan& flow, const Interval& given) {
     return "--from " + shown(whole.start) + " --to " + shown(whole.end);
 }
 
+std::vector<Interval> parts_of(const FlowPlan& flow, const RunRow& row) {
+    if (!flow.interval || flow.interval->chunk.is_zero() || row.chunk_of || !row.interval_start) return {};
+    auto parts = chunks({*row.interval_start, *row.interval_end}, flow.interval->chunk, flow.timezone);
+    if (parts.size() < 2) parts.clear();
+    return parts;
+}
+
+namespace {
+
+bool has_load(const FlowPlan& flow, const std::function<bool(const LoadOptions&)>& that) {
+    return std::any_of(flow.tasks.begin(), flow.tasks.end(), [&](const TaskPlan& task) {
+        return task.verb == Verb::Load && task.options.is_object() && that(task.options.get<LoadOptions>());
+    });
+}
+
+} // namespace
+
 bool replaces_rows(const FlowPlan& flow) {
-    for (const auto& task : flow.tasks)
-        if (task.verb == Verb::Load && task.options.is_object() && replaces_rows(task.options.get<LoadOptions>())) return true;
-    return false;
+    return has_load(flow, [](const LoadOptions& load) { return replaces_rows(load); });
+}
+
+bool appends(const FlowPlan& flow) {
+    return has_load(flow, [](const LoadOptions& load) {
+        return std::any_of(load.tables.begin(), load.tables.end(), [](const LoadTable& table) { return table.mode == "append"; });
+    });
 }
 
 Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at) {

@@ -15,8 +15,12 @@ namespace millrace {
 /// empty: its steps are whole.
 [[nodiscard]] std::string whole_steps_of(const FlowPlan& flow, const Interval& given);
 
+/// The parts that a run is cut into, oldest first; empty: it is not cut.
+[[nodiscard]] std::vector<Interval> parts_of(const FlowPlan& flow, const RunRow& row);
+
 /// A load of it takes the place of rows that are there: a part of a step would replace the sum of the whole.
 [[nodiscard]] bool replaces_rows(const FlowPlan& flow);
+[[nodiscard]] bool appends(const FlowPlan& flow);
 
 /// The parameters of a run that an author's file starts (a schedule's), `${}` in them and in defaults evaluated as of `at`.
 [[nodiscard]] Json params_at(const RunRow& row, const FlowPlan& flow, const Json& written, Instant at);

@@ -50,6 +50,15 @@ std::string interval_text(const RunRow& row) {
     return row.interval_start ? to_rfc3339(*row.interval_start) + "/" + to_rfc3339(*row.interval_end) : "";
 }
 
+/// The parameters by which the rows of one run are others than those of another: not what every run has by default, so that a
+/// parameter that the flow gets later makes no other rows of the old ones.
+Json own_params(const RunRow& row, const FlowPlan& flow) {
+    Json own = row.params;
+    for (const auto& param : flow.params)
+        if (own.contains(param.name) && own.at(param.name) == param.default_value) own.erase(param.name);
+    return own;
+}
+
 } // namespace
 
 RunContext run_context(const RunRow& row, const FlowPlan& flow) {
@@ -63,7 +72,7 @@ RunContext run_context(const RunRow& row, const FlowPlan& flow) {
     for (const auto& param : flow.params) c.param_types[param.name] = param.type;
     if (row.interval_start) c.interval_start = to_rfc3339(*row.interval_start);
     if (row.interval_end) c.interval_end = to_rfc3339(*row.interval_end);
-    c.chunk_number = row.chunk_number;
+    c.chunk_number = row.chunk_of ? row.chunk_number : row.options.value("chunk_number", 1);
     if (row.chunk_of) c.chunk_of_run = row.parent_id.value_or(0);
     if (row.options.contains("allow_deletes")) c.allow_deletes = row.options.at("allow_deletes").value("rows", std::int64_t{0});
     c.full_refresh = row.options.value("full_refresh", false);
@@ -95,7 +104,8 @@ AttemptOrder attempt_order(const RunRow& row, const RunPlan& plan, TaskKey key, 
     o.item = item;
     o.context = run_context(row, plan.flow());
     const std::string item_key = item.is_null() ? "" : item_text(item);
-    o.interval_key = sha256_hex(row.flow + "\n" + task.name + "\n" + interval_text(row) + "\n" + item_key);
+    o.interval_key =
+        sha256_hex(row.flow + "\n" + task.name + "\n" + interval_text(row) + "\n" + item_key + "\n" + own_params(row, plan.flow()).dump());
     o.batch_id = sha256_hex(row.run_key + "\n" + task.name + "\n" + item_key + "\n0");
     o.staging = staging_folder(staging, row, task.name, item);
     o.log = log_file(staging, row, task.name, item, o.attempt);

@@ -54,6 +54,7 @@ Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs) con
             {"owner", plan.owner},
             {"tags", plan.tags},
             {"hash", flow.plan_hash},
+            {"folder", flow.folder},
             {"deployed_at", instant_json(flow.deployed_at)},
             {"archived", flow.archived},
             {"paused", flow.paused},

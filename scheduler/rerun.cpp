@@ -7,33 +7,39 @@ namespace millrace {
 namespace {
 
 /// Without what is another plan's number or says only when, how often and beside what others it is tried.
-Json what_it_does(const Json& plan, std::size_t task) {
-    Json definition = plan.at("tasks").at(task);
+Json what_it_does(const FlowPlan& plan, const Json& written, std::size_t task) {
+    Json definition = written.at("tasks").at(task);
     for (const char* aside : {"needs", "retry", "timeout", "memory_bytes", "limits", "tags", "continue_on_failure"})
         definition.erase(aside);
     definition.at("options").erase("concurrency");
+    definition["timezone"] = plan.timezone;
+    if (plan.tasks[task].verb == Verb::Extract) definition["sources"] = written.at("sources");
     return definition;
 }
 
-/// By task: what it did, and the results of what of it completed.
+/// Of one task in one run: what it did, how far it came, and the results of what of it completed.
 struct Done {
     Json definition;
+    bool begun = false, mapped = false;
     std::optional<Json> result;
     Reused::Items items;
 };
+using DoneByName = std::map<std::string, Done>;
 
-std::map<std::string, Done> done_in(const FlowPlan& plan, const std::vector<StoredTaskRun>& task_runs) {
+DoneByName done_in(const RunBefore& run) {
+    const auto& plan = *run.plan;
     const Json written(plan);
-    std::map<std::string, Done> out;
-    for (std::size_t i = 0; i < plan.tasks.size(); ++i) out[plan.tasks[i].name].definition = what_it_does(written, i);
-    for (const auto& [key, run] : task_runs) {
-        if (run.state != State::Completed) continue;
+    DoneByName out;
+    for (std::size_t i = 0; i < plan.tasks.size(); ++i) out[plan.tasks[i].name].definition = what_it_does(plan, written, i);
+    for (const auto& [key, row] : run.task_runs) {
         auto& task = out[plan.tasks.at(static_cast<std::size_t>(key.task)).name];
-        Json result = run.details ? run.details->result : Json();
+        (key.item < 0 ? task.begun : task.mapped) = true;
+        if (row.state != State::Completed) continue;
+        Json result = row.details ? row.details->result : Json();
         if (key.item < 0)
             task.result = std::move(result);
         else
-            task.items.emplace(item_text(run.details ? run.details->value : Json()), std::move(result));
+            task.items.emplace(item_text(row.details ? row.details->value : Json()), std::move(result));
     }
     return out;
 }
@@ -43,68 +49,164 @@ bool lists(const Json& options, const char* list, const std::string& name) {
     return at != options.end() && std::find(at->begin(), at->end(), name) != at->end();
 }
 
-} // namespace
-
-Reused reusable(const FlowPlan& then, const FlowPlan& now, const std::vector<StoredTaskRun>& task_runs, const std::string& from) {
-    const Json written(now);
-    auto before = done_in(then, task_runs);
-    Reused out;
-    std::set<int> wanted; // `from`, and what comes after it
-    bool found = from.empty();
+/// The tasks of `now` that a person wants done again: `from`, and what comes after it.
+std::set<int> wanted_again(const FlowPlan& now, const std::string& from) {
+    std::set<int> out;
     for (std::size_t i = 0; i < now.tasks.size(); ++i) {
-        const auto& task = now.tasks[i];
-        const int number = static_cast<int>(i);
-        found = found || task.name == from;
-        const auto done = before.find(task.name);
-        bool may = task.name != from, parents_stand = true, inputs_stand = true;
-        for (const int parent : task.needs) {
-            may = may && !wanted.contains(parent);
-            if (out.tasks.contains(parent)) continue;
-            parents_stand = false;
-            inputs_stand = inputs_stand && !lists(task.options, "inputs", now.tasks[static_cast<std::size_t>(parent)].name);
-        }
-        if (!may) wanted.insert(number);
-        if (!may || done == before.end() || done->second.definition != what_it_does(written, i)) continue;
-        if (parents_stand && done->second.result)
-            out.tasks.emplace(number, std::move(*done->second.result));
-        else if (inputs_stand && !done->second.items.empty())
-            out.items.emplace(number, std::move(done->second.items));
+        const auto& needs = now.tasks[i].needs;
+        if (now.tasks[i].name == from || std::any_of(needs.begin(), needs.end(), [&](int parent) { return out.contains(parent); }))
+            out.insert(static_cast<int>(i));
     }
-    if (!found) throw Refusal(Refusal::Kind::NotFound, "flow " + now.name + " has no task " + from);
     return out;
 }
 
-boost::asio::awaitable<Reused> reused_by(Store& store, const RunRow& row, const FlowPlan& now) {
-    Reused nothing;
-    if (!row.rerun_of || !row.options.contains("reuse_before")) co_return nothing;
-    const auto old = co_await store.run(*row.rerun_of);
-    if (!old) co_return nothing;
-    const auto plan = co_await store.plan(old->plan_hash);
-    const auto task_runs = co_await store.task_runs(old->id);
-    co_return reusable(*plan, now, task_runs, row.options.at("reuse_before").get<std::string>());
+/// Looks for one task of `now` after the other in the runs before.
+class Search {
+public:
+    Search(const std::vector<RunBefore>& before, const FlowPlan& now) : now_(now), written_(now) {
+        for (const auto& run : before) {
+            auto wanted = wanted_again(now, run.from);
+            if (!run.from.empty() && wanted.empty()) break; // a task that is no more: who knows what came after it
+            layers_.push_back({done_in(run), std::move(wanted)});
+        }
+    }
+
+    Reused found() && {
+        for (std::size_t i = 0; i < now_.tasks.size(); ++i) look_for(static_cast<int>(i));
+        return std::move(out_);
+    }
+
+private:
+    struct Layer {
+        DoneByName done;
+        std::set<int> wanted;
+    };
+
+    const TaskPlan& task(int number) const { return now_.tasks[static_cast<std::size_t>(number)]; }
+
+    /// What that run's tasks took from `parent` is what this re-run has of it.
+    bool stands(std::size_t layer, int parent) const {
+        const auto ours = out_.tasks.find(parent);
+        if (ours == out_.tasks.end()) return false;
+        const auto theirs = layers_[layer].done.find(task(parent).name);
+        return layer == 0 || (theirs != layers_[layer].done.end() && theirs->second.result == ours->second);
+    }
+
+    void look_for(int number) {
+        const auto definition = what_it_does(now_, written_, static_cast<std::size_t>(number));
+        bool begun = false, mapped = false; // in a later run
+        for (std::size_t layer = 0; layer < layers_.size() && !(begun && mapped); ++layer) {
+            if (layers_[layer].wanted.contains(number)) return;
+            const auto known = layers_[layer].done.find(task(number).name);
+            if (known == layers_[layer].done.end()) continue;
+            auto& done = known->second;
+            if (done.definition == definition && take(number, layer, done, begun, mapped)) return;
+            begun = begun || done.begun;
+            mapped = mapped || done.mapped;
+        }
+    }
+
+    bool take(int number, std::size_t layer, Done& done, bool begun, bool mapped) {
+        const auto& needs = task(number).needs;
+        const auto stand = [&](auto counts) {
+            return std::all_of(needs.begin(), needs.end(), [&](int parent) { return !counts(parent) || stands(layer, parent); });
+        };
+        const auto is_input = [&](int parent) { return lists(task(number).options, "inputs", task(parent).name); };
+        if (!begun && done.result && stand([](int) { return true; }))
+            out_.tasks.emplace(number, *done.result); // it is compared with again
+        else if (!mapped && !done.items.empty() && stand(is_input))
+            out_.items.emplace(number, std::move(done.items));
+        else
+            return false;
+        return true;
+    }
+
+    const FlowPlan& now_;
+    Json written_;
+    std::vector<Layer> layers_;
+    Reused out_;
+};
+
+/// Whether it came so far that what runs before it did is of no more use.
+bool came_to_all(const RunBefore& run, const FlowPlan& now) {
+    const auto done = done_in(run);
+    return std::all_of(now.tasks.begin(), now.tasks.end(), [&](const TaskPlan& task) {
+        const auto at = done.find(task.name);
+        return at != done.end() && at->second.begun && (!task.map_over || at->second.mapped);
+    });
 }
 
-boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& row, const FlowPlan& now) {
-    RepeatedChunks out;
-    if (!row.rerun_of || !row.options.contains("reuse_before")) co_return out;
-    const auto chunks = co_await store.chunks(*row.rerun_of);
-    for (const auto& chunk : chunks) {
-        if (chunk.state == State::Completed || !chunk.interval_start) continue;
-        const auto plan = co_await store.plan(chunk.plan_hash);
-        const auto task_runs = co_await store.task_runs(chunk.id);
-        auto& repeated = out[{*chunk.interval_start, *chunk.interval_end}];
-        repeated.run_id = chunk.id;
-        repeated.reused = reusable(*plan, now, task_runs, "");
+/// The run that `row` is said to repeat, and what of it to do in any case.
+std::optional<std::pair<std::int64_t, std::string>> repeats(const RunRow& row) {
+    if (!row.rerun_of || !row.options.contains("reuse_before")) return std::nullopt;
+    return std::pair(*row.rerun_of, row.options.at("reuse_before").get<std::string>());
+}
+
+boost::asio::awaitable<std::vector<RunBefore>> runs_before(Store& store, std::optional<std::pair<std::int64_t, std::string>> which,
+                                                           const FlowPlan& now) {
+    std::vector<RunBefore> out;
+    while (which) {
+        const auto old = co_await store.run(which->first);
+        if (!old) break;
+        RunBefore run;
+        run.plan = co_await store.plan(old->plan_hash);
+        run.task_runs = co_await store.task_runs(old->id);
+        run.from = which->second;
+        out.push_back(std::move(run));
+        which = came_to_all(out.back(), now) ? std::nullopt : repeats(*old);
     }
     co_return out;
 }
 
-Json chunks_done(const RunRow& parent, const std::vector<RunRow>& chunks) {
-    std::set<int> numbers;
-    for (const auto& n : parent.options.value("chunks_done", Json::array())) numbers.insert(n.get<int>());
-    for (const auto& chunk : chunks)
-        if (chunk.state == State::Completed) numbers.insert(chunk.chunk_number);
-    return numbers;
+} // namespace
+
+Reused reusable(const std::vector<RunBefore>& before, const FlowPlan& now) { return Search(before, now).found(); }
+
+bool do_the_same(const FlowPlan& then, const FlowPlan& now) {
+    if (then.tasks.size() != now.tasks.size()) return false;
+    const auto described = [](const FlowPlan& plan) {
+        const Json written(plan);
+        std::map<std::string, std::pair<Json, std::set<std::string>>> out;
+        for (std::size_t i = 0; i < plan.tasks.size(); ++i) {
+            auto& [definition, needs] = out[plan.tasks[i].name];
+            definition = what_it_does(plan, written, i);
+            for (const int parent : plan.tasks[i].needs) needs.insert(plan.tasks[static_cast<std::size_t>(parent)].name);
+        }
+        return out;
+    };
+    return described(then) == described(now);
+}
+
+bool has_failures(const Json& summary) {
+    const Json counts = summary.is_object() ? summary.value("counts", Json::object()) : Json::object();
+    return counts.contains("failed") || counts.contains("crashed");
+}
+
+boost::asio::awaitable<Reused> reused_by(Store& store, const RunRow& row, const FlowPlan& now) {
+    auto last = repeats(row);
+    const auto before = co_await runs_before(store, std::move(last), now);
+    co_return reusable(before, now);
+}
+
+boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& row, const FlowPlan& now) {
+    RepeatedChunks out;
+    for (auto which = repeats(row); which;) {
+        const auto chunks = co_await store.chunks(which->first);
+        for (const auto& chunk : chunks) {
+            if (!chunk.interval_start || out.contains({*chunk.interval_start, *chunk.interval_end})) continue;
+            auto& repeated = out[{*chunk.interval_start, *chunk.interval_end}];
+            repeated.run_id = chunk.id;
+            const auto plan = co_await store.plan(chunk.plan_hash);
+            repeated.done = chunk.state == State::Completed && !has_failures(chunk.summary) && do_the_same(*plan, now);
+            if (repeated.done) continue;
+            auto last = std::optional(std::pair(chunk.id, std::string()));
+            const auto before = co_await runs_before(store, std::move(last), now);
+            repeated.reused = reusable(before, now);
+        }
+        const auto old = co_await store.run(which->first);
+        which = old ? repeats(*old) : std::nullopt;
+    }
+    co_return out;
 }
 
 } // namespace millrace

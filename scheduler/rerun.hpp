@@ -1,4 +1,4 @@
-/// What of an ended run stands for its re-run.
+/// What of ended runs stands for a re-run. A re-run of a re-run takes from each run before what the later ones did not come to.
 #pragma once
 
 #include "scheduler/runner.hpp"
@@ -6,20 +6,29 @@
 
 namespace millrace {
 
-/// Of `now`, tasks that completed, whose definition and whose parents' are the same in both plans, and items of mapped tasks
-/// that completed, where the definition is the same and so is what it reads beside its items; a row of `for_each` that was made
-/// again is known by its values. Nothing that comes after `from`, nor it itself (empty: nobody). Pure.
-[[nodiscard]] Reused reusable(const FlowPlan& then, const FlowPlan& now, const std::vector<StoredTaskRun>& task_runs,
-                              const std::string& from);
+/// A run that a re-run may take results from.
+struct RunBefore {
+    std::shared_ptr<const FlowPlan> plan;
+    std::vector<StoredTaskRun> task_runs;
+    std::string from; ///< nothing of it, or of runs before it, that comes after this task, nor the task itself (empty: no task)
+};
 
-/// The same for a run that `row.options` says to be such a re-run, from the store; nothing for others. After a restart too: items
-/// are rows of a run only when they are known.
+/// Of `now`, tasks that completed, whose definition and whose parents' are the same, and items of mapped tasks that completed,
+/// where the definition is the same and so is what it reads beside its items; a row of `for_each` that was made again is known by
+/// its values. `before`: the newest first; an older one counts for what no later one began. Pure.
+[[nodiscard]] Reused reusable(const std::vector<RunBefore>& before, const FlowPlan& now);
+
+/// Both plans do the same, whenever and however often: what one completed stands for the other. Pure.
+[[nodiscard]] bool do_the_same(const FlowPlan& then, const FlowPlan& now);
+
+/// A run may complete in spite of them. `summary` is the row's.
+[[nodiscard]] bool has_failures(const Json& summary);
+
+/// What stands for a run that `row.options` says to be such a re-run, from the store; nothing for others. After a restart too:
+/// items are rows of a run only when they are known.
 [[nodiscard]] boost::asio::awaitable<Reused> reused_by(Store& store, const RunRow& row, const FlowPlan& now);
 
-/// Likewise for a run in chunks: of those that it repeats.
+/// Likewise for a run in chunks: of the last chunk of each interval in the runs before.
 [[nodiscard]] boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& row, const FlowPlan& now);
-
-/// Numbers of the chunks that completed, in this run or the one that it repeated. Pure.
-[[nodiscard]] Json chunks_done(const RunRow& parent, const std::vector<RunRow>& chunks);
 
 } // namespace millrace

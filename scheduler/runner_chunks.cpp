@@ -5,6 +5,7 @@
 #include "flows/hash.hpp"
 #include "flows/interval.hpp"
 #include "scheduler/documents.hpp"
+#include "scheduler/new_run.hpp"
 #include "scheduler/orders.hpp"
 
 #include <spdlog/spdlog.h>
@@ -12,31 +13,21 @@
 #include <algorithm>
 
 namespace millrace {
-namespace {
-
-bool done_before(const RunRow& parent, std::size_t number) {
-    for (const auto& n : parent.options.value("chunks_done", Json::array()))
-        if (n == static_cast<int>(number)) return true;
-    return false;
-}
-
-} // namespace
-
 bool Runner::cut_into_chunks(LiveRun& run) {
-    const auto& spec = run.start.plan->interval;
-    if (!spec || spec->chunk.is_zero() || run.row.chunk_of || !run.row.interval_start) return false;
-    const auto parts = chunks({*run.row.interval_start, *run.row.interval_end}, spec->chunk, run.start.plan->timezone);
-    if (parts.size() < 2) return false;
-    for (const auto& part : parts) run.parts.emplace_back(part.start, part.end);
-    return true;
+    for (const auto& part : parts_of(*run.start.plan, run.row)) run.parts.emplace_back(part.start, part.end);
+    return !run.parts.empty();
 }
 
 void Runner::next_chunk(LiveRun& run) {
-    while (run.next_part < run.parts.size() && done_before(run.row, run.next_part + 1)) ++run.next_part;
+    const auto is_done = [&](const auto& part) {
+        const auto before = run.start.repeated.find(part);
+        return before != run.start.repeated.end() && before->second.done;
+    };
+    while (run.next_part < run.parts.size() && is_done(run.parts[run.next_part])) ++run.next_part;
     if (run.next_part == run.parts.size()) return end_parent(run, State::Completed, "Completed", "");
     const auto id = ids_.take();
     if (id == 0) {
-        clock_.call_at(clock_.now() + std::chrono::milliseconds(20), [this, run_id = run.row.id] {
+        clock_.call_after(std::chrono::milliseconds(20), [this, run_id = run.row.id] {
             if (auto* r = live(run_id); r && !r->closing && !r->child) next_chunk(*r);
         });
         return;
@@ -53,7 +44,7 @@ void Runner::next_chunk(LiveRun& run) {
     child.trigger = run.row.trigger;
     child.params = run.row.params;
     child.options = run.row.options;
-    for (const char* of_the_whole : {"chunks_done", "reuse_before"}) child.options.erase(of_the_whole);
+    child.options.erase("reuse_before"); // of the whole
     child.interval_start = part.first;
     child.interval_end = part.second;
     child.created_at = run.row.created_at; // the recorded time of the whole run: `_loaded_at` is one instant
@@ -82,6 +73,7 @@ void Runner::next_chunk(LiveRun& run) {
 
 void Runner::chunk_ended(LiveRun& parent, const LiveRun& child) {
     parent.child = 0;
+    if (parent.closing) return;
     if (child.row.summary.is_object()) {
         add_counts(parent.chunk_counts, child.row.summary.value("counts", Json::object()));
         add_loads(parent.loads, child.row.summary.value("loads", Json::array()));
@@ -123,12 +115,14 @@ void Runner::resume_all(std::vector<Resumed> runs) {
         if (r.row.parent_id) resume_one(r);
     for (auto& r : runs)
         if (!r.row.parent_id) resume_one(r);
+    for (const auto& r : runs) cancel_previous(r.row.id);
     std::vector<std::string> flows;
     for (const auto& [flow, list] : by_flow_) flows.push_back(flow);
     for (const auto& flow : flows) {
         start_queued(flow);
         for (const auto id : active(flow))
-            if (auto* run = live(id); run && !run->begun && run->start.plan->overlap == "allow" && run->row.state_name != "Queued")
+            if (auto* run = live(id);
+                run && !run->begun && !run->closing && run->start.plan->overlap == "allow" && run->row.state_name != "Queued")
                 begin(*run); // queued: a catch-up
     }
     dispatch();

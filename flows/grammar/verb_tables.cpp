@@ -63,7 +63,8 @@ const std::array load_verb{
           .required = true},
     Field{.key = "mode",
           .shape = Choice | ByTable,
-          .doc = "append every row (again in each run), insert new keys, insert and update by key, or replace the table.",
+          .doc = "append every row (again in each run, but once for an interval with the same parameters), insert new keys, insert and "
+                 "update by key, or replace the table.",
           .choices = "append|insert_new|upsert|replace",
           .required = true},
     Field{.key = "key",
@@ -123,8 +124,8 @@ const std::array run_verb{
     Field{.key = "output",
           .shape = Choice,
           .doc = "What it writes to MILLRACE_OUTPUT. CSV has commas, a first line of names, and as many fields in each row; a text with a "
-                 "comma, a quote or a line break stands in double quotes, a quote in it is doubled. Without `columns` the types are "
-                 "guessed.",
+                 "comma, a quote or a line break stands in double quotes, a quote in it is doubled. An empty field is NULL; \"\" is the "
+                 "empty text, and NULL in a column that holds no texts. Without `columns` the types are guessed.",
           .choices = "parquet|csv|json|none",
           .fallback = "none"},
     Field{.key = "for_each", .shape = Task | Mapping, .doc = "One task run per row of a task or a query.", .table = &for_each_table},

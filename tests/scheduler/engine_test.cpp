@@ -445,13 +445,38 @@ TEST_CASE("a re-run of a run in chunks goes on within the chunk that failed") {
         CHECK(again.at("chunks")[0].at("rerun_of") == request.run_id + 2);
         CHECK(again.at("loads")[0].at("inserted") == 14);
     }
-    SECTION("a chunk that is another span of time begins anew") {
-        auto plans = flows();
-        plans.back().interval->chunk.days = 27;
+    auto plans = flows();
+    const auto deployed_again = [&] {
         life.folders.plans = plans;
         life.deploy();
-        (void)life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>());
-        CHECK(life.started.front() == "a");
+        return life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>());
+    };
+    SECTION("chunks that are other spans of time begin anew, all of them") {
+        const auto days = GENERATE(27U, 42U, 14U);
+        plans.back().interval->chunk.days = static_cast<int>(days);
+        CHECK(deployed_again().at("chunks").size() == (84 + days - 1) / days);
+        CHECK(life.started.size() == 2 * ((84 + days - 1) / days));
+    }
+    SECTION("chunks that appended under other bounds are not run again") {
+        plans.back().interval->chunk.days = 42;
+        plans.back().tasks[1].options["tables"] =
+            Json::array({{{"table", "t"}, {"task", "a"}, {"mode", "append"}, {"key", Json::array()}}});
+        CHECK_THROWS_WITH(deployed_again(), Catch::Contains("would be there twice"));
+    }
+    SECTION("a chunk that completed with another load runs that again") {
+        plans.back().tasks[1].options["newest_by"] = "n";
+        CHECK(deployed_again().at("chunks").size() == 3);
+        CHECK(life.started == test::Texts{"c", "c", "a", "c"});
+    }
+    SECTION("a re-run that failed too, and is itself run again") {
+        life.hosts->script = [&](const AttemptOrder&) { return std::optional(test::failed_attempt("permanent")); };
+        auto between = life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>();
+        (void)life.ended(between);
+        life.hosts->script = nullptr;
+        life.started.clear();
+        request.run_id = between;
+        CHECK(life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>()).at("state") == "completed");
+        CHECK(life.started == test::Texts{"c", "a", "c"});
     }
 }
 
@@ -538,4 +563,48 @@ TEST_CASE("the journal survives the loss of its connection") {
                   "'millrace' and pid <> pg_backend_pid()");
         CHECK(life.ended(life.trigger("chain").at("id")).at("state") == "completed");
     }
+}
+
+TEST_CASE("a chunk that completed in spite of a failure runs again when what failed does") {
+    FreshDatabase database;
+    auto plan = plan_text("a: extract\n b: transform continue\n c: load <- a", "lenient");
+    plan.interval = flows().back().interval;
+    Life life(database.url(), {plan});
+    life.hosts->script = [](const AttemptOrder& order) {
+        return order.task == "b" && order.context.chunk_number == 2 ? std::optional(test::failed_attempt("permanent")) : std::nullopt;
+    };
+    RerunRequest request;
+    const Json first = life.ended(life.trigger_id("lenient"));
+    CHECK(first.at("state") == "completed");
+    request.run_id = first.at("id").get<std::int64_t>();
+    request.from = RerunRequest::From::Failed;
+    life.hosts->script = nullptr;
+    life.started.clear();
+    CHECK(life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>()).at("state") == "completed");
+    CHECK(life.started == test::Texts{"b"});
+}
+
+TEST_CASE("a re-run has the defaults of parameters that the flow got since, and none that it has no more") {
+    FreshDatabase database;
+    auto plan = plan_text("a: extract", "grows");
+    ParamSpec old;
+    old.name = "old", old.type = "int", old.default_value = 3;
+    plan.params.push_back(old);
+    Life life(database.url(), {plan});
+    RerunRequest request;
+    request.run_id = life.ended(life.trigger_id("grows")).at("id").get<std::int64_t>();
+    plan.params[0].name = "fresh";
+    life.folders.plans = {plan};
+    life.deploy();
+    const Json again = life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>());
+    CHECK(again.at("params") == Json{{"fresh", 3}});
+}
+
+TEST_CASE("a condition that is neither true nor false fails its task, not the daemon") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: extract\n b: load <- a when=count", "odd")});
+    life.hosts->holds = 3;
+    const Json run = life.ended(life.trigger_id("odd"));
+    CHECK(run.at("state") == "failed");
+    CHECK(run.at("tasks")[1].at("message") == "`when`: a condition is true or false, and this is 3");
 }

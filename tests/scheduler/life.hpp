@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include <unistd.h>
 
@@ -62,15 +63,19 @@ public:
     }
     [[nodiscard]] const std::vector<AttemptOrder>& hanging() const { return hanging_; }
     void kill_all() override {}
-    void evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override {
+    void evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) override {
         EvaluateReply reply;
-        for (int i = 0; i < items; ++i) reply.rows.push_back(i);
+        if (order.sql.find(" as holds") != std::string::npos)
+            reply.rows.push_back({{"holds", holds}});
+        else
+            for (int i = 0; i < items; ++i) reply.rows.push_back(i);
         asio::post(io_, [answer = std::move(answer), reply] { answer(reply); });
     }
     void infer(InferOrder, std::function<void(InferReply)>) override {}
 
     Script script;
-    int items = 3; ///< of every query that is asked
+    int items = 3;     ///< of every query for items that is asked
+    Json holds = true; ///< of every condition
     std::vector<OrderId> cancelled;
 
 private:
@@ -102,11 +107,17 @@ public:
         timers_.emplace(std::pair(at, ++last_id_), std::move(action));
         return last_id_;
     }
+    TimerId call_after(std::chrono::microseconds time, std::function<void()> action) override {
+        const auto id = call_at(now_ + time, std::move(action));
+        of_time_passed_.insert(id);
+        return id;
+    }
     void cancel(TimerId id) override {
         std::erase_if(timers_, [&](const auto& timer) { return timer.first.second == id; });
     }
-    /// It is `at`; what became due by then happens, each once.
+    /// It is `at`; what became due by then happens, each once. Back, it is set back: no time has passed.
     void step_to(Instant at) {
+        if (at < now_) set_back(now_ - at);
         now_ = at;
         auto due = std::vector<TimerId>{};
         for (const auto& [key, action] : timers_)
@@ -121,8 +132,14 @@ public:
     }
 
 private:
+    void set_back(std::chrono::microseconds by) {
+        for (auto& [key, action] : std::exchange(timers_, {}))
+            timers_.emplace(std::pair(of_time_passed_.contains(key.second) ? key.first - by : key.first, key.second), std::move(action));
+    }
+
     Instant now_;
     TimerId last_id_ = 0;
+    std::set<TimerId> of_time_passed_; ///< timers of call_after
     std::map<std::pair<Instant, TimerId>, std::function<void()>> timers_;
 };
 

@@ -1,6 +1,8 @@
 // RunPlan: cancelled, timed out, paused, and gone on with after a restart.
 #include "drive.hpp"
 
+#include <fmt/format.h>
+
 using namespace millrace;
 using test::Drive;
 using test::plan_text;
@@ -49,6 +51,36 @@ TEST_CASE("a run that took too long names the file of its flow") {
           "the run took longer than 2.5 s, its flow's `timeout`: raise it in flows/slow.yaml, or give the flow less to do");
 }
 
+TEST_CASE("what fails names the place of its task, unless its message or its remedy names the file") {
+    FlowPlan flow = plan_text("a: extract");
+    flow.origins.tasks["a"] = {"flows/slow.yaml", 7, 0};
+    const auto message = [&](const std::string& said, const std::string& remedy) {
+        Drive d(flow);
+        d.begin();
+        d.started("a");
+        AttemptDone done;
+        done.outcome = "failed";
+        done.error = OrderError{"permanent", said, remedy, 0};
+        d.plan->finished(d.key("a"), done, d.now);
+        return d.plan->at(d.key("a")).details->message;
+    };
+    CHECK(message("it broke", "mend it") == "it broke (flows/slow.yaml:7)");
+    CHECK(message("flows/slow.yaml:9: it broke", "") == "flows/slow.yaml:9: it broke");
+    CHECK(message("it broke", "correct flows/slow.yaml:9") == "it broke");
+}
+
+TEST_CASE("a condition or a list of items that cannot be asked says which it is, and where") {
+    FlowPlan flow = plan_text("a: extract\n m: run <- a each=a");
+    flow.origins.tasks["m"] = {"flows/f.yaml", 7, 0};
+    flow.tasks[1].when = GENERATE("", "x > 1");
+    Drive d(flow);
+    d.begin(), d.started("a"), d.completed("a");
+    CHECK_FALSE(d.decisions().empty());
+    d.plan->evaluation_failed(d.key("m").task, {"bad_data", "no number", {}, 0}, d.now);
+    CHECK(d.plan->at(d.key("m")).details->message ==
+          fmt::format("`{}`: no number (flows/f.yaml:7)", flow.tasks[1].when.empty() ? "for_each" : "when"));
+}
+
 TEST_CASE("a paused run starts nothing until it is resumed") {
     Drive d("a: extract\n b: load <- a\n c: extract");
     d.begin();
@@ -91,6 +123,21 @@ TEST_CASE("of a restored run attempts that are charged when they are lost are tr
     CHECK(d.state("z") == "skipped/UpstreamFailed");
     CHECK(d.run() == "failed/Failed");
     CHECK(d.plan->message() == "task m: 2 of 3 items failed");
+}
+
+TEST_CASE("of a restored run a task whose parent failed does not begin because another one was lost and may fail") {
+    auto flow = plan_text("a: extract\n b: run continue\n c: run <- a, b");
+    flow.tasks[1].retry.charges_lost = true;
+    Drive d(std::move(flow));
+    std::vector<StoredTaskRun> rows(3);
+    for (int i = 0; i < 3; ++i) rows[static_cast<std::size_t>(i)].key = {i, -1};
+    rows[0].run.state = State::Failed;
+    rows[1].run.state = State::Running, rows[1].run.attempts = 1;
+    std::vector<TaskKey> lost;
+    d.plan->restore(std::move(rows), State::Running, start, start, lost);
+    CHECK(d.decisions().empty());
+    CHECK(d.state("c") == "skipped/UpstreamFailed");
+    CHECK(d.run() == "failed/Failed");
 }
 
 TEST_CASE("a restored run goes on from its rows: lost attempts begin again, uncharged") {

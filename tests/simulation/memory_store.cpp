@@ -166,20 +166,24 @@ std::vector<RunRow> MemoryStore::chunks(std::int64_t parent) const {
     return out;
 }
 
+Reused MemoryStore::reused_of(std::int64_t run_id, const std::shared_ptr<const FlowPlan>& plan) const {
+    std::vector<RunBefore> before;
+    before.push_back({plan, task_runs(run_id), ""});
+    return reusable(before, *plan);
+}
+
 RepeatedChunks MemoryStore::repeated_by(const RunRow& row) const {
     RepeatedChunks out;
     if (!row.rerun_of) return out;
-    const auto& plan = *plans.at(row.plan_hash);
+    const auto plan = plans.at(row.plan_hash);
     for (const auto& chunk : chunks(*row.rerun_of))
-        if (chunk.state != State::Completed)
-            out[{*chunk.interval_start, *chunk.interval_end}] = {chunk.id, reusable(plan, plan, task_runs(chunk.id), "")};
+        out[{*chunk.interval_start, *chunk.interval_end}] = {chunk.id, reused_of(chunk.id, plan), chunk.state == State::Completed};
     return out;
 }
 
 Reused MemoryStore::reused_by(const RunRow& row) const {
     if (!row.rerun_of) return {};
-    const auto& plan = *plans.at(row.plan_hash);
-    return reusable(plan, plan, task_runs(*row.rerun_of), "");
+    return reused_of(*row.rerun_of, plans.at(row.plan_hash));
 }
 
 bool MemoryStore::claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands) {

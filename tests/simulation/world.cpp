@@ -117,7 +117,7 @@ std::int64_t World::rerun(std::int64_t run_id) {
     row.created_at = clock.now();
     row.rerun_of = run_id;
     row.interval_start = old.interval_start, row.interval_end = old.interval_end;
-    row.options["chunks_done"] = chunks_done(old, store.chunks(run_id));
+    row.options["reuse_before"] = "";
     trace(process->node(), "run " + std::to_string(row.id) + " repeats what failed of run " + std::to_string(run_id));
     process->admit(std::move(row), store.plans.at(old.plan_hash));
     return last_run_id;
