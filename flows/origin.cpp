@@ -20,4 +20,10 @@ std::string place_of_sql(const TaskOrigin& origin, int n) {
     return origin.file + ":" + std::to_string(origin.sql_line + n - 1);
 }
 
+std::string with_place(const std::string& message, const std::string& remedy, const TaskOrigin& origin) {
+    const auto names = [&](const std::string& text) { return text.find(origin.file) != std::string::npos; };
+    if (origin.file.empty() || names(message) || names(remedy)) return message;
+    return message + " (" + to_text(origin) + ")";
+}
+
 } // namespace millrace

@@ -29,4 +29,7 @@ MILLRACE_JSON(Origins)
 /// The same of line `n`, 1-based, of the transform's SQL.
 [[nodiscard]] std::string place_of_sql(const TaskOrigin& origin, int n);
 
+/// `message` with the place of its task, where neither it nor its `remedy` names the file.
+[[nodiscard]] std::string with_place(const std::string& message, const std::string& remedy, const TaskOrigin& origin);
+
 } // namespace millrace

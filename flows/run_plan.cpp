@@ -1,5 +1,7 @@
 #include "flows/run_plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -125,6 +127,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
         error = {"timeout", "timed out after " + std::to_string(std::llround(plan_of(key.task).timeout)) + " s",
                  "raise `timeout` or give the task less to do", 0};
     if (done.rejected > 0) run.detail().result = result_of(done);
+    error = told(key, std::move(error));
     run.detail().error = error;
     if (!retry(key, error, done.outcome, now)) fail(key, error, now);
 }
@@ -150,6 +153,14 @@ bool RunPlan::retry(TaskKey key, const OrderError& error, const std::string& out
     const int rounds = (run.charged + policy.attempts - 1) / policy.attempts;
     run.charged = rounds * policy.attempts;
     return rounds < flow_->retry.attempts && covers(flow_->retry, error) && try_again(flow_->retry, rounds, "AwaitingFlowRetry");
+}
+
+/// With the place of its task in the flow's file.
+OrderError RunPlan::told(TaskKey key, OrderError error) const {
+    const auto& origins = flow_->origins.tasks;
+    const auto origin = origins.find(plan_of(key.task).name);
+    if (origin != origins.end()) error.message = with_place(error.message, error.remedy, origin->second);
+    return error;
 }
 
 void RunPlan::fail(TaskKey key, const OrderError& error, Instant now) {
@@ -182,6 +193,7 @@ void RunPlan::items_known(int task, std::vector<Json> items, Instant now) {
     auto& n = node(task);
     if (is_final(n.run.state) || n.mapped) return;
     n.run.offered = false;
+    n.run.due_at.reset(); // of an earlier answer that was none: a task that runs until then is a wait
     n.mapped = true;
     n.items_left = static_cast<int>(items.size());
     n.items.resize(items.size());
@@ -210,7 +222,11 @@ void RunPlan::evaluation_failed(int task, const OrderError& error, Instant now) 
     auto& run = run_at(key);
     if (is_final(run.state) || !run.offered) return;
     run.offered = false;
-    if (error.error_class != "crashed" || run.crashes >= forgiven_crashes) return fail(key, error, now);
+    const auto& plan = plan_of(task);
+    const bool of_condition = !plan.when.empty() && !node(task).when_held;
+    OrderError what = error;
+    what.message = fmt::format("`{}`: {}", of_condition ? "when" : "for_each", error.message);
+    if (error.error_class != "crashed" || run.crashes >= forgiven_crashes) return fail(key, told(key, std::move(what)), now);
     run.due_at = after(now, 0.1 * ++run.crashes);
     set_timer(key, *run.due_at, Alarm::Evaluation);
 }

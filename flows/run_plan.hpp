@@ -189,6 +189,7 @@ private:
     void resolve_item(int task, State state, Instant now);
     void items_ended(int task, Instant now);
     void resolve_task(int task, Instant now);
+    [[nodiscard]] OrderError told(TaskKey key, OrderError error) const;
     void fail(TaskKey key, const OrderError& error, Instant now);
     bool retry(TaskKey key, const OrderError& error, const std::string& outcome, Instant now);
     void ring(const Timer& timer, Instant now);

@@ -1,5 +1,6 @@
 /// extract: records of a declared source become a dataset. The work is connectors/http/extraction; here an order becomes its
 /// plan, and its slices become one manifest.
+#include "connectors/duckdb/query_error.hpp"
 #include "connectors/http/extraction.hpp"
 #include "connectors/sql_identifier.hpp"
 #include "flows/counted.hpp"
@@ -47,10 +48,14 @@ public:
         name_ = "millrace_items_" + sha256_hex(order.staging + std::to_string(order.id)).substr(0, 12);
         const std::string rows = each.sql.empty() ? "SELECT * FROM " + quote_identifier(each.task) : each.sql;
         db.query("DROP TABLE IF EXISTS " + name_);
-        duckdb::Statement create =
-            db.prepare(fmt::format("CREATE TABLE {} AS SELECT row_number() OVER () - 1 AS ordinal, t AS item FROM ({}\n) t", name_, rows));
-        create.bind(bindings_of(order.context));
-        (void)create.run();
+        try {
+            duckdb::Statement create = db.prepare(
+                fmt::format("CREATE TABLE {} AS SELECT row_number() OVER () - 1 AS ordinal, t AS item FROM ({}\n) t", name_, rows));
+            create.bind(bindings_of(order.context));
+            (void)create.run();
+        } catch (const duckdb::QueryError& e) {
+            throw Error(e.error_class, std::string("`for_each`: ") + e.what(), e.remedy);
+        }
         duckdb::Statement read = db.prepare("SELECT item FROM " + name_ + " ORDER BY ordinal");
         type_ = read.columns().at(0).type.name;
         for (Json& row : read.run().rows(most_items)) rows_.push_back(std::move(row["item"]));

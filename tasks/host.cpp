@@ -1,5 +1,6 @@
 #include "tasks/host.hpp"
 
+#include "flows/origin.hpp"
 #include "flows/process_tree.hpp"
 #include "flows/version.hpp"
 #include "tasks/evaluate.hpp"
@@ -128,6 +129,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
     if (done.outcome != "completed" && (running.cancellation.cancelled() || (done.error && done.error->error_class == "cancelled")))
         done.outcome = "cancelled";
     if (done.error && done.outcome != "cancelled") {
+        done.error->message = with_place(done.error->message, done.error->remedy, order.origin);
         session.log("error", done.error->message);
         if (!done.error->remedy.empty()) session.log("error", "remedy: " + done.error->remedy);
     }

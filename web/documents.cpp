@@ -12,6 +12,7 @@ constexpr Member flow[] = {
     {"owner", "string?", ""},
     {"tags", "string[]", ""},
     {"hash", "string", "SHA-256 of the compiled plan"},
+    {"folder", "string", "of its file, below or equal"},
     {"deployed_at", "time", ""},
     {"archived", "boolean", "its file is gone; it runs no more"},
     {"paused", "boolean", "its schedules are held"},

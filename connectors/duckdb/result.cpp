@@ -4,7 +4,18 @@
 #include "connectors/duckdb/query_error.hpp"
 #include "connectors/duckdb/type_reader.hpp"
 
+#include <cmath>
+
 namespace millrace::duckdb {
+namespace {
+
+/// JSON has no numbers for NaN and the infinities: they are text, as PostgreSQL's to_json writes them, and no null.
+Json number_json(double value) {
+    if (std::isfinite(value)) return value;
+    return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+}
+
+} // namespace
 
 struct Result::Handle {
     c::Result value;
@@ -64,8 +75,8 @@ Json VectorView::json(std::uint64_t row) const {
     case TypeId::USmallInt: return data<std::uint16_t>()[row];
     case TypeId::UInteger: return data<std::uint32_t>()[row];
     case TypeId::UBigInt: return data<std::uint64_t>()[row];
-    case TypeId::Float: return data<float>()[row];
-    case TypeId::Double: return data<double>()[row];
+    case TypeId::Float: return number_json(data<float>()[row]);
+    case TypeId::Double: return number_json(data<double>()[row]);
     case TypeId::List:
     case TypeId::Array:
     case TypeId::Map:

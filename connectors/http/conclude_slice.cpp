@@ -161,7 +161,7 @@ bool conclude_slice(SliceRun& run, ExtractionShare& share, duckdb::Connection& c
     for (const ManifestPart& part : run.manifest.parts) run.manifest.records += part.rows;
     write_slice(share.plan.folder, run.manifest);
     for (Piece& piece : run.pieces) piece.keys = {};
-    share.report("requesting");
+    share.report(share.requesting);
     return true;
 }
 

@@ -42,6 +42,9 @@ void remove_leftovers(const std::string& folder, const std::deque<SliceRun>& run
         if (entry.path().filename().string().starts_with("unfinished-")) fs::remove(entry.path(), ignored);
 }
 
+/// A pace, in requests a second, below which it is what somebody waits for.
+constexpr double worth_saying = 10;
+
 /// `requests_per_second` of the connection wins over the spec.
 GovernorRate rate_of(const ExtractionPlan& plan) {
     const RateSpec& spec = plan.source.rate;
@@ -145,6 +148,8 @@ std::vector<SliceManifest> extract(const ExtractionPlan& plan, Governors& govern
     if (reused > 0) events.log("info", fmt::format("{} of {} slices are there from an earlier attempt", reused, runs.size()));
 
     const GovernorRate rate = rate_of(plan);
+    if (rate.requests_per_second > 0 && rate.requests_per_second < worth_saying)
+        share.requesting = fmt::format("requesting at most {:g} a second", rate.requests_per_second);
     const auto governor = governors.of(credential_of(plan), rate);
     const int workers = std::clamp(plan.concurrency > 0 ? std::min(plan.concurrency, rate.concurrency) : rate.concurrency, 1, most_workers);
     std::vector<std::unique_ptr<SliceWorker>> crew;

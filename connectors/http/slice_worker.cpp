@@ -1,9 +1,11 @@
 #include "connectors/http/slice_worker.hpp"
 
+#include "connectors/descriptor.hpp"
 #include "connectors/sql_identifier.hpp"
 #include "flows/zone.hpp"
 
 #include <cstdio>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -71,12 +73,11 @@ void SliceWorker::run() {
 
 Piece SliceWorker::read(SliceRun& run) {
     Piece piece;
-    std::string file;
     {
         const std::lock_guard lock(share_.board.mutex());
         if (run.extracted_at.empty()) run.extracted_at = timestamp_now();
         piece.walk = run.walk_number;
-        file = fmt::format("part-{}-{}-{}.parquet", run.id, run.walk_number, run.pieces_begun++);
+        piece.name = fmt::format("{}-{}-{}", run.id, run.walk_number, run.pieces_begun++);
     }
     raw_.reset();
     rejects_.reset();
@@ -84,6 +85,7 @@ Piece SliceWorker::read(SliceRun& run) {
     position_ = 0;
     if (!load_page(run)) return piece;
 
+    const std::string file = "part-" + piece.name + ".parquet";
     std::int64_t rows = 0;
     {
         duckdb::RowSource source(
@@ -102,8 +104,10 @@ Piece SliceWorker::read(SliceRun& run) {
     else
         ::unlink((share_.plan.folder + "/" + file).c_str());
     if (raw_) piece.raw = raw_->finish();
-    if (rejects_ && !rejects_->flush())
-        throw Error(ErrorClass::Resource, "cannot write " + piece.quarantine, "free space in the staging folder");
+    if (rejects_) {
+        if (!rejects_->flush()) throw Error(ErrorClass::Resource, "cannot write " + piece.quarantine, "free space in the staging folder");
+        Descriptor(share_.plan.folder + "/" + piece.quarantine, O_RDONLY).sync();
+    }
     piece.unknown = writer_.take_unknown_members();
     return piece;
 }
@@ -123,7 +127,7 @@ bool SliceWorker::load_page(SliceRun& run) {
         int repeats = 0;
         requester_.send(run.request->page(*number), what, response_, [&](HttpResponse& response) { accept(run, response, repeats); });
         keep(run, response_);
-        share_.report("requesting");
+        share_.report(share_.requesting);
         if (page_.size() > 0) return true;
     }
 }
@@ -226,8 +230,7 @@ void SliceWorker::reject(const SliceRun& run, Piece& piece, const RecordMistake&
     }
     ++piece.kept;
     if (!rejects_) {
-        static std::atomic<std::uint64_t> number{0};
-        piece.quarantine = fmt::format("raw/rejected-{}-{}.ndjson", ::getpid(), ++number);
+        piece.quarantine = "raw/rejected-" + piece.name + ".ndjson";
         rejects_.emplace(share_.plan.folder + "/" + piece.quarantine, std::ios::binary);
     }
     const Json line{{"column", mistake.column},

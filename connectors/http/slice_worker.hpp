@@ -18,7 +18,8 @@ struct ExtractionShare {
     ExtractionEvents& events;
     SliceBoard board;
     RequestEvents requests;
-    std::vector<duckdb::Column> columns; ///< of the resource, resolved
+    std::string requesting = "requesting"; ///< the usual step
+    std::vector<duckdb::Column> columns;   ///< of the resource, resolved
     std::atomic<std::int64_t> pages{0}, records{0};
     std::atomic<std::int64_t> rows_left{0};    ///< with a row limit
     std::atomic<std::int64_t> rejects_left{0}; ///< that may yet be kept

@@ -36,7 +36,9 @@ ExitCode code_of(const ApiError& error) {
 
 int perform(Cli& cli) {
     try {
-        return cli.action ? cli.action() : exit_usage;
+        const int code = cli.action ? cli.action() : exit_usage;
+        cli.say_whose_answer();
+        return code;
     } catch (const UsageError& error) {
         return failed(cli, error.what(), with_whose_answer(cli, error.remedy), exit_usage);
     } catch (const Unreachable& error) {
@@ -138,11 +140,19 @@ ApiClient Cli::api() {
 
 std::string Cli::whose_answer() {
     const char* url = std::getenv("MILLRACE_URL");
-    if (!has_asked_ || (url && *url) || !configuration().file.empty()) return "";
+    if (!has_asked_ || is_said_ || (url && *url) || !configuration().file.empty()) return "";
     const auto daemon = api();
     const auto& address = daemon.address();
     return fmt::format("no millrace.yaml is here or in a folder above, so the daemon at {} was asked",
                        address.socket.empty() ? address.url : address.socket);
+}
+
+void Cli::say_whose_answer() {
+    const auto whose = json ? "" : whose_answer();
+    if (whose.empty()) return;
+    is_said_ = true;
+    std::cout.flush();
+    std::cerr << err.painted("note: " + whose, Paint::Dim) << std::endl;
 }
 
 void Cli::print(const Json& document) { std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n'; }

@@ -41,12 +41,17 @@ public:
     /// As `--json` shows it: indented, with a newline.
     static void print(const Json& document);
 
-    /// What to say of an answer where nobody chose the daemon that gave it; empty: somebody did, or none was asked.
+    /// What to say of an answer where nobody chose the daemon that gave it; empty: somebody did, none was asked, or it was said.
     [[nodiscard]] std::string whose_answer();
+    /// The command says itself which daemon it asks.
+    void says_whose_answer() { is_said_ = true; }
+    /// Says it on stderr, for people, at most once. A command that changes something says it first; the others need not care.
+    void say_whose_answer();
 
 private:
     std::optional<Configuration> configuration_;
     bool has_asked_ = false; ///< a daemon
+    bool is_said_ = false;   ///< whose answer it is
 };
 
 /// The whole program. Returns an ExitCode.

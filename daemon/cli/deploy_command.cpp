@@ -142,9 +142,11 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
         auto told = write_all_diagnostics(cli, changes);
         told.warnings += lacks(std::cout, cli.out);
         std::cout << '\n' << (changes.empty() ? "There is no flow file in the daemon's folders." : summary(changes, told)) << '\n';
-        if (const auto other = other_installation(cli.configuration(), facts.value("settings", Json::object())); !other.is_null())
+        if (const auto other = other_installation(cli.configuration(), facts.value("settings", Json::object())); !other.is_null()) {
             std::cout << "These are those of the daemon that answers here: "
                       << installation_text(text_of(other, "state"), text_of(other, "file")) << ".\n";
+            cli.says_whose_answer();
+        }
         write_end(answer, has_mistakes, dry_run);
     }
     return has_mistakes ? exit_failed : exit_done;

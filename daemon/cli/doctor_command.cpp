@@ -122,6 +122,7 @@ Finding store_of_daemon(const Json& facts) {
 Finding check_daemon(Cli& cli, Json& facts) {
     try {
         const auto api = cli.api();
+        cli.says_whose_answer();
         const auto health = api.get("/healthz");
         const auto running = text_of(health, "version");
         facts = api.get("/api/v1/doctor");

@@ -42,25 +42,44 @@ CompileResult compile_named_files(const Configuration& configuration, const std:
     return compile_files(configuration, paths);
 }
 
-std::string file_ahead_of(const Configuration& configuration, const Json& flow) {
-    const auto name = text_of(flow, "name");
+namespace {
+
+bool is_inside(const fs::path& file, const fs::path& folder) {
+    std::error_code failure;
+    const auto way = fs::relative(file, folder, failure);
+    return !failure && !way.empty() && *way.begin() != "..";
+}
+
+/// "" where `file` has not the flow, or just what is deployed.
+std::string told_of_file(const Configuration& configuration, const fs::path& file, const Json& flow) {
+    const auto name = text_of(flow, "name"), folder = text_of(flow, "folder");
+    const auto path = fs::proximate(file);
+    std::ifstream stream(file);
+    const std::string text{std::istreambuf_iterator<char>(stream), {}};
+    if (text.find(name) == std::string::npos) return ""; // compiling costs more than a look
+    // a file with mistakes has no plan; then its name says whose it is
+    const auto result = compile_texts(configuration, {{path.string(), text}});
+    const bool is_it = result.flows.empty() ? path.stem() == name
+                                            : result.flows.front().plan.name == name && result.flows.front().hash != text_of(flow, "hash");
+    if (!is_it) return "";
+    return is_inside(file, folder)
+               ? path.string() + " was changed after its deploy, this runs what is deployed; see: millrace deploy"
+               : fmt::format("{} is not deployed, this runs the flow of that name from {}; see: millrace deploy --dry-run", path.string(),
+                             folder);
+}
+
+} // namespace
+
+std::string told_of_file_ahead(const Configuration& configuration, const Json& flow) {
     const auto deployed = parse_rfc3339(text_of(flow, "deployed_at"));
     if (!deployed) return "";
     for (const auto& folder : configuration.flows)
         for (const auto& file : yaml_files(folder)) {
             std::error_code gone;
             const auto written = fs::last_write_time(file, gone);
-            if (gone || std::chrono::file_clock::to_sys(written) <= *deployed) continue;
-            const auto path = fs::proximate(file);
-            std::ifstream stream(file);
-            const std::string text{std::istreambuf_iterator<char>(stream), {}};
-            if (text.find(name) == std::string::npos) continue; // compiling costs more than a look
-            // a file with mistakes has no plan; then its name says whose it is
-            const auto result = compile_texts(configuration, {{path.string(), text}});
-            const bool is_it = result.flows.empty()
-                                   ? path.stem() == name
-                                   : result.flows.front().plan.name == name && result.flows.front().hash != text_of(flow, "hash");
-            if (is_it) return path.string();
+            const bool is_older = !gone && std::chrono::file_clock::to_sys(written) <= *deployed;
+            if (gone || (is_older && is_inside(file, text_of(flow, "folder")))) continue;
+            if (auto told = told_of_file(configuration, file, flow); !told.empty()) return told;
         }
     return "";
 }
@@ -72,14 +91,11 @@ bool settings_are_ahead(const Configuration& configuration, const Json& settings
 
 void note_file_ahead(Cli& cli, const Json& flow) {
     try {
-        auto file = file_ahead_of(cli.configuration(), flow);
-        if (file.empty() && settings_are_ahead(cli.configuration(), cli.api().get("/api/v1/doctor").at("settings")))
-            file = fs::proximate(cli.configuration().file).string();
-        if (!file.empty())
-            std::cerr << cli.err.painted(
-                             fmt::format("note: {} was changed after its deploy, this runs what is deployed; see: millrace deploy", file),
-                             Paint::Yellow)
-                      << std::endl;
+        auto told = told_of_file_ahead(cli.configuration(), flow);
+        if (told.empty() && settings_are_ahead(cli.configuration(), cli.api().get("/api/v1/doctor").at("settings")))
+            told = fs::proximate(cli.configuration().file).string() +
+                   " was changed after its deploy, this runs what is deployed; see: millrace deploy";
+        if (!told.empty()) std::cerr << cli.err.painted("note: " + told, Paint::Yellow) << std::endl;
     } catch (const std::exception&) {
         // no project here, or no host to read its SQL: there is nothing to compare
     }

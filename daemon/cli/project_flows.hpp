@@ -20,14 +20,14 @@ class Cli;
 /// A folder stands for the flow files in it; without files those of the project's folders. Throws UsageError when there is none.
 [[nodiscard]] CompileResult compile_named_files(const Configuration& configuration, const std::vector<std::string>& files);
 
-/// The project's file of a deployed flow that was written after its deploy and says something else; empty: there is none.
-/// `flow` is the flow's document of the API.
-[[nodiscard]] std::string file_ahead_of(const Configuration& configuration, const Json& flow);
+/// What to say of the project's file of a deployed flow that says something else than what is deployed: it was written later, or
+/// the daemon has that name from another folder. Empty: there is none. `flow` is the flow's document of the API.
+[[nodiscard]] std::string told_of_file_ahead(const Configuration& configuration, const Json& flow);
 
 /// Whether the daemon of this project took its millrace.yaml before this text was written. `settings` is of the API's doctor.
 [[nodiscard]] bool settings_are_ahead(const Configuration& configuration, const Json& settings);
 
-/// Says on stderr that what runs is not what file_ahead_of() finds, or not with this millrace.yaml. Never fails.
+/// Says on stderr that what runs is not what told_of_file_ahead() finds, or not with this millrace.yaml. Never fails.
 void note_file_ahead(Cli& cli, const Json& flow);
 
 /// A diagnostic as the API gives it, with its line of the file where that can be read here.

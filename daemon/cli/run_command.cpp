@@ -110,6 +110,7 @@ int run_flows(Cli& cli, const RunArguments& arguments) {
     if (arguments.full_refresh)
         throw UsageError("--full-refresh is not available yet", "leave it out: no run is incremental yet, each reads all that it asks for");
     const auto api = cli.api();
+    cli.say_whose_answer();
     Json started = Json::array();
     std::vector<std::string> ids;
     for (const auto& document : flows_named(api, arguments)) {

@@ -199,7 +199,11 @@ int write_run(Cli& cli, const Json& run) {
     return exit_done;
 }
 
-int act(Cli& cli, const std::string& target, const Json& body) { return write_run(cli, cli.api().post(target, body)); }
+int act(Cli& cli, const std::string& target, const Json& body) {
+    const auto api = cli.api();
+    cli.say_whose_answer();
+    return write_run(cli, api.post(target, body));
+}
 
 struct RerunArguments {
     std::string id, task;
@@ -212,6 +216,7 @@ int rerun(Cli& cli, const RerunArguments& arguments) {
     if (!arguments.task.empty()) body = {{"from", "task"}, {"task", arguments.task}};
     if (arguments.allow_deletes > 0) body["allow_deletes"] = arguments.allow_deletes;
     const auto api = cli.api();
+    cli.say_whose_answer();
     const auto flow = text_of(api.get("/api/v1/runs/" + url_encoded(arguments.id)), "flow");
     note_file_ahead(cli, api.get("/api/v1/flows/" + url_encoded(flow)));
     Json run;

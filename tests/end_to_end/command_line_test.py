@@ -538,7 +538,14 @@ class Daemons(unittest.TestCase):
                 self.assertIn(f"a daemon is up already: process {self.daemon.process.pid}, http://{address}, state folder {self.path}/state, "
                               f"configuration {self.daemon.config}\n", told(*words, "--config", self.daemon.config))
             self.assertIn(f"so the daemon at http://{address} was asked", told("run", "nothing", MILLRACE_LISTEN=address))
+            for words in (["runs", "list"], ["run", "quick"], ["runs", "rerun", "1"], ["schedules", "list"]):
+                self.assertEqual(told(*words, code=0, MILLRACE_LISTEN=address).count(f"so the daemon at http://{address} was asked"), 1, words)
+            self.assertEqual(told("runs", "list", "--json", code=0, MILLRACE_LISTEN=address), "")
             told("init", code=0)
+            self.assertNotIn("was asked", told("runs", "list", code=0, MILLRACE_URL=f"http://{address}"))
+            (pathlib.Path(elsewhere) / "flows" / "mine.yaml").write_text("flow: quick\ntasks: {a: {run: echo mine}}\n")
+            self.assertIn(f"flows/mine.yaml is not deployed, this runs the flow of that name from {self.daemon.flows}",
+                          told("run", "quick", code=0, MILLRACE_URL=f"http://{address}"))
             self.assertIn(f"the Millrace daemon of {self.daemon.config}, process {self.daemon.process.pid}, already listens on {address}", told("up", "--listen", address))
             self.assertNotIn("was asked", told("run", "nothing", code=3))
 

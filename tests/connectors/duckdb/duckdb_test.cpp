@@ -274,3 +274,10 @@ TEST_CASE("nested values as text keep every digit of the documents in them") {
     CHECK((*chunk)[0].display(0) == (*chunk)[0].json_text(0));
     CHECK((*chunk)[4].display(0) == "5");
 }
+
+TEST_CASE("floating-point values that JSON has no number for are text, not null") {
+    const Database database({});
+    auto db = database.connect();
+    const auto rows = db.query("select 'nan'::double n, 'inf'::float i, '-inf'::double m, ['nan'::double] l, 1.5::double x").rows(1);
+    CHECK(rows.at(0).dump() == R"({"i":"Infinity","l":["NaN"],"m":"-Infinity","n":"NaN","x":1.5})");
+}
