@@ -38,8 +38,6 @@ Instant after(Instant t, double seconds) { return t + std::chrono::microseconds(
 
 } // namespace
 
-std::string item_text(const Json& item) { return item.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 TaskRunDetails& TaskRun::detail() {
     if (!details) details = std::make_unique<TaskRunDetails>();
     return *details;

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "flows/host_message.hpp"
+#include "flows/items.hpp"
 #include "flows/plan.hpp"
 #include "flows/state.hpp"
 #include "flows/time.hpp"
@@ -72,9 +73,6 @@ struct Reused {
     std::map<int, Json> tasks;
     std::map<int, Items> items; ///< of mapped tasks that are not done
 };
-
-/// What tells one item of a mapped task from another: its canonical JSON.
-[[nodiscard]] std::string item_text(const Json& item);
 
 /// One row of the store, for restore().
 struct StoredTaskRun {

@@ -268,9 +268,12 @@ void Runner::ask_host(LiveRun& run, int task, bool items) {
                 task,
                 {"permanent", "a condition is true or false, and this is " + holds.dump(), "compare it with something, such as > 0", 0},
                 now);
-        else if (items)
+        else if (items) {
+            if (const auto repeated = take_out_repeated(reply.rows); repeated > 0)
+                event(*r, r->start.plan->tasks[static_cast<std::size_t>(task)].name, "warning", told_of_repeated_items(repeated),
+                      {{"repeated", repeated}});
             r->machine->items_known(task, std::move(reply.rows), now);
-        else
+        } else
             r->machine->when_known(task, holds.get<bool>(), now);
         pump(run_id);
         dispatch();

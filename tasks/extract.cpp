@@ -5,6 +5,7 @@
 #include "connectors/sql_identifier.hpp"
 #include "flows/counted.hpp"
 #include "flows/hash.hpp"
+#include "flows/items.hpp"
 #include "flows/nearest.hpp"
 #include "tasks/dataset.hpp"
 #include "tasks/moved_records.hpp"
@@ -40,7 +41,8 @@ const Json& find_connection(const AttemptOrder& order, const std::string& name) 
     return found->second;
 }
 
-/// The rows of for_each, in a table that every session of the database sees; dropped at the end.
+/// The rows of for_each, each once (an item is known by its values), in a table that every session of the database sees; dropped at the
+/// end.
 class Items {
 public:
     Items(const AttemptOrder& order, const ForEach& each, duckdb::Connection& db) : db_(db) {
@@ -49,10 +51,13 @@ public:
         const std::string rows = each.sql.empty() ? "SELECT * FROM " + quote_identifier(each.task) : each.sql;
         db.query("DROP TABLE IF EXISTS " + name_);
         try {
-            duckdb::Statement create = db.prepare(
-                fmt::format("CREATE TABLE {} AS SELECT row_number() OVER () - 1 AS ordinal, t AS item FROM ({}\n) t", name_, rows));
+            duckdb::Statement create = db.prepare(fmt::format(
+                "CREATE TABLE {} AS SELECT row_number() OVER (ORDER BY min(n)) - 1 AS ordinal, item, count(*) AS times FROM (SELECT "
+                "row_number() OVER () AS n, t AS item FROM ({}\n) t) GROUP BY item",
+                name_, rows));
             create.bind(bindings_of(order.context));
             (void)create.run();
+            repeated_ = db.query("SELECT coalesce(sum(times - 1), 0)::BIGINT AS n FROM " + name_).rows(1).at(0).at("n");
         } catch (const duckdb::QueryError& e) {
             throw Error(e.error_class, std::string("`for_each`: ") + e.what(), e.remedy);
         }
@@ -70,12 +75,14 @@ public:
     [[nodiscard]] const std::string& table() const { return name_; }
     [[nodiscard]] const std::string& type() const { return type_; }
     [[nodiscard]] const std::vector<Json>& rows() const { return rows_; }
+    [[nodiscard]] std::int64_t repeated() const { return repeated_; }
 
 private:
     static constexpr std::int64_t most_items = 1'000'000;
     duckdb::Connection& db_;
     std::string name_, type_;
     std::vector<Json> rows_;
+    std::int64_t repeated_ = 0; ///< rows that are another one again
 };
 
 /// A page at its largest must fit beside DuckDB: the answer, whose announced length is reserved at once, and an index of its
@@ -292,6 +299,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
         items.emplace(order, *options.for_each, db);
         plan.items_table = items->table();
         plan.item_type = items->type();
+        if (items->repeated() > 0) session.event("warning", told_of_repeated_items(items->repeated()), {{"repeated", items->repeated()}});
     }
     plan.slices = make_slices(plan.resource, options.with, run, items ? items->rows() : std::vector<Json>{}, items.has_value());
 

@@ -24,6 +24,7 @@ public:
                 if (has_rule) check_delete_param(*options, rule->value);
                 if (has_rule && options->scope.empty()) require_scope(*options, rule->value.mark);
                 warn_of_rejects(task, *options, has_rule);
+                warn_of_lookback(task, *options);
             }
     }
 
@@ -97,6 +98,16 @@ private:
             !std::all_of(param->enumeration.begin(), param->enumeration.end(), good))
             scope_.diagnostics.error(node.mark, "`delete` may be one parameter whose `enum` holds only none and missing",
                                      fmt::format("params: {{{}: {{enum: [none, missing], default: none}}}}", found[0].name));
+    }
+
+    /// The intervals of runs overlap by it, and what one run appended is known by its whole interval.
+    void warn_of_lookback(const DraftTask& task, const LoadOptions& options) {
+        const auto& interval = draft_.plan.interval;
+        if (!interval || interval->lookback.is_zero()) return;
+        if (std::none_of(options.tables.begin(), options.tables.end(), [](const LoadTable& t) { return t.mode == "append"; })) return;
+        scope_.diagnostics.warning(task.node->find("mode")->value.mark,
+                                   fmt::format("each run appends the rows of its `lookback` of {} again", to_text(interval->lookback)),
+                                   "use mode upsert with a key, or leave `lookback` out");
     }
 
     /// A rejected row is not in the dataset, and is no deleted one: such a dataset is refused when it is loaded.

@@ -153,6 +153,13 @@ TEST_CASE("items that are done already do not run again, whatever their order is
     }
 }
 
+TEST_CASE("of items that are the same the first is kept, in their order") {
+    std::vector<Json> items{"b", {{"x", 1}, {"y", 2}}, "a", "b", {{"y", 2}, {"x", 1}}};
+    CHECK(take_out_repeated(items) == 2);
+    CHECK(Json(items).dump() == R"(["b",{"x":1,"y":2},"a"])");
+    CHECK(take_out_repeated(items) == 0);
+}
+
 TEST_CASE("changes list each task run once") {
     Drive d("a: extract\n b: load <- a");
     d.begin();

@@ -97,17 +97,22 @@ TEST_CASE("extract: for_each asks once per item and each record carries its item
                      R"(","timeInterval":{"start":"2026-11-19T10:00:00-03:00","end":"2026-11-19T11:00:00-03:00","duration":3600}}]})"};
     });
     HostProcess host("extract");
-    const AttemptDone projects =
-        host.attempt(order_for(run, "projects", "transform", {{"sql", "select 'p' || i as id, i * 1.5 as factor from range(3) r(i)"}}));
+    const AttemptDone projects = host.attempt(
+        order_for(run, "projects", "transform", {{"sql", "select 'p' || i % 3 as id, i % 3 * 1.5 as factor from range(5) r(i)"}}));
     AttemptOrder order = extract_order(run, server, "entries",
                                        {{"connection", "clockify"},
                                         {"resource", "detailed_report"},
                                         {"for_each", {{"task", "projects"}, {"sql", ""}}},
                                         {"with", {{"project", "${item.id}"}, {"from", "${interval.start}"}, {"to", "${interval.end}"}}}});
     order.inputs = {{"projects", projects.manifest}};
-    const AttemptDone done = host.attempt(order);
+    host.send(to_line("attempt", order));
+    const Json event = host.receive("event");
+    REQUIRE(!event.is_null());
+    CHECK(event["message"] == "2 rows of `for_each` are another row again: each is done once (`select distinct` leaves them out)");
+    const auto done = host.receive("done").get<AttemptDone>();
     if (done.error) FAIL(done.error->message);
     CHECK(done.rows == 3);
+    CHECK(server.log().size() == 3);
     const Json row =
         rows_of_dataset(
             host, done.manifest,
