@@ -1,6 +1,7 @@
 #include "daemon/check_connection.hpp"
 
 #include "daemon/host_conversation.hpp"
+#include "daemon/managed_postgres.hpp"
 #include "flows/error.hpp"
 #include "flows/hash.hpp"
 #include "flows/host_message.hpp"
@@ -36,7 +37,16 @@ public:
     fs::path path;
 };
 
-ConnectionCheck check_postgres(const Json& connection) {
+/// What to do where the server at `url` does not let us in.
+std::string postgres_remedy(const Configuration& configuration, const std::string& url) {
+    const bool is_private = configuration.database.empty() && url == ManagedPostgres::url_of(configuration.state, "warehouse");
+    if (!is_private) return "check the connection's `url`, and that the server runs";
+    return ManagedPostgres::is_out_of_reach(configuration.state)
+               ? "this private PostgreSQL is for its own user and root"
+               : "this private PostgreSQL runs with the daemon: start it with `millrace up`";
+}
+
+ConnectionCheck check_postgres(const Configuration& configuration, const Json& connection) {
     const auto url = connection.at("url").get<std::string>();
     check_database_url(url);
     const std::string keys[] = {url, "5", "millrace"};
@@ -46,7 +56,7 @@ ConnectionCheck check_postgres(const Json& connection) {
     if (PQstatus(server.get()) != CONNECTION_OK) {
         std::string why = PQerrorMessage(server.get());
         why = why.substr(0, why.find('\n')); // what follows asks whether the server runs
-        return {false, why, "check the connection's `url`, and that the server runs"};
+        return {false, why, postgres_remedy(configuration, url)};
     }
     const int version = PQserverVersion(server.get());
     return {
@@ -110,7 +120,7 @@ ConnectionCheck check_source(const Configuration& configuration, const std::stri
 
 ConnectionCheck check_connection(const Configuration& configuration, const std::string& name, const Json& connection) {
     const auto type = connection.at("type").get<std::string>();
-    if (type == "postgres") return check_postgres(connection);
+    if (type == "postgres") return check_postgres(configuration, connection);
     if (const auto source = configuration.sources.find(type); source != configuration.sources.end())
         return check_source(configuration, name, connection, source->second);
     throw Error(ErrorClass::Permanent,

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <unistd.h>
@@ -157,15 +159,25 @@ void Cli::say_whose_answer() {
 
 void Cli::print(const Json& document) { std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n'; }
 
-int run_cli(int argc, char** argv) {
-    Cli cli;
-    cli.out = terminal_of(STDOUT_FILENO);
-    cli.err = terminal_of(STDERR_FILENO);
+namespace {
 
+/// An option that is not offered stands in a group without a name, which CLI11 ends with an empty line all the same.
+class HelpText : public CLI::Formatter {
+public:
+    std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+        auto text = CLI::Formatter::make_help(app, std::move(name), mode);
+        if (const auto gap = text.find("\n\n\n"); gap != std::string::npos) text.erase(gap, 1);
+        return text;
+    }
+};
+
+/// Everything but the end of the output.
+int run_line(Cli& cli, int argc, char** argv) {
     CLI::App app("Millrace runs flows: from SaaS APIs, databases and files, through SQL, into databases and warehouses.", "millrace");
     app.set_version_flag("--version", std::string("millrace ") + version);
     app.add_flag("--json", cli.json, "print JSON");
     app.add_option("--config", cli.config_file, "millrace.yaml of the project (default: of this folder or a parent)")->type_name("FILE");
+    app.formatter(std::make_shared<HelpText>());
     app.fallthrough();
     app.require_subcommand(1);
     app.failure_message(usage_message);
@@ -185,9 +197,21 @@ int run_cli(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? exit_done : exit_usage;
     }
-    const int code = perform(cli);
-    std::cout.flush();
-    return std::cout ? code : static_cast<int>(exit_failed);
+    return perform(cli);
+}
+
+} // namespace
+
+int run_cli(int argc, char** argv) {
+    Cli cli;
+    cli.out = terminal_of(STDOUT_FILENO);
+    cli.err = terminal_of(STDERR_FILENO);
+    const int code = run_line(cli, argc, argv);
+    errno = 0;
+    if (std::cout.flush()) return code;
+    if (errno == 0) (void)!write(STDOUT_FILENO, "", 0); // an earlier write failed: most files say again why
+    const int reason = errno;
+    return failed(cli, "stdout cannot be written" + (reason == 0 ? "" : std::string(": ") + std::strerror(reason)), "", exit_failed);
 }
 
 } // namespace millrace

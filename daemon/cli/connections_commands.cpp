@@ -35,7 +35,12 @@ int list_connections(Cli& cli) {
             if (!item.value("implied", false))
                 fields += fmt::format("{}{} is not set", fields.empty() ? "" : ", ", variable.get<std::string>());
         const bool implied = item.value("implied", false);
-        table.add({text_of(item, "name"), text_of(item, "type"), implied ? "environment or .env" : "millrace.yaml", fields});
+        const bool is_own = implied && text_of(item, "name") == "warehouse";
+        table.add({text_of(item, "name"), text_of(item, "type"),
+                   is_own    ? "the daemon's PostgreSQL"
+                   : implied ? "environment or .env"
+                             : "millrace.yaml",
+                   fields});
     }
     table.write(std::cout, cli.out);
     return exit_done;

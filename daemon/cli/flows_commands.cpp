@@ -39,7 +39,7 @@ int list_flows(Cli& cli, Archived archived) {
         Cli::print(flows);
         return exit_done;
     }
-    Table table({{"flow"}, {"last run"}, {"finished"}, {"schedule"}, {"next"}, {"description"}});
+    Table table({{"flow"}, {"last run"}, {local_title("finished")}, {"schedule"}, {"next"}, {"description"}});
     for (const auto& flow : flows) {
         const auto runs = list_of(flow, "last_runs");
         const auto state = runs.empty() ? std::string("-") : text_of(runs.front(), "state");
@@ -75,10 +75,11 @@ int show_flow(Cli& cli, const std::string& name) {
         Cli::print(flow);
         return exit_done;
     }
-    std::cout << cli.out.painted(text_of(flow, "name"), Paint::Bold) << "  " << printable(text_of(flow, "description")) << '\n';
+    std::cout << heading_text(cli.out.painted(text_of(flow, "name"), Paint::Bold), text_of(flow, "description")) << '\n';
     if (flow.value("archived", false))
         std::cout << cli.out.painted("archived: its file is gone, and it runs no more", Paint::Yellow) << '\n';
-    std::cout << fmt::format("deployed {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), text_of(flow, "hash").substr(0, 12));
+    std::cout << fmt::format("deployed {} {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), local_zone_text(),
+                             text_of(flow, "hash").substr(0, 12));
     std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_start_text(flow));
     if (flow.value("interval", false)) {
         const auto plan = cli.api().get("/api/v1/flows/" + url_encoded(name) + "/plan").get<FlowPlan>();
@@ -106,7 +107,7 @@ int show_flow(Cli& cli, const std::string& name) {
         tasks.add({text_of(task, "name"), text_of(task, "verb"), needs});
     }
     tasks.write(std::cout, cli.out);
-    Table runs({{"run", Table::Align::Right}, {"state"}, {"created"}, {"finished"}});
+    Table runs({{"run", Table::Align::Right}, {"state"}, {local_title("created")}, {local_title("finished")}});
     for (const auto& run : list_of(flow, "last_runs"))
         runs.add({text_of(run, "id"),
                   {text_of(run, "state"), paint_of(text_of(run, "state"))},

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <optional>
@@ -46,6 +47,38 @@ std::string local_time_text(const std::string& rfc3339) {
                        local.tm_min, local.tm_sec);
 }
 
+std::string local_zone_text() {
+    const char* variable = std::getenv("TZ");
+    const std::string named = variable ? variable : "";
+    try {
+        const auto name = named.empty() ? date::current_zone()->name() : find_zone(named).name();
+        return name == "Etc/UTC" ? "UTC" : name;
+    } catch (const std::exception&) { // a rule in place of a name, or a machine without zones
+        const std::time_t seconds = to_micros(now()) / 1'000'000;
+        std::tm local{};
+        localtime_r(&seconds, &local);
+        return local.tm_zone;
+    }
+}
+
+std::string local_title(const std::string& title) { return fmt::format("{} ({})", title, local_zone_text()); }
+
+std::string heading_text(const std::string& name, const std::string& description) {
+    return description.empty() ? name : name + "  " + printable(description);
+}
+
+std::string contract_type_text(const std::string& type) {
+    if (type == "VARCHAR") return "text";
+    if (type == "INTEGER") return "int";
+    if (type == "BOOLEAN") return "bool";
+    if (type == "TIMESTAMP WITH TIME ZONE") return "timestamptz";
+    const bool is_nested = type.find('[') != std::string::npos || (type.find('(') != std::string::npos && !type.starts_with("DECIMAL("));
+    if (is_nested) return type;
+    std::string word = type;
+    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return word;
+}
+
 std::string time_text_in(const std::string& zone, const std::string& rfc3339) {
     const auto instant = parse_rfc3339(rfc3339);
     try {
@@ -63,7 +96,7 @@ std::string task_run_name(const Json& task_run) {
 std::string chunk_text(const Json& run) {
     const auto chunk = run.find("chunk");
     if (chunk == run.end() || !chunk->is_object()) return "";
-    return fmt::format("part {} of {}", number_of(*chunk, "number"), number_of(*chunk, "of"));
+    return fmt::format("chunk {} of {}", number_of(*chunk, "number"), number_of(*chunk, "of"));
 }
 
 std::string next_start_text(const Json& flow) {

@@ -22,9 +22,17 @@ namespace millrace {
 [[nodiscard]] std::string local_time_text(const std::string& rfc3339);
 /// The same in a zone.
 [[nodiscard]] std::string time_text_in(const std::string& zone, const std::string& rfc3339);
+/// The zone of those local times, as people name it: "UTC", "Europe/Berlin".
+[[nodiscard]] std::string local_zone_text();
+/// The title of a column of such times: "created (UTC)".
+[[nodiscard]] std::string local_title(const std::string& title);
+/// "name  description", or only the name.
+[[nodiscard]] std::string heading_text(const std::string& name, const std::string& description);
+/// The word of a contract for a type as DuckDB spells it: "text" for VARCHAR; nested types as they are.
+[[nodiscard]] std::string contract_type_text(const std::string& type);
 /// "task[item]" of a mapped task run, else the task's name.
 [[nodiscard]] std::string task_run_name(const Json& task_run);
-/// "part 2 of 5" of a run that is one; empty for others.
+/// "chunk 2 of 5" of a run that is one; empty for others.
 [[nodiscard]] std::string chunk_text(const Json& run);
 
 /// When a flow's document says that it starts next, in the zone of the schedule that is due first; "paused", or "-" for never.
@@ -52,7 +60,7 @@ namespace millrace {
 /// and the zone; empty where it has none. The end is exclusive.
 [[nodiscard]] std::string interval_text(const Json& run);
 
-/// What loads did: table, inserted, updated, unchanged, deleted, rejected, seconds. The parts of several chunks of one
+/// What loads did: table, inserted, updated, unchanged, deleted, rejected, seconds. Those of several chunks of one
 /// table are added up.
 [[nodiscard]] Table load_table(const Json& loads);
 

@@ -33,8 +33,8 @@ std::string time_text(const std::string& at) {
 void LogView::of(const Json& run) {
     attempts_.clear();
     begun_.clear();
-    if (const auto part = chunk_text(run); !part.empty())
-        out_ << terminal_.painted(fmt::format("{}, run {}", part, text_of(run, "id")), Paint::Bold) << '\n';
+    if (const auto chunk = chunk_text(run); !chunk.empty())
+        out_ << terminal_.painted(fmt::format("{}, run {}", chunk, text_of(run, "id")), Paint::Bold) << '\n';
     for (const auto& task : list_of(run, "tasks")) attempts_[task_run_name(task)] = number_of(task, "attempts");
 }
 

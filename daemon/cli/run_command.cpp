@@ -97,6 +97,10 @@ Json params_of(const Json& flow, const std::vector<std::string>& assignments) {
 
 Json request_of(const Json& flow, const RunArguments& arguments) {
     Json request = {{"params", params_of(flow, arguments.params)}};
+    const bool is_of_an_interval = !arguments.from.empty() || !arguments.to.empty();
+    if (is_of_an_interval && !flow.value("interval", true))
+        throw UsageError(fmt::format("flow {} has no `interval`, so it takes no --from and --to", text_of(flow, "name")),
+                         "add `interval: {every: 1d}` to it");
     if (arguments.from.empty() != arguments.to.empty())
         throw UsageError("--from and --to go together", "give both, or none for the flow's own interval");
     if (!arguments.from.empty()) request["interval"] = {{"start", arguments.from}, {"end", arguments.to}};
@@ -146,7 +150,7 @@ void add_run_command(CLI::App& app, Cli& cli) {
     auto arguments = std::make_shared<RunArguments>();
     auto* run = app.add_subcommand("run", "Start a run of each flow");
     run->add_option("FLOW", arguments->flows, "deployed flows")->required()->type_name("");
-    run->add_option("-p,--param", arguments->params, "a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+    run->add_option("-p,--param", arguments->params, "a parameter; once for each")->option_text("NAME=VALUE")->allow_extra_args(false);
     run->add_option("--from", arguments->from, "start of the interval, inclusive: a date or RFC 3339")->type_name("TIME");
     run->add_option("--to", arguments->to, "end of the interval, exclusive")->type_name("TIME");
     run->add_flag("--cut-steps", arguments->cut_steps, "let the interval begin or end within a step of `every`");
@@ -156,8 +160,7 @@ void add_run_command(CLI::App& app, Cli& cli) {
     run->add_flag("--full-refresh", arguments->full_refresh)->group(""); // not offered before extracts are incremental
     run->add_option("--idempotency-key", arguments->key, "the same key never makes a second run")->type_name("TEXT");
     run->add_flag("--wait", arguments->wait,
-                  "show progress and end with the run: 0 completed, 1 failed, 4 cancelled, 3 after 5 minutes without the daemon; "
-                  "Ctrl-C cancels it");
+                  "show progress and end as the run does, with code 1 if it failed, 4 if cancelled; Ctrl-C cancels it");
     on_call(run, cli, [&cli, arguments] { return run_flows(cli, *arguments); });
 }
 

@@ -164,6 +164,19 @@ std::string run_detail(const Json& run) {
     return is_chunk ? (failed_tasks(run).empty() ? message : "") : told_below ? "" : message;
 }
 
+/// "chunk 4 of 4 was not begun": chunks run one after the other, and a run that ends early has none of the later ones.
+std::string not_begun_text(const Json& run) {
+    std::int64_t last = 0, all = 0;
+    for (const auto& chunk : list_of(run, "chunks")) {
+        const auto place = chunk.value("chunk", Json::object());
+        last = std::max(last, number_of(place, "number"));
+        all = std::max(all, number_of(place, "of"));
+    }
+    if (last == all) return "";
+    return last + 1 == all ? fmt::format("chunk {} of {} was not begun", all, all)
+                           : fmt::format("chunks {} to {} of {} were not begun", last + 1, all, all);
+}
+
 /// Nothing for a run that did what it should.
 void write_failure(std::ostream& out, const Terminal& terminal, const Json& run) {
     const auto state = text_of(run, "state"), id = text_of(run, "id");
@@ -179,6 +192,7 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
         out << "  failed too, as it may:\n";
         write_failed_tasks(out, run, {others, failed.end()}, "    ");
     }
+    if (const auto rest = not_begun_text(run); !rest.empty()) out << "  " << rest << '\n';
     if (state == "cancelled") return;
     const auto again = needs_new_run(failed) ? "from the start: millrace run " + text_of(run, "flow")
                                              : fmt::format("again from there: millrace runs rerun {} --failed", id);
@@ -283,11 +297,11 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
             tell(id + "." + text_of(task, "task"), flow + "." + task_run_name(task), task, task_detail(run, task), at);
     }
     for (const auto& chunk : list_of(run, "chunks")) {
-        const auto chunk_id = text_of(chunk, "id"), part = flow + " " + chunk_text(chunk);
-        const auto tell_chunk = [&, &chunk = chunk] { tell(chunk_id, part, chunk, run_detail(chunk), at); };
+        const auto chunk_id = text_of(chunk, "id"), name = flow + " " + chunk_text(chunk);
+        const auto tell_chunk = [&, &chunk = chunk] { tell(chunk_id, name, chunk, run_detail(chunk), at); };
         if (!is_over(text_of(chunk, "state"))) tell_chunk();
         for (const auto& task : list_of(chunk, "tasks"))
-            tell(chunk_id + "." + text_of(task, "task"), part + "." + task_run_name(task), task, task_detail(chunk, task), at);
+            tell(chunk_id + "." + text_of(task, "task"), name + "." + task_run_name(task), task, task_detail(chunk, task), at);
         tell_chunk();
     }
     tell_run();

@@ -37,7 +37,7 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
         return exit_done;
     }
     using enum Table::Align;
-    Table table({{"run", Right}, {"flow"}, {"state"}, {"by"}, {"created"}, {"took", Right}, {"message"}});
+    Table table({{"run", Right}, {"flow"}, {"state"}, {"by"}, {local_title("created")}, {"took", Right}, {"message"}});
     for (const auto& run : runs)
         table.add({text_of(run, "id"),
                    text_of(run, "flow"),
@@ -60,9 +60,9 @@ int show_run(Cli& cli, const std::string& id) {
         return exit_done;
     }
     const auto took = elapsed_text(run, now());
-    std::cout << fmt::format("{} run {}  {}  by {}, created {}{}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold), text_of(run, "id"),
-                             cli.out.painted(outcome_text(run), paint_of_run(run)), text_of(run, "trigger"),
-                             local_time_text(text_of(run, "created_at")), took.empty() ? "" : ", took " + took);
+    std::cout << fmt::format("{} run {}  {}  by {}, created {} {}{}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold),
+                             text_of(run, "id"), cli.out.painted(outcome_text(run), paint_of_run(run)), text_of(run, "trigger"),
+                             local_time_text(text_of(run, "created_at")), local_zone_text(), took.empty() ? "" : ", took " + took);
     if (const auto message = message_text(run); !message.empty() && !is_final(state_from(text_of(run, "state"))))
         std::cout << printable(message) << '\n';
     if (const auto interval = interval_text(run); !interval.empty()) std::cout << "interval " << interval << '\n';
@@ -76,16 +76,16 @@ int show_run(Cli& cli, const std::string& id) {
     using enum Table::Align;
     const auto chunks = list_of(run, "chunks");
     std::vector<Table::Column> columns{{"task"}, {"verb"}, {"state"}, {"attempts", Right}, {"took", Right}, {"detail"}};
-    if (!chunks.empty()) columns.insert(columns.begin(), {Table::Column{"part"}, Table::Column{"run", Right}});
+    if (!chunks.empty()) columns.insert(columns.begin(), {Table::Column{"chunk"}, Table::Column{"run", Right}});
     Table table(std::move(columns));
-    const auto add = [&](const std::string& part, const Json& of, std::vector<Table::Cell> cells) {
-        if (!chunks.empty()) cells.insert(cells.begin(), {Table::Cell(part), Table::Cell(text_of(of, "id"))});
+    const auto add = [&](const std::string& number, const Json& of, std::vector<Table::Cell> cells) {
+        if (!chunks.empty()) cells.insert(cells.begin(), {Table::Cell(number), Table::Cell(text_of(of, "id"))});
         table.add(std::move(cells));
     };
-    const auto add_tasks = [&](const std::string& part, const Json& of) {
+    const auto add_tasks = [&](const std::string& number, const Json& of) {
         for (const auto& task : list_of(of, "tasks")) {
             const auto item = text_of(task, "item");
-            add(part, of,
+            add(number, of,
                 {text_of(task, "task") + (item.empty() ? "" : "[" + item + "]"),
                  text_of(task, "verb"),
                  {state_text(task), paint_of(text_of(task, "state"))},
@@ -96,9 +96,10 @@ int show_run(Cli& cli, const std::string& id) {
     };
     add_tasks("", run);
     for (const auto& chunk : chunks) {
-        const auto part = fmt::format("{} of {}", number_of(chunk["chunk"], "number"), number_of(chunk["chunk"], "of"));
-        if (list_of(chunk, "tasks").empty()) add(part, chunk, {"", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
-        add_tasks(part, chunk);
+        const auto number = fmt::format("{} of {}", number_of(chunk["chunk"], "number"), number_of(chunk["chunk"], "of"));
+        if (list_of(chunk, "tasks").empty())
+            add(number, chunk, {"", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
+        add_tasks(number, chunk);
     }
     if (!table.is_empty()) table.write(std::cout, cli.out);
     write_outcome(std::cout, cli.out, {run});
@@ -205,6 +206,15 @@ int act(Cli& cli, const std::string& target, const Json& body) {
     return write_run(cli, api.post(target, body));
 }
 
+int decide(Cli& cli, const std::string& id, const std::string& task, const Json& decision) {
+    try {
+        return act(cli, fmt::format("/api/v1/runs/{}/tasks/{}/approve", url_encoded(id), url_encoded(task)), decision);
+    } catch (ApiError& error) {
+        suggest_task(cli.api(), id, task, error);
+        throw;
+    }
+}
+
 struct RerunArguments {
     std::string id, task;
     bool failed = false, wait = false;
@@ -284,8 +294,7 @@ void add_acting(CLI::App& runs, Cli& cli) {
         command->add_option("TASK", arguments->task, "the task that waits for a decision")->required()->type_name("");
         command->add_option("--comment", arguments->comment, "why")->type_name("TEXT");
         on_call(command, cli, [&cli, arguments, text = std::string(decision)] {
-            return act(cli, fmt::format("/api/v1/runs/{}/tasks/{}/approve", url_encoded(arguments->id), url_encoded(arguments->task)),
-                       {{"decision", text}, {"comment", arguments->comment}});
+            return decide(cli, arguments->id, arguments->task, {{"decision", text}, {"comment", arguments->comment}});
         });
     }
     auto again = std::make_shared<RerunArguments>();

@@ -130,12 +130,24 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
     return exit_done;
 }
 
-void note_paused_by_file(Cli& cli, const std::string& flow) {
-    const auto plan = cli.api().get("/api/v1/flows/" + url_encoded(flow) + "/plan").get<FlowPlan>();
-    const auto by_file = std::count_if(plan.schedules.begin(), plan.schedules.end(), [](const auto& schedule) { return schedule.paused; });
-    if (by_file > 0)
-        std::cerr << fmt::format("note: {} of its {} stay paused by `paused: true` in the flow's file: take that out and deploy\n", by_file,
-                                 counted(std::ssize(plan.schedules), "schedule"));
+/// What holding or letting go did, for people.
+void tell_hold(Cli& cli, const std::string& flow, bool paused) {
+    const auto schedules = cli.api().get("/api/v1/flows/" + url_encoded(flow) + "/plan").get<FlowPlan>().schedules;
+    if (schedules.empty()) {
+        std::cout << fmt::format("{} has no schedule{}.\n", flow, paused ? "; one that it gets later is paused too" : "");
+        return;
+    }
+    const auto all = std::ssize(schedules);
+    const auto by_file =
+        paused ? 0 : std::count_if(schedules.begin(), schedules.end(), [](const auto& schedule) { return schedule.paused; });
+    const auto what = all == 1 ? "The schedule of " + flow + " is" : "The schedules of " + flow + " are";
+    if (by_file == 0) {
+        std::cout << fmt::format("{} {}.\n", what, paused ? "paused" : "active");
+        return;
+    }
+    std::cout << (by_file == all ? what + " still paused"
+                                 : fmt::format("{} of the {} schedules of {} are still paused", by_file, all, flow))
+              << " by `paused: true` in the flow's file: take that out and deploy.\n";
 }
 
 int hold(Cli& cli, const std::string& flow, bool paused) {
@@ -143,8 +155,7 @@ int hold(Cli& cli, const std::string& flow, bool paused) {
     if (cli.json)
         Cli::print(document);
     else
-        std::cout << fmt::format("The schedules of {} are {}.\n", flow, paused ? "paused" : "active");
-    if (!paused) note_paused_by_file(cli, flow);
+        tell_hold(cli, flow, paused);
     return exit_done;
 }
 

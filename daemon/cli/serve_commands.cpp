@@ -35,8 +35,8 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
 
     auto* local = app.add_subcommand("up", "Quick local start: private PostgreSQL, daemon and dashboard, until Ctrl-C");
     local->add_flag("--demo", options->demo, "with a sandbox that plays the outside services, and the shipped flows");
-    local->add_option("--sandbox", options->sandbox_arguments, "more options for millrace-sandbox, such as --scale=2")
-        ->type_name("OPTION")
+    local->add_option("--sandbox", options->sandbox_arguments, "another option for millrace-sandbox, such as --scale=2; once for each")
+        ->option_text("OPTION")
         ->allow_extra_args(false);
     add_listen_and_log(local);
     on_call(local, cli, [&cli, options, log_level, listen] {

@@ -34,10 +34,10 @@ int list_sources(Cli& cli) {
 }
 
 /// As a contract writes a column: "text null".
-std::string type_text(const SourceColumn& column) { return column.type + (column.nullable ? " null" : ""); }
+std::string type_text(const SourceColumn& column) { return contract_type_text(column.type) + (column.nullable ? " null" : ""); }
 
 void write_resource(const Cli& cli, const SourceSpec& spec, const ResourceSpec& resource) {
-    std::cout << cli.out.painted(spec.source + "." + resource.name, Paint::Bold) << "  " << resource.description << '\n';
+    std::cout << heading_text(cli.out.painted(spec.source + "." + resource.name, Paint::Bold), resource.description) << '\n';
     if (!resource.params.empty()) {
         std::string params;
         for (const auto& param : resource.params)
@@ -63,7 +63,7 @@ std::string variables_of(const Project& project, const std::string& type, const 
 }
 
 void write_source(Cli& cli, const SourceSpec& spec) {
-    std::cout << cli.out.painted(spec.source, Paint::Bold) << "  " << spec.description << '\n' << spec.file << '\n';
+    std::cout << heading_text(cli.out.painted(spec.source, Paint::Bold), spec.description) << '\n' << spec.file << '\n';
     if (!spec.own_file.empty()) std::cout << "to change it, copy it to " << spec.own_file << ", then: millrace deploy\n";
     std::cout << '\n';
     Table fields({{"connection field"}, {"variable"}, {"default"}, {"description"}});

@@ -45,7 +45,7 @@ int list_nodes(Cli& cli) {
     std::vector<std::string> members;
     if (!nodes.empty())
         for (const auto& [member, value] : nodes.front().items()) {
-            titles.push_back({member});
+            titles.push_back({parse_rfc3339(text_of(nodes.front(), member.c_str())) ? local_title(member) : member});
             members.push_back(member);
         }
     if (members.empty()) {

@@ -1,3 +1,4 @@
+#include "daemon/check_connection.hpp"
 #include "daemon/cli/absence.hpp"
 #include "daemon/cli/api_client.hpp"
 #include "daemon/cli/asked_installation.hpp"
@@ -9,6 +10,8 @@
 #include "daemon/cli/run_view.hpp"
 #include "daemon/cli/taken_address.hpp"
 #include "daemon/listeners.hpp"
+#include "daemon/managed_postgres.hpp"
+#include "flows/column_type.hpp"
 #include "tests/folder.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -266,6 +269,45 @@ TEST_CASE("after a failure the outcome names the task, the reason, the remedy an
     CHECK(out.str().find("millrace runs logs 7") != std::string::npos);
 }
 
+TEST_CASE("a run that ended early says which of its chunks were not begun") {
+    const auto told = [](int last, int all) {
+        auto whole = run("failed", {});
+        for (int number = 1; number <= last; ++number) {
+            whole["chunks"].push_back(run(number == last ? "failed" : "completed", {}));
+            whole["chunks"].back()["chunk"] = {{"number", number}, {"of", all}};
+        }
+        std::ostringstream out;
+        write_outcome(out, Terminal{}, {whole});
+        return out.str().substr(0, out.str().find("  log:"));
+    };
+    CHECK(told(3, 4) == "\nhours run 7 failed\n  chunk 4 of 4 was not begun\n");
+    CHECK(told(3, 9) == "\nhours run 7 failed\n  chunks 4 to 9 of 9 were not begun\n");
+    CHECK(told(4, 4) == "\nhours run 7 failed\n");
+}
+
+TEST_CASE("types are told in the words of contracts, which take them") {
+    for (const char* word :
+         {"text", "int", "bigint", "bool", "double", "date", "timestamptz", "timestamp", "decimal(9,4)", "json", "float"})
+        CHECK(contract_type_text(canonical_type(word)) == word);
+    for (const char* nested : {"VARCHAR[]", "STRUCT(a BIGINT)", "MAP(VARCHAR, INTEGER)"}) CHECK(contract_type_text(nested) == nested);
+    CHECK(heading_text("clockify.tags", "") == "clockify.tags");
+}
+
+TEST_CASE("the private PostgreSQL is started, any other has a url to look at") {
+    const test::Folder folder;
+    Configuration configuration;
+    configuration.state = folder.path;
+    const auto remedy = [&](const std::string& url) {
+        const auto check = check_connection(configuration, "warehouse", {{"type", "postgres"}, {"url", url}});
+        CHECK_FALSE(check.ok);
+        return check.remedy;
+    };
+    const auto url = ManagedPostgres::url_of(folder.path, "warehouse");
+    CHECK_THAT(remedy(url), Catch::Contains("start it with `millrace up`"));
+    configuration.database = "postgresql://elsewhere/millrace";
+    CHECK_THAT(remedy(url), Catch::Contains("check the connection's `url`"));
+}
+
 TEST_CASE("of a batch that is too old no rerun is offered, but a new run") {
     const auto offered = [](const char* remedy) {
         std::ostringstream out;
@@ -411,7 +453,7 @@ TEST_CASE("a log says its day and zone where they change, which attempt begins, 
                        "00:00:02 fetch began while it was followed\n");
 }
 
-TEST_CASE("the log of a part of a run is headed by which part it is") {
+TEST_CASE("the log of a chunk of a run is headed by which chunk it is") {
     const Zone zone("UTC");
     std::ostringstream out;
     const Terminal terminal;
@@ -420,7 +462,16 @@ TEST_CASE("the log of a part of a run is headed by which part it is") {
     part["chunk"] = {{"number", 2}, {"of", 3}};
     view.of(part);
     view.show(log_line("fetch", 1, "2026-11-27T23:00:01Z", "info", "done"));
-    CHECK(out.str() == "part 2 of 3, run 7\n2026-11-27 (+00:00)\n23:00:01 done\n");
+    CHECK(out.str() == "chunk 2 of 3, run 7\n2026-11-27 (+00:00)\n23:00:01 done\n");
+}
+
+TEST_CASE("the zone of local times is told by its name, and where it has none as the clock does") {
+    for (const auto& [set, told] : {std::pair{"Europe/Berlin", "Europe/Berlin"}, {"UTC", "UTC"}, {"Etc/UTC", "UTC"}, {"XYZ-3", "XYZ"}}) {
+        const Zone zone(set);
+        CHECK(local_zone_text() == told);
+    }
+    const Zone zone("UTC");
+    CHECK(local_title("created") == "created (UTC)");
 }
 
 TEST_CASE("a daemon that is away is told once it was for a second, once that it is back, and given up after five minutes") {

@@ -253,10 +253,10 @@ class CommandLine(unittest.TestCase):
     def test_a_resource_is_shown_by_the_name_that_an_extract_has_with_what_may_be_null(self):
         for words in (["clockify.clients"], ["clockify", "clients"]):
             told = self.millrace("sources", "show", *words)
-            self.assertIn("clockify.clients  ", told)
+            self.assertRegex(told, r"(?m)^clockify\.clients(  \S.*)?$")
             self.assertNotIn("clockify.projects", told)
             self.assertRegex(told, r"(?m)^  \w+ +\S+ null$")
-            self.assertRegex(told, r"(?m)^  id +VARCHAR$")
+            self.assertRegex(told, r"(?m)^  id +text$")
         self.assertEqual(json.loads(self.millrace("sources", "show", "clockify.clients", "--json"))["name"], "clients")
         shown = self.millrace("sources", "show", "clockify")
         self.assertRegex(shown, r"(?m)^url +CLOCKIFY_API_URL +https://api")
@@ -279,6 +279,23 @@ class CommandLine(unittest.TestCase):
         told = self.millrace("schedules", "preview", str(path), "-n", "2", "--from", "2026-11-21")
         self.assertTrue(all("paused" in line for line in lines(told)) and len(lines(told)) == 2, told)
         self.assertIn("`paused: true` stands in the flow's file", told)
+
+    def test_pausing_and_resuming_say_what_schedules_do_then(self):
+        self.assertEqual(self.millrace("schedules", "pause", "timed"), "The schedule of timed is paused.\n")
+        self.assertEqual(self.millrace("schedules", "resume", "timed"), "The schedule of timed is active.\n")
+        self.assertIn("The schedule of rejecting is still paused by `paused: true`", self.millrace("schedules", "resume", "rejecting"))
+        self.assertIn("slow has no schedule", self.millrace("schedules", "pause", "slow"))
+        self.assertEqual(self.millrace("schedules", "resume", "slow"), "slow has no schedule.\n")
+
+    def test_output_that_cannot_be_written_is_said(self):
+        for words in (["flows", "list"], ["run", "--help"], ["flows", "schema"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(self.command(*words), env=self.daemon.environment, text=True, stdout=full, stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (1, "millrace: stdout cannot be written: No space left on device\n"), words)
+
+    def test_a_flow_without_an_interval_says_so_before_anything_else(self):
+        self.assertIn("flow quick has no `interval`", self.millrace("run", "quick", "--from", "2026-01-01", code=2))
+        self.assertIn("--from and --to go together", self.millrace("run", "parts", "--from", "2026-01-01", code=2))
 
     def test_what_went_well_is_not_logged(self):
         self.millrace("flows", "list")
@@ -305,7 +322,7 @@ class CommandLine(unittest.TestCase):
             self.assertRegex(self.millrace(*words), r"\d 05:00:00 UTC\b")
         self.assertRegex(self.millrace("schedules", "list"), r"timed +0 5 \* \* \* +UTC +\S+ 05:00:00")
 
-    def test_a_run_in_chunks_is_shown_with_the_numbers_of_its_parts(self):
+    def test_a_run_in_chunks_is_shown_with_the_numbers_of_its_chunks(self):
         self.millrace("run", "parts", "--wait")
         whole = json.loads(self.millrace("runs", "list", "--flow", "parts", "-n", "1", "--json"))[0]["id"]
         part = self.daemon.request("GET", f"/api/v1/runs/{whole}")[1]["chunks"][1]["id"]
@@ -320,6 +337,7 @@ class CommandLine(unittest.TestCase):
     def test_an_approval_says_how_it_is_given(self):
         run = self.daemon.trigger("asking")["id"]
         wait_until(lambda: "awaiting approval" in self.millrace("runs", "show", str(run)), 20, "the question")
+        self.assertIn("its tasks are ask", self.millrace("runs", "approve", str(run), "nope", code=2))
         self.assertIn(f"may it   millrace runs approve {run} ask", self.millrace("runs", "show", str(run)))
         self.millrace("runs", "reject", str(run), "ask")
         self.assertEqual(self.daemon.wait(run)["state"], "failed")
