@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <set>
 
 namespace asio = boost::asio;
 namespace fs = std::filesystem;
@@ -69,6 +70,40 @@ std::vector<std::string> configured_folders(const Configuration& configuration) 
     return out;
 }
 
+/// A project may have a copy of a flow of the demo: its own counts.
+void leave_out_copied(std::vector<CompiledFolder>& folders, const std::string& demo) {
+    std::set<std::string> own;
+    for (const auto& folder : folders)
+        for (const auto& file : folder.files)
+            if (folder.folder != demo && file.plan) own.insert(file.plan->name);
+    for (auto& folder : folders)
+        if (folder.folder == demo)
+            std::erase_if(folder.files, [&](const CompiledFolder::File& file) { return file.plan && own.contains(file.plan->name); });
+}
+
+/// Warns where a flow names a connection that waits for its variables: those that stand in millrace.yaml are told of once, by themselves.
+void warn_of_unset(const Configuration& configuration, CompiledFolder::File& file) {
+    std::set<std::string> told;
+    for (const auto& task : file.plan->tasks) {
+        const auto name = task.options.value("connection", "");
+        const auto known = configuration.project.connections.find(name);
+        if (known == configuration.project.connections.end() || !known->second.implied || !told.insert(name).second) continue;
+        if (task.verb != Verb::Extract) continue; // the warehouse is the daemon's own
+        try {
+            (void)ConfiguredConnections(configuration, "").resolve(name);
+        } catch (const Error& e) {
+            const auto& origins = file.plan->origins.tasks;
+            const auto origin = origins.find(task.name);
+            Diagnostic warning;
+            if (origin != origins.end()) warning.file = origin->second.file, warning.line = origin->second.line;
+            warning.severity = Severity::Warning;
+            warning.message = e.what();
+            warning.hint = e.remedy;
+            file.diagnostics.push_back(std::move(warning));
+        }
+    }
+}
+
 /// Folders that are no longer deployed: of an earlier demo, and those that millrace.yaml named before.
 std::vector<std::string> withdrawn(const Configuration& configuration, const Configuration& before) {
     std::vector<std::string> out;
@@ -125,6 +160,10 @@ asio::awaitable<CompiledProject> ProjectCompiler::compile(std::vector<std::strin
         const auto& configuration = *fresh.configuration;
         CompiledProject project;
         project.folders = compile_folders(configuration, folders.empty() ? configured_folders(configuration) : folders);
+        leave_out_copied(project.folders, configuration.installation.flows.string());
+        for (auto& folder : project.folders)
+            for (auto& file : folder.files)
+                if (file.plan) warn_of_unset(configuration, file);
         if (folders.empty())
             for (const auto& folder : withdrawn(configuration, *before)) project.folders.push_back({folder, {}});
         project.limits = configuration.project.limits;

@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <memory>
 #include <unistd.h>
@@ -276,11 +277,32 @@ ConfiguredConnections::Lack ConfiguredConnections::lack(const std::string& name,
     return {name, variable, std::move(message), secrets_.remedy(variable)};
 }
 
+/// A variable that is called like a field and fills in nothing: what it says would be missed in silence.
+void ConfiguredConnections::add_unread(const std::string& name, const ConnectionSpec& spec, std::vector<Lack>& all) const {
+    const auto tell = [&](const std::string& field, const std::string& variable, const std::string& remedy) {
+        auto meant = name + "_" + field;
+        std::transform(meant.begin(), meant.end(), meant.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+        if (meant != variable && secrets_.find(meant))
+            all.push_back({name, meant, fmt::format("{} is set, and nothing reads it", meant), remedy});
+    };
+    if (name == "warehouse")
+        return tell("url", "",
+                    "to use it: `connections: {warehouse: {type: postgres, url: \"${secret.WAREHOUSE_URL}\"}}` in millrace.yaml");
+    for (const auto& [field, value] : spec.fields.items()) { // each is "${env.NAME}" or "${secret.NAME}"
+        const auto text = value.get<std::string>();
+        const auto name_begins = text.find('.') + 1;
+        const auto variable = text.substr(name_begins, text.find('}') - name_begins);
+        tell(field, variable, fmt::format("the `{}` of the connection '{}' comes from {}", field, name, variable));
+    }
+}
+
 std::vector<ConfiguredConnections::Lack> ConfiguredConnections::lacks() const {
     std::vector<Lack> all;
     for (const auto& [name, spec] : configuration_.project.connections) {
-        if (spec.implied) continue;
-        for (const auto& [field, variable] : fill(name, spec).missing) all.push_back(lack(name, spec, field, variable));
+        if (spec.implied)
+            add_unread(name, spec, all);
+        else
+            for (const auto& [field, variable] : fill(name, spec).missing) all.push_back(lack(name, spec, field, variable));
     }
     return all;
 }

@@ -72,6 +72,7 @@ public:
     [[nodiscard]] Json describe() const;
 
 private:
+    void add_unread(const std::string& name, const ConnectionSpec& spec, std::vector<Lack>& all) const;
     struct Resolved {
         Json fields = Json::object();
         std::map<std::string, std::string> missing; ///< field -> variable

@@ -222,7 +222,9 @@ struct Row {
 };
 
 /// What helps beyond DuckDB's own candidates, which it goes before.
-constexpr std::array<Row, 14> rows{{
+constexpr std::array<Row, 15> rows{{
+    {"More than one row returned by a subquery",
+     "a query in place of a value gives one row: aggregate in it, max(..), or `limit 1` behind an `order by`"},
     {"\"_item\" not found", "records carry `_item` where their extract has `for_each`"},
     {"\"_window\" not found", "records carry `_window` where their resource is read by days: see `millrace sources show`"},
     {"must appear in the GROUP BY clause", "add it to `group by`, or say which of its values is meant: any_value(..), max(..)"},

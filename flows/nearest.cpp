@@ -19,7 +19,7 @@ bool begins_with(std::string_view text, std::string_view start) {
 }
 
 /// Words of other tools, with ours. A word may have several of ours: the candidates decide.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 62> foreign_words{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 65> foreign_words{{
     {"name", "flow"},
     {"id", "flow"},
     {"dag", "flow"},
@@ -82,6 +82,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 62> foreign_
     {"timestamp", "timestamptz"},
     {"tz", "timezone"},
     {"zone", "timezone"},
+    {"interval.begin", "interval.start"},
+    {"interval.from", "interval.start"},
+    {"interval.to", "interval.end"},
 }};
 
 } // namespace

@@ -48,7 +48,8 @@ const Json& value_of(const Reference& r, const Scope& scope) {
 
 std::string text_of(const Json& value, const Reference& r) {
     if (value.is_string()) return value.get<std::string>();
-    if (value.is_null()) refuse(r, "is null and cannot stand inside text");
+    if (value.is_null())
+        refuse(r, "is null and cannot stand inside text", "leave such rows out, or give it a value in the SQL: coalesce(..)");
     if (value.is_structured())
         refuse(r, std::string("is ") + (value.is_array() ? "a list" : "an object") + " and cannot stand inside text");
     return value.dump();

@@ -36,14 +36,18 @@ void check_task(const FlowPlan& flow, const std::string& name) {
         throw Refusal(Kind::NotFound, "flow " + flow.name + " has no task " + name);
 }
 
-/// What chunks appended under other bounds would be there twice.
-void refuse_other_chunks(const FlowPlan& flow, const RunRow& old, const std::vector<Interval>& parts, const RepeatedChunks& repeated) {
-    if (!appends(flow)) return;
-    for (const auto& [span, chunk] : repeated)
-        if (std::find(parts.begin(), parts.end(), Interval{span.first, span.second}) == parts.end())
-            throw Refusal(Kind::Invalid,
-                          fmt::format("run {} ran in other chunks than the flow has now: what they appended would be there twice", old.id),
-                          "put `chunk` back, or run what is missing with --from and --to");
+/// Empty: the parts are those that ran before, or nothing did. What chunks appended under other bounds would be there twice: refused.
+std::string told_of_other_chunks(const FlowPlan& flow, const RunRow& old, const std::vector<Interval>& parts,
+                                 const RepeatedChunks& before) {
+    const auto is_other = [&](const auto& chunk) {
+        return std::find(parts.begin(), parts.end(), Interval{chunk.first.first, chunk.first.second}) == parts.end();
+    };
+    if (std::none_of(before.begin(), before.end(), is_other)) return {};
+    if (appends(flow))
+        throw Refusal(Kind::Invalid,
+                      fmt::format("run {} ran in other chunks than the flow has now: what they appended would be there twice", old.id),
+                      "put `chunk` back, or run what is missing with --from and --to");
+    return fmt::format("run {} ran in other chunks than the flow has now: those begin anew, with their extracts", old.id);
 }
 
 } // namespace
@@ -177,6 +181,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     RunStart start;
     start.plan = flow.plan;
     if (!whole.empty()) start.warning = "the interval cuts a step of the flow's `every`: whole steps are " + whole;
+    if (interval && interval->start >= clock_.now()) start.warning = "the interval begins in the future: " + to_rfc3339(interval->start);
     const auto admitted = co_await admit(std::move(row), std::move(start));
     if (admitted.refused) {
         if (admitted.sqlstate != "23505") throw Refusal(Kind::Invalid, "the store does not take this run: " + admitted.message);
@@ -298,7 +303,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
         check_task(*flow.plan, request.task);
         row.options["reuse_before"] = request.task;
         start.repeated = co_await repeated_by(store_, row, *flow.plan);
-        refuse_other_chunks(*flow.plan, *old, parts, start.repeated);
+        start.warning = told_of_other_chunks(*flow.plan, *old, parts, start.repeated);
         if (parts.empty()) start.reused = co_await reused_by(store_, row, *flow.plan);
     }
     const auto id = co_await new_id(); // what is refused uses up no number

@@ -223,7 +223,9 @@ ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
     const bool failed = ::read(report.read_end(), &code, sizeof code) == sizeof code;
     if (!failed) return watch(pid, out.read_end(), err.read_end(), command.memory_bytes, line);
     take_end(pid);
-    throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code));
+    throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code),
+                code == ENOENT ? "install it on this machine, or name it with its path; PATH may be set in `env` of the task"
+                               : "make it a program that this user may run: chmod +x, and a first line such as #!/bin/sh");
 }
 
 } // namespace millrace

@@ -109,7 +109,7 @@ void require_same_names(const std::vector<duckdb::Column>& found, const std::vec
         if (find_column(found, c.name) != nullptr) continue;
         const std::string near = nearest(c.name, names);
         throw Error(ErrorClass::Permanent, "the contract has a column '" + c.name + "' that the rows lack",
-                    near.empty() ? "" : "did you mean '" + near + "'?");
+                    near.empty() ? fmt::format("they have {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
     }
     for (const duckdb::Column& c : found) {
         const bool known =

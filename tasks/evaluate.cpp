@@ -1,5 +1,6 @@
 #include "tasks/evaluate.hpp"
 
+#include "connectors/duckdb/query_error.hpp"
 #include "flows/error.hpp"
 #include "tasks/sql_scope.hpp"
 
@@ -24,6 +25,10 @@ EvaluateReply evaluate(const EvaluateOrder& order, duckdb::Database& database) {
         duckdb::Statement statement = db.prepare(order.sql);
         statement.bind(bindings_of(order.context));
         reply.rows = statement.stream().rows(order.max_rows);
+    } catch (const duckdb::QueryError& e) {
+        reply.rows.clear();
+        reply.error = to_order_error(e);
+        reply.error->remedy = duckdb::remedy_without_contract(e);
     } catch (const std::exception& e) {
         reply.rows.clear();
         reply.error = to_order_error(e);

@@ -59,7 +59,7 @@ public:
             (void)create.run();
             repeated_ = db.query("SELECT coalesce(sum(times - 1), 0)::BIGINT AS n FROM " + name_).rows(1).at(0).at("n");
         } catch (const duckdb::QueryError& e) {
-            throw Error(e.error_class, std::string("`for_each`: ") + e.what(), e.remedy);
+            throw duckdb::told_of(e, "`for_each`");
         }
         duckdb::Statement read = db.prepare("SELECT item FROM " + name_ + " ORDER BY ordinal");
         type_ = read.columns().at(0).type.name;

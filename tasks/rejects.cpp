@@ -34,10 +34,11 @@ std::string example_sql(const std::vector<std::string>& keys) {
 }
 
 /// A contract never rounds; what does not fit a decimal mostly has too many digits behind the point.
-std::string rounding_remedy(const std::string& column, const std::string& rule) {
+std::string rounding_remedy(const std::string& column, const std::string& rule, bool of_sql) {
     int width = 0, scale = 0;
     if (std::sscanf(rule.c_str(), "does not fit DECIMAL(%d,%d)", &width, &scale) != 2) return {};
-    return fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal", column, scale);
+    return of_sql ? fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal", column, scale)
+                  : fmt::format("nothing is rounded silently: let {} digits come, or declare a wider decimal", scale);
 }
 
 bool divides(const std::string& sql) {
@@ -48,6 +49,7 @@ bool divides(const std::string& sql) {
 }
 
 std::string null_remedy(const std::string& column, const std::string& sql) {
+    if (sql.empty()) return "give it a value where it comes from, or let it be NULL: write `null` behind its type in `columns`";
     return fmt::format("{}give it a value in the SQL, coalesce({}, ..), or let it be NULL: write `null` behind its type in `columns`",
                        divides(sql) ? "x // 0 and x % 0 are NULL; " : "", column);
 }
@@ -66,7 +68,7 @@ std::string remedy_of(const Json& reason, const std::vector<std::string>& exampl
     if (!reason["numbers"].is_boolean() || !reason["numbers"].get<bool>()) return {};
     if (rule.starts_with("does not fit ") && is_infinite(examples))
         return "floating-point numbers divided by zero give inf or nan: divide by nullif(divisor, 0), which gives NULL";
-    return rounding_remedy(column, rule);
+    return rounding_remedy(column, rule, !sql.empty());
 }
 
 /// "('abc' where id is 2, 'x' where id is 3; flows/f.yaml:20)", or nothing.

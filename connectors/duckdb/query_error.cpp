@@ -18,6 +18,8 @@ Classified classify(const std::string& kind, const std::string& text) {
     if (kind == "Out of Memory")
         return {ErrorClass::Resource, "raise `memory` of the task, or let the SQL work on fewer columns or rows at once"};
     if (kind == "INTERRUPT" || kind == "Interrupt") return {ErrorClass::Cancelled, ""};
+    if (kind == "Out of Range" && says("Overflow in"))
+        return {ErrorClass::BadData, "cast to a wider type before it is computed, such as x::bigint, x::hugeint or x::decimal(38,9)"};
     if (kind == "Conversion" || kind == "Out of Range")
         return {ErrorClass::BadData, "leave the cast to `columns`, which names the rows that do not fit, or use try_cast"};
     if (says("according to format specifier"))
@@ -59,6 +61,15 @@ QueryError make_query_error(const std::string& text) {
     if (member(j, "error_subtype") == "MISSING_ENTRY" && (type == "Table" || type == "View" || type.empty()))
         error.missing_table = member(j, "name");
     return error;
+}
+
+std::string remedy_without_contract(const QueryError& e) {
+    const bool is_cast = e.remedy.starts_with("leave the cast to ");
+    return is_cast ? "use try_cast, which is NULL where a value does not fit" : e.remedy;
+}
+
+Error told_of(const QueryError& e, const std::string& key) {
+    return Error(e.error_class, key + ": " + e.what(), remedy_without_contract(e));
 }
 
 } // namespace millrace::duckdb

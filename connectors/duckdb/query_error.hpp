@@ -19,4 +19,9 @@ public:
 /// From the text of a DuckDB error (JSON, or prose where DuckDB fails before the connection's settings apply).
 [[nodiscard]] QueryError make_query_error(const std::string& text);
 
+/// Of SQL that no contract follows, such as a condition.
+[[nodiscard]] std::string remedy_without_contract(const QueryError& e);
+/// The same with the key of that SQL in front of the message.
+[[nodiscard]] Error told_of(const QueryError& e, const std::string& key);
+
 } // namespace millrace::duckdb

@@ -175,7 +175,8 @@ private:
         } else {
             const auto dot = r.name.find('.');
             const bool of_params = r.name.starts_with("param.") || r.name.starts_with("params."); // as other tools call them
-            const auto near = nearest(of_params ? r.name.substr(dot + 1) : r.name, names_);
+            const auto meant = our_word_for(r.name, names_);
+            const auto near = meant.empty() ? nearest(of_params ? r.name.substr(dot + 1) : r.name, names_) : meant;
             hint = near.empty() ? fmt::format("there are {}", fmt::join(names_, ", ")) : "did you mean ${" + near + "}?";
         }
         scope_.diagnostics.error(inside(text, r), message, hint);

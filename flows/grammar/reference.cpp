@@ -1,6 +1,7 @@
 #include "flows/grammar/flow_tables.hpp"
 #include "flows/grammar/schema.hpp"
 #include "flows/grammar/shapes.hpp"
+#include "flows/grammar/source_tables.hpp"
 #include "flows/guarantees.hpp"
 
 #include <fmt/format.h>
@@ -83,6 +84,29 @@ A flow is one YAML file. **A task is one verb with its object; everything else i
 
 )";
 
+constexpr const char* about_project = R"(# millrace.yaml
+
+The project's configuration: `--config FILE`, else that of the folder where a command is called or of one above; of a service it is
+`/etc/millrace/millrace.yaml`. `millrace deploy` puts changes in force and says what they are.
+
+)";
+
+constexpr const char* about_connections = R"(
+Values take `${secret.NAME}` and `${env.NAME}`: from the environment, from `.env` beside the file, or, secrets, from a systemd
+credential. A connection is `NAME: {type: TYPE, ..}`. The type `postgres` has the field `url`; that of a source has those that
+`millrace sources show SOURCE` lists, also with the variables that fill in the one of its own name, which needs no entry.
+`millrace connections check` tries them all.
+
+Nor does `warehouse` need an entry: it is the PostgreSQL that keeps the state. Another server for it, and a second account:
+
+```yaml
+connections:
+  warehouse: {type: postgres, url: "${secret.WAREHOUSE_URL}"}
+  agency_b: {type: clockify, api_key: "${secret.CLOCKIFY_B_KEY}", workspace_id: 64ab12}
+```
+
+)";
+
 constexpr const char* column_types = R"(# Types of columns
 
 What `columns` and casts in SQL say, and what a column of a PostgreSQL table becomes that a load creates. Other names that
@@ -130,6 +154,8 @@ std::string flow_reference() {
     text += "# What a load promises\n\nBy target and mode. After any crash the target holds the same rows as after an undisturbed run over "
             "the same data.\n\n" +
             promises();
+    text += "\n" + std::string(about_project) + rows(project_table) + about_connections;
+    text.pop_back();
     return text;
 }
 

@@ -51,7 +51,7 @@ const std::array dataset_fields{
           .doc =
               "The contract: `name: type [null] [unique] [check (..)] [references task(column)]`, with these [types](#types-of-columns). "
               "Of an extract it also names the columns to read; what SQL or a command gives has just these columns.",
-          .example = "{id: text unique, hours: decimal(9,4) check (hours >= 0)}"},
+          .example = "{id: text unique, hours: \"decimal(9,4) check (hours >= 0)\"}"},
     Field{.key = "checks",
           .shape = Mappings,
           .doc = "SQL that returns the rows that break a rule; `this` is the dataset. `millrace data head RUN.TASK --rejected` shows "

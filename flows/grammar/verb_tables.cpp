@@ -63,8 +63,8 @@ const std::array load_verb{
           .required = true},
     Field{.key = "mode",
           .shape = Choice | ByTable,
-          .doc = "append every row (again in each run, but once for an interval with the same parameters), insert new keys, insert and "
-                 "update by key, or replace the table.",
+          .doc = "`append` adds every row (again in each run; of one interval and the same parameters the last run's stand), "
+                 "`insert_new` adds new keys, `upsert` inserts and updates by key, `replace` makes the table the dataset.",
           .choices = "append|insert_new|upsert|replace",
           .required = true},
     Field{.key = "key",
@@ -87,8 +87,9 @@ const std::array load_verb{
     Field{.key = "max_deletes",
           .shape = Percent,
           .doc =
-              "A load that would delete more than this share of the scope stops before it loads anything; with `100%` an empty dataset may "
-              "also replace a table. `millrace data head RUN.TASK --rejected` shows the rows, `millrace runs rerun RUN --failed "
+              "A load that would delete more than this share of the scope stops before it loads anything. `mode: replace` is stopped by an "
+              "empty dataset alone, unless this is `100%`. `millrace data head RUN.TASK --rejected` shows the rows, `millrace runs rerun "
+              "RUN --failed "
               "--allow-deletes ROWS` deletes up to that many in that run only, and records who allowed it.",
           .fallback = "10%"},
     Field{.key = "create",

@@ -64,7 +64,7 @@ void TableLoad::write_rows() {
     if (may_load_directly()) {
         load_into_empty();
     } else {
-        tell_of_emptied_columns();
+        if (mode != "insert_new") tell_of_emptied_columns();
         merge();
     }
     if (plan_.created) make_key();
@@ -147,6 +147,24 @@ void TableLoad::make_key() {
     session_.run(create_key(plan_, key_may_be_null() ? NullsInKey::Possible : NullsInKey::None, session_.version()));
 }
 
+/// Another cut of the time, such as by another `chunk`: what it appended of the same time stays, and is there twice.
+void TableLoad::tell_of_overlap(const std::string& ledger) {
+    if (!monitor_.event) return;
+    const Rows other =
+        session_.run("SELECT l.run_id, " + micros_of("l.interval_start") + ", " + micros_of("l.interval_end") + " FROM " + ledger +
+                         " l WHERE l.flow = $1 AND l.task = $2 AND $3 = ANY(l.tables) AND l.interval_start < $5 AND "
+                         "l.interval_end > $4 AND (l.interval_start, l.interval_end) <> ($4, $5) AND EXISTS (SELECT 1 FROM " +
+                         plan_.name.quoted() + " t WHERE t._batch_id = l.batch_id) ORDER BY l.run_id DESC LIMIT 1",
+                     {request_.context.flow, request_.task, counts_.table, request_.context.interval_start, request_.context.interval_end});
+    if (other.empty()) return;
+    monitor_.event("warning",
+                   fmt::format("{}: run {} appended the rows of {} to {}, which this interval overlaps: those of both are there twice; "
+                               "delete the ones of one of them by _run_id, or load by key (mode upsert)",
+                               counts_.table, other.text(0, 0), to_rfc3339(from_micros(other.integer(0, 1))),
+                               to_rfc3339(from_micros(other.integer(0, 2)))),
+                   {{"table", counts_.table}});
+}
+
 void TableLoad::append() {
     if (request_.context.interval_start && !plan_.created) {
         const std::string ledger = quote_identifier(plan_.name.schema) + "._millrace_ledger";
@@ -163,6 +181,7 @@ void TableLoad::append() {
                             std::string(new_run_remedy));
             counts_.deleted += delete_all("FROM " + plan_.name.quoted() + " WHERE _batch_id = " + quote_literal(earlier.text(i, 0)));
         }
+        tell_of_overlap(ledger);
     }
     step("copying");
     counts_.inserted = copy_all("SELECT * FROM " + dataset_, plan_.name.quoted());

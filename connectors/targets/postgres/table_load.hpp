@@ -23,6 +23,7 @@ public:
 private:
     void write_rows();
     void append();
+    void tell_of_overlap(const std::string& ledger);
     void load_into_empty();
     void make_key();
     void replace_without_key();

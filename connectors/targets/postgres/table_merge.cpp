@@ -156,7 +156,7 @@ void TableLoad::delete_marked() {
     try {
         copy_all("SELECT * FROM (" + newest_rows() + ") WHERE (" + request_.options.delete_rule + "\n)", doomed_);
     } catch (const duckdb::QueryError& e) {
-        throw Error(e.error_class, std::string("`delete: {when}`: ") + e.what(), e.remedy);
+        throw duckdb::told_of(e, "`delete: {when}`");
     }
     counts_.deleted = delete_all(staged_rows(plan_, doomed_, request_.options.newest_by));
 }

@@ -235,6 +235,21 @@ std::vector<TargetColumn> TablePlan::compared_columns() const {
     return out;
 }
 
+namespace {
+
+/// All of them at once: each run tells what stops it.
+void refuse_misfits(const std::vector<Error>& misfits) {
+    if (misfits.empty()) return;
+    std::string message = misfits.front().what(), remedy = misfits.front().remedy;
+    for (std::size_t i = 1; i < misfits.size(); ++i) {
+        message += std::string("; ") + misfits[i].what();
+        remedy += "; " + misfits[i].remedy.substr(misfits[i].remedy.find("ALTER TABLE"));
+    }
+    throw Error(misfits.front().error_class, message, remedy);
+}
+
+} // namespace
+
 TablePlan plan_table(Session& session, const LoadRequest& request, const LoadRequest::Table& table, const LoadMonitor& monitor,
                      const std::string& default_schema, const std::vector<duckdb::Column>& dataset) {
     TablePlan plan;
@@ -245,13 +260,17 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
     const Found found = prepare(session, request, monitor, plan.name, wanted, plan.created);
     plan.estimated_rows = found.estimated_rows;
     plan.has_gatekeeper = found.has_gatekeeper;
+    std::vector<Error> misfits;
     for (const Wanted& w : wanted) {
         PlannedColumn column;
         column.target = *find_column(found.columns, w.name);
         column.source = w.source;
-        if (w.source >= 0)
-            column.wire =
-                wire_for(plan.name.display(), plan.name.quoted(), dataset[static_cast<std::size_t>(w.source)].type, column.target);
+        if (w.source >= 0) try {
+                column.wire =
+                    wire_for(plan.name.display(), plan.name.quoted(), dataset[static_cast<std::size_t>(w.source)].type, column.target);
+            } catch (const Error& e) {
+                misfits.push_back(e);
+            }
         else {
             column.constant = stamp_field(w.stamp, request);
             if (column.target.type != w.type)
@@ -266,6 +285,7 @@ TablePlan plan_table(Session& session, const LoadRequest& request, const LoadReq
         plan.nullable_key = plan.nullable_key || (column.is_key && !column.target.not_null);
         plan.columns.push_back(std::move(column));
     }
+    refuse_misfits(misfits);
     for (const TargetColumn& c : found.columns)
         if (c.not_null && !c.fills_itself && !plan.has_column(c.name)) plan.unfilled.push_back(c.name);
     std::vector<std::string> names;

@@ -85,8 +85,9 @@ void TableLoad::refuse_deletes(std::int64_t rows, std::int64_t of, const std::st
         table_.manifest.rows == 0 ? "the dataset " + table_.spec.task + " is empty" : "they are missing in the dataset " + table_.spec.task;
     const Error why(
         ErrorClass::BadData,
-        fmt::format("{}: {} of {} rows ({:.3g} %) would be deleted, since {}; max_deletes is {}", counts_.table, count_text(rows),
-                    count_text(of), 100.0 * static_cast<double>(rows) / static_cast<double>(of), in_dataset, allowed),
+        fmt::format("{}: {} of {} rows ({:.3g} %) would be deleted, since {}; max_deletes is {}{}", counts_.table, count_text(rows),
+                    count_text(of), 100.0 * static_cast<double>(rows) / static_cast<double>(of), in_dataset, allowed,
+                    run.allow_deletes > 0 ? fmt::format(", and this run may delete {}", count_text(run.allow_deletes)) : ""),
         fmt::format("look at these rows: millrace data head {}.{} --rejected; when they are really gone, delete them this once: "
                     "millrace runs rerun {} --failed --allow-deletes {}; when it is usual, raise `max_deletes` of task {} "
                     "({})",

@@ -68,3 +68,29 @@ TEST_CASE_METHOD(Loading, "a row that the rule deletes in the flow's zone may be
                              "SELECT 2, TIMESTAMPTZ '2026-11-20 00:00:00+00', 'stays'";
     CHECK(load(rows, {"out.t", "rows", "upsert", {"id"}}) == "1 0 0 1");
 }
+
+TEST_CASE_METHOD(Loading, "append tells of rows that another cut of the same time brought, while they are there") {
+    std::string warnings;
+    monitor.event = [&](const std::string&, const std::string& message, const Json&) { warnings += message + "\n"; };
+    const auto append = [&](const char* start, const char* end) {
+        context.interval_start = start, context.interval_end = end;
+        warnings.clear();
+        ++context.run_id;
+        return load("SELECT 1 AS n", {"out.t", "rows", "append", {}});
+    };
+    CHECK(append("2026-01-01T00:00:00Z", "2026-01-15T00:00:00Z") == "1 0 0 0");
+    CHECK(append("2026-01-15T00:00:00Z", "2026-01-29T00:00:00Z") == "1 0 0 0");
+    CHECK(warnings.empty());
+    CHECK(append("2026-01-08T00:00:00Z", "2026-01-15T00:00:00Z") == "1 0 0 0");
+    CHECK_THAT(warnings, Contains("run 1 appended the rows of 2026-01-01T00:00:00Z to 2026-01-15T00:00:00Z"));
+    postgres::Session(url).run("DELETE FROM out.t");
+    CHECK(append("2026-01-10T00:00:00Z", "2026-01-20T00:00:00Z") == "1 0 0 0");
+    CHECK(warnings.empty());
+}
+
+TEST_CASE_METHOD(Loading, "columns of other types are told of all at once") {
+    postgres::Session(url).run("CREATE SCHEMA out; CREATE TABLE out.t (id text PRIMARY KEY, a integer, b integer)");
+    const Error e = refusal("SELECT 'x' AS id, 'y' AS a, true AS b", {"out.t", "rows", "upsert", {"id"}});
+    CHECK_THAT(e.what(), Contains("column a of ") && Contains("column b of "));
+    CHECK_THAT(e.remedy, Contains("ALTER COLUMN \"a\"") && Contains("ALTER COLUMN \"b\""));
+}

@@ -54,7 +54,8 @@ private:
         manifest.parts = {finish_part(staging, "part.parquet", manifest.rows)};
         const std::string path = write_manifest(staging, manifest);
         context.run_at = manifest.extracted_at;
-        return {options, {{table, path, manifest}}, context, &values_, "load", "", "", batch, manifest.hash};
+        const std::string interval = context.interval_start.value_or("") + "/" + context.interval_end.value_or("");
+        return {options, {{table, path, manifest}}, context, &values_, "load", "", interval, batch, manifest.hash};
     }
 
     static inline int number = 0;
