@@ -21,7 +21,7 @@ public:
     [[nodiscard]] std::int64_t take() override {
         if (ids_.size() <= run_id_block / 2) fetch();
         if (ids_.empty()) {
-            ran_out_ = true;
+            ran_out_ = newest_block_ > 0; // else the first one is on its way, which says nothing of how many are wanted
             return 0;
         }
         const auto id = ids_.front();
