@@ -149,20 +149,24 @@ void TableLoad::make_key() {
 
 /// Another cut of the time, such as by another `chunk`: what it appended of the same time stays, and is there twice.
 void TableLoad::tell_of_overlap(const std::string& ledger) {
+    constexpr double most_looked_through = 2e6; // rows, for those of a batch; a larger table takes too long
     if (!monitor_.event) return;
+    const bool looks = plan_.estimated_rows <= most_looked_through;
+    const std::string still_there = " AND EXISTS (SELECT 1 FROM " + plan_.name.quoted() + " t WHERE t._batch_id = l.batch_id)";
     const Rows other =
         session_.run("SELECT l.run_id, " + micros_of("l.interval_start") + ", " + micros_of("l.interval_end") + " FROM " + ledger +
                          " l WHERE l.flow = $1 AND l.task = $2 AND $3 = ANY(l.tables) AND l.interval_start < $5 AND "
-                         "l.interval_end > $4 AND (l.interval_start, l.interval_end) <> ($4, $5) AND EXISTS (SELECT 1 FROM " +
-                         plan_.name.quoted() + " t WHERE t._batch_id = l.batch_id) ORDER BY l.run_id DESC LIMIT 1",
+                         "l.interval_end > $4 AND (l.interval_start, l.interval_end) <> ($4, $5)" +
+                         (looks ? still_there : "") + " ORDER BY l.run_id DESC LIMIT 1",
                      {request_.context.flow, request_.task, counts_.table, request_.context.interval_start, request_.context.interval_end});
     if (other.empty()) return;
-    monitor_.event("warning",
-                   fmt::format("{}: run {} appended the rows of {} to {}, which this interval overlaps: those of both are there twice; "
-                               "delete the ones of one of them by _run_id, or load by key (mode upsert)",
-                               counts_.table, other.text(0, 0), to_rfc3339(from_micros(other.integer(0, 1))),
-                               to_rfc3339(from_micros(other.integer(0, 2)))),
-                   {{"table", counts_.table}});
+    monitor_.event(
+        "warning",
+        fmt::format("{}: run {} appended the rows of {} to {}, which this interval overlaps: what both brought is there twice{}; "
+                    "delete the rows of one of them by _run_id, or load by key (mode upsert)",
+                    counts_.table, other.text(0, 0), to_rfc3339(from_micros(other.integer(0, 1))),
+                    to_rfc3339(from_micros(other.integer(0, 2))), looks ? "" : ", unless it was deleted since"),
+        {{"table", counts_.table}});
 }
 
 void TableLoad::append() {
