@@ -70,7 +70,10 @@ RequestBuilder::RequestBuilder(const SourceSpec& source, const ResourceSpec& res
     request_.method = resource.method;
     request_.url = base_url(resource, connection) + path_of(resource.path, scope);
     request_.headers["Accept"] = "application/json";
-    for (const auto& [name, value] : resource.headers) request_.headers[name] = substituted(value, scope);
+    for (const auto& [name, value] : resource.headers) { // what is filled in may be a secret
+        auto& headers = references(value).empty() ? request_.headers : request_.credentials;
+        headers[name] = substituted(value, scope);
+    }
     const Json query = substitute(resource.query, scope);
     for (const auto& [name, value] : query.items()) add_query(query_, name, value);
     if (!resource.body.is_null()) {

@@ -171,7 +171,11 @@ TEST_CASE("requests are built from the spec: encoded path, query without nulls, 
     scope.set("connection", connection);
     scope.set("archived", false);
     scope.set("name", nullptr);
+    resource.headers = {{"X-Version", "2"}, {"X-Token", "t-${connection.api_key}"}};
     const HttpRequest get = RequestBuilder(source, resource, connection, scope).page(3);
+    CHECK(get.headers.at("X-Version") == "2");
+    CHECK(get.credentials.at("X-Token") == "t-s3cret"); // no other origin sees it
+    CHECK_FALSE(get.headers.contains("X-Token"));
     CHECK(get.url == "https://api.example.com/v1/workspaces/a%2Fb%20c/clients?archived=false&page=3&page-size=50");
     CHECK(get.credentials.at("X-Api-Key") == "s3cret");
     CHECK_FALSE(get.has_body);
