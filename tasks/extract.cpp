@@ -1,6 +1,5 @@
 /// extract: records of a declared source become a dataset. The work is connectors/http/extraction; here an order becomes its
 /// plan, and its slices become one manifest.
-#include "connectors/duckdb/query_error.hpp"
 #include "connectors/http/extraction.hpp"
 #include "connectors/sql_identifier.hpp"
 #include "flows/counted.hpp"
@@ -8,6 +7,7 @@
 #include "flows/items.hpp"
 #include "flows/nearest.hpp"
 #include "tasks/dataset.hpp"
+#include "tasks/extract_items.hpp"
 #include "tasks/moved_records.hpp"
 #include "tasks/rejects.hpp"
 #include "tasks/sql_scope.hpp"
@@ -40,50 +40,6 @@ const Json& find_connection(const AttemptOrder& order, const std::string& name) 
         throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
     return found->second;
 }
-
-/// The rows of for_each, each once (an item is known by its values), in a table that every session of the database sees; dropped at the
-/// end.
-class Items {
-public:
-    Items(const AttemptOrder& order, const ForEach& each, duckdb::Connection& db) : db_(db) {
-        create_views(db, order.inputs);
-        name_ = "millrace_items_" + sha256_hex(order.staging + std::to_string(order.id)).substr(0, 12);
-        const std::string rows = each.sql.empty() ? "SELECT * FROM " + quote_identifier(each.task) : each.sql;
-        db.query("DROP TABLE IF EXISTS " + name_);
-        try {
-            duckdb::Statement create = db.prepare(fmt::format(
-                "CREATE TABLE {} AS SELECT row_number() OVER (ORDER BY min(n)) - 1 AS ordinal, item, count(*) AS times FROM (SELECT "
-                "row_number() OVER () AS n, t AS item FROM ({}\n) t) GROUP BY item",
-                name_, rows));
-            create.bind(bindings_of(order.context));
-            (void)create.run();
-            repeated_ = db.query("SELECT coalesce(sum(times - 1), 0)::BIGINT AS n FROM " + name_).rows(1).at(0).at("n");
-        } catch (const duckdb::QueryError& e) {
-            throw duckdb::told_of(e, "`for_each`");
-        }
-        duckdb::Statement read = db.prepare("SELECT item FROM " + name_ + " ORDER BY ordinal");
-        type_ = read.columns().at(0).type.name;
-        for (Json& row : read.run().rows(most_items)) rows_.push_back(std::move(row["item"]));
-    }
-    Items(const Items&) = delete;
-    ~Items() {
-        try {
-            db_.query("DROP TABLE IF EXISTS " + name_);
-        } catch (const std::exception&) { // the database goes with the run anyway
-        }
-    }
-    [[nodiscard]] const std::string& table() const { return name_; }
-    [[nodiscard]] const std::string& type() const { return type_; }
-    [[nodiscard]] const std::vector<Json>& rows() const { return rows_; }
-    [[nodiscard]] std::int64_t repeated() const { return repeated_; }
-
-private:
-    static constexpr std::int64_t most_items = 1'000'000;
-    duckdb::Connection& db_;
-    std::string name_, type_;
-    std::vector<Json> rows_;
-    std::int64_t repeated_ = 0; ///< rows that are another one again
-};
 
 /// A page at its largest must fit beside DuckDB: the answer, whose announced length is reserved at once, and an index of its
 /// punctuation, which is smaller than the answer in all but contrived JSON.
@@ -294,7 +250,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     plan.limits.body_bytes = largest_answer(order.memory_bytes);
 
     duckdb::Connection db = session.database().connect(order.context.timezone);
-    std::optional<Items> items;
+    std::optional<ExtractItems> items;
     if (options.for_each) {
         items.emplace(order, *options.for_each, db);
         plan.items_table = items->table();
