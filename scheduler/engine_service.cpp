@@ -181,7 +181,8 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     RunStart start;
     start.plan = flow.plan;
     if (!whole.empty()) start.warning = "the interval cuts a step of the flow's `every`: whole steps are " + whole;
-    if (interval && interval->start >= clock_.now()) start.warning = "the interval begins in the future: " + to_rfc3339(interval->start);
+    if (interval && interval->start >= clock_.now())
+        start.warning += (start.warning.empty() ? "" : "; ") + ("the interval begins in the future: " + to_rfc3339(interval->start));
     const auto admitted = co_await admit(std::move(row), std::move(start));
     if (admitted.refused) {
         if (admitted.sqlstate != "23505") throw Refusal(Kind::Invalid, "the store does not take this run: " + admitted.message);

@@ -120,10 +120,15 @@ const std::array project_fields{
     Field{.key = "listen", .shape = Template, .doc = "Where the dashboard and the API listen."},
     Field{.key = "state", .shape = Template, .doc = "The folder for logs, the socket and the private PostgreSQL."},
     Field{.key = "staging", .shape = Template, .doc = "The folder for datasets."},
-    Field{.key = "retention", .shape = Strings, .doc = "How long things are kept, by kind.", .example = "{raw: 7d, logs: 30d}"},
+    Field{.key = "retention",
+          .shape = Strings,
+          .doc = "How long things are to be kept, by kind. It is read and checked; nothing is removed yet.",
+          .example = "{raw: 7d, logs: 30d}"},
     Field{.key = "flows", .shape = Texts, .doc = "Folders with flow files, relative to this file.", .fallback = "[flows]"},
     Field{.key = "connections", .shape = Values, .doc = "Sources and targets by name: a mapping with `type` and that type's fields."},
-    Field{.key = "channels", .shape = Values, .doc = "Where messages go, by name: a mapping with `type` and that type's fields."},
+    Field{.key = "channels",
+          .shape = Values,
+          .doc = "Where messages are to go, by name: a mapping with `type` and that type's fields. None is sent yet."},
     Field{.key = "limits", .shape = Slots, .doc = "Slots by name.", .example = "{warehouse_writers: 2}"},
 };
 
