@@ -56,7 +56,7 @@ void HostPool::later(std::function<void()> action) {
 }
 
 HostPool::HostAt HostPool::spawn(Kind kind) {
-    hosts_.push_front({kind, nullptr, {}, 0, 0, false, false, {}});
+    hosts_.push_front({kind, nullptr, {}, 0, 0, false, false, false, {}});
     const HostAt at = hosts_.begin();
     HostCommand command;
     command.arguments = {config_.program, "--kind", kind_names[static_cast<int>(kind)]};
@@ -134,7 +134,7 @@ void HostPool::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> 
     const OrderId id = order.id = --last_question_;
     Question q;
     q.line = to_line("evaluate", order);
-    q.answer = [answer](const Json& reply) { answer(reply.get<EvaluateReply>()); };
+    q.answer = [answer](const Json& reply) { return [answer, said = reply.get<EvaluateReply>()] { answer(said); }; };
     q.give_up = [answer, id](const OrderError& error) { answer({id, {}, error}); };
     ask(id, std::move(q));
 }
@@ -145,7 +145,7 @@ void HostPool::infer(InferOrder order, std::function<void(InferReply)> answer) {
     std::vector<std::string> names;
     for (const auto& task : order.tasks) names.push_back(task.name);
     q.line = to_line("infer", order);
-    q.answer = [answer](const Json& reply) { answer(reply.get<InferReply>()); };
+    q.answer = [answer](const Json& reply) { return [answer, said = reply.get<InferReply>()] { answer(said); }; };
     q.give_up = [answer, id, names](const OrderError& error) {
         InferReply reply{id, {}};
         for (const auto& name : names) reply.tasks.push_back({name, {}, {}, false, error.message, {}, -1});
@@ -182,36 +182,51 @@ void HostPool::ask_next() {
 // ---- what hosts say -------------------------------------------------------------------------------------------------
 
 void HostPool::heard(HostAt host, const std::string& line) {
-    Json message = Json::parse(line, nullptr, false);
-    if (!message.is_object()) {
-        spdlog::error("host pid={} kind={} said what is no message: {}", host->process->pid(), kind_names[static_cast<int>(host->kind)],
-                      line.substr(0, 200));
+    if (host->babbled) return;
+    std::function<void()> action;
+    try {
+        action = understand(host, Json::parse(line));
+    } catch (const Json::exception& e) {
+        spdlog::error("host pid={} kind={} said what is no message, and is killed: {} ({})", host->process->pid(),
+                      kind_names[static_cast<int>(host->kind)], line.substr(0, 200), e.what());
+        host->babbled = true;
         return host->process->signal(SIGKILL);
     }
-    const std::string type = message.value("type", "");
+    if (action) action();
+}
+
+/// What to do about a message; nothing: it does not matter, or no longer. Whatever can be wrong with one throws a
+/// Json::exception here, before anything is done.
+std::function<void()> HostPool::understand(HostAt host, const Json& message) {
+    const std::string type = message.at("type");
+    if (type == "ready") return [this, host] { ready(host); };
     const OrderId id = message.value("id", OrderId{0});
-    if (type == "ready") {
-        host->ready = true;
-        early_deaths_ = 0;
-        if (!std::exchange(warming_, true)) later([this] { warming_ = false, keep_warm(); });
-    } else if (!host->orders.contains(id)) {
-        return; // of an order that is settled
-    } else if (type == "progress") {
-        listener_->attempt_progress(message.get<AttemptProgress>());
-    } else if (type == "event") {
-        listener_->attempt_event(message.get<AttemptEvent>());
-    } else if (type == "done") {
-        auto done = message.get<AttemptDone>();
-        if (done.outcome != "completed" && stopping_.contains(id)) done.outcome = "cancelled";
-        finished(host, id);
-        listener_->attempt_done(std::move(done));
-        ask_next();
-    } else if (type == "rows" || type == "inferred") {
-        const auto question = questions_.extract(id);
-        finished(host, id);
-        if (!question.empty()) question.mapped().answer(message);
-        ask_next();
+    if (!host->orders.contains(id)) return {}; // of an order that is settled
+    if (type == "progress") return [this, progress = message.get<AttemptProgress>()] { listener_->attempt_progress(progress); };
+    if (type == "event") return [this, event = message.get<AttemptEvent>()] { listener_->attempt_event(event); };
+    if (type == "done" && id > 0) {
+        return [this, host, id, done = message.get<AttemptDone>()]() mutable {
+            if (done.outcome != "completed" && stopping_.contains(id)) done.outcome = "cancelled";
+            finished(host, id);
+            listener_->attempt_done(std::move(done));
+            ask_next();
+        };
     }
+    if ((type == "rows" || type == "inferred") && questions_.contains(id)) {
+        return [this, host, id, answer = questions_.at(id).answer(message)] {
+            questions_.erase(id);
+            finished(host, id);
+            answer();
+            ask_next();
+        };
+    }
+    return {};
+}
+
+void HostPool::ready(HostAt host) {
+    host->ready = true;
+    early_deaths_ = 0;
+    if (!std::exchange(warming_, true)) later([this] { warming_ = false, keep_warm(); });
 }
 
 /// The host is free again, or has done enough.

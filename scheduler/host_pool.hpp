@@ -58,12 +58,13 @@ private:
         int served = 0;
         int times_stopped = 0; ///< in a row, by end_stopped()
         bool ready = false, leaving = false;
-        std::string ended; ///< how; empty: it lives
+        bool babbled = false; ///< it said what is no message: it is being killed, and not listened to any more
+        std::string ended;    ///< how; empty: it lives
     };
     using HostAt = std::list<Host>::iterator;
     struct Question {
         std::string line;
-        std::function<void(const Json&)> answer; ///< the reply
+        std::function<std::function<void()>(const Json&)> answer; ///< reads the reply, which may throw; then hands it over
         std::function<void(const OrderError&)> give_up;
         int tries = 0;
     };
@@ -76,6 +77,8 @@ private:
     void ask(OrderId id, Question question);
     void ask_next();
     void heard(HostAt host, const std::string& line);
+    [[nodiscard]] std::function<void()> understand(HostAt host, const Json& message);
+    void ready(HostAt host);
     void finished(HostAt host, OrderId id);
     void host_ended(HostAt host, const std::string& how);
     void later(std::function<void()> action);

@@ -89,6 +89,32 @@ TEST_CASE("a host that dies ends its attempt as crashed, and another takes its p
     CHECK(p.done(p.start("echo")).outcome == "completed");
 }
 
+TEST_CASE("a host that says what is no message is killed, and its attempt has crashed") {
+    const std::string said =
+        GENERATE(as<std::string>(), "no JSON", "[]", R"({"id": ID})", R"({"type": 1, "id": ID})", R"({"type": "done", "id": "ID"})",
+                 R"({"type": "done", "id": ID, "rows": "three"})", R"({"type": "progress", "id": ID, "pages": {}})",
+                 R"({"type": "event", "id": ID, "kind": []})", R"({"type": "done", "id": ID, "outcome": "completed", "loads": [1]})");
+    CAPTURE(said);
+    Pool p;
+    const auto& done = p.done(p.start("say " + said));
+    CHECK(done.outcome == "lost");
+    CHECK(done.error->error_class == "crashed");
+    CHECK(p.done(p.start("echo")).outcome == "completed");
+}
+
+TEST_CASE("a message of an unknown type, or of an order that is settled, changes nothing") {
+    Pool p;
+    const std::string said = R"({"type": "weather", "id": ID})"
+                             "\n"
+                             R"({"type": "done", "id": 4711, "outcome": "failed"})"
+                             "\n"
+                             R"({"type": "rows", "id": ID, "rows": []})"
+                             "\n"
+                             R"({"type": "done", "id": ID, "outcome": "completed", "rows": 5})";
+    CHECK(p.done(p.start("say " + said)).rows == 5);
+    CHECK(p.listener.ended.size() == 1);
+}
+
 TEST_CASE("who hears that an attempt of a dead host ended finds the places of all of them free") {
     Pool p;
     std::vector<int> free;
@@ -193,7 +219,7 @@ TEST_CASE("questions are answered, with the environment that was declared, and s
     p.until([&] { return reply.has_value(); });
     CHECK(reply->rows.at(0) == Json{{"sql", "select 1"}, {"home", "/nowhere"}});
     reply.reset();
-    order.sql = "die";
+    order.sql = GENERATE("die", "babble");
     p.pool->evaluate(order, [&](EvaluateReply r) { reply = std::move(r); });
     p.until([&] { return reply.has_value(); });
     CHECK(reply->error->error_class == "crashed");
