@@ -17,6 +17,7 @@ public:
         for (std::size_t i = 0; i < draft_.tasks.size(); ++i) connect(i);
         const auto order = sorted();
         if (order.size() < draft_.tasks.size()) return report_cycles(order);
+        warn_of_unread();
         finish(order);
     }
 
@@ -120,6 +121,16 @@ private:
         }
         scope_.diagnostics.error(draft_.tasks[path.front()].mark, "these tasks wait for each other: " + text,
                                  "one of them must not read what comes after it");
+    }
+
+    /// A flow that loads something is meant to be whole: of one that is being written, the end may well come last.
+    void warn_of_unread() {
+        const auto is = [](Verb verb) { return [verb](const DraftTask& task) { return task.plan.verb == verb; }; };
+        if (scope_.diagnostics.has_errors() || std::none_of(draft_.tasks.begin(), draft_.tasks.end(), is(Verb::Load))) return;
+        for (std::size_t i = 0; i < draft_.tasks.size(); ++i)
+            if (is(Verb::Extract)(draft_.tasks[i]) && children_[i].empty())
+                scope_.diagnostics.warning(draft_.tasks[i].mark, fmt::format("nothing uses what '{}' extracts", draft_.tasks[i].plan.name),
+                                           "load it, read it in a transform, or remove the task");
     }
 
     void finish(const std::vector<std::size_t>& order) {
