@@ -14,7 +14,7 @@ namespace millrace {
 
 class LogView {
 public:
-    enum class Tasks { Shown, Hidden }; ///< the name of its task before each line
+    enum class Tasks { Shown, Hidden }; ///< the name of its task run before each line; that of a mapped one always
 
     LogView(std::ostream& out, const Terminal& terminal, Tasks tasks) : out_(out), terminal_(terminal), tasks_(tasks) {}
 
