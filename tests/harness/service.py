@@ -246,8 +246,16 @@ class Daemon:
         return run
 
     def stop(self):
-        """Ends it as systemd would. A daemon that has to be killed, or whose sanitizer has something to say, fails the test."""
-        if self.process and self.process.poll() is None:
+        """Ends it as systemd would. A daemon that has to be killed, or whose sanitizer has something to say, fails the test.
+        Of one that was killed already, the private PostgreSQL is ended, which waits for the next start."""
+        if self.process and self.process.poll() is not None:
+            lock = pathlib.Path(f"{self.folder}/state/pg/data/postmaster.pid")  # its last deed is to remove it
+            try:
+                os.kill(int(lock.read_text().split()[0]), signal.SIGINT)
+            except (FileNotFoundError, ProcessLookupError):
+                return
+            wait_until(lambda: not lock.exists(), 30, "the end of the private PostgreSQL")
+        elif self.process:
             end(self.process)
             if self.process.returncode:
                 raise RuntimeError(f"millrace serve ended with {self.process.returncode}:\n{self.log()[-3000:]}")
