@@ -83,15 +83,23 @@ HostPool::HostAt HostPool::idle_host(Kind kind) {
     return hosts_.end();
 }
 
+/// One after the other: hosts that start at once share the processors, and who waits for the first waits for all. The first
+/// is of the kind that answers questions, for a deploy may wait for it.
 void HostPool::keep_warm() {
     if (!config_.warm || early_deaths_ > 0 || closed_) return;
+    if (std::any_of(hosts_.begin(), hosts_.end(), [](const Host& h) { return !h.ready && h.ended.empty(); })) return;
     const auto have = [this](Kind kind) {
         return std::count_if(hosts_.begin(), hosts_.end(),
                              [&](const Host& h) { return h.kind == kind && !h.leaving && (kind != Kind::Run || h.orders.empty()); });
     };
-    if (have(Kind::Extract) == 0) spawn(Kind::Extract);
-    for (auto n = have(Kind::Sql); n < config_.sql_hosts; ++n) spawn(Kind::Sql);
-    if (have(Kind::Run) == 0) spawn(Kind::Run);
+    if (have(Kind::Sql) == 0)
+        spawn(Kind::Sql);
+    else if (have(Kind::Run) == 0)
+        spawn(Kind::Run);
+    else if (have(Kind::Extract) == 0)
+        spawn(Kind::Extract);
+    else if (have(Kind::Sql) < config_.sql_hosts)
+        spawn(Kind::Sql);
 }
 
 void HostPool::start(AttemptOrder order) {

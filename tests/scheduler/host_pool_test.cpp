@@ -80,6 +80,22 @@ TEST_CASE("an attempt is done by a host, with progress on the way") {
     CHECK(p.listener.progress.size() == 3);
 }
 
+TEST_CASE("hosts are started one after the other, first one that answers questions, until there are enough") {
+    Pool p;
+    const auto kinds = [&] {
+        std::multiset<std::string> found;
+        for (const auto& host : p.pool->describe()) found.insert(host["kind"].get<std::string>());
+        return found;
+    };
+    CHECK(kinds() == std::multiset<std::string>{"sql"});
+    p.until([&] {
+        const auto hosts = p.pool->describe();
+        CHECK(std::count_if(hosts.begin(), hosts.end(), [](const Json& host) { return !host["ready"].get<bool>(); }) <= 1);
+        return hosts.size() == 4;
+    });
+    CHECK(kinds() == std::multiset<std::string>{"extract", "run", "sql", "sql"});
+}
+
 TEST_CASE("a host that dies ends its attempt as crashed, and another takes its place") {
     Pool p;
     const auto& done = p.done(p.start("die"));
