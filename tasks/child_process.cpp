@@ -3,6 +3,7 @@
 #include "flows/error.hpp"
 #include "flows/process_tree.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -88,23 +89,72 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     return out;
 }
 
-/// Between fork and exec: only calls that are safe there. Reports errno over `report` when it fails.
-[[noreturn]] void become(const char* folder, char* const* argv, char* const* envp, int out, int err, int report, pid_t parent) {
+/// The files that execvp would try, in its order, but in the PATH of the command instead of ours.
+std::vector<std::string> places_of(const std::string& program, const std::map<std::string, std::string>& env) {
+    if (program.empty() || program.find('/') != std::string::npos) return {program};
+    const auto path = env.find("PATH");
+    const std::string folders = path == env.end() ? "/bin:/usr/bin" : path->second;
+    std::vector<std::string> places;
+    for (std::size_t begin = 0; begin <= folders.size();) {
+        const std::size_t end = std::min(folders.find(':', begin), folders.size());
+        const std::string folder = folders.substr(begin, end - begin);
+        places.push_back(folder.empty() ? program : folder + "/" + program);
+        begin = end + 1;
+    }
+    return places;
+}
+
+/// All that the child needs, made before there is one.
+struct Start {
+    const char* folder;
+    char* const* places; ///< where the program may be
+    char* const* argv;
+    char* const* script; ///< {"/bin/sh", place, arguments ...}: the place is filled in
+    char* const* envp;
+    int out, err, report;
+    pid_t parent;
+};
+
+/// As execvp does: the first that can be run; a file without a format is a script of the shell. Returns errno.
+int run_first(const Start& start) {
+    int code = ENOENT;
+    for (char* const* place = start.places; *place != nullptr; ++place) {
+        ::execve(*place, start.argv, start.envp);
+        if (errno == ENOEXEC) {
+            const_cast<char**>(start.script)[1] = *place;
+            ::execve(start.script[0], start.script, start.envp);
+        }
+        if (errno == EACCES)
+            code = EACCES; // another one may do
+        else if (errno != ENOENT && errno != ENOTDIR)
+            return errno;
+    }
+    return code;
+}
+
+/// Between vfork and exec: nothing here may allocate, throw or touch what the parent uses. Reports errno when it fails.
+[[noreturn]] void become(const Start& start) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127); // it died before the line above
+    if (::getppid() != start.parent) ::_exit(127); // it died before the line above
     ::setsid();
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
-    const int null = ::open("/dev/null", O_RDONLY);
-    if (null >= 0 && ::dup2(null, 0) == 0 && ::dup2(out, 1) == 1 && ::dup2(err, 2) == 2 && ::chdir(folder) == 0) {
-        ::environ = const_cast<char**>(envp); // execvpe would look in the host's PATH
-        ::execvp(argv[0], argv);
-    }
-    const int code = errno;
-    [[maybe_unused]] const ssize_t told = ::write(report, &code, sizeof code);
+    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int code = 0;
+    if (null >= 0 && ::dup2(null, 0) == 0 && ::dup2(start.out, 1) == 1 && ::dup2(start.err, 2) == 2 && ::chdir(start.folder) == 0)
+        code = run_first(start);
+    else
+        code = errno;
+    [[maybe_unused]] const ssize_t told = ::write(start.report, &code, sizeof code);
     ::_exit(127);
+}
+
+[[gnu::noinline]] pid_t start_child(const Start& start) {
+    const pid_t pid = ::vfork(); // fork would copy the page tables of all that DuckDB maps
+    if (pid == 0) become(start);
+    return pid;
 }
 
 /// Takes the ends of adopted processes. The command's own is left to its waitpid.
@@ -210,12 +260,15 @@ ChildEnd ChildProcess::watch(pid_t pid, int out, int err, std::int64_t memory_by
 ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
     std::vector<std::string> args = command.argv, variables;
     for (const auto& [name, value] : command.env) variables.push_back(name + "=" + value);
-    const std::vector<char*> argv = pointers(args), envp = pointers(variables);
+    std::vector<std::string> files = places_of(args.at(0), command.env), script = args;
+    script[0] = "/bin/sh";
+    script.insert(script.begin() + 1, "");
+    const std::vector<char*> argv = pointers(args), envp = pointers(variables), places = pointers(files), shell = pointers(script);
     Pipe out, err, report;
     ::prctl(PR_SET_CHILD_SUBREAPER, 1); // whoever leaves the command's session or loses its parent stays below us
-    const pid_t self = ::getpid(), pid = ::fork();
+    const pid_t pid = start_child({command.folder.c_str(), places.data(), argv.data(), shell.data(), envp.data(), out.write_end(),
+                                   err.write_end(), report.write_end(), ::getpid()});
     if (pid < 0) throw Error(ErrorClass::Resource, "no process for '" + command.argv.at(0) + "': " + std::strerror(errno));
-    if (pid == 0) become(command.folder.c_str(), argv.data(), envp.data(), out.write_end(), err.write_end(), report.write_end(), self);
     out.close_write();
     err.close_write();
     report.close_write();

@@ -54,6 +54,27 @@ TEST_CASE("a program is looked up in the PATH that the command is given") {
                Catch::Contains("cannot be started"));
 }
 
+TEST_CASE("of files of one name the first that may be run is, and one without a format is a script of the shell") {
+    const TempFolder run;
+    HostProcess host("run");
+    const auto file = [&](const std::string& folder, const char* text, std::filesystem::perms permissions) {
+        std::filesystem::create_directories(run.path + folder);
+        std::ofstream(run.path + folder + "/tool") << text;
+        std::filesystem::permissions(run.path + folder + "/tool", permissions);
+    };
+    file("/a", "#!/bin/sh\necho wrong\n", std::filesystem::perms::owner_read);
+    file("/b", "echo $0 $1 $HERE\n", std::filesystem::perms::owner_all);
+    file("/c", "#!/bin/sh\necho too late\n", std::filesystem::perms::owner_all);
+    const auto outcome = [&](const std::string& task, const std::string& path) {
+        const auto order = order_for(run, task, "run", {{"argv", {"tool", "one"}}, {"env", {{"PATH", path}, {"HERE", "there"}}}});
+        const AttemptDone done = host.attempt(order);
+        return done.error ? done.error->message : text_of(log_of(order), "out");
+    };
+    const std::string a = run.path + "/a", b = run.path + "/b";
+    CHECK(outcome("x", run.path + "/none:" + a + ":" + b + ":" + run.path + "/c") == b + "/tool one there|");
+    CHECK_THAT(outcome("y", a), Catch::Contains("Permission denied"));
+}
+
 TEST_CASE("a command that failed says why: the last lines of what it complained of, else of what it said") {
     const TempFolder run;
     HostProcess host("run");
