@@ -19,6 +19,7 @@ struct DatasetRequest {
     int attempt = 1;                ///< names the files, so that a dead attempt's never stand in the way
     Manifest manifest;              ///< what is known beforehand, see `begun`; rejected rows of an earlier stage count as its own
     TaskOrigin origin = {};         ///< of the task whose SQL it is
+    std::int64_t rows_read = -1;    ///< that its tables hold; -1: unknown
 };
 
 /// What is known of a dataset before its rows come: whose it is, complete unless the run has a row limit.

@@ -65,11 +65,16 @@ duckdb::Bindings bindings_of(const RunContext& context) {
     return out;
 }
 
-void create_views(duckdb::Connection& db, const std::map<std::string, std::string>& manifests) {
+std::int64_t create_views(duckdb::Connection& db, const std::map<std::string, std::string>& manifests) {
     std::string sql;
-    for (const auto& [task, path] : manifests)
-        sql += "CREATE OR REPLACE TEMP VIEW " + quote_identifier(task) + " AS SELECT * FROM " + rows_of(path, read_manifest(path)) + ";";
+    std::int64_t rows = 0;
+    for (const auto& [task, path] : manifests) {
+        const Manifest manifest = read_manifest(path);
+        rows += manifest.rows;
+        sql += "CREATE OR REPLACE TEMP VIEW " + quote_identifier(task) + " AS SELECT * FROM " + rows_of(path, manifest) + ";";
+    }
     if (!sql.empty()) db.query(sql);
+    return rows;
 }
 
 } // namespace millrace

@@ -18,7 +18,7 @@ namespace millrace {
 /// One value by its declared type ("date", "decimal", ...; empty: by the JSON type).
 [[nodiscard]] duckdb::Value value_of(const Json& value, const std::string& type, const std::string& timezone);
 
-/// A temporary view for each input, by task name.
-void create_views(duckdb::Connection& db, const std::map<std::string, std::string>& manifests);
+/// A temporary view for each input, by task name. Returns how many rows they hold.
+std::int64_t create_views(duckdb::Connection& db, const std::map<std::string, std::string>& manifests);
 
 } // namespace millrace

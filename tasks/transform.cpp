@@ -11,10 +11,10 @@ AttemptDone run_transform(const AttemptOrder& order, AttemptSession& session) {
                     "leave out `in`");
     duckdb::Connection db = session.database().connect(order.context.timezone);
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
-    create_views(db, order.inputs);
+    const std::int64_t rows = create_views(db, order.inputs);
     const duckdb::Bindings values = bindings_of(order.context);
-    return completed(
-        write_dataset(db, {options.sql, &values, options.contract, order.staging, order.attempt, inherited(order), order.origin}, session));
+    return completed(write_dataset(
+        db, {options.sql, &values, options.contract, order.staging, order.attempt, inherited(order), order.origin, rows}, session));
 }
 
 } // namespace millrace

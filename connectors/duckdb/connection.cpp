@@ -83,17 +83,20 @@ Result Statement::stream() {
 namespace {
 
 /// Until the result is there; false: the query failed, and only `pending_error` says why. DuckDB's own wait burns a whole core while
-/// its other threads finish the last pieces of work.
+/// its other threads finish the last pieces of work: this one sleeps, as long as an eighth of what it slept already.
 bool work_off(c::Pending pending, c::Connection connection, const std::atomic<bool>& interrupted) {
-    auto pause = std::chrono::microseconds(20);
+    using std::chrono::microseconds;
+    microseconds slept{0};
     for (;;) {
         if (interrupted) c::api().interrupt(connection);
         switch (c::api().pending_execute_task(pending)) {
-        case c::ResultNotReady: pause = std::chrono::microseconds(20); break;
-        case c::NoTasks:
+        case c::ResultNotReady: slept = microseconds(0); break;
+        case c::NoTasks: {
+            const auto pause = std::clamp(slept / 8, microseconds(20), microseconds(1000));
             std::this_thread::sleep_for(pause);
-            pause = std::min(pause * 2, std::chrono::microseconds(1000));
+            slept += pause;
             break;
+        }
         case c::PendingError: return false;
         case c::ResultReady: return true;
         }
