@@ -30,7 +30,10 @@ public:
         for (auto& task : draft_.tasks) {
             for (const auto& reference : task.columns_named) check_named(reference);
             for (const auto& missing : task.keys_missing) report(missing);
-            if (const auto* load = std::get_if<LoadOptions>(&task.options)) check_scope(task, *load);
+            if (const auto* load = std::get_if<LoadOptions>(&task.options)) {
+                check_scope(task, *load);
+                if (!load->newest_by.empty()) warn_of_unique(*load);
+            }
         }
     }
 
@@ -107,6 +110,21 @@ private:
                                    fmt::format("the SQL gives '{}' as {}, and a value with more digits than {} holds is rejected",
                                                column.name, source.type, lower_case(column.type)),
                                    fmt::format("write round(..., {}) as {} in the SQL", scale, column.name));
+    }
+
+    /// Of several rows of one key the contract keeps the first, before `newest_by` can look for the newest.
+    void warn_of_unique(const LoadOptions& load) {
+        for (const auto& table : load.tables) {
+            const auto* task = draft_.find(table.task);
+            if (task == nullptr || table.key.size() != 1) continue;
+            for (const auto& column : task->contract.columns)
+                if (column.unique && lower_case(column.name) == lower_case(table.key[0]))
+                    scope_.diagnostics.warning(task->column_marks.at(column.name),
+                                               fmt::format("`unique` rejects all rows but the first of each '{}', so `newest_by: {}` of "
+                                                           "the load finds nothing to choose from",
+                                                           column.name, load.newest_by),
+                                               "leave `unique` out: the load writes one row of each key in any case");
+        }
     }
 
     /// The nearest name that has no place in the contract yet; else all of those.
