@@ -143,6 +143,12 @@ std::string trigger_text(const Json& run) {
     return name + (outcome == "existing" ? "was started with this key before: " + outcome_text(run) : state_text(run));
 }
 
+std::string trigger_of(const Json& run) {
+    const auto due = parse_rfc3339(text_of(run, "scheduled_for")), created = parse_rfc3339(text_of(run, "created_at"));
+    if (!due || !created || *created - *due < std::chrono::minutes(1)) return text_of(run, "trigger");
+    return text_of(run, "trigger") + " of " + local_time_text(text_of(run, "scheduled_for")).substr(5, 11);
+}
+
 std::string exceptions_text(const Json& run) {
     const auto counts = run.value("counts", Json());
     if (text_of(run, "state") != "completed" || !counts.is_object()) return "";

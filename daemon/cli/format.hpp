@@ -45,6 +45,8 @@ namespace millrace {
 [[nodiscard]] std::string state_text(const Json& run_or_task);
 /// What the answer to a trigger says: "hours run 7 pending", or that there is no new run.
 [[nodiscard]] std::string trigger_text(const Json& run);
+/// Who started it: "api"; of a schedule whose time had passed by a minute or more also what that was: "schedule of 11-29 07:00".
+[[nodiscard]] std::string trigger_of(const Json& run);
 /// What of a run did not complete although the run did: ", 1 failed (continued), 2 skipped"; empty for nothing.
 [[nodiscard]] std::string exceptions_text(const Json& run);
 /// The state of a run, of one that completed with what in it did not: "completed, 1 failed (continued), 2 skipped".

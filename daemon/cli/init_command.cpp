@@ -57,11 +57,24 @@ tasks:
 )"},
 };
 
+/// The millrace.yaml of a folder above; empty: there is none.
+std::string project_around(const fs::path& root) {
+    std::error_code ignored;
+    for (fs::path at = fs::weakly_canonical(root, ignored).parent_path(); !at.empty(); at = at.parent_path()) {
+        if (fs::exists(at / "millrace.yaml", ignored)) return (at / "millrace.yaml").string();
+        if (at == at.parent_path()) break;
+    }
+    return "";
+}
+
 int init(Cli& cli, const std::string& folder) {
     const fs::path root = folder.empty() ? "." : folder;
     for (const auto& file : files)
         if (fs::exists(root / file.name) && std::string(file.name) != ".gitignore")
             throw UsageError(fmt::format("{} is already there", (root / file.name).string()), "choose another folder: millrace init DIR");
+    if (const auto around = project_around(root); !around.empty())
+        std::cerr << "millrace: note: this folder is inside another project, that of " << around
+                  << ", whose daemon does not read the flows of this one\n";
     Json written = Json::array();
     for (const auto& file : files) {
         const auto path = root / file.name;

@@ -117,10 +117,13 @@ int run_flows(Cli& cli, const RunArguments& arguments) {
     cli.say_whose_answer();
     Json started = Json::array();
     std::vector<std::string> ids;
+    std::vector<std::pair<std::string, Json>> requests; // all are made before the first is sent
     for (const auto& document : flows_named(api, arguments)) {
-        const auto flow = text_of(document, "name");
+        requests.emplace_back(text_of(document, "name"), request_of(document, arguments));
         note_file_ahead(cli, document);
-        auto run = api.post("/api/v1/flows/" + url_encoded(flow) + "/runs", request_of(document, arguments));
+    }
+    for (const auto& [flow, request] : requests) {
+        auto run = api.post("/api/v1/flows/" + url_encoded(flow) + "/runs", request);
         ids.push_back(text_of(run, "id"));
         if (!cli.json && (!arguments.wait || text_of(run, "outcome") == "existing")) std::cout << trigger_text(run) << std::endl;
         started.push_back(std::move(run));

@@ -42,7 +42,7 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
         table.add({text_of(run, "id"),
                    text_of(run, "flow"),
                    {outcome_text(run), paint_of_run(run)},
-                   text_of(run, "trigger"),
+                   trigger_of(run),
                    local_time_text(text_of(run, "created_at")),
                    elapsed_text(run, now()),
                    cause_text(run)});
@@ -61,7 +61,7 @@ int show_run(Cli& cli, const std::string& id) {
     }
     const auto took = elapsed_text(run, now());
     std::cout << fmt::format("{} run {}  {}  by {}, created {} {}{}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold),
-                             text_of(run, "id"), cli.out.painted(outcome_text(run), paint_of_run(run)), text_of(run, "trigger"),
+                             text_of(run, "id"), cli.out.painted(outcome_text(run), paint_of_run(run)), trigger_of(run),
                              local_time_text(text_of(run, "created_at")), local_zone_text(), took.empty() ? "" : ", took " + took);
     if (const auto message = message_text(run); !message.empty() && !is_final(state_from(text_of(run, "state"))))
         std::cout << printable(message) << '\n';

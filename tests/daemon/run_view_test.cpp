@@ -256,3 +256,14 @@ TEST_CASE("the exit code of runs: completed 0, failed 1, cancelled or timed out 
     CHECK(code_of_runs({run("completed", {}), run("cancelled", {})}) == exit_cancelled);
     CHECK(code_of_runs({timed_out}) == exit_cancelled);
 }
+
+TEST_CASE("a run that its schedule started late says which time it is of") {
+    const Zone zone("Europe/Berlin");
+    auto late = run("running", {});
+    late.update({{"trigger", "schedule"}, {"scheduled_for", "2026-11-21T06:00:00Z"}, {"created_at", "2026-11-21T06:00:40Z"}});
+    CHECK(trigger_of(late) == "schedule");
+    late["created_at"] = "2026-11-21T08:12:00Z";
+    CHECK(trigger_of(late) == "schedule of 11-21 07:00");
+    late.update({{"trigger", "api"}, {"scheduled_for", nullptr}});
+    CHECK(trigger_of(late) == "api");
+}

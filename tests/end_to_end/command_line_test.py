@@ -6,6 +6,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
+from cases import open_terminal, run_cases
 from flows import kept_and_refused
 from processes import name, tree, wait_until
 from service import Daemon, Folder, drop_root, installed_prefix
@@ -113,6 +114,17 @@ class CommandLine(unittest.TestCase):
         before = len(self.runs_of("quick"))
         self.assertIn("did you mean quick?", self.millrace("run", "quick", "quik", code=2))
         self.assertEqual(len(self.runs_of("quick")), before)
+        before = len(self.runs_of("rejecting"))
+        told = self.millrace("run", "rejecting", "quick", "--from", "2026-01-01", "--to", "2026-01-02", code=2)
+        self.assertIn("flow quick has no `interval`", told)
+        self.assertEqual(len(self.runs_of("rejecting")), before)
+
+    def test_a_project_within_another_is_pointed_at(self):
+        with Folder() as around, Folder() as alone:
+            os.makedirs(f"{around}/flows/mine")
+            pathlib.Path(f"{around}/millrace.yaml").write_text("{}\n")
+            self.assertIn(f"inside another project, that of {around}/millrace.yaml", self.millrace("init", f"{around}/flows/mine"))
+            self.assertNotIn("note", self.millrace("init", f"{alone}/mine"))
 
     def test_help_is_of_the_command_that_is_named(self):
         self.assertIn("there is no command 'millrace rnu'", self.millrace("rnu", "--help", code=2))
@@ -534,8 +546,8 @@ class Daemons(unittest.TestCase):
             self.assertIn(f"(state folder {elsewhere}/.local/state/millrace, no millrace.yaml) does not answer", told("psql", "-c", "select 1", code=2))
 
     def test_a_person_at_a_terminal_is_told_which_database_is_asked(self):
+        leader, terminal = open_terminal(self)
         self.daemon.start()
-        leader, terminal = os.openpty()
         done = subprocess.run([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, "psql", "-Atc", "select 1"], cwd=self.path, text=True,
                               env={**self.daemon.environment, "NO_COLOR": "1", "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=terminal, timeout=60)
         os.close(terminal)
@@ -650,4 +662,4 @@ class Daemons(unittest.TestCase):
 
 if __name__ == "__main__":
     drop_root()
-    unittest.main(verbosity=2)
+    run_cases()
