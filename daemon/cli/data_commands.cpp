@@ -123,8 +123,9 @@ void add_data_commands(CLI::App& app, Cli& cli) {
     auto* command = data->add_subcommand("head", "The first rows of what a task made");
     command->add_option("RUN.TASK", arguments->name, "number of the run and name of the task, such as 42.rows")->required()->type_name("");
     command->add_option("-n", arguments->rows, "how many")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N");
-    command->add_flag("--rejected", arguments->rejected,
-                      "the rows that its contract kept out, each with the rule that it breaks; of a load, those that it would not delete");
+    command->add_flag(
+        "--rejected", arguments->rejected,
+        "the rows that its contract kept out, each with the first rule that it breaks; of a load, those that it would not delete");
     on_call(command, cli, [&cli, arguments] { return head(cli, *arguments); });
 }
 
