@@ -164,16 +164,30 @@ PgJournal::Written PgJournal::write(Group& group) {
 }
 
 void PgJournal::transact(Group& group) {
-    const CallWatch::Call call(watch_, connection_->sock());
-    pqxx::work work(*connection_);
-    const auto fence = work.exec_prepared("raise_fence", node_.id, node_.epoch, node_.sequence + 1, lease_seconds);
-    if (fence.affected_rows() != 1) throw Fenced();
-    kept_ = claim_firings_of(work, group);
-    const std::size_t rows = write_group(work, std::span(group).first(kept_), node_.epoch);
-    work.commit();
+    GroupCalls first; // up to the fence and the claims, which decide what is written
+    first.add("begin");
+    first.add("raise_fence", node_.id, node_.epoch, std::to_string(node_.sequence + 1), std::to_string(lease_seconds));
+    if (auto claim = claim_of(group)) {
+        first.calls.push_back(std::move(*claim));
+        kept_ = set_lost_aside(group, *run(first.calls).back());
+        first.calls.clear();
+    }
+    auto all = write_group(std::span(group).first(kept_), node_.epoch);
+    all.add("commit");
+    all.calls.insert(all.calls.begin(), std::make_move_iterator(first.calls.begin()), std::make_move_iterator(first.calls.end()));
+    (void)run(all.calls);
     ++node_.sequence;
     std::lock_guard lock(mutex_);
-    figures_.rows += rows;
+    figures_.rows += all.rows;
+}
+
+std::vector<PgResult> PgJournal::run(std::span<const StatementCall> calls) {
+    try {
+        return connection_->run(calls);
+    } catch (const pqxx::sql_error& e) {
+        if (is_fenced(e)) throw Fenced();
+        throw;
+    }
 }
 
 /// Tells what was written, and what was not because another node had fired it.
@@ -191,15 +205,13 @@ void PgJournal::conclude(Group group) {
 bool PgJournal::reconnect(bool& arrived) {
     for (;;) {
         try {
-            connection_ = connect_store(url_, journal_statements(), watch_);
-            const CallWatch::Call call(watch_, connection_->sock());
-            pqxx::nontransaction look(*connection_);
             // Without statistics the planner may read the whole table for each batch.
-            look.exec("set enable_hashjoin = off; set enable_mergejoin = off; set enable_seqscan = off");
-            const auto row =
-                look.exec_params("select journal_seq from millrace.node where id = $1 and epoch = $2::uuid", node_.id, node_.epoch);
-            if (row.empty()) throw Fenced();
-            const auto stored = row[0][0].as<std::int64_t>();
+            connection_.emplace(url_, journal_statements(),
+                                "set enable_hashjoin = off; set enable_mergejoin = off; set enable_seqscan = off", watch_);
+            const StatementCall look{"read_sequence", {node_.id, node_.epoch}};
+            const auto row = std::move(connection_->run({&look, 1}).front());
+            if (PQntuples(row.get()) == 0) throw Fenced();
+            const std::int64_t stored = std::stoll(PQgetvalue(row.get(), 0, 0));
             if (stored != node_.sequence && stored != node_.sequence + 1) throw Fenced();
             arrived = stored == node_.sequence + 1;
             node_.sequence = stored;

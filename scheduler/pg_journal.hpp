@@ -1,10 +1,10 @@
 /// The journal over PostgreSQL: one thread, one connection, group commit. What gathers while a commit is on its way goes
 /// in the next one; no timer. Every transaction begins with the fence row of this node: when another has taken the node's
-/// epoch away, nothing is written any more and `fenced` is called.
+/// epoch away, nothing is written any more and `fenced` is called. A commit is one round trip; two where it claims firings.
 #pragma once
 
 #include "scheduler/journal.hpp"
-#include "scheduler/store/database.hpp"
+#include "scheduler/store/pipelined_connection.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -54,6 +55,7 @@ private:
     Written write(Group& group);
     void write_or_bisect(Group group);
     void transact(Group& group);
+    std::vector<PgResult> run(std::span<const StatementCall> calls);
     bool reconnect(bool& arrived);
     void tell_away(const std::exception& why);
     bool pause();
@@ -68,7 +70,7 @@ private:
 
     // Of the journal's thread.
     NodeIdentity node_;
-    std::unique_ptr<pqxx::connection> connection_;
+    std::optional<PipelinedConnection> connection_;
     std::pair<std::string, std::string> last_refusal_;
     std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
     std::size_t kept_ = 0;                ///< of the group: what comes after it was fired by another node

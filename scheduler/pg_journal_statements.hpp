@@ -3,19 +3,39 @@
 #pragma once
 
 #include "scheduler/journal.hpp"
-#include "scheduler/store/database.hpp"
+#include "scheduler/store/pipelined_connection.hpp"
 
+#include <cstddef>
+#include <optional>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace millrace {
 
 [[nodiscard]] const std::vector<Statement>& journal_statements();
 
-/// Claims the firings of the group. What another node made first goes to the end of it, with all else of the same runs; returns
-/// how many changes stand before those.
-std::size_t claim_firings_of(pqxx::work& work, std::vector<RunChanges>& group);
+/// What "raise_fence" ($1 node, $2 epoch, $3 new sequence, $4 seconds of the lease) throws when the row is not as expected.
+[[nodiscard]] bool is_fenced(const pqxx::sql_error& error);
 
-/// Returns how many rows were written. `epoch` is of the node that drives new runs.
-std::size_t write_group(pqxx::work& work, std::span<RunChanges> group, const std::string& epoch);
+/// The claim of the group's firings; nothing: it has none.
+[[nodiscard]] std::optional<StatementCall> claim_of(const std::vector<RunChanges>& group);
+/// `claimed` answers claim_of(). What another node made first goes to the end of the group, with all else of the same runs;
+/// returns how many changes stand before those.
+[[nodiscard]] std::size_t set_lost_aside(std::vector<RunChanges>& group, const PGresult& claimed);
+
+struct GroupCalls {
+    std::vector<StatementCall> calls;
+    std::size_t rows = 0; ///< of runs and task runs
+
+    void add(const char* name, auto... parameters) {
+        auto& call = calls.emplace_back(StatementCall{name});
+        call.parameters.reserve(sizeof...(parameters));
+        (call.parameters.emplace_back(std::move(parameters)), ...);
+    }
+};
+/// What writes the group. `epoch` is of the node that drives new runs.
+[[nodiscard]] GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch);
 
 } // namespace millrace

@@ -6,23 +6,18 @@
 
 namespace millrace {
 
-namespace {
-
-/// libpq waits without limit for a server that takes the connection and says nothing.
 std::string with_timeout(const std::string& url) {
     if (url.find("connect_timeout") != std::string::npos) return url;
     const bool is_uri = url.starts_with("postgresql://") || url.starts_with("postgres://");
     return url + (!is_uri ? " " : url.find('?') == std::string::npos ? "?" : "&") + "connect_timeout=10"; // seconds, of each address
 }
 
-} // namespace
-
 std::unique_ptr<pqxx::connection> connect_store(const std::string& url, const std::vector<Statement>& statements, CallWatch& watch) {
     auto connection = std::make_unique<pqxx::connection>(with_timeout(url));
     {
         const CallWatch::Call call(watch, connection->sock());
         pqxx::nontransaction session(*connection);
-        session.exec("set application_name = 'millrace'; set timezone = 'UTC'; set client_min_messages = warning; set jit = off");
+        session.exec(session_settings);
     }
     for (const auto& [name, sql] : statements) connection->prepare(name, sql); // the server hears of it at its first use
     return connection;

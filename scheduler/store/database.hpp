@@ -25,6 +25,12 @@ struct Statement {
     const char* name;
     const char* sql;
 };
+/// `url` with a limit on the time that connecting takes: libpq has none for a server that takes the connection and says nothing.
+[[nodiscard]] std::string with_timeout(const std::string& url);
+/// What every session of ours begins with.
+inline constexpr const char* session_settings =
+    "set application_name = 'millrace'; set timezone = 'UTC'; set client_min_messages = warning; set jit = off";
+
 /// Opens a connection that knows `statements`, with UTC and our application name, while `watch` looks on. Throws
 /// pqxx::broken_connection, also where the server does not answer.
 [[nodiscard]] std::unique_ptr<pqxx::connection> connect_store(const std::string& url, const std::vector<Statement>& statements,

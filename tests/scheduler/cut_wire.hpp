@@ -2,6 +2,7 @@
 /// what became of it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <filesystem>
@@ -75,6 +76,11 @@ private:
 
     bool must_hang(std::string_view said) const { return !hang_at_.empty() && said.find(hang_at_) != std::string_view::npos; }
 
+    /// As a statement, or as the name of a prepared one.
+    static std::size_t place_of_commit(std::string_view said) {
+        return std::min(said.find("COMMIT"), said.find(std::string_view("commit", 7)));
+    }
+
     void hang(int client) {
         hangs_ = true;
         pollfd p{client, POLLIN, 0};
@@ -92,13 +98,12 @@ private:
                 const auto n = read(both[i].fd, buffer, sizeof buffer);
                 if (n <= 0) return;
                 if (i == 0 && must_hang({buffer, static_cast<std::size_t>(n)})) return hang(client);
-                const bool commit = i == 0 && cut_ != Cut::Never &&
-                                    std::string_view(buffer, static_cast<std::size_t>(n)).find("COMMIT") != std::string_view::npos;
-                const Cut when = commit ? cut_.exchange(Cut::Never) : Cut::Never;
+                const auto commit = i == 0 ? place_of_commit({buffer, static_cast<std::size_t>(n)}) : std::string_view::npos;
+                const Cut when = commit == std::string_view::npos ? Cut::Never : cut_.exchange(Cut::Never);
                 if (when != Cut::Never) ++cuts_;
-                if (when == Cut::BeforeCommit) return;
-                if (write(both[1 - i].fd, buffer, static_cast<std::size_t>(n)) != n) return;
-                if (when == Cut::DuringCommit) return;
+                const auto carried = when == Cut::BeforeCommit ? static_cast<ssize_t>(commit) : n; // rows may come in front of it
+                if (write(both[1 - i].fd, buffer, static_cast<std::size_t>(carried)) != carried) return;
+                if (when == Cut::BeforeCommit || when == Cut::DuringCommit) return;
                 if (when != Cut::AfterCommit) continue;
                 (void)(readable(server) && read(server, buffer, sizeof buffer) > 0); // it is done, and nobody hears of it
                 return;

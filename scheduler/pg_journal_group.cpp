@@ -1,0 +1,239 @@
+// How a group of changes becomes the array parameters of the journal's statements.
+#include "scheduler/pg_journal_statements.hpp"
+
+#include "scheduler/store/array_text.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+using Text = std::optional<std::string>;
+
+Text unless_empty(const std::string& text) { return text.empty() ? std::nullopt : Text(fit_text(text)); }
+Text number(std::optional<std::int64_t> n) { return n ? Text(std::to_string(*n)) : std::nullopt; }
+Text json(const Json& j) { return j.is_null() ? std::nullopt : Text(fit_json(j.dump(-1, ' ', false, Json::error_handler_t::replace))); }
+
+/// The columns of task-run rows as arrays.
+struct TaskRunArrays {
+    ArrayText run_id, task, item, attempts, charged, state, state_name, started_at, finished_at, due_at, message, error, result, value;
+    std::size_t rows = 0;
+
+    void add(std::int64_t run, const TaskRunRow& row, bool plain) {
+        ++rows;
+        run_id.add(run);
+        task.add(row.key.task);
+        item.add(row.key.item);
+        attempts.add(row.attempts);
+        charged.add(row.charged);
+        state.add_word(to_string(row.state));
+        state_name.add_word(row.state_name);
+        started_at.add_instant(row.started_at);
+        finished_at.add_instant(row.finished_at);
+        if (row.is_new) value.add_json(row.value);
+        if (plain) return;
+        due_at.add_instant(row.due_at);
+        if (row.message.empty())
+            message.add_null();
+        else
+            message.add_text(row.message);
+        error.add_json(row.error);
+        result.add_json(row.result);
+    }
+};
+
+bool is_plain(const TaskRunRow& row) { return !row.due_at && row.message.empty() && row.error.empty() && row.result.empty(); }
+
+struct KeyHash {
+    std::size_t operator()(const std::pair<std::int64_t, TaskKey>& k) const {
+        return static_cast<std::size_t>(k.first) * 0x9e3779b97f4a7c15ULL ^
+               (static_cast<std::size_t>(k.second.task) << 32 ^ static_cast<std::size_t>(k.second.item + 1)) * 0xbf58476d1ce4e5b9ULL;
+    }
+};
+
+/// The last row of each task run in the group: an update of a row that the group itself inserts becomes part of the insert.
+void write_task_runs(GroupCalls& out, std::span<RunChanges> group) {
+    std::vector<std::pair<std::int64_t, TaskRunRow*>> last;
+    std::unordered_map<std::pair<std::int64_t, TaskKey>, std::size_t, KeyHash> place;
+    std::size_t total = 0;
+    for (auto& changes : group) total += changes.task_runs.size();
+    last.reserve(total);
+    const bool one = group.size() == 1; // the runner lists a task run once in its changes
+    if (!one) place.reserve(total);
+    for (auto& changes : group)
+        for (auto& row : changes.task_runs) {
+            if (!one) {
+                const auto [at, fresh] = place.try_emplace({changes.run_id, row.key}, last.size());
+                if (!fresh) {
+                    auto& earlier = *last[at->second].second;
+                    if (earlier.is_new && !std::exchange(row.is_new, true))
+                        row.value = std::move(earlier.value); // once: a group may be written again
+                    last[at->second].second = &row;
+                    continue;
+                }
+            }
+            last.emplace_back(changes.run_id, &row);
+        }
+    TaskRunArrays inserts, plain_inserts, updates, plain_updates;
+    for (const auto& [run, row] : last) {
+        const bool plain = is_plain(*row);
+        auto& arrays = row->is_new ? (plain ? plain_inserts : inserts) : (plain ? plain_updates : updates);
+        arrays.add(run, *row, plain);
+    }
+    const auto common = [&](const char* name, TaskRunArrays& a, auto... more) {
+        out.add(name, a.run_id.take(), a.task.take(), a.item.take(), a.attempts.take(), a.charged.take(), a.state.take(),
+                a.state_name.take(), a.started_at.take(), a.finished_at.take(), more...);
+    };
+    if (auto& a = plain_inserts; a.rows) common("insert_plain_task_runs", a, a.value.take());
+    if (auto& a = inserts; a.rows)
+        common("insert_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take(), a.value.take());
+    if (auto& a = plain_updates; a.rows) common("update_plain_task_runs", a);
+    if (auto& a = updates; a.rows) common("update_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take());
+    out.rows += last.size();
+}
+
+void write_attempts(GroupCalls& out, std::span<RunChanges> group) {
+    ArrayText run, task, item, number, log, started, e_run, e_task, e_item, e_number, e_state, e_finished, e_error;
+    bool any_begun = false, any_ended = false;
+    for (const auto& changes : group) {
+        for (const auto& a : changes.begun) {
+            any_begun = true;
+            run.add(changes.run_id), task.add(a.key.task), item.add(a.key.item), number.add(a.number);
+            log.add_text(a.log), started.add_instant(a.started_at);
+        }
+        for (const auto& a : changes.ended) {
+            any_ended = true;
+            e_run.add(changes.run_id), e_task.add(a.key.task), e_item.add(a.key.item), e_number.add(a.number);
+            e_state.add_word(to_string(a.state)), e_finished.add_instant(a.finished_at), e_error.add_json(a.error);
+        }
+    }
+    if (any_begun) out.add("insert_attempts", run.take(), task.take(), item.take(), number.take(), log.take(), started.take());
+    if (any_ended)
+        out.add("update_attempts", e_run.take(), e_task.take(), e_item.take(), e_number.take(), e_state.take(), e_finished.take(),
+                e_error.take());
+}
+
+void add(ArrayText& array, const Text& text) { text ? array.add_text(*text) : array.add_null(); }
+void add(ArrayText& array, std::optional<std::int64_t> n) { n ? array.add(*n) : array.add_null(); }
+void add_json(ArrayText& array, const Json& j) {
+    array.add_json(j.is_null() ? "" : j.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+void write_new_runs(GroupCalls& out, std::span<RunChanges> group, const std::string& epoch) {
+    ArrayText id, flow, plan, staging, key, idempotency, request, trigger, state, name, message, params, options, start, end, created,
+        scheduled, started, finished, rerun_of, parent, chunk, chunks, summary, driver;
+    std::size_t rows = 0;
+    for (const auto& changes : group) {
+        if (!changes.new_run) continue;
+        const auto& r = *changes.new_run;
+        ++rows;
+        id.add(r.id), flow.add_text(r.flow), plan.add_text(r.plan_hash), staging.add_text(r.staging_id), key.add_text(r.run_key);
+        add(idempotency, unless_empty(r.idempotency_key)), add(request, unless_empty(r.request_hash)), trigger.add_text(r.trigger);
+        state.add_word(to_string(r.state)), name.add_text(r.state_name), message.add_text(r.message);
+        add_json(params, r.params), add_json(options, r.options), add_json(summary, r.summary);
+        start.add_instant(r.interval_start), end.add_instant(r.interval_end), created.add_instant(r.created_at);
+        scheduled.add_instant(r.scheduled_for), started.add_instant(r.started_at), finished.add_instant(r.finished_at);
+        add(rerun_of, r.rerun_of), add(parent, r.parent_id);
+        add(chunk, r.chunk_of ? std::optional<std::int64_t>(r.chunk_number) : std::nullopt);
+        add(chunks, r.chunk_of ? std::optional<std::int64_t>(r.chunk_of) : std::nullopt);
+        add(driver, is_final(r.state) ? std::nullopt : Text(epoch));
+    }
+    if (rows)
+        out.add("insert_runs", id.take(), flow.take(), plan.take(), staging.take(), key.take(), idempotency.take(), request.take(),
+                trigger.take(), state.take(), name.take(), message.take(), params.take(), options.take(), start.take(), end.take(),
+                created.take(), scheduled.take(), started.take(), finished.take(), rerun_of.take(), parent.take(), chunk.take(),
+                chunks.take(), summary.take(), driver.take());
+    out.rows += rows;
+}
+
+/// The last row of each run in the group, except where an end is already among them.
+void write_runs(GroupCalls& out, std::span<RunChanges> group) {
+    std::map<std::int64_t, const RunRow*> last;
+    for (const auto& changes : group)
+        if (changes.run)
+            if (auto& row = last[changes.run_id]; !row || !row->finished_at) row = &*changes.run;
+    if (last.empty()) return;
+    ArrayText id, state, name, message, started, finished, summary;
+    for (const auto& [run, r] : last) {
+        id.add(run), state.add_word(to_string(r->state)), name.add_text(r->state_name), message.add_text(r->message);
+        started.add_instant(r->started_at), finished.add_instant(r->finished_at), add_json(summary, r->summary);
+    }
+    out.add("update_runs", id.take(), state.take(), name.take(), message.take(), started.take(), finished.take(), summary.take());
+    out.rows += last.size();
+}
+
+void move_schedules_on(GroupCalls& out, std::span<RunChanges> group) {
+    std::map<std::pair<std::string_view, int>, const FiringRow*> last;
+    for (const auto& changes : group)
+        if (changes.firing) last[{changes.firing->flow, changes.firing->schedule}] = &*changes.firing;
+    if (last.empty()) return;
+    ArrayText flow, number, next_at, next_local;
+    for (const auto& [schedule, f] : last) {
+        flow.add_text(f->flow), number.add(f->schedule), next_at.add_instant(f->next_at);
+        add(next_local, unless_empty(f->next_local));
+    }
+    out.add("move_schedules", flow.take(), number.take(), next_at.take(), next_local.take());
+}
+
+using FiringKey = std::tuple<std::string, int, std::int64_t>;
+FiringKey key_of(const FiringRow& f) { return {f.flow, f.schedule, to_micros(f.nominal)}; }
+
+} // namespace
+
+std::optional<StatementCall> claim_of(const std::vector<RunChanges>& group) {
+    std::map<FiringKey, const RunChanges*> asked;
+    for (const auto& changes : group)
+        if (changes.firing) asked.emplace(key_of(*changes.firing), &changes);
+    if (asked.empty()) return std::nullopt;
+    ArrayText flow, schedule, nominal, local, run;
+    for (const auto& [k, changes] : asked) {
+        const auto& f = *changes->firing;
+        flow.add_text(f.flow), schedule.add(f.schedule), nominal.add_instant(f.nominal), local.add_text(f.local), run.add(changes->run_id);
+    }
+    return StatementCall{"claim_firings", {flow.take(), schedule.take(), nominal.take(), local.take(), run.take()}};
+}
+
+std::size_t set_lost_aside(std::vector<RunChanges>& group, const PGresult& claimed) {
+    std::map<FiringKey, std::int64_t> taken; // by which run
+    for (int row = 0; row < PQntuples(&claimed); ++row) {
+        const auto number = [&](int column) { return std::stoll(PQgetvalue(&claimed, row, column)); };
+        taken.emplace(FiringKey{PQgetvalue(&claimed, row, 0), static_cast<int>(number(1)), number(2)}, number(3));
+    }
+    const auto fires = [&](const RunChanges& c) {
+        const auto by = taken.find(key_of(*c.firing));
+        return by != taken.end() && by->second == c.run_id;
+    };
+    std::set<std::int64_t> without; // runs that are not to be, and chunks of such
+    for (const auto& c : group)
+        if (c.run_id && ((c.firing && !fires(c)) || (c.new_run && c.new_run->parent_id && without.contains(*c.new_run->parent_id))))
+            without.insert(c.run_id);
+    const auto ours = [&](const RunChanges& c) { return c.firing ? fires(c) : c.run_id == 0 || !without.contains(c.run_id); };
+    return static_cast<std::size_t>(std::stable_partition(group.begin(), group.end(), ours) - group.begin());
+}
+
+GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch) {
+    GroupCalls out;
+    write_new_runs(out, group, epoch);
+    move_schedules_on(out, group);
+    write_task_runs(out, group);
+    write_attempts(out, group);
+    ArrayText run, task, item;
+    bool any_released = false;
+    for (const auto& changes : group) {
+        for (const auto key : changes.released) any_released = true, run.add(changes.run_id), task.add(key.task), item.add(key.item);
+        for (const auto& e : changes.events)
+            out.add("insert_event", timestamp_text(e.at), changes.run_id ? number(changes.run_id) : std::nullopt, unless_empty(e.flow),
+                    unless_empty(e.task), fit_text(e.kind), fit_text(e.message), json(e.details));
+    }
+    if (any_released) out.add("release_slots", run.take(), task.take(), item.take());
+    write_runs(out, group);
+    return out;
+}
+
+} // namespace millrace

@@ -1,0 +1,70 @@
+#include "scheduler/store/pipelined_connection.hpp"
+
+namespace millrace {
+
+PipelinedConnection::PipelinedConnection(const std::string& url, const std::vector<Statement>& statements, const std::string& settings,
+                                         CallWatch& watch)
+    : connection_(PQconnectdb(with_timeout(url).c_str()), &PQfinish), watch_(watch) {
+    if (PQstatus(connection_.get()) != CONNECTION_OK) broken();
+    const CallWatch::Call watched(watch_, PQsocket(connection_.get()));
+    const PgResult done(PQexec(connection_.get(), (session_settings + ("; " + settings)).c_str()), &PQclear);
+    if (PQresultStatus(done.get()) != PGRES_COMMAND_OK || !PQenterPipelineMode(connection_.get())) broken();
+    for (const auto& [name, sql] : statements) statements_.emplace(name, Known{sql});
+    statements_.emplace("rollback", Known{"rollback"});
+}
+
+std::vector<PgResult> PipelinedConnection::run(std::span<const StatementCall> calls) {
+    const CallWatch::Call watched(watch_, PQsocket(connection_.get()));
+    std::vector<Known*> fresh;
+    for (const auto& call : calls) {
+        auto& statement = statements_.at(call.name);
+        fresh.push_back(statement.to_server ? nullptr : &statement);
+        if (fresh.back() && !PQsendPrepare(connection_.get(), call.name, statement.sql, 0, nullptr)) broken();
+        statement.to_server = true;
+        send(call);
+    }
+    if (!PQpipelineSync(connection_.get())) broken();
+    std::vector<PgResult> results;
+    std::optional<pqxx::sql_error> failure;
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+        if (fresh[i]) fresh[i]->to_server = PQresultStatus(receive(calls[i].name, failure).get()) == PGRES_COMMAND_OK;
+        results.push_back(receive(calls[i].name, failure));
+    }
+    const PgResult end(PQgetResult(connection_.get()), &PQclear);
+    if (PQresultStatus(end.get()) != PGRES_PIPELINE_SYNC) broken();
+    if (!failure) return results;
+    roll_back();
+    throw *failure;
+}
+
+void PipelinedConnection::send(const StatementCall& call) {
+    std::vector<const char*> values;
+    for (const auto& p : call.parameters) values.push_back(p ? p->c_str() : nullptr);
+    if (!PQsendQueryPrepared(connection_.get(), call.name, static_cast<int>(values.size()), values.data(), nullptr, nullptr, 0)) broken();
+}
+
+/// The answer to one command. The first that is an error becomes `failure`; the server skips what comes after it.
+PgResult PipelinedConnection::receive(const char* name, std::optional<pqxx::sql_error>& failure) {
+    PgResult result(PQgetResult(connection_.get()), &PQclear);
+    if (PQstatus(connection_.get()) != CONNECTION_OK || !result) broken();
+    if (PQresultStatus(result.get()) == PGRES_FATAL_ERROR && !failure) {
+        const char* sqlstate = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+        failure.emplace(PQresultErrorMessage(result.get()), name, sqlstate ? sqlstate : "");
+    }
+    const PgResult no_more(PQgetResult(connection_.get()), &PQclear);
+    if (no_more) broken();
+    return result;
+}
+
+void PipelinedConnection::roll_back() {
+    if (PQtransactionStatus(connection_.get()) == PQTRANS_IDLE) return;
+    const StatementCall call{"rollback"};
+    (void)run({&call, 1});
+}
+
+void PipelinedConnection::broken() const {
+    const std::string message = PQerrorMessage(connection_.get());
+    throw pqxx::broken_connection(message.empty() ? "the connection to the server was lost" : message);
+}
+
+} // namespace millrace
