@@ -18,7 +18,7 @@ constexpr const char* last_runs = R"sql(
                           where flow = f.name and parent_id is null order by id desc limit $2) r
      where ($1 = '' or f.name = $1) order by f.name, r.id desc)sql";
 
-static std::map<std::string, Json> last_runs_by_flow(pqxx::work& w, const std::string& flow, int limit) {
+static std::map<std::string, Json> last_runs_by_flow(pqxx::nontransaction& w, const std::string& flow, int limit) {
     std::map<std::string, Json> out;
     for (const auto& row : w.exec_prepared("last_runs", flow, limit)) {
         auto& list = out.try_emplace(row[0].c_str(), Json::array()).first->second;
@@ -66,16 +66,16 @@ Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs) con
 }
 
 asio::awaitable<Json> PgReadModels::flows() {
-    auto work = [](pqxx::work& w) { return last_runs_by_flow(w, "", 10); };
-    auto runs = co_await s_.database.run(std::move(work));
+    auto work = [](pqxx::nontransaction& w) { return last_runs_by_flow(w, "", 10); };
+    auto runs = co_await s_.database.read(std::move(work));
     Json items = Json::array();
     for (const auto& [name, flow] : s_.catalogue.all()) items.push_back(flow_document(flow, runs[name]));
     co_return page(std::move(items), nullptr);
 }
 
 asio::awaitable<Json> PgReadModels::flow(std::string name) {
-    auto work = [name](pqxx::work& w) { return last_runs_by_flow(w, name, 30); };
-    auto runs = co_await s_.database.run(std::move(work));
+    auto work = [name](pqxx::nontransaction& w) { return last_runs_by_flow(w, name, 30); };
+    auto runs = co_await s_.database.read(std::move(work));
     const auto* flow = s_.catalogue.find(name);
     if (!flow) throw no_flow(name, s_.catalogue);
     co_return flow_document(*flow, runs[name]);
@@ -124,7 +124,7 @@ constexpr const char* node_list = R"sql(
       from millrace.node n order by n.id)sql";
 
 asio::awaitable<Json> PgReadModels::nodes() {
-    auto work = [](pqxx::work& w) {
+    auto work = [](pqxx::nontransaction& w) {
         Json items = Json::array();
         for (const auto& r : w.exec_prepared("node_list"))
             items.push_back({{"id", r[0].c_str()},
@@ -136,7 +136,7 @@ asio::awaitable<Json> PgReadModels::nodes() {
                              {"runs", r[6].as<int>()}});
         return items;
     };
-    Json items = co_await s_.database.run(std::move(work));
+    Json items = co_await s_.database.read(std::move(work));
     co_return page(std::move(items), nullptr);
 }
 
@@ -155,7 +155,7 @@ asio::awaitable<Json> PgReadModels::limits() {
         int slots = 0;
         std::vector<Held> held;
     };
-    auto work = [](pqxx::work& w) {
+    auto work = [](pqxx::nontransaction& w) {
         std::map<std::string, Key> keys;
         for (const auto& r : w.exec_prepared("slot_list")) {
             const bool is_held = r[5].as<bool>(), retired = r[7].as<bool>();
@@ -171,7 +171,7 @@ asio::awaitable<Json> PgReadModels::limits() {
         }
         return keys;
     };
-    auto keys = co_await s_.database.run(std::move(work));
+    auto keys = co_await s_.database.read(std::move(work));
     Json items = Json::array();
     for (auto& [name, key] : keys) {
         Json held = Json::array();
@@ -192,13 +192,13 @@ constexpr const char* store_facts = R"sql(
            (select count(*) from millrace.run), current_setting('synchronous_commit'), current_setting('fsync'))sql";
 
 asio::awaitable<Json> PgReadModels::doctor() {
-    auto work = [](pqxx::work& w) {
+    auto work = [](pqxx::nontransaction& w) {
         const auto r = w.exec_prepared1("store_facts");
         Json store = {{"server", r[0].c_str()},          {"size_bytes", r[1].as<std::int64_t>()}, {"schema_version", r[2].as<int>()},
                       {"runs", r[3].as<std::int64_t>()}, {"synchronous_commit", r[4].c_str()},    {"fsync", r[5].c_str()}};
         return store;
     };
-    Json store = co_await s_.database.run(std::move(work));
+    Json store = co_await s_.database.read(std::move(work));
     Json document = {{"version", version},
                      {"node", {{"id", s_.node}}},
                      {"store", std::move(store)},

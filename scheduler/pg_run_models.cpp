@@ -64,13 +64,13 @@ asio::awaitable<RunRow> PgReadModels::row_of(std::int64_t run_id) {
 asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
     const int limit = std::clamp(filter.limit, 1, 500);
     const auto before = number_from(filter.after, std::numeric_limits<std::int64_t>::max());
-    auto work = [filter, limit, before](pqxx::work& w) {
+    auto work = [filter, limit, before](pqxx::nontransaction& w) {
         std::vector<RunRow> rows;
         for (const auto& row : w.exec_prepared("runs", filter.flow, text_array(filter.states), filter.parent, before, limit + 1))
             rows.push_back(run_from(row));
         return rows;
     };
-    const auto rows = co_await s_.database.run(std::move(work));
+    const auto rows = co_await s_.database.read(std::move(work));
     Json items = Json::array(), next;
     for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i) items.push_back(run_line(rows[i]));
     if (rows.size() > static_cast<std::size_t>(limit)) next = std::to_string(rows[static_cast<std::size_t>(limit) - 1].id);
@@ -124,13 +124,13 @@ asio::awaitable<Json> PgReadModels::tasks(std::int64_t run_id, TaskFilter filter
         item = static_cast<int>(number_from(filter.after.substr(dot + 1), 0)) - 1;
     }
     const int limit = std::clamp(filter.limit, 1, 10000);
-    auto work = [run_id, task, item, only, states = filter.states, limit](pqxx::work& w) {
+    auto work = [run_id, task, item, only, states = filter.states, limit](pqxx::nontransaction& w) {
         std::vector<StoredTaskRun> rows;
         for (const auto& r : w.exec_prepared("tasks", run_id, task, item, only, text_array(states), limit + 1))
             rows.push_back(task_run_from(r));
         return rows;
     };
-    const auto rows = co_await s_.database.run(std::move(work));
+    const auto rows = co_await s_.database.read(std::move(work));
     Json items = Json::array(), next;
     for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i)
         items.push_back(task_run_document(*plan, rows[i].key, rows[i].run, s_.runner.progress(run_id, rows[i].key)));
@@ -197,7 +197,7 @@ asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) 
     const auto plan = co_await plan_of(row.plan_hash);
     const auto only = task_asked_for(*plan, filter.task);
     const bool over = is_final(row.state);
-    auto work = [=](pqxx::work& w) {
+    auto work = [=](pqxx::nontransaction& w) {
         std::vector<LogSource> sources;
         for (const auto& r : w.exec_prepared("attempt_logs", run_id, only)) {
             LogSource source;
@@ -209,7 +209,7 @@ asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) 
         }
         return sources;
     };
-    auto sources = co_await s_.database.run(std::move(work));
+    auto sources = co_await s_.database.read(std::move(work));
     const bool asks = std::any_of(plan->tasks.begin(), plan->tasks.end(), [](const TaskPlan& t) { return t.verb == Verb::Approve; });
     if (filter.attempt > 0) {
         keep_attempt(sources, filter.attempt,
@@ -228,7 +228,7 @@ constexpr const char* run_events = R"sql(
 
 asio::awaitable<Json> PgReadModels::events(std::int64_t run_id) {
     (void)co_await row_of(run_id);
-    auto work = [run_id](pqxx::work& w) {
+    auto work = [run_id](pqxx::nontransaction& w) {
         Json items = Json::array();
         for (const auto& r : w.exec_prepared("run_events", run_id))
             items.push_back({{"id", r[0].as<std::int64_t>()},
@@ -240,7 +240,7 @@ asio::awaitable<Json> PgReadModels::events(std::int64_t run_id) {
                              {"details", Json::parse(r[5].c_str())}});
         return items;
     };
-    Json items = co_await s_.database.run(std::move(work));
+    Json items = co_await s_.database.read(std::move(work));
     co_return page(std::move(items), nullptr);
 }
 

@@ -116,7 +116,15 @@ void Runner::begin_tasks(LiveRun& run) {
     for (auto& [task, result] : reused.tasks) run.machine->reuse(task, std::move(result), now);
     for (auto& [task, items] : reused.items) run.machine->reuse_items(task, std::move(items));
     run.machine->begin(now);
-    pump(run.row.id);
+    follow(run);
+}
+
+/// Before the record: what happened and the start of what follows from it share a commit.
+void Runner::follow(LiveRun& run) {
+    const auto id = run.row.id;
+    if (journal_.backlog() <= settings_.most_backlog && step(run)) soon(id);
+    dispatch();
+    pump(id);
 }
 
 void Runner::set_admitting(bool on) {

@@ -21,6 +21,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <system_error>
 #include <unordered_map>
 
 namespace millrace {
@@ -138,6 +139,7 @@ private:
         Kind kind;
         AttemptOrder order; ///< emptied when it is handed over
         bool started = false, stop = false, reserved = true;
+        std::error_code no_folder;
         AttemptProgress progress;
     };
     struct Waiting {
@@ -151,6 +153,7 @@ private:
     void begin(LiveRun& run);
     void begin_tasks(LiveRun& run);
     bool step(LiveRun& run);
+    void follow(LiveRun& run);
     void pump(std::int64_t run_id);
     static void then(LiveRun& run, std::function<void()> done);
     void perform(LiveRun& run, const Decision& decision);
@@ -174,6 +177,7 @@ private:
     void start_attempt(LiveRun& run, TaskKey key);
     void tell_in_log(const LiveRun& run, TaskKey key) const;
     void hand_over(OrderId id);
+    void make_folders(OrderId id);
     void claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
     void retry_claims();
     void release(LiveRun& run, TaskKey key);

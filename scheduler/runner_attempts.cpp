@@ -80,7 +80,7 @@ void Runner::start_attempt(LiveRun& run, TaskKey key) {
         run.to_start.push_back(order.id);
         run.attempts.insert(order.id);
         ++reserved_[kind];
-        active_.emplace(order.id, Active{run.row.id, key, kind, std::move(order), false, false, true, {}});
+        active_.emplace(order.id, Active{run.row.id, key, kind, std::move(order), false, false, true, {}, {}});
     } catch (const std::exception& e) {
         const auto* known = dynamic_cast<const Error*>(&e);
         const OrderError error{std::string(known ? to_string(known->error_class) : "permanent"), e.what(), known ? known->remedy : "", 0};
@@ -98,14 +98,18 @@ void Runner::hand_over(OrderId id) {
     --reserved_[a.kind];
     if (a.stop) return attempt_done(failed_done(id, "cancelled", {"cancelled", "cancelled before it began", {}, 0}));
     a.started = true;
-    std::error_code made;
-    std::filesystem::create_directories(a.order.staging, made);
-    if (!made) std::filesystem::create_directories(std::filesystem::path(a.order.log).parent_path(), made);
-    if (made)
+    if (a.no_folder)
         return attempt_done(failed_done(id, "failed",
-                                        {"resource", "cannot make the folder " + a.order.staging + ": " + made.message(),
+                                        {"resource", "cannot make the folder " + a.order.staging + ": " + a.no_folder.message(),
                                          "check the free space and the rights of the staging folder", 0}));
     hosts_.start(std::move(a.order));
+}
+
+/// While the record is on its way.
+void Runner::make_folders(OrderId id) {
+    auto& a = active_.at(id);
+    std::filesystem::create_directories(a.order.staging, a.no_folder);
+    if (!a.no_folder) std::filesystem::create_directories(std::filesystem::path(a.order.log).parent_path(), a.no_folder);
 }
 
 // ---- slots ----------------------------------------------------------------------------------------------------------
@@ -252,9 +256,7 @@ void Runner::attempt_done(AttemptDone done) {
     if (!run->start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty()) release(*run, key);
     run->machine->finished(key, done, now);
     if (done.outcome == "lost" || run->machine->at(key).timing_out) tell_in_log(*run, key);
-    if (step(*run)) soon(run_id);
-    dispatch(); // before the record: a parent's end and its child's start share a commit
-    pump(run_id);
+    follow(*run);
 }
 
 } // namespace millrace

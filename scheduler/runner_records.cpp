@@ -76,8 +76,9 @@ void Runner::record(LiveRun& run) {
     changes.run_id = run.row.id;
     const bool told = !changed.empty(); // a client that misses single task runs sees the run's counts
     if (!events_.heard() || changed.size() > most_told) changed.clear();
-    out.committed = [this, id = run.row.id, to_start = std::exchange(run.to_start, {}), changed = std::move(changed),
-                     run_changed = run_changed || told, over, released = out.released, then = std::move(out.committed)] {
+    const auto to_start = std::exchange(run.to_start, {});
+    out.committed = [this, id = run.row.id, to_start, changed = std::move(changed), run_changed = run_changed || told, over,
+                     released = out.released, then = std::move(out.committed)] {
         if (then) then();
         committed(id, to_start, changed, run_changed, over);
         for (const auto key : released) slots_moving_.erase({id, key});
@@ -90,6 +91,7 @@ void Runner::record(LiveRun& run) {
         refused(id, sqlstate, message);
     };
     journal_.submit(std::move(out));
+    for (const auto id : to_start) make_folders(id);
 }
 
 /// The side effects of what is now durable.

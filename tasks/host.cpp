@@ -225,9 +225,9 @@ void Host::refuse(const Json& message, const std::string& why) {
     if (message["type"] == "evaluate") send(to_line("rows", EvaluateReply{*id, {}, error}));
 }
 
-/// A warm host has a thread and an open DuckDB before the first order.
+/// A warm host has a thread, with an allocator of its own, and an open DuckDB before the first order.
 void Host::warm_up() {
-    if (kind_ == HostKind::Sql) spawn([] {});
+    spawn([] { const Json first = Json::parse("[1]"); });
 }
 
 void Host::wait_for_orders() {

@@ -88,6 +88,11 @@ private:
         return task.columns.empty() ? result.columns : task.columns;
     }
 
+    static void add_missing(const std::vector<InferColumn>& from, std::vector<InferColumn>& to) {
+        for (const InferColumn& c : from)
+            if (std::none_of(to.begin(), to.end(), [&](const InferColumn& t) { return lower(t.name) == lower(c.name); })) to.push_back(c);
+    }
+
     Finding find(const InferTask& task, const std::string& sql, const std::string& before, const std::string& after,
                  const InferResult* self = nullptr) {
         Finding out;
@@ -98,6 +103,7 @@ private:
             try {
                 describe(db, text, out);
                 out.schema_known = true;
+                check_instants(db, syntax_tree(db, text), sql, out);
                 return out;
             } catch (const duckdb::QueryError& e) {
                 const std::string missing = lower(e.missing_table);
@@ -107,7 +113,8 @@ private:
                     const InferTask& upstream = is_this ? task : *tasks_.at(missing);
                     const InferResult& schema = is_this ? *self : result(missing);
                     if (!is_this) out.reads.push_back(upstream.name);
-                    const std::vector<InferColumn>& columns = visible(upstream, schema);
+                    std::vector<InferColumn> columns = visible(upstream, schema);
+                    if (is_this) add_missing(schema.columns, columns); // a name that the contract has otherwise is told of already
                     if (columns.empty() || (!schema.schema_known && upstream.columns.empty())) {
                         add_tables_of_tree(db, text, task, out);
                         return out;
@@ -197,13 +204,37 @@ private:
         if (at != std::string::npos && at >= skipped && at <= text.size()) out.offset = static_cast<int>(std::min(at - skipped, length));
     }
 
+    /// Null for what cannot be serialised.
+    static Json syntax_tree(duckdb::Connection& db, const std::string& sql) {
+        try {
+            return db.query("SELECT json_serialize_sql(" + quote_literal(sql) + ")").single_value();
+        } catch (const Error&) {
+            return {};
+        }
+    }
+
+    /// A constant like DATE '2026-02-30' binds, and fails only when a run comes to it.
+    void check_instants(duckdb::Connection& db, const Json& node, const std::string& sql, Finding& out) const {
+        if (node.is_structured())
+            for (const Json& part : node) check_instants(db, part, sql, out);
+        if (!node.is_object() || node.value("type", Json()) != "OPERATOR_CAST" || node.value("try_cast", false) || !out.error.empty())
+            return;
+        const Json& constant = node.at("child").value("value", Json());
+        const auto type = node.at("cast_type").value("id", std::string());
+        const bool is_instant = type == "DATE" || type.starts_with("TIME") || type == "INTERVAL";
+        if (!is_instant || !constant.is_object() || !constant.value("value", Json()).is_string()) return;
+        const auto text = constant.at("value").get<std::string>();
+        try {
+            (void)db.query("SELECT CAST(" + quote_literal(text) + " AS " + type + ")").single_value();
+        } catch (const Error& e) {
+            out.error = said(e);
+            if (const auto at = sql.find(quote_literal(text)); at != std::string::npos) out.offset = static_cast<int>(at);
+        }
+    }
+
     /// Beyond a table without a schema nothing can be bound: what else is read comes from the syntax tree.
     void add_tables_of_tree(duckdb::Connection& db, const std::string& sql, const InferTask& task, Finding& out) {
-        try {
-            collect_tables(db.query("SELECT json_serialize_sql(" + quote_literal(sql) + ")").single_value(), task, out);
-        } catch (const Error&) {
-            // A statement that cannot be serialised keeps the edges found so far.
-        }
+        collect_tables(syntax_tree(db, sql), task, out);
     }
 
     void collect_tables(const Json& node, const InferTask& task, Finding& out) {

@@ -53,7 +53,7 @@ Database::Database(std::string url, int connections, std::vector<Statement> stat
 
 Database::~Database() { threads_.join(); }
 
-void Database::transact(const std::function<void(pqxx::work&)>& work) {
+void Database::connected(const std::function<void(pqxx::connection&)>& work) {
     const auto since = std::chrono::steady_clock::now();
     for (int tries = 0;; ++tries) {
         std::unique_ptr<pqxx::connection> connection;
@@ -67,9 +67,7 @@ void Database::transact(const std::function<void(pqxx::work&)>& work) {
         try {
             if (!connection) connection = connect_store(url_, statements_, watch_);
             const CallWatch::Call call(watch_, connection->sock());
-            pqxx::work transaction(*connection);
-            work(transaction);
-            transaction.commit();
+            work(*connection);
         } catch (const std::exception& e) {
             // A connection that failed once is not used again: libpqxx would reconnect silently and forget the session.
             if (!is_transient(e)) throw;

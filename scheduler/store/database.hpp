@@ -17,6 +17,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 namespace millrace {
@@ -59,17 +61,14 @@ public:
     /// A transient failure is tried again for about two seconds, then Refusal{Unavailable}; so `work` must be repeatable.
     template <class Work>
     [[nodiscard]] auto run(Work work) -> boost::asio::awaitable<std::invoke_result_t<Work&, pqxx::work&>> {
-        using Result = std::invoke_result_t<Work&, pqxx::work&>;
-        auto call = [this, work = std::move(work)]() mutable -> Result {
-            if constexpr (std::is_void_v<Result>) {
-                transact([&](pqxx::work& w) { work(w); });
-            } else {
-                Result result{};
-                transact([&](pqxx::work& w) { result = work(w); });
-                return result;
-            }
-        };
-        return on_pool(std::move(call));
+        return on_pool([this, work = std::move(work)]() mutable { return transact<pqxx::work>(work); });
+    }
+
+    /// The same without a transaction around it, which is two round trips less: for single statements, and for several that
+    /// read, as each sees its own snapshot in any case.
+    template <class Work>
+    [[nodiscard]] auto read(Work work) -> boost::asio::awaitable<std::invoke_result_t<Work&, pqxx::nontransaction&>> {
+        return on_pool([this, work = std::move(work)]() mutable { return transact<pqxx::nontransaction>(work); });
     }
 
     /// Runs `work()` on a thread of the pool: blocking things beside the store, like reading log files.
@@ -84,7 +83,21 @@ private:
     static boost::asio::awaitable<std::invoke_result_t<Work&>> invoke(Work work) {
         co_return work();
     }
-    void transact(const std::function<void(pqxx::work&)>& work);
+    template <class Transaction, class Work>
+    std::invoke_result_t<Work&, Transaction&> transact(Work& work) {
+        using Result = std::invoke_result_t<Work&, Transaction&>;
+        std::conditional_t<std::is_void_v<Result>, std::monostate, Result> result{};
+        connected([&](pqxx::connection& connection) {
+            Transaction transaction(connection);
+            if constexpr (std::is_void_v<Result>)
+                work(transaction);
+            else
+                result = work(transaction);
+            transaction.commit();
+        });
+        if constexpr (!std::is_void_v<Result>) return result;
+    }
+    void connected(const std::function<void(pqxx::connection&)>& work);
 
     std::string url_;
     std::vector<Statement> statements_;

@@ -68,7 +68,7 @@ static const std::string live_runs_sql =
 static const std::string task_runs_sql = columns(task_run_columns, " from millrace.task_run where run_id = $1 order by task, item");
 
 boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoch) {
-    return database_.run([epoch](pqxx::work& w) {
+    return database_.read([epoch](pqxx::nontransaction& w) {
         std::vector<StoredRun> out;
         for (const auto& row : w.exec_prepared("live_runs", epoch)) out.push_back({run_from(row), {}});
         for (auto& run : out)
@@ -80,7 +80,7 @@ boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoc
 constexpr const char* leave = "update millrace.node set lease_until = clock_timestamp() where epoch = $1::uuid";
 
 boost::asio::awaitable<void> Store::leave(std::string epoch) {
-    return database_.run([epoch](pqxx::work& w) { w.exec_prepared0("leave", epoch); });
+    return database_.read([epoch](pqxx::nontransaction& w) { w.exec_prepared0("leave", epoch); });
 }
 
 // ---- runs -----------------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ boost::asio::awaitable<void> Store::leave(std::string epoch) {
 constexpr const char* new_run_ids = "select nextval('millrace.run_id') from generate_series(1, $1)";
 
 boost::asio::awaitable<std::vector<std::int64_t>> Store::new_run_ids(int blocks) {
-    return database_.run([blocks](pqxx::work& w) {
+    return database_.read([blocks](pqxx::nontransaction& w) {
         std::vector<std::int64_t> first;
         for (const auto& row : w.exec_prepared("new_run_ids", blocks)) first.push_back(row[0].as<std::int64_t>());
         return first;
@@ -124,7 +124,7 @@ boost::asio::awaitable<void> Store::give_back_run_ids(std::string epoch, std::in
 static const std::string run_sql = columns(run_columns, " from millrace.run where id = $1");
 
 boost::asio::awaitable<std::optional<RunRow>> Store::run(std::int64_t id) {
-    return database_.run([id](pqxx::work& w) -> std::optional<RunRow> {
+    return database_.read([id](pqxx::nontransaction& w) -> std::optional<RunRow> {
         const auto rows = w.exec_prepared("run", id);
         if (rows.empty()) return std::nullopt;
         return run_from(rows[0]);
@@ -134,7 +134,7 @@ boost::asio::awaitable<std::optional<RunRow>> Store::run(std::int64_t id) {
 static const std::string run_by_idempotency_key_sql = columns(run_columns, " from millrace.run where flow = $1 and idempotency_key = $2");
 
 boost::asio::awaitable<std::optional<RunRow>> Store::run_by_idempotency_key(std::string flow, std::string key) {
-    return database_.run([flow, key](pqxx::work& w) -> std::optional<RunRow> {
+    return database_.read([flow, key](pqxx::nontransaction& w) -> std::optional<RunRow> {
         const auto rows = w.exec_prepared("run_by_idempotency_key", flow, fit_text(key));
         if (rows.empty()) return std::nullopt;
         return run_from(rows[0]);
@@ -144,7 +144,7 @@ boost::asio::awaitable<std::optional<RunRow>> Store::run_by_idempotency_key(std:
 static const std::string chunks_sql = columns(run_columns, " from millrace.run where parent_id = $1 order by id");
 
 boost::asio::awaitable<std::vector<RunRow>> Store::chunks(std::int64_t parent) {
-    return database_.run([parent](pqxx::work& w) {
+    return database_.read([parent](pqxx::nontransaction& w) {
         std::vector<RunRow> out;
         for (const auto& row : w.exec_prepared("chunks", parent)) out.push_back(run_from(row));
         return out;
@@ -152,7 +152,7 @@ boost::asio::awaitable<std::vector<RunRow>> Store::chunks(std::int64_t parent) {
 }
 
 boost::asio::awaitable<std::vector<StoredTaskRun>> Store::task_runs(std::int64_t run_id) {
-    return database_.run([run_id](pqxx::work& w) {
+    return database_.read([run_id](pqxx::nontransaction& w) {
         std::vector<StoredTaskRun> out;
         for (const auto& row : w.exec_prepared("task_runs", run_id)) out.push_back(task_run_from(row));
         return out;
@@ -166,7 +166,7 @@ constexpr const char* flows_sql = R"sql(
       from millrace.flow f join millrace.plan p on p.hash = f.plan_hash order by f.name)sql";
 
 boost::asio::awaitable<std::vector<DeployedFlow>> Store::flows() {
-    return database_.run([](pqxx::work& w) {
+    return database_.read([](pqxx::nontransaction& w) {
         std::vector<DeployedFlow> out;
         for (const auto& row : w.exec_prepared("flows"))
             out.push_back({row[0].c_str(), row[1].c_str(), row[2].c_str(), instant_from(row[3]).value(), row[4].as<bool>(),
@@ -179,13 +179,13 @@ constexpr const char* flow_marks_sql = R"sql(
     select coalesce(string_agg(name || ' ' || plan_hash || ' ' || archived::int || paused::int, ',' order by name collate "C"), '') from millrace.flow)sql";
 
 boost::asio::awaitable<std::string> Store::flow_marks() {
-    return database_.run([](pqxx::work& w) { return std::string(w.exec_prepared1("flow_marks")[0].c_str()); });
+    return database_.read([](pqxx::nontransaction& w) { return std::string(w.exec_prepared1("flow_marks")[0].c_str()); });
 }
 
 constexpr const char* plan_sql = "select plan from millrace.plan where hash = $1";
 
 boost::asio::awaitable<std::shared_ptr<const FlowPlan>> Store::plan(std::string hash) {
-    return database_.run([hash](pqxx::work& w) -> std::shared_ptr<const FlowPlan> {
+    return database_.read([hash](pqxx::nontransaction& w) -> std::shared_ptr<const FlowPlan> {
         const auto rows = w.exec_prepared("plan", hash);
         if (rows.empty()) return nullptr;
         return std::make_shared<const FlowPlan>(Json::parse(rows[0][0].c_str()).get<FlowPlan>());
@@ -197,7 +197,7 @@ constexpr const char* schedules_sql = R"sql(
       from millrace.schedule s join millrace.flow f on f.name = s.flow where not f.archived order by s.flow, s.number)sql";
 
 boost::asio::awaitable<std::vector<StoredSchedule>> Store::schedules() {
-    return database_.run([](pqxx::work& w) {
+    return database_.read([](pqxx::nontransaction& w) {
         std::vector<StoredSchedule> out;
         for (const auto& row : w.exec_prepared("schedules")) {
             StoredSchedule s{row[0].c_str(),
@@ -251,7 +251,7 @@ boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, st
 constexpr const char* pause_flow = "update millrace.flow set paused = $2 where name = $1";
 
 boost::asio::awaitable<void> Store::pause_flow(std::string flow, bool paused) {
-    return database_.run([flow, paused](pqxx::work& w) { w.exec_prepared("pause_flow", flow, paused); });
+    return database_.read([flow, paused](pqxx::nontransaction& w) { w.exec_prepared("pause_flow", flow, paused); });
 }
 
 constexpr const char* set_next = "update millrace.schedule set next_at = $3, next_local = $4 where flow = $1 and number = $2";
@@ -269,7 +269,7 @@ constexpr const char* next_of = R"sql(
              on s.flow = u.flow and s.number = u.number order by u.place)sql";
 
 boost::asio::awaitable<std::vector<std::optional<Store::Next>>> Store::next_of(std::vector<std::pair<std::string, int>> schedules) {
-    return database_.run([schedules = std::move(schedules)](pqxx::work& w) {
+    return database_.read([schedules = std::move(schedules)](pqxx::nontransaction& w) {
         ArrayText flow, number;
         for (const auto& [name, n] : schedules) flow.add_text(name), number.add(n);
         std::vector<std::optional<Next>> out;
@@ -285,7 +285,7 @@ constexpr const char* living_nodes = R"sql(
     select id, (extract(epoch from lease_until - clock_timestamp()) * 1000000)::bigint from millrace.node where lease_until > clock_timestamp())sql";
 
 boost::asio::awaitable<std::map<std::string, std::chrono::microseconds>> Store::living_nodes() {
-    return database_.run([](pqxx::work& w) {
+    return database_.read([](pqxx::nontransaction& w) {
         std::map<std::string, std::chrono::microseconds> left;
         for (const auto& row : w.exec_prepared("living_nodes")) left.emplace(row[0].c_str(), row[1].as<std::int64_t>());
         return left;

@@ -247,4 +247,15 @@ struct Life {
     std::unique_ptr<Engine> engine;
 };
 
+/// Its sentence and its remedy.
+template <class Action>
+std::string refusal(Action action) {
+    try {
+        action();
+    } catch (const Refusal& e) {
+        return std::string(e.what()) + " - " + e.remedy;
+    }
+    return "it was not refused";
+}
+
 } // namespace millrace::test

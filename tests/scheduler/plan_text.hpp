@@ -75,4 +75,14 @@ inline FlowPlan plan_text(const std::string& text, const std::string& name = "fl
     return plan;
 }
 
+/// Days, and runs of three chunks of them.
+inline FlowPlan chunked_plan() {
+    auto plan = plan_text("a: extract\n c: load <- a", "chunked");
+    plan.interval = IntervalSpec{};
+    plan.interval->every.days = 1;
+    plan.interval->lookback.days = 83;
+    plan.interval->chunk.days = 28;
+    return plan;
+}
+
 } // namespace millrace::test

@@ -127,6 +127,29 @@ TEST_CASE("each text of SQL has its own mistake; further ones of a task come las
     CHECK(reply.tasks[4].expression == "check two");
 }
 
+TEST_CASE("an instant that there is not is a mistake at its place, before a run comes to it") {
+    const InferReply reply =
+        infer(order({projects, sql("a", "select id, date '2026-02-30' as day from projects"),
+                     sql("b", "select id from projects", {{"when", "$run_at > timestamptz '2026-13-01 00:00Z'"}}),
+                     sql("c", "select try_cast('2026-02-30' as date) as d, date '2026-02-28' + interval '3 days' as e"),
+                     sql("d", "select cast(id as date) as d, interval 'a while' as e from projects")}));
+    CHECK_THAT(reply.tasks[1].error, Catch::Contains("2026-02-30"));
+    CHECK(reply.tasks[1].error_offset == 16);
+    CHECK_THAT(reply.tasks[2].error, Catch::Contains("2026-13-01"));
+    CHECK(reply.tasks[2].expression == "when");
+    CHECK(reply.tasks[3].error == "");
+    CHECK_THAT(reply.tasks[4].error, Catch::Contains("a while"));
+}
+
+TEST_CASE("a rule over a column that the contract calls otherwise is not a second mistake") {
+    InferTask task =
+        sql("a", "select id, name from projects", {{"column naem", "length(name) > 3"}, {"check few", "from this where name = ''"}});
+    task.columns = {{"id", "VARCHAR"}, {"naem", "VARCHAR"}};
+    const InferReply reply = infer(order({projects, task}));
+    CHECK(reply.tasks.size() == 2);
+    CHECK(reply.tasks[1].error == "");
+}
+
 TEST_CASE("a condition is a boolean") {
     const InferReply reply = infer(order({projects, sql("a", "select id from projects", {{"when", "(select count(*) from projects)"}}),
                                           sql("b", "select id from projects", {{"column id", "id"}}),

@@ -36,6 +36,7 @@ private:
     [[nodiscard]] std::string newest_rows() const;
     [[nodiscard]] std::string merged_rows() const;
     std::int64_t copy_all(const std::string& sql, const std::string& into);
+    void make_stage();
     [[nodiscard]] bool stage_differing();
     [[nodiscard]] bool pull_hashes(class PresentRows& present);
     [[nodiscard]] std::int64_t memory_for_hashes() const;
@@ -74,6 +75,7 @@ private:
     TablePlan plan_;
     LoadCounts counts_;
     std::int64_t rows_read_ = 0; ///< of the dataset, into the table and its stages
+    bool has_stage_ = false;
     bool has_savepoint_ = false; ///< before_copy: the table was empty and is filled directly
 };
 

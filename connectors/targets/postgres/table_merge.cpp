@@ -48,9 +48,12 @@ std::string TableLoad::merged_rows() const {
 void TableLoad::merge() {
     step("staging");
     session_.run("SET LOCAL work_mem = '64MB'");
-    session_.run(create_stage(plan_, stage_));
     if (delete_rule_ == "when") delete_marked();
-    if (!hashes_pay() || !stage_differing()) counts_.unchanged = copy_all(merged_rows(), stage_);
+    if (!hashes_pay() || !stage_differing()) {
+        make_stage();
+        counts_.unchanged = copy_all(merged_rows(), stage_);
+    }
+    if (!has_stage_) return; // the table holds every row as it is
     const bool replaces = table_.spec.mode == "replace" && !request_.context.limit_rows;
     if (!replaces && delete_rule_ != "missing") return merge_stage();
     const std::string where = replaces ? "true" : scope();
@@ -66,6 +69,12 @@ void TableLoad::merge() {
         delete_missing(missing, present);
 }
 
+/// Only when there is something to stage: the catalogue's rows for a temporary table are written to the log like any other.
+void TableLoad::make_stage() {
+    session_.run(create_stage(plan_, stage_));
+    has_stage_ = true;
+}
+
 /// Until the server has compared them, staged rows count as unchanged. False, and nothing is staged: the target's hashes outgrew
 /// their memory, as its statistics had not foretold.
 bool TableLoad::stage_differing() {
@@ -74,18 +83,22 @@ bool TableLoad::stage_differing() {
     const bool key_only = table_.spec.mode == "insert_new";
     duckdb::Connection db = database_.connect(request_.context.timezone);
     RowSource rows(db, merged_rows(), *request_.values, plan_);
-    CopyStream copy(session_, "COPY " + stage_ + " (" + column_list(plan_) + ") FROM STDIN (FORMAT binary)");
+    std::optional<CopyStream> copy;
+    const auto stage = [&](std::string_view row) {
+        if (!copy) make_stage(), copy.emplace(session_, "COPY " + stage_ + " (" + column_list(plan_) + ") FROM STDIN (FORMAT binary)");
+        copy->add(row);
+    };
     for (std::int64_t n = 0; rows.next(); ++n) {
         if (rows.at_chunk_start()) step("comparing", n);
         switch (present.visit(rows.key_hash(0), key_only ? rows.key_hash(1) : rows.row_hash(1))) {
         case PresentRows::Found::Same: break;
         case PresentRows::Found::Repeated: refuse_duplicate(rows.shown_key());
-        default: copy.add(rows.bytes());
+        default: stage(rows.bytes());
         }
         ++counts_.unchanged;
     }
     rows_read_ += counts_.unchanged;
-    copy.finish();
+    if (copy) copy->finish();
     return true;
 }
 
