@@ -45,7 +45,30 @@ std::vector<FlowFile> read_all(const std::vector<fs::path>& files) {
     return out;
 }
 
-std::vector<CompiledFolder> compile_folders(const Configuration& configuration, const std::vector<std::string>& folders) {
+fs::path host_program(const Configuration& configuration) { return configuration.installation.bin / "millrace-host"; }
+
+/// Every flow file in the folder and those below it.
+CompiledFolder compile_folder(const Configuration& configuration, const fs::path& folder, InferencePort& inference) {
+    const auto files = read_all(yaml_files(folder));
+    const auto result = millrace::compile(files, configuration.project, configuration.sources, &inference);
+    CompiledFolder out{folder.string(), {}};
+    for (const auto& file : files) {
+        CompiledFolder::File compiled;
+        compiled.flow = fs::path(file.path).stem().string();
+        for (const auto& flow : result.flows)
+            if (flow.file == file.path) {
+                compiled.flow = flow.plan.name;
+                compiled.plan = flow.plan;
+            }
+        for (const auto& diagnostic : result.diagnostics)
+            if (diagnostic.file == file.path) compiled.diagnostics.push_back(diagnostic);
+        out.files.push_back(std::move(compiled));
+    }
+    return out;
+}
+
+std::vector<CompiledFolder> compile_folders(const Configuration& configuration, const std::vector<std::string>& folders,
+                                            InferencePort& inference) {
     std::vector<CompiledFolder> out;
     for (const auto& name : folders) {
         const auto folder = configuration.folder / name;
@@ -57,7 +80,7 @@ std::vector<CompiledFolder> compile_folders(const Configuration& configuration, 
             if (is_within(folder, whole) && !is_within(whole, folder))
                 throw Refusal(Refusal::Kind::Invalid, folder.string() + " is in " + whole.string() + ", which is deployed as a whole",
                               "millrace deploy " + whole.string());
-        out.push_back(compile_folder(configuration, folder));
+        out.push_back(compile_folder(configuration, folder, inference));
     }
     return out;
 }
@@ -127,7 +150,7 @@ Settings::Fresh read_settings(const Settings& settings, const Configuration& bef
 } // namespace
 
 CompileResult compile_texts(const Configuration& configuration, const std::vector<FlowFile>& files) {
-    InferenceHost host(configuration.installation.bin / "millrace-host");
+    InferenceHost host(host_program(configuration));
     return millrace::compile(files, configuration.project, configuration.sources, &host);
 }
 
@@ -135,23 +158,23 @@ CompileResult compile_files(const Configuration& configuration, const std::vecto
     return compile_texts(configuration, read_all(files));
 }
 
-CompiledFolder compile_folder(const Configuration& configuration, const fs::path& folder) {
-    const auto files = read_all(yaml_files(folder));
-    const auto result = compile_texts(configuration, files);
-    CompiledFolder out{folder.string(), {}};
-    for (const auto& file : files) {
-        CompiledFolder::File compiled;
-        compiled.flow = fs::path(file.path).stem().string();
-        for (const auto& flow : result.flows)
-            if (flow.file == file.path) {
-                compiled.flow = flow.plan.name;
-                compiled.plan = flow.plan;
-            }
-        for (const auto& diagnostic : result.diagnostics)
-            if (diagnostic.file == file.path) compiled.diagnostics.push_back(diagnostic);
-        out.files.push_back(std::move(compiled));
-    }
-    return out;
+void ProjectCompiler::prepare() {
+    asio::post(worker_, [this] {
+        try {
+            auto host = std::make_shared<InferenceHost>(host_program(*settings_.current()));
+            host->start();
+            prepared_ = std::move(host);
+        } catch (const Error&) {
+            // compile() says why
+        }
+    });
+}
+
+std::shared_ptr<InferencePort> ProjectCompiler::take_host(const Configuration& configuration) {
+    auto host = std::exchange(prepared_, nullptr);
+    if (!host) host = std::make_shared<InferenceHost>(host_program(configuration));
+    asio::post(worker_, [host] {}); // it ends after the work, while nobody waits for that
+    return host;
 }
 
 asio::awaitable<CompiledProject> ProjectCompiler::compile(std::vector<std::string> folders) {
@@ -159,7 +182,8 @@ asio::awaitable<CompiledProject> ProjectCompiler::compile(std::vector<std::strin
         auto fresh = read_settings(settings_, *before);
         const auto& configuration = *fresh.configuration;
         CompiledProject project;
-        project.folders = compile_folders(configuration, folders.empty() ? configured_folders(configuration) : folders);
+        const auto inference = take_host(configuration);
+        project.folders = compile_folders(configuration, folders.empty() ? configured_folders(configuration) : folders, *inference);
         leave_out_copied(project.folders, configuration.installation.flows.string());
         for (auto& folder : project.folders)
             for (auto& file : folder.files)

@@ -10,6 +10,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <filesystem>
+#include <memory>
 #include <vector>
 
 namespace millrace {
@@ -20,21 +21,23 @@ namespace millrace {
 /// Throws Error{Permanent} for a file that cannot be read.
 [[nodiscard]] CompileResult compile_files(const Configuration& configuration, const std::vector<std::filesystem::path>& files);
 
-/// Every flow file in the folder and those below it.
-[[nodiscard]] CompiledFolder compile_folder(const Configuration& configuration, const std::filesystem::path& folder);
-
 /// The two ports through which the engine and the web layer compile, on a thread of their own, one at a time.
 class ProjectCompiler final : public FlowFolders, public FlowValidator {
 public:
     explicit ProjectCompiler(Settings& settings) : settings_(settings) {}
     ~ProjectCompiler() override { worker_.join(); }
 
+    /// Starts the host of the next compile(), so that it is warm by then.
+    void prepare();
     [[nodiscard]] boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) override;
     [[nodiscard]] Json settings() const override { return settings_.describe(); }
     [[nodiscard]] boost::asio::awaitable<Json> validate(std::vector<SourceFile> files) override;
 
 private:
+    std::shared_ptr<InferencePort> take_host(const Configuration& configuration);
+
     Settings& settings_;
+    std::shared_ptr<class InferenceHost> prepared_; ///< of the worker's thread
     boost::asio::thread_pool worker_{1};
 };
 

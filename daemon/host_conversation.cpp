@@ -18,6 +18,7 @@ namespace millrace {
 HostConversation::~HostConversation() { end(); }
 
 void HostConversation::start() {
+    if (socket_ >= 0) return;
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         throw Error(ErrorClass::Resource, std::string("no socket for a host: ") + std::strerror(errno));
@@ -75,7 +76,7 @@ std::string HostConversation::next_line(std::chrono::milliseconds patience) {
 }
 
 void HostConversation::send(const std::string& line) {
-    if (socket_ < 0) start();
+    start();
     for (std::size_t sent = 0; sent < line.size();) {
         const auto n = ::send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;

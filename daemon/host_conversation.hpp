@@ -19,6 +19,8 @@ public:
     HostConversation(const HostConversation&) = delete;
     HostConversation& operator=(const HostConversation&) = delete;
 
+    /// Ahead of the first line, so that the host is warm by then. Throws Error{Resource}.
+    void start();
     /// A line as to_line() makes it. Throws Error{Crashed}.
     void send(const std::string& line);
     /// The next message of this type; others are passed over. Throws Error{Crashed} when the host dies, and Error{Timeout}
@@ -26,7 +28,6 @@ public:
     [[nodiscard]] Json next(const std::string& type, std::chrono::milliseconds patience);
 
 private:
-    void start();
     void end();
     [[nodiscard]] std::string next_line(std::chrono::milliseconds patience);
 

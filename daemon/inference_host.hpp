@@ -14,6 +14,8 @@ public:
     /// `program` is millrace-host.
     explicit InferenceHost(std::filesystem::path program) : host_(std::move(program), "sql") {}
 
+    /// Ahead of the first question. Throws Error{Resource}.
+    void start() { host_.start(); }
     /// Throws Error{Crashed} when the host dies over the question, and Error{Timeout} after 30 seconds.
     [[nodiscard]] InferReply infer(const InferOrder& order) override;
 

@@ -57,6 +57,7 @@ public:
         make_private_folder(configuration_.state);
         make_private_folder(configuration_.staging, "another folder in `staging:` of millrace.yaml");
         make_private_folder(configuration_.socket().parent_path());
+        compiler_.prepare();
         start_database();
         connections_.emplace(settings_, warehouse_);
         asio::co_spawn(io_, life(), [this](const std::exception_ptr& failure) { ended(failure); });
