@@ -35,11 +35,12 @@ std::vector<Statement> pool_statements() {
     return all;
 }
 
-std::string node_name(const EngineConfig& config) {
+/// "etl1:/var/lib/millrace/state#3fa9c1d2"
+std::string node_name(const EngineConfig& config, const StateLock& lock) {
     if (!config.node.empty()) return config.node;
     char name[256] = {};
     gethostname(name, sizeof name - 1);
-    return std::string(name) + ":" + std::filesystem::weakly_canonical(config.state).string();
+    return std::string(name) + ":" + std::filesystem::weakly_canonical(config.state).string() + "#" + lock.mark();
 }
 
 std::string host_program(const EngineConfig& config) {
@@ -140,7 +141,7 @@ asio::awaitable<void> Engine::Parts::start() {
         return true;
     };
     (void)co_await database.on_pool(std::move(schema));
-    node = co_await store.take_node(node_name(config), true, clock.now());
+    node = co_await store.take_node(node_name(config, lock), true, clock.now());
     (void)co_await store.set_limits(config.limits); // what of it is kept, the deploy says that follows
     co_await store.take_back_run_ids(node.epoch);
     auto blocks = co_await store.new_run_ids(1);
