@@ -159,12 +159,12 @@ CompileResult compile_files(const Configuration& configuration, const std::vecto
 }
 
 void ProjectCompiler::prepare() {
-    asio::post(worker_, [this] {
+    asio::post(worker_, [this, program = host_program(*settings_.current())] {
         try {
-            auto host = std::make_shared<InferenceHost>(host_program(*settings_.current()));
+            auto host = std::make_shared<InferenceHost>(program);
             host->start();
             prepared_ = std::move(host);
-        } catch (const Error&) {
+        } catch (const std::exception&) {
             // compile() says why
         }
     });

@@ -76,6 +76,10 @@ std::string HostConversation::next_line(std::chrono::milliseconds patience) {
 }
 
 void HostConversation::send(const std::string& line) {
+    if (pid_ > 0 && wait_until_gone(pid_, std::chrono::seconds(0))) { // it was started ahead, and did not last
+        pid_ = 0;
+        end();
+    }
     start();
     for (std::size_t sent = 0; sent < line.size();) {
         const auto n = ::send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);

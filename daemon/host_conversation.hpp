@@ -1,5 +1,5 @@
 /// A millrace-host of one's own for a few questions, without a daemon: the line protocol of flows/host_message.hpp over a
-/// socket, blocking. The host starts with the first line and ends with this object.
+/// socket, blocking. The host starts with start() or the first line, and ends with this object.
 #pragma once
 
 #include "flows/json.hpp"

@@ -1,4 +1,4 @@
-/// Where the runner's changes become durable. A side effect starts only in `committed`.
+/// Where the runner's changes become durable. A side effect starts only in `committed`; an empty folder is none.
 ///
 ///     runner --submit--> [ changes that gathered ] --one transaction--> PostgreSQL
 ///        ^                                                                  |

@@ -32,6 +32,13 @@ std::string Runner::new_uuid() {
     return text;
 }
 
+/// Of a run that is not to be: what make_folders() made while its row was on the way.
+void Runner::remove_folder(const RunRow& row) const {
+    if (row.staging_id.empty()) return;
+    std::error_code nothing_there;
+    std::filesystem::remove_all(std::filesystem::path(settings_.staging) / row.staging_id, nothing_there);
+}
+
 // ---- which runs go on -----------------------------------------------------------------------------------------------
 
 LiveRun* Runner::live(std::int64_t run_id) {
@@ -143,6 +150,7 @@ void Runner::retire(std::int64_t run_id) {
         active_.erase(id);
     }
     if (!run.stored && !run.start.plan->limits.empty()) give_back(run_id, {-1, -1});
+    if (!run.stored) remove_folder(run.row);
     live_.erase(at);
     stalled_.erase(run_id);
     if (run.row.parent_id) {

@@ -103,6 +103,7 @@ void Runner::end_parent(LiveRun& parent, State state, const std::string& name, c
 // ---- after a restart ------------------------------------------------------------------------------------------------
 
 void Runner::resume_all(std::vector<Resumed> runs) {
+    const bool admitting = std::exchange(admitting_, false); // all are in the line before the first of them begins
     for (auto& r : runs) {
         auto& run = live_[r.row.id];
         run.row = r.row;
@@ -125,6 +126,7 @@ void Runner::resume_all(std::vector<Resumed> runs) {
                 run && !run->begun && !run->closing && run->start.plan->overlap == "allow" && run->row.state_name != "Queued")
                 begin(*run); // queued: a catch-up
     }
+    admitting_ = admitting;
     dispatch();
 }
 

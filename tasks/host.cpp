@@ -32,7 +32,7 @@ bool holds_much() {
     return in >> all >> resident && resident * ::sysconf(_SC_PAGESIZE) > much;
 }
 
-/// Blocks the signal everywhere, so that only the reader sees it.
+/// Blocks the signal in this thread and those that it makes, so that only the reader sees it.
 int sigterm_descriptor() {
     sigset_t set;
     sigemptyset(&set);
@@ -225,13 +225,12 @@ void Host::refuse(const Json& message, const std::string& why) {
     if (message["type"] == "evaluate") send(to_line("rows", EvaluateReply{*id, {}, error}));
 }
 
-/// A warm host has a thread, with an allocator of its own, and an open DuckDB before the first order.
+/// A warm host has a thread, with an allocator of its own, before the first order; the thread of an SQL host opens DuckDB.
 void Host::warm_up() {
     spawn([] { const Json first = Json::parse("[1]"); });
 }
 
-void Host::wait_for_orders() {
-    const int terminate = sigterm_descriptor();
+void Host::wait_for_orders(int terminate) {
     std::string buffered;
     std::vector<char> block(1 << 16);
     for (;;) {
@@ -258,9 +257,10 @@ void Host::wait_for_orders() {
 void Host::run() {
     // The daemon's death is seen by the end of the channel: SIGKILL would leave nobody to end the command's descendants.
     if (kind_ == HostKind::Run) ::prctl(PR_SET_PDEATHSIG, 0);
+    const int terminate = sigterm_descriptor(); // before any other thread
     send(to_line("ready", HostReady{static_cast<int>(::getpid()), version}));
     warm_up();
-    wait_for_orders();
+    wait_for_orders(terminate);
     std::unique_lock<std::mutex> lock(mutex_);
     idle_.wait(lock, [this] { return orders_ == 0; });
     closing_ = true;

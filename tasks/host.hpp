@@ -46,7 +46,7 @@ private:
     void work_off();
     void prepare(std::unique_lock<std::mutex>& lock);
     void send(const std::string& line);
-    void wait_for_orders();
+    void wait_for_orders(int terminate);
     void warm_up();
 
     const int channel_;

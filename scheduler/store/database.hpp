@@ -64,8 +64,8 @@ public:
         return on_pool([this, work = std::move(work)]() mutable { return transact<pqxx::work>(work); });
     }
 
-    /// The same without a transaction around it, which is two round trips less: for single statements, and for several that
-    /// read, as each sees its own snapshot in any case.
+    /// The same without a transaction around it, which is two round trips less: for several statements that read, as each sees
+    /// its own snapshot in any case, and for a single one that writes.
     template <class Work>
     [[nodiscard]] auto read(Work work) -> boost::asio::awaitable<std::invoke_result_t<Work&, pqxx::nontransaction&>> {
         return on_pool([this, work = std::move(work)]() mutable { return transact<pqxx::nontransaction>(work); });

@@ -6,6 +6,8 @@ PipelinedConnection::PipelinedConnection(const std::string& url, const std::vect
                                          CallWatch& watch)
     : connection_(PQconnectdb(with_timeout(url).c_str()), &PQfinish), watch_(watch) {
     if (PQstatus(connection_.get()) != CONNECTION_OK) broken();
+    PQsetNoticeProcessor(
+        connection_.get(), [](void*, const char*) {}, nullptr);
     const CallWatch::Call watched(watch_, PQsocket(connection_.get()));
     const PgResult done(PQexec(connection_.get(), (session_settings + ("; " + settings)).c_str()), &PQclear);
     if (PQresultStatus(done.get()) != PGRES_COMMAND_OK || !PQenterPipelineMode(connection_.get())) broken();

@@ -330,6 +330,20 @@ TEST_CASE("no outcome of a command leaves a process behind") {
     CHECK(left_of(run).empty());
 }
 
+TEST_CASE("a host that is asked to end ends what it works on as cancelled, and says so") {
+    const std::string kind = GENERATE("run", "sql");
+    const TempFolder run;
+    HostProcess host(kind);
+    REQUIRE(!host.receive("ready").is_null());
+    const AttemptOrder order =
+        kind == "run" ? order_for(run, "r", "run", {{"argv", {"sleep", "1005"}}})
+                      : order_for(run, "q", "transform", {{"sql", "select count(*) as n from range(1000000) a, range(1000000) b"}});
+    host.send(to_line("attempt", order));
+    CHECK(soon([&] { return std::filesystem::exists(order.log); }, 8));
+    ::kill(host.pid(), SIGTERM);
+    CHECK(host.receive("done", 15).at("outcome") == "cancelled");
+}
+
 TEST_CASE("a command and its descendants end with the daemon") {
     const TempFolder run;
     {
