@@ -170,7 +170,9 @@ Json ConfiguredConnections::resolve(const std::string& name) {
         message += (message.empty() ? "" : "; ") + lack(name, spec->second, field, missing).message;
         variables += (variables.empty() ? "" : " and ") + missing;
     }
-    if (!message.empty()) throw Error(ErrorClass::Permanent, message, secrets_.remedy(variables));
+    if (!message.empty())
+        throw Error(ErrorClass::Permanent, message,
+                    secrets_.remedy(variables) + (spec->second.implied ? "; the sandbox has its own: millrace up --demo" : ""));
     if (spec->second.type == "postgres" && !resolved.fields.contains("url"))
         throw Error(ErrorClass::Permanent, fmt::format("the connection '{}' has no `url`", name),
                     fmt::format("declare it in millrace.yaml: {}: {{type: postgres, url: \"${{secret.{}_URL}}\"}}", name, name));

@@ -37,9 +37,11 @@ Json run_document(const RunRow& r, const Json& summary) {
             {"parent_id", r.parent_id ? Json(*r.parent_id) : Json()},
             {"chunk", chunk},
             {"allow_deletes", r.options.value("allow_deletes", Json())},
+            {"limit_rows", r.options.value("limit_rows", Json())},
             {"plan_hash", r.plan_hash},
             {"counts", summary.is_object() ? summary.value("counts", Json::object()) : Json::object()},
-            {"loads", summary.is_object() ? summary.value("loads", Json::array()) : Json::array()}};
+            {"loads", summary.is_object() ? summary.value("loads", Json::array()) : Json::array()},
+            {"warning_count", summary.is_object() ? summary.value("warnings", 0) : 0}};
 }
 
 Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, const Json& progress) {

@@ -217,6 +217,7 @@ asio::awaitable<void> Engine::Parts::resume() {
             resumed.repeated = co_await repeated_by(store, run.row, *resumed.plan);
         }
         resumed.reused = co_await reused_by(store, run.row, *resumed.plan);
+        resumed.warnings = run.warnings;
         resumed.row = std::move(run.row);
         resumed.task_runs = std::move(run.task_runs);
         runs.push_back(std::move(resumed));

@@ -2,6 +2,7 @@
 
 #include "flows/decimal_param.hpp"
 #include "flows/error.hpp"
+#include "flows/interval.hpp"
 #include "flows/nearest.hpp"
 #include "flows/time.hpp"
 #include "scheduler/service.hpp"
@@ -61,6 +62,17 @@ Json converted(const std::string& type, const Json& v) {
     return v.is_string() ? v : v.is_number() || v.is_boolean() ? Json(v.dump()) : Json();
 }
 
+/// What a date or an instant lacks; nothing for other types.
+std::string why_not(const std::string& type, const Json& v) {
+    if ((type != "date" && type != "timestamptz") || !v.is_string()) return {};
+    try {
+        (void)parse_date_or_instant(v.get<std::string>(), "UTC");
+        return ": a date has no time of day";
+    } catch (const std::invalid_argument& e) {
+        return std::string(": ") + e.what();
+    }
+}
+
 /// Commands get values in their environment, and PostgreSQL keeps them: both would cut or change such a text without a word.
 bool holds_nul(const Json& v) {
     if (v.is_string()) return v.get_ref<const std::string&>().find('\0') != std::string::npos;
@@ -103,7 +115,7 @@ Json checked_value(const ParamSpec& param, const Json& value, std::vector<std::s
     Json typed = converted(param.type, value);
     if (typed.is_null()) {
         mistakes.push_back("parameter " + param.name + " is of type " + param.type + ", which " +
-                           value.dump(-1, ' ', false, Json::error_handler_t::replace) + " is not");
+                           value.dump(-1, ' ', false, Json::error_handler_t::replace) + " is not" + why_not(param.type, value));
         return nullptr;
     }
     if (auto mistake = outside(param, typed); !mistake.empty()) mistakes.push_back("parameter " + mistake);

@@ -36,8 +36,11 @@ Json warnings_among(const Json& events) {
     constexpr std::size_t most = 20;
     Json out = Json::array();
     for (const auto& event : events)
-        if (const auto& kind = event.at("kind"); (kind == "warning" || kind == "quarantined" || kind == "drifted") && out.size() < most)
-            out.push_back({{"task", event.at("task")}, {"kind", kind}, {"message", event.at("message")}, {"details", event.at("details")}});
+        if (is_warning(event.at("kind").get<std::string>()) && out.size() < most)
+            out.push_back({{"task", event.at("task")},
+                           {"kind", event.at("kind")},
+                           {"message", event.at("message")},
+                           {"details", event.at("details")}});
     return out;
 }
 
@@ -266,9 +269,17 @@ asio::awaitable<void> PgReadModels::refuse_whole_of_chunks(std::int64_t run_id, 
     for (std::size_t i = 0; i < items.size() && i < most_named; ++i)
         names += (i == 0 ? "" : i + 1 == items.size() ? " and " : ", ") + items.at(items.size() - 1 - i).at("id").dump();
     if (items.size() > most_named) names += " and " + std::to_string(items.size() - most_named) + " more";
+    const auto has_rejected = [](const Json& chunk) {
+        const auto& loads = chunk.at("loads");
+        return chunk.at("state") == "failed" ||
+               std::any_of(loads.begin(), loads.end(), [](const Json& load) { return load.value("rejected", std::int64_t{0}) > 0; });
+    };
+    auto example = items.rbegin();
+    if (!option.empty()) example = std::find_if(items.rbegin(), items.rend(), has_rejected);
+    if (example == items.rend()) example = items.rbegin();
     throw Refusal(Kind::NotFound,
                   "run " + std::to_string(run_id) + " ran in chunks: its part" + (items.size() == 1 ? " is run " : "s are runs ") + names,
-                  "millrace data head " + items.back().at("id").dump() + "." + task + option);
+                  "millrace data head " + example->at("id").dump() + "." + task + option);
 }
 
 asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string task, int limit) {

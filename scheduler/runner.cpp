@@ -64,7 +64,7 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
         row.state_name = "Overlap";
         row.message = "run " + std::to_string(others.front()) + " of this flow is still active";
         row.finished_at = clock_.now();
-        row.summary = {{"counts", Json::object()}, {"loads", Json::array()}};
+        row.summary = {{"counts", Json::object()}, {"loads", Json::array()}, {"warnings", start.warning.empty() ? 0 : 1}};
         RunChanges changes;
         changes.run_id = id;
         changes.firing = start.firing;
@@ -313,11 +313,12 @@ void Runner::arm(LiveRun& run) {
 }
 
 void Runner::event(LiveRun& run, const std::string& task, const std::string& kind, const std::string& message, Json details) {
+    if (is_warning(kind)) ++run.warnings;
     run.pending.events.push_back({clock_.now(), run.row.flow, task, kind, message, std::move(details)});
 }
 
 Json Runner::live_document(const LiveRun& run) const {
-    Json summary = {{"counts", run.chunk_counts}, {"loads", run.loads}};
+    Json summary = {{"counts", run.chunk_counts}, {"loads", run.loads}, {"warnings", run.warnings}};
     if (run.machine) summary["counts"] = counts_json(run.machine->counts());
     return run_document(run.row, summary);
 }

@@ -71,6 +71,7 @@ struct LiveRun {
     bool parked = false;  ///< its rows were refused: only its end is written
     bool held = false;    ///< resumed, its slots not yet claimed again: nothing of it begins
     Json loads = Json::array();
+    int warnings = 0; ///< of its events, and of chunks that ended
 
     // Of a run in chunks.
     std::vector<std::pair<Instant, Instant>> parts;
@@ -101,6 +102,7 @@ public:
         std::vector<StoredTaskRun> task_runs;
         std::vector<RunRow> chunks; ///< its children so far
         Reused reused;              ///< what of it is not in its rows yet
+        int warnings = 0;           ///< of its events so far
         RepeatedChunks repeated{};
     };
     void resume_all(std::vector<Resumed> runs);

@@ -77,6 +77,7 @@ void Runner::chunk_ended(LiveRun& parent, const LiveRun& child) {
     if (child.row.summary.is_object()) {
         add_counts(parent.chunk_counts, child.row.summary.value("counts", Json::object()));
         add_loads(parent.loads, child.row.summary.value("loads", Json::array()));
+        parent.warnings += child.row.summary.value("warnings", 0);
     }
     const std::string which = "chunk " + std::to_string(child.row.chunk_number) + " of " + std::to_string(child.row.chunk_of);
     if (parent.stopping) return end_parent(parent, State::Cancelled, "Cancelled", parent.row.message);
@@ -92,7 +93,7 @@ void Runner::end_parent(LiveRun& parent, State state, const std::string& name, c
     parent.row.message = message;
     if (!parent.row.started_at) parent.row.started_at = now;
     parent.row.finished_at = now;
-    parent.row.summary = {{"counts", parent.chunk_counts}, {"loads", parent.loads}};
+    parent.row.summary = {{"counts", parent.chunk_counts}, {"loads", parent.loads}, {"warnings", parent.warnings}};
     if (parent.pending.new_run)
         parent.pending.new_run = parent.row;
     else
@@ -133,6 +134,7 @@ void Runner::resume_all(std::vector<Resumed> runs) {
 void Runner::resume_one(Resumed& r) {
     auto& run = live_.at(r.row.id);
     run.start.repeated = std::move(r.repeated);
+    run.warnings = r.warnings;
     const bool queued = r.row.state == State::Pending && r.task_runs.empty();
     if (!queued && cut_into_chunks(run)) {
         run.begun = true;
@@ -178,6 +180,7 @@ void Runner::resume_parent(LiveRun& run, const std::vector<RunRow>& children) {
         if (child.summary.is_object()) {
             add_counts(run.chunk_counts, child.summary.value("counts", Json::object()));
             add_loads(run.loads, child.summary.value("loads", Json::array()));
+            run.warnings += child.summary.value("warnings", 0);
         }
         last = &child;
     }

@@ -3,11 +3,13 @@
 /// So the answer is the binder's (CTEs, sub-queries, quoting and case included), not that of a second parser.
 #include "connectors/duckdb/query_error.hpp"
 #include "connectors/sql_identifier.hpp"
+#include "flows/interval.hpp"
 #include "flows/nearest.hpp"
 #include "flows/sql_scan.hpp"
 #include "tasks/evaluate.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <set>
 
 namespace millrace {
@@ -198,7 +200,9 @@ private:
             std::vector<std::string> names;
             for (const auto& [name, ignored] : tasks_) names.push_back(name);
             const std::string near = nearest(lower(e.missing_table), names);
-            out.error = "there is no task '" + e.missing_table + "' to read" + (near.empty() ? "" : ": did you mean '" + near + "'?");
+            out.error = "there is no task '" + e.missing_table + "' to read" +
+                        (near.empty() ? fmt::format("\nits tables are the tasks of the flow: {}", fmt::join(names, ", "))
+                                      : ": did you mean '" + near + "'?");
         }
         const std::size_t at = e.offset < 0 ? std::string::npos : static_cast<std::size_t>(e.offset);
         if (at != std::string::npos && at >= skipped && at <= text.size()) out.offset = static_cast<int>(std::min(at - skipped, length));
@@ -227,8 +231,10 @@ private:
         const auto text = constant.at("value").get<std::string>();
         try {
             (void)db.query("SELECT CAST(" + quote_literal(text) + " AS " + type + ")").single_value();
-        } catch (const Error& e) {
-            out.error = said(e);
+        } catch (const Error&) {
+            out.error = missing_day(text);
+            if (out.error.empty())
+                out.error = fmt::format("'{}' is no {}", text, type == "INTERVAL" ? "interval" : type == "DATE" ? "date" : "time");
             if (const auto at = sql.find(quote_literal(text)); at != std::string::npos) out.offset = static_cast<int>(at);
         }
     }

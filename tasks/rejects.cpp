@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
+#include <vector>
 
 namespace millrace {
 namespace {
@@ -27,7 +28,7 @@ std::string example_sql(const std::vector<std::string>& keys) {
     if (!keys.empty()) { // one says enough
         const std::string name = quote_literal(keys.front()), member = quote_literal(pointer_to(keys.front()));
         key = fmt::format("CASE WHEN _column IS DISTINCT FROM {} AND json_valid(_raw) THEN 'where ' || {} || ' is ' || "
-                          "left(json_extract_string(_raw, {}), 40) END",
+                          "coalesce(nullif(left(json_extract_string(_raw, {}), 40), ''), ) END",
                           name, name, member);
     }
     return "nullif(concat_ws(' ', '''' || left(_value, 60) || '''', " + key + "), '')";
@@ -41,17 +42,34 @@ std::string rounding_remedy(const std::string& column, const std::string& rule, 
                   : fmt::format("nothing is rounded silently: let {} digits come, or declare a wider decimal", scale);
 }
 
-bool divides(const std::string& sql) {
+/// Whether the expression that ends in `as column` divides.
+bool divides_into(const std::string& column, const std::string& sql) {
+    struct Level {
+        bool is_select = false, divides = false;
+    };
+    std::vector<Level> levels(1); // of parentheses
     const auto tokens = scan_sql(sql);
-    return std::any_of(tokens.begin(), tokens.end(), [](const SqlToken& t) {
-        return t.kind == SqlToken::Kind::Symbol && (t.text.starts_with("/") || t.text.starts_with("%"));
-    });
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        const std::string& text = tokens[i].text;
+        Level& level = levels.back();
+        if (text == "select") level = {true, false};
+        if (text == "," && level.is_select) level.divides = false;
+        if (tokens[i].kind == SqlToken::Kind::Symbol && (text.starts_with("/") || text.starts_with("%"))) level.divides = true;
+        if (level.divides && text == "as" && i + 1 < tokens.size() && tokens[i + 1].text == column) return true;
+        if (text == "(") levels.emplace_back();
+        if (text == ")" && levels.size() > 1) {
+            const Level inner = levels.back();
+            levels.pop_back();
+            levels.back().divides = levels.back().divides || (inner.divides && !inner.is_select);
+        }
+    }
+    return false;
 }
 
 std::string null_remedy(const std::string& column, const std::string& sql) {
     if (sql.empty()) return "give it a value where it comes from, or let it be NULL: write `null` behind its type in `columns`";
     return fmt::format("{}give it a value in the SQL, coalesce({}, ..), or let it be NULL: write `null` behind its type in `columns`",
-                       divides(sql) ? "x // 0 and x % 0 are NULL; " : "", column);
+                       divides_into(column, sql) ? "x // 0 and x % 0 are NULL; " : "", column);
 }
 
 /// `examples` are those of example_sql.
@@ -116,6 +134,7 @@ RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const R
                         reason["rule"].get<std::string>(), counted(n, "row"), in_brackets(examples, place_of_column(task.origin, column)));
         if (out.remedy.empty()) out.remedy = remedy_of(reason, examples, task.sql);
     }
+    if (told > 1) out.text += "; a row is counted once, under the first rule that it breaks";
     return out;
 }
 

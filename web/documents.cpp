@@ -66,9 +66,11 @@ constexpr Member run[] = {
     {"parent_id", "integer?", "the run that it is a chunk of, or was started by"},
     {"chunk", "Chunk?", ""},
     {"allow_deletes", "AllowedDeletes?", "what a person let this run delete beyond `max_deletes`"},
+    {"limit_rows", "integer?", "of a trial: each extract read at most so many rows"},
     {"plan_hash", "string", ""},
     {"counts", "object", "task runs by state"},
     {"loads", "Load[]", ""},
+    {"warning_count", "integer", "how many its events hold, those of its chunks included"},
 };
 constexpr Member run_detail[] = {
     {"timezone", "string", "of the flow: its intervals begin and end at midnights of it"},

@@ -76,12 +76,12 @@ struct Told {
 };
 
 /// Each as `flows validate` shows it, below all that changes.
-Told write_all_diagnostics(const Cli& cli, const Json& changes) {
+Told write_all_diagnostics(const Cli& cli, const Json& changes, bool known_too) {
     Told told;
     for (const auto& change : changes)
         for (const auto& document : list_of(change, "diagnostics")) {
             const auto diagnostic = with_source_line(document);
-            if (text_of(change, "change") == "unchanged" && diagnostic.severity != Severity::Error) {
+            if (!known_too && text_of(change, "change") == "unchanged" && diagnostic.severity != Severity::Error) {
                 ++told.known;
                 continue;
             }
@@ -118,12 +118,12 @@ std::string summary(const Json& changes, const Told& told) {
     if (told.mistakes > 0) text += "; " + counted(told.mistakes, "mistake");
     if (told.warnings > 0) text += (told.mistakes > 0 ? ", " : "; ") + counted(told.warnings, "warning");
     if (told.known > 0)
-        text += fmt::format("; {} as before (millrace flows validate shows {})", counted(told.known, "warning"),
+        text += fmt::format("; {} as before (millrace deploy --warnings shows {})", counted(told.known, "warning"),
                             told.known == 1 ? "it" : "them");
     return text;
 }
 
-int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
+int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run, bool known_too) {
     Json request = {{"dry_run", dry_run}, {"folders", Json::array()}};
     for (const auto& folder : folders) request["folders"].push_back(std::filesystem::absolute(folder).lexically_normal().string());
     const auto answer = cli.api().post("/api/v1/deploy", request);
@@ -139,7 +139,7 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run) {
         lacks(std::cerr, cli.err);
     } else {
         for (const auto& change : changes) write_change(cli, change);
-        auto told = write_all_diagnostics(cli, changes);
+        auto told = write_all_diagnostics(cli, changes, known_too);
         told.warnings += lacks(std::cout, cli.out);
         std::cout << '\n' << (changes.empty() ? "There is no flow file in the daemon's folders." : summary(changes, told)) << '\n';
         if (const auto other = other_installation(cli.configuration(), facts.value("settings", Json::object())); !other.is_null()) {
@@ -160,7 +160,9 @@ void add_deploy_command(CLI::App& app, Cli& cli) {
     auto* command = app.add_subcommand("deploy", "Put millrace.yaml and the flow folders in force, and say what changes");
     command->add_option("FOLDER", *folders, "folders (default: those of the daemon's millrace.yaml)")->type_name("");
     command->add_flag("--dry-run", *dry_run, "only say what would change");
-    on_call(command, cli, [&cli, folders, dry_run] { return deploy(cli, *folders, *dry_run); });
+    auto warnings = std::make_shared<bool>(false);
+    command->add_flag("--warnings", *warnings, "the warnings of flows that did not change, too");
+    on_call(command, cli, [&cli, folders, dry_run, warnings] { return deploy(cli, *folders, *dry_run, *warnings); });
 }
 
 } // namespace millrace

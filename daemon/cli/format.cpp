@@ -145,15 +145,19 @@ std::string trigger_text(const Json& run) {
 
 std::string trigger_of(const Json& run) {
     const auto due = parse_rfc3339(text_of(run, "scheduled_for")), created = parse_rfc3339(text_of(run, "created_at"));
-    if (!due || !created || *created - *due < std::chrono::minutes(1)) return text_of(run, "trigger");
-    return text_of(run, "trigger") + " of " + local_time_text(text_of(run, "scheduled_for")).substr(5, 11);
+    const auto limit = number_of(run, "limit_rows");
+    const auto trial = limit > 0 ? ", trial of " + counted(limit, "row") : "";
+    if (!due || !created || *created - *due < std::chrono::minutes(1)) return text_of(run, "trigger") + trial;
+    return text_of(run, "trigger") + " of " + local_time_text(text_of(run, "scheduled_for")).substr(5, 11) + trial;
 }
 
 std::string exceptions_text(const Json& run) {
     const auto counts = run.value("counts", Json());
     if (text_of(run, "state") != "completed" || !counts.is_object()) return "";
-    const auto failed = number_of(counts, "failed") + number_of(counts, "crashed"), skipped = number_of(counts, "skipped");
-    return (failed > 0 ? fmt::format(", {} failed (continued)", count_text(failed)) : "") +
+    const auto failed = number_of(counts, "failed") + number_of(counts, "crashed"), skipped = number_of(counts, "skipped"),
+               warnings = number_of(run, "warning_count");
+    return (warnings > 0 ? ", " + counted(warnings, "warning") : "") +
+           (failed > 0 ? fmt::format(", {} failed (continued)", count_text(failed)) : "") +
            (skipped > 0 ? fmt::format(", {} skipped", count_text(skipped)) : "");
 }
 

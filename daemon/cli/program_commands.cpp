@@ -1,6 +1,7 @@
 /// Commands that become another program: `millrace psql` and `millrace sandbox`.
 #include "daemon/cli/commands.hpp"
 
+#include "daemon/cli/api_client.hpp"
 #include "daemon/cli/asked_installation.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "flows/error.hpp"
@@ -41,8 +42,9 @@ void check_answers(const Cli& cli, const Configuration& configuration, const std
         throw Error(ErrorClass::Permanent,
                     fmt::format("the private PostgreSQL ({}) is for its own user and root", installation_text(configuration)),
                     as_root(cli, configuration, "psql"));
-    throw Error(ErrorClass::Transient, fmt::format("the private PostgreSQL ({}) does not answer", installation_text(configuration)),
-                "it starts with the daemon: millrace up, or systemctl start millrace; that of another project is asked in its folder");
+    throw Unreachable(
+        fmt::format("the private PostgreSQL ({}) does not answer", installation_text(configuration)),
+        "it starts with the daemon: millrace up, or systemctl start millrace; that of another project is asked in its folder");
 }
 
 std::string database_url(const Configuration& configuration, bool store) {

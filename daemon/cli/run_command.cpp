@@ -90,6 +90,7 @@ Json params_of(const Json& flow, const std::vector<std::string>& assignments) {
                              : names.empty() ? "it takes none"
                                              : fmt::format("its parameters are {}", fmt::join(names, ", ")));
         }
+        if (params.contains(name)) throw UsageError(fmt::format("parameter {} is given twice", name), "leave one of them out");
         params[name] = typed_value(assignment.substr(equals + 1), type->second);
     }
     return params;
@@ -157,7 +158,8 @@ void add_run_command(CLI::App& app, Cli& cli) {
     run->add_option("--from", arguments->from, "start of the interval, inclusive: a date or RFC 3339")->type_name("TIME");
     run->add_option("--to", arguments->to, "end of the interval, exclusive")->type_name("TIME");
     run->add_flag("--cut-steps", arguments->cut_steps, "let the interval begin or end within a step of `every`");
-    run->add_option("--limit-rows", arguments->limit_rows, "load at most so many rows, into a scratch schema")
+    run->add_option("--limit-rows", arguments->limit_rows,
+                    "a trial: each extract reads at most so many rows, and loads go into the schema millrace_scratch")
         ->type_name("N")
         ->check(whole_number);
     run->add_flag("--full-refresh", arguments->full_refresh)->group(""); // not offered before extracts are incremental

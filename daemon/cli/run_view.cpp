@@ -92,7 +92,8 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
     std::vector<Line> lines;
     const auto chunks = list_of(run, "chunks");
     lines.push_back({text_of(run, "state"), "", text_of(run, "flow"),
-                     fmt::format("run {}  {}", text_of(run, "id"), joined({outcome_text(run), interval_text(run)})),
+                     fmt::format("run {}  {}", text_of(run, "id"),
+                                 joined({outcome_text(run), is_over(text_of(run, "state")) ? "" : message_text(run), interval_text(run)})),
                      elapsed_text(run, now)});
     if (chunks.empty()) {
         auto tasks = task_lines(run, run, "  ", now);
@@ -310,7 +311,8 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
 void RunView::tell(const std::string& key, const std::string& subject, const Json& document, const std::string& detail, Instant at) {
     const auto state = text_of(document, "state");
     auto& told = told_[key];
-    const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused";
+    const bool queued = state == "pending" && !detail.empty() && text_of(document, "state_name") == "Queued";
+    const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused" || queued;
     const bool held_up = state == "running" && detail.starts_with("waiting for a lock "); // the only step worth a line: somebody can end it
     if (!worth || (held_up ? told.ends_with(" held up") : told.starts_with(state))) return;
     told = state + (held_up ? " held up" : "");

@@ -140,6 +140,9 @@ private:
     void check_named(const ColumnReference& reference) {
         const auto columns = columns_of(reference.task);
         if (!columns || contains(*columns, reference.column)) return check_nullable(reference);
+        if (reference.column.find(',') != std::string::npos)
+            return scope_.diagnostics.error(reference.mark, fmt::format("`{}: {}` is one name", reference.key, reference.column),
+                                            fmt::format("several columns are a list: {}: [{}]", reference.key, reference.column));
         scope_.diagnostics.error(
             reference.mark,
             fmt::format("`{}` names the column '{}', which '{}' does not have", reference.key, reference.column, reference.task),

@@ -63,14 +63,15 @@ boost::asio::awaitable<std::vector<std::int64_t>> Store::adopt(std::string epoch
     });
 }
 
-static const std::string live_runs_sql =
-    columns(run_columns, " from millrace.run where finished_at is null and epoch = $1::uuid order by id");
+static const std::string live_runs_sql = columns(
+    run_columns, ", (select count(*) from millrace.event e where e.run_id = run.id and e.kind in ('warning', 'quarantined', 'drifted'))"
+                 " from millrace.run where finished_at is null and epoch = $1::uuid order by id");
 static const std::string task_runs_sql = columns(task_run_columns, " from millrace.task_run where run_id = $1 order by task, item");
 
 boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoch) {
     return database_.read([epoch](pqxx::nontransaction& w) {
         std::vector<StoredRun> out;
-        for (const auto& row : w.exec_prepared("live_runs", epoch)) out.push_back({run_from(row), {}});
+        for (const auto& row : w.exec_prepared("live_runs", epoch)) out.push_back({run_from(row), row[row.size() - 1].as<int>(), {}});
         for (auto& run : out)
             for (const auto& row : w.exec_prepared("task_runs", run.row.id)) run.task_runs.push_back(task_run_from(row));
         return out;

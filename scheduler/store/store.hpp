@@ -33,6 +33,7 @@ struct StoredSchedule {
 /// A run that has to go on, with its task runs.
 struct StoredRun {
     RunRow row;
+    int warnings = 0; ///< of its events
     std::vector<StoredTaskRun> task_runs;
 };
 

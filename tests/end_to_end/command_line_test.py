@@ -543,7 +543,7 @@ class Daemons(unittest.TestCase):
             self.assertIn(f"the private PostgreSQL (state folder {self.path}/state, configuration {self.daemon.config}) is for its own user and root\n"
                           f"  sudo millrace psql\n", refused)
             self.daemon.stop()
-            self.assertIn(f"(state folder {elsewhere}/.local/state/millrace, no millrace.yaml) does not answer", told("psql", "-c", "select 1", code=2))
+            self.assertIn(f"(state folder {elsewhere}/.local/state/millrace, no millrace.yaml) does not answer", told("psql", "-c", "select 1", code=3))
 
     def test_a_person_at_a_terminal_is_told_which_database_is_asked(self):
         leader, terminal = open_terminal(self)

@@ -53,7 +53,7 @@ TEST_CASE("a contract casts exactly; what does not fit is rejected with its reas
     CHECK(refused.error->message ==
           "7 of 8 rows break the contract, none is allowed: amount does not fit DECIMAL(9,4) in 2 rows ('abc' where id is 2, '1.23456' "
           "where id is 3); hours breaks check (hours >= 0) in 1 row ('-1.00' where id is 5); day does not fit DATE in 1 row ('2026-01-01 "
-          "10:00:00' where id is 8); and more");
+          "10:00:00' where id is 8); and more; a row is counted once, under the first rule that it breaks");
     CHECK_THAT(refused.error->remedy, Catch::EndsWith("look at the rejected rows: millrace data head 7.r --rejected"));
     CHECK_FALSE(std::filesystem::exists(run.path + "/r/manifest.json"));
     CHECK(refused.rejected == 7);
@@ -141,7 +141,10 @@ TEST_CASE("what a division by zero leaves is told as that, with the line of its 
     CHECK_THAT(failed("select 5 // (id - id) as n from range(3) r(id)", column("n", "BIGINT")),
                Catch::Contains("n is null in 3 rows (flows/f.yaml:12) / x // 0 and x % 0 are NULL; give it a value in the SQL, "
                                "coalesce(n, ..), or let it be NULL"));
+    CHECK_THAT(failed("with a as (select round(5 // (id - id), 2) as n, id from range(3) r(id)) select n from a", column("n", "BIGINT")),
+               Catch::Contains("x // 0"));
     CHECK_THAT(failed("select null::int as n", column("n", "BIGINT")), Catch::Contains("(flows/f.yaml:12) / give it a value in the SQL"));
+    CHECK_THAT(failed("select n from (select 6 / 2 as half, null::int as n)", column("n", "BIGINT")), !Catch::Contains("x // 0"));
     CHECK_THAT(failed("select round(sum(id)::double / (count(*) - count(*)), 2) as n from range(3) r(id)", column("n", "DECIMAL(18,2)")),
                Catch::Contains("n does not fit DECIMAL(18,2) in 1 row ('inf'; flows/f.yaml:12) / floating-point numbers divided by zero") &&
                    Catch::Contains("nullif(divisor, 0)") && !Catch::Contains("round"));

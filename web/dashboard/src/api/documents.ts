@@ -71,11 +71,16 @@ export interface Run {
   interval: { start: string; end: string } | null;
   rerun_of: number | null;
   allow_deletes: { rows: number; by: string } | null;
+  /** A trial: so many rows at most. */
+  limit_rows?: number | null;
   parent_id: number | null;
   chunk: { number: number; of: number } | null;
   plan_hash: string | null;
   counts: Partial<Record<State, number>> | null;
   loads: Load[] | null;
+  warning_count?: number | null;
+  /** The first of them, of one run alone; or how many. */
+  warnings?: { message: string }[] | number | null;
 }
 
 export interface Progress {
@@ -142,6 +147,11 @@ export function isFinal(state: State): boolean {
 
 export function isFailure(state: State): boolean {
   return state === 'failed' || state === 'crashed';
+}
+
+/** Its result is that of the run which this one repeats: it did not run. */
+export function isReused(task: Pick<TaskRun, 'state_name'>): boolean {
+  return task.state_name === 'Reused';
 }
 
 /** Identity of a task run within its run. */

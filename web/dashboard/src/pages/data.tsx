@@ -25,6 +25,8 @@ function Cell({ value, number = false, broken = false }: { value: unknown; numbe
 
 function Rejected({ run, task }: { run: RunDetail; task: TaskRun }) {
   const rejected = useResource(`${run.id}/${task.task}/rejected/${task.finished_at ?? ''}`, (signal) => get<RejectedRows>(withQuery(`runs/${run.id}/datasets/${encodeURIComponent(task.task)}/rejected`, { limit }), signal));
+  // They were not kept, or were rejected before this task: it says where.
+  if (rejected.error?.status === 404) return <><p>{rejected.error.message}</p><p class="remedy">{rejected.error.remedy}</p></>;
   if (rejected.error) return <ErrorNotice error={rejected.error} retry={rejected.reload} />;
   if (!rejected.data) return <Skeleton rows={3} height={30} />;
   const { columns, rows, total } = rejected.data;
@@ -72,13 +74,14 @@ function Preview({ run, task }: { run: RunDetail; task: TaskRun }) {
 }
 
 export function Data({ run, task, choose }: { run: RunDetail; task: TaskRun | undefined; choose: (task: string) => void }) {
-  const having = run.tasks.filter((one) => verbs.includes(one.verb) && !one.item_hash && (one.state === 'completed' || one.rejected));
+  const hasRows = (one: TaskRun) => verbs.includes(one.verb) && one.state === 'completed';
+  const having = run.tasks.filter((one) => !one.item_hash && (hasRows(one) || one.rejected));
   if (task && having.includes(task))
     return (
       <div class="card pad">
         {task.rejected ? <Rejected run={run} task={task} /> : null}
-        {task.rejected && task.state === 'completed' ? <h3>Rows</h3> : null}
-        {task.state === 'completed' && <Preview run={run} task={task} />}
+        {task.rejected && hasRows(task) ? <h3>Rows</h3> : null}
+        {hasRows(task) && <Preview run={run} task={task} />}
       </div>
     );
   return (

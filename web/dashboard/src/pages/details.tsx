@@ -1,5 +1,5 @@
 // What is known about the chosen task, or about the whole run.
-import type { RunDetail, TaskRun } from '../api/documents';
+import { isReused, type RunDetail, type TaskRun } from '../api/documents';
 import { byTable, LoadTable } from '../parts/loads';
 import { progressWords } from '../parts/progress';
 import { StateBadge } from '../parts/state';
@@ -13,7 +13,7 @@ function Facts({ facts }: { facts: [string, string | null | undefined][] }) {
 function TaskDetails({ task }: { task: TaskRun }) {
   return (
     <>
-      <p class="detail-head"><StateBadge of={task} /> <span class="faint">{task.verb}, <Elapsed of={task} /></span></p>
+      <p class="detail-head"><StateBadge of={task} /> <span class="faint">{task.verb}{!isReused(task) && <>, <Elapsed of={task} /></>}</span></p>
       {task.message && !task.error && <p>{task.message}</p>}
       {task.error && (
         <div class="notice notice-error">

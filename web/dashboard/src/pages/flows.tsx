@@ -15,7 +15,7 @@ import { scheduleInWords } from '../words/schedule';
 import { StartForm } from './start_form';
 
 export function Schedules({ flow }: { flow: Flow }) {
-  if (flow.schedules.length === 0) return <span class="faint">No schedule: starts by hand or trigger</span>;
+  if (flow.schedules.length === 0) return <span class="faint">No schedule: starts by hand</span>;
   return (
     <>
       {flow.schedules.map((schedule, index) => {

@@ -1,4 +1,5 @@
 // Tasks as a graph from left to right: each in the column after the last task that it needs.
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { State } from '../api/documents';
 import { StateMark } from '../parts/state';
 
@@ -11,6 +12,8 @@ const height = 46;
 const gapX = 40;
 const gapY = 14;
 const margin = 14;
+/** It is scaled down to the width that there is, but stays readable: beyond that it scrolls. */
+const smallest = 0.6;
 
 interface Placed { node: GraphNode; x: number; y: number }
 
@@ -52,31 +55,45 @@ export function place(nodes: GraphNode[]): { placed: Map<string, Placed>; width:
 export function Graph({ nodes, label, selected, select }: Props) {
   const layout = place(nodes);
   const placed = [...layout.placed.values()];
+  const own = useRef<HTMLDivElement>(null);
+  const [room, setRoom] = useState(0);
+  useLayoutEffect(() => {
+    const element = own.current;
+    if (!element) return undefined;
+    const measure = () => setRoom(element.offsetWidth);
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    measure();
+    return () => observer.disconnect();
+  }, []);
+  const scale = room > 0 ? Math.max(smallest, Math.min(1, room / layout.width)) : 1;
   return (
-    <div class="graph" role="group" aria-label={label} tabIndex={0}>
-      <div class="graph-space" style={{ width: `${layout.width}px`, height: `${layout.height}px` }}>
-        <svg class="graph-edges" width={layout.width} height={layout.height} aria-hidden="true">
-          {placed.flatMap(({ node, x, y }) => node.needs.map((need) => {
-            const from = layout.placed.get(need);
-            if (!from) return null;
-            const [x1, y1, x2, y2] = [from.x + width, from.y + height / 2, x, y + height / 2];
-            const bend = Math.max(18, (x2 - x1) / 2);
-            return <path key={`${need}>${node.name}`} d={`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`} />;
-          }))}
-        </svg>
-        {placed.map(({ node, x, y }) => {
-          const body = (
-            <>
-              {node.state && <StateMark of={{ state: node.state }} />}
-              <span class="node-text"><span class="node-name">{node.name}</span><span class="faint">{node.note ?? node.verb}</span></span>
-            </>
-          );
-          const style = { transform: `translate(${x}px, ${y}px)`, width: `${width}px`, height: `${height}px` };
-          const needs = node.needs.length > 0 ? `, after ${node.needs.join(' and ')}` : '';
-          return select ? (
-            <button key={node.name} type="button" class="node" style={style} aria-pressed={selected === node.name} title={node.name + needs} onClick={() => select(node.name)}>{body}</button>
-          ) : <div key={node.name} class="node" style={style} title={node.name + needs}>{body}</div>;
-        })}
+    <div ref={own} class="graph" role="group" aria-label={label} tabIndex={0}>
+      <div class="graph-room" style={{ width: `${Math.floor(layout.width * scale)}px`, height: `${Math.ceil(layout.height * scale)}px` }}>
+        <div class="graph-space" style={{ width: `${layout.width}px`, height: `${layout.height}px`, transform: scale < 1 ? `scale(${scale})` : 'none' }}>
+          <svg class="graph-edges" width={layout.width} height={layout.height} aria-hidden="true">
+            {placed.flatMap(({ node, x, y }) => node.needs.map((need) => {
+              const from = layout.placed.get(need);
+              if (!from) return null;
+              const [x1, y1, x2, y2] = [from.x + width, from.y + height / 2, x, y + height / 2];
+              const bend = Math.max(18, (x2 - x1) / 2);
+              return <path key={`${need}>${node.name}`} d={`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`} />;
+            }))}
+          </svg>
+          {placed.map(({ node, x, y }) => {
+            const body = (
+              <>
+                {node.state && <StateMark of={{ state: node.state }} />}
+                <span class="node-text"><span class="node-name">{node.name}</span><span class="faint">{node.note ?? node.verb}</span></span>
+              </>
+            );
+            const style = { transform: `translate(${x}px, ${y}px)`, width: `${width}px`, height: `${height}px` };
+            const needs = node.needs.length > 0 ? `, after ${node.needs.join(' and ')}` : '';
+            return select ? (
+              <button key={node.name} type="button" class="node" style={style} aria-pressed={selected === node.name} title={node.name + needs} onClick={() => select(node.name)}>{body}</button>
+            ) : <div key={node.name} class="node" style={style} title={node.name + needs}>{body}</div>;
+          })}
+        </div>
       </div>
     </div>
   );

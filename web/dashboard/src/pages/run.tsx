@@ -7,12 +7,12 @@ import { useStore } from '../api/store';
 import { EmptyState, ErrorNotice, Skeleton } from '../parts/notices';
 import { CountsBar, countsOf } from '../parts/progress';
 import { LoadWords, total } from '../parts/loads';
-import { StateBadge } from '../parts/state';
+import { StateBadge, WarningsTag } from '../parts/state';
 import { Ago, Elapsed } from '../parts/time';
 import { RunLine } from '../parts/run_line';
 import { changeQuery, Link, usePlace } from '../router';
 import { intervalText, itemText } from '../words/figures';
-import { triggerInWords } from '../words/states';
+import { trialInWords, triggerInWords } from '../words/states';
 import { Data } from './data';
 import { Details } from './details';
 import { Graph } from './graph';
@@ -27,7 +27,7 @@ function Facts({ run, zone }: { run: RunDetail; zone: string }) {
       <div><dt>Took</dt><dd><Elapsed of={run} /></dd></div>
       <div><dt>{run.started_at ? 'Started' : 'Created'}</dt><dd><Ago at={run.started_at ?? run.created_at} /></dd></div>
       {run.scheduled_for && <div><dt>Due</dt><dd><Ago at={run.scheduled_for} /></dd></div>}
-      <div><dt>Trigger</dt><dd>{triggerInWords(run.trigger)}{run.rerun_of && <> of <Link href={`/runs/${run.rerun_of}`}>#{run.rerun_of}</Link></>}</dd></div>
+      <div><dt>Trigger</dt><dd>{triggerInWords(run.trigger)}{run.rerun_of && <> of <Link href={`/runs/${run.rerun_of}`}>#{run.rerun_of}</Link></>}{trialInWords(run) && `, ${trialInWords(run)}`}</dd></div>
       {run.allow_deletes && <div><dt>May delete</dt><dd>up to {run.allow_deletes.rows} rows of each table, says {run.allow_deletes.by}</dd></div>}
       {run.interval && <div><dt>Interval</dt><dd title={`${run.interval.start} to ${run.interval.end}, end excluded; midnights of ${zone}`}>{intervalText(run.interval, zone)}</dd></div>}
       {run.loads && run.loads.length > 0 && <div><dt>Loaded</dt><dd><LoadWords counts={total(run.loads)} /></dd></div>}
@@ -71,7 +71,7 @@ export function RunPage({ id }: { id: number }) {
   const selected = useMemo(() => run?.tasks.find((task) => taskKey(task) === key), [run?.tasks, key]);
 
   if (!run) {
-    if (resource.error?.status === 404) return <EmptyState title={`There is no run ${id}`}><p>Retention may have removed it. <Link href="/runs">See all runs</Link></p></EmptyState>;
+    if (resource.error?.status === 404) return <EmptyState title={`There is no run ${id}`}><p><Link href="/runs">See all runs</Link></p></EmptyState>;
     return <div class="page">{resource.error ? <ErrorNotice error={resource.error} retry={resource.reload} /> : <Skeleton rows={8} height={56} />}</div>;
   }
   const zone = zoneOf(run.flow, flows);
@@ -88,7 +88,7 @@ export function RunPage({ id }: { id: number }) {
       <header class="page-head">
         <div>
           <p class="crumbs"><Link href="/runs">Runs</Link>{run.parent_id && <> / <Link href={`/runs/${run.parent_id}`}>#{run.parent_id}</Link></>}</p>
-          <h1><Link href={`/flows/${run.flow}`}>{run.flow}</Link> <span class="faint">#{run.id}{run.chunk && `, chunk ${run.chunk.number} of ${run.chunk.of}`}</span> <StateBadge of={run} big /></h1>
+          <h1><Link href={`/flows/${run.flow}`}>{run.flow}</Link> <span class="faint">#{run.id}{run.chunk && `, chunk ${run.chunk.number} of ${run.chunk.of}`}</span> <StateBadge of={run} big /><WarningsTag of={run} /></h1>
         </div>
         <RunActions run={run} selected={selected} reload={resource.reload} />
       </header>

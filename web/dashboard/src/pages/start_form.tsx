@@ -82,7 +82,6 @@ export function StartForm({ flow, close }: { flow: Flow; close: () => void }) {
     const body: Record<string, unknown> = { params };
     if (text('start') !== '' || text('end') !== '') body.interval = { start: text('start'), end: text('end') };
     if (text('limit_rows') !== '') body.limit_rows = Number(text('limit_rows'));
-    if (form.get('full_refresh')) body.full_refresh = true;
     const content = JSON.stringify(body);
     if (attempt.sent !== '' && attempt.sent !== content) attempt.key = randomKey();
     attempt.sent = content;
@@ -113,9 +112,8 @@ export function StartForm({ flow, close }: { flow: Flow; close: () => void }) {
         )}
         <details class="more">
           <summary>More options</summary>
-          <label class="field"><span class="field-label">Row limit <span class="faint">a trial: loads into a scratch schema, moves no cursor</span></span>
+          <label class="field"><span class="field-label">Row limit <span class="faint">a trial: loads into a scratch schema</span></span>
             <input name="limit_rows" type="number" min="1" step="1" placeholder="all rows" /></label>
-          <label class="check"><input name="full_refresh" type="checkbox" /><span>Full refresh <span class="faint">ignore cursors and read everything again</span></span></label>
         </details>
         {error && <ErrorNotice error={error} />}
         <div class="actions">

@@ -1,6 +1,6 @@
 // The task runs of a run with progress, result and a time line. The items of a mapped task stand under one row for all.
 import { useMemo, useState } from 'preact/hooks';
-import { isFinal, taskKey, type RunDetail, type State, type TaskRun } from '../api/documents';
+import { isFinal, isReused, taskKey, type RunDetail, type State, type TaskRun } from '../api/documents';
 import { Icon } from '../parts/icon';
 import { LoadLine, total } from '../parts/loads';
 import { useNarrow } from '../parts/narrow';
@@ -71,7 +71,7 @@ export function rowsOf(tasks: TaskRun[], open: Set<string>, only: State | ''): R
 export function graphNodes(tasks: TaskRun[]): GraphNode[] {
   return [...byName(tasks)].map(([name, members]) => {
     const task = members[0];
-    const words = task && task.rows != null ? `${task.verb}, ${compact(task.rows)} rows` : task?.verb;
+    const words = task && isReused(task) ? `${task.verb}, reused` : task && task.rows != null ? `${task.verb}, ${compact(task.rows)} rows` : task?.verb;
     return { name, verb: task?.verb ?? '', needs: task?.needs ?? [], state: groupOf(name, members).state, note: words };
   });
 }
@@ -128,7 +128,7 @@ export function TaskList({ run, selected, choose }: Props) {
           <span class="faint">{member ? '' : task.verb}{task.attempts > 1 ? `${member ? '' : ', '}attempt ${task.attempts}` : ''}</span></span>
         <span class="task-result"><Result task={task} /></span>
         <TimeBar of={task} from={from} to={to} state={task.state} />
-        <span class="task-time"><Elapsed of={task} /></span>
+        <span class="task-time">{isReused(task) ? <span class="faint">reused</span> : <Elapsed of={task} />}</span>
       </button>
     );
   };

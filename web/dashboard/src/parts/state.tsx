@@ -1,5 +1,6 @@
 // A state as shape, word and colour.
-import type { State } from '../api/documents';
+import type { Run, State } from '../api/documents';
+import { count } from '../words/figures';
 import { shapeOf, wordFor } from '../words/states';
 import { Icon } from './icon';
 
@@ -22,4 +23,12 @@ export function StateMark({ of, size = 16 }: { of: Stateful; size?: number }) {
       <span class="hidden-visually">{wordFor(of)}</span>
     </span>
   );
+}
+
+/** What somebody should look at although it stopped nothing: "2 warnings", beside the state. */
+export function WarningsTag({ of }: { of: Pick<Run, 'warning_count' | 'warnings'> }) {
+  const listed = Array.isArray(of.warnings) ? of.warnings : [];
+  const number = of.warning_count ?? (typeof of.warnings === 'number' ? of.warnings : listed.length);
+  if (number <= 0) return null;
+  return <span class="tag tag-warning" title={listed.map((one) => one.message).join('\n') || undefined}>{count(number)} {number === 1 ? 'warning' : 'warnings'}</span>;
 }

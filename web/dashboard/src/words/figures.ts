@@ -93,6 +93,19 @@ export function itemText(item: unknown): string {
   return members.length === 1 ? plain(members[0]?.[1]) : members.map(([name, value]) => `${name}: ${plain(value)}`).join(', ');
 }
 
+/** Text in lines of at most `width` characters, broken at spaces where there are some; what `most` lines do not hold stays on the last. */
+export function wrapped(text: string, width: number, most: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width && lines.length + 1 < most) {
+    const space = rest.lastIndexOf(' ', width);
+    const end = space > 0 ? space : width;
+    lines.push(rest.slice(0, end));
+    rest = rest.slice(space > 0 ? end + 1 : end);
+  }
+  return [...lines, rest];
+}
+
 /** A cell of a dataset or a parameter, as text. */
 export function plain(value: unknown): string {
   if (value === null || value === undefined) return '';

@@ -1,5 +1,6 @@
 // What a state is called and which shape it has: shape and word carry it, colour only repeats it.
 import type { Run, State, TaskRun } from '../api/documents';
+import { count } from './figures';
 
 export type Shape = 'clock' | 'ring' | 'play' | 'again' | 'pause' | 'check' | 'cross' | 'bolt' | 'stop' | 'skip';
 
@@ -46,4 +47,10 @@ const triggers: Record<string, string> = {
 
 export function triggerInWords(trigger: string): string {
   return triggers[trigger] ?? trigger;
+}
+
+/** "trial, 100 rows" of a run with a row limit, else undefined. */
+export function trialInWords(run: Pick<Run, 'limit_rows'>): string | undefined {
+  const rows = run.limit_rows;
+  return rows ? `trial, ${count(rows)} ${rows === 1 ? 'row' : 'rows'}` : undefined;
 }
