@@ -299,10 +299,14 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
         manifest = result.value("manifest", "");
     }
     if (!known) throw Refusal(Kind::NotFound, "run " + std::to_string(run_id) + " has no task " + task);
+    const bool is_load =
+        std::any_of(plan->tasks.begin(), plan->tasks.end(), [&](const TaskPlan& t) { return t.name == task && t.verb == Verb::Load; });
     if (manifest.empty())
-        throw Refusal(
-            Kind::NotFound, "task " + task + " of run " + std::to_string(run_id) + (over ? " left no dataset" : " has no dataset yet"),
-            has_rejects ? "look at its rejected rows: millrace data head " + std::to_string(run_id) + "." + task + " --rejected" : "");
+        throw Refusal(Kind::NotFound,
+                      "task " + task + " of run " + std::to_string(run_id) + (over ? " left no dataset" : " has no dataset yet"),
+                      has_rejects ? "look at its rejected rows: millrace data head " + std::to_string(run_id) + "." + task + " --rejected"
+                      : is_load   ? "it is a load: look into its table, with `millrace psql` in the local warehouse"
+                                  : "");
     const Json facts = co_await manifest_at(s_.database, manifest);
     if (!facts.is_object())
         throw Refusal(Kind::NotFound, "the dataset of " + task + " is gone from the staging folder",

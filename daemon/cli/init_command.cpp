@@ -60,7 +60,7 @@ tasks:
 /// The millrace.yaml of a folder above; empty: there is none.
 std::string project_around(const fs::path& root) {
     std::error_code ignored;
-    for (fs::path at = fs::weakly_canonical(root, ignored).parent_path(); !at.empty(); at = at.parent_path()) {
+    for (fs::path at = fs::weakly_canonical(fs::absolute(root, ignored), ignored).parent_path(); !at.empty(); at = at.parent_path()) {
         if (fs::exists(at / "millrace.yaml", ignored)) return (at / "millrace.yaml").string();
         if (at == at.parent_path()) break;
     }

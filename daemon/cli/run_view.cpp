@@ -154,17 +154,6 @@ void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& f
         out << indent << fmt::format("and {} more, as the dashboard and --json show\n", failed.size() - most_failures);
 }
 
-/// What a run loaded, or why it is where it is.
-std::string run_detail(const Json& run) {
-    const auto loads = list_of(run, "loads");
-    if (text_of(run, "state") == "completed" && !loads.empty()) return load_text(loads);
-    const auto message = message_text(run);
-    const auto state = text_of(run, "state");
-    if (message.empty() && !is_over(state)) return interval_text(run);
-    const bool is_chunk = !chunk_text(run).empty(), told_below = is_over(state) && state != "skipped";
-    return is_chunk ? (failed_tasks(run).empty() ? message : "") : told_below ? "" : message;
-}
-
 /// "chunk 4 of 4 was not begun": chunks run one after the other, and a run that ends early has none of the later ones.
 std::string not_begun_text(const Json& run) {
     std::int64_t last = 0, all = 0;
@@ -222,6 +211,16 @@ Json all_loads(const Json& run) {
 
 } // namespace
 
+std::string run_detail(const Json& run) {
+    const auto loads = list_of(run, "loads");
+    if (text_of(run, "state") == "completed" && !loads.empty()) return load_text(loads);
+    const auto message = message_text(run);
+    const auto state = text_of(run, "state");
+    if (message.empty() && !is_over(state)) return interval_text(run);
+    const bool is_chunk = !chunk_text(run).empty(), told_below = is_over(state) && state != "skipped";
+    return is_chunk ? (failed_tasks(run).empty() ? message : "") : told_below ? "" : message;
+}
+
 bool outcome_tells(const Json& run, const Json& task_run) {
     const auto state = text_of(run, "state");
     return is_over(state) && state != "completed" && text_of(task_run, "state") != "completed" && has_error(task_run);
@@ -243,7 +242,8 @@ std::string task_detail(const Json& run, const Json& task_run) {
         return text_of(task_run["error"], "message") + (state == "retrying" ? next_attempt_text(task_run) : "");
     const auto progress = task_run.find("progress");
     if (state == "running" && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
-    const auto message = message_text(task_run);
+    const auto message = message_text(task_run), due = local_time_text(text_of(task_run, "due_at"));
+    if (state == "running" && message.empty() && !due.empty() && text_of(task_run, "verb") == "wait") return "until " + due;
     if (text_of(task_run, "state_name") != "AwaitingApproval") return message;
     return fmt::format("{}millrace runs approve {} {}, or reject", message.empty() ? "" : message + "   ", text_of(run, "id"),
                        text_of(task_run, "task"));

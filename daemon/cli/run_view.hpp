@@ -38,6 +38,8 @@ private:
 /// What a task run is doing or did, in few words: "12 requests, 3,400 records, slice 3 of 28", "412 rows", the error, how
 /// to decide an approval.
 [[nodiscard]] std::string task_detail(const Json& run, const Json& task_run);
+/// What a run loaded, or why it is where it is.
+[[nodiscard]] std::string run_detail(const Json& run);
 
 /// The failure of this task run is told, whole and with its remedy, by the outcome of `run`, which did not complete: lists need not.
 [[nodiscard]] bool outcome_tells(const Json& run, const Json& task_run);

@@ -45,7 +45,7 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
                    trigger_of(run),
                    local_time_text(text_of(run, "created_at")),
                    elapsed_text(run, now()),
-                   cause_text(run)});
+                   text_of(run, "state") == "completed" && cause_text(run).empty() ? run_detail(run) : cause_text(run)});
     if (table.is_empty())
         std::cout << "There is no such run.\n";
     else

@@ -26,6 +26,7 @@ public:
             if (task.sql_columns) check_names(task);
             if (task.sql_columns && !task.contract.columns.empty()) compare(task);
             check_item_columns(task);
+            warn_of_coarser_step(task);
         }
         for (auto& task : draft_.tasks) {
             for (const auto& reference : task.columns_named) check_named(reference);
@@ -125,6 +126,40 @@ private:
                                                            column.name, load.newest_by),
                                                "leave `unique` out: the load writes one row of each key in any case");
         }
+    }
+
+    /// A sum over a month, of an interval of days: the run at its edge would replace the whole by a part.
+    void warn_of_coarser_step(const DraftTask& task) {
+        const auto* piece = task.piece("");
+        if (task.plan.verb != Verb::Transform || piece == nullptr || !draft_.plan.interval || !some_load_replaces()) return;
+        const Span every = draft_.plan.interval->every;
+        const std::int64_t step = every.months * 28 + every.days; // days, at least
+        const auto tokens = scan_sql(piece->sql);
+        if (std::none_of(tokens.begin(), tokens.end(),
+                         [](const SqlToken& t) { return t.kind == SqlToken::Kind::Word && t.text == "group"; }))
+            return;
+        for (std::size_t i = 0; i + 2 < tokens.size(); ++i) {
+            const auto& unit = tokens[i + 2];
+            if (tokens[i].text != "date_trunc" || tokens[i + 1].text != "(" || unit.kind != SqlToken::Kind::String) continue;
+            const std::map<std::string, std::pair<std::int64_t, const char*>> units{
+                {"week", {7, "7d"}}, {"month", {28, "1mo"}}, {"quarter", {84, "3mo"}}, {"year", {336, "1y"}}};
+            const auto coarse = units.find(lower_case(unit.text));
+            if (coarse == units.end() || step >= coarse->second.first) continue;
+            scope_.diagnostics.warning(
+                scope_.mark_in(*piece, unit.offset, unit.length),
+                fmt::format("this groups by {}, and the interval's `every` is {}: a run whose interval holds only a part of a {} replaces "
+                            "the rows of the whole",
+                            coarse->first, to_text(every), coarse->first),
+                fmt::format("write every: {}, or group by what lies within a step", coarse->second.second));
+            return;
+        }
+    }
+
+    [[nodiscard]] bool some_load_replaces() const {
+        return std::any_of(draft_.tasks.begin(), draft_.tasks.end(), [](const DraftTask& task) {
+            const auto* load = std::get_if<LoadOptions>(&task.options);
+            return load != nullptr && replaces_rows(*load);
+        });
     }
 
     /// The nearest name that has no place in the contract yet; else all of those.

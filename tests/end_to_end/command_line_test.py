@@ -629,6 +629,7 @@ class Daemons(unittest.TestCase):
         self.daemon.trigger("stray")
         wait_until(lambda: len(marked()) == 3, 20, "the task's processes")
         self.daemon.process.kill()
+        self.daemon.process.wait()
         wait_until(lambda: marked() == [], 5, "their end")
 
     def test_what_outlives_daemon_and_host_ends_at_the_next_start(self):

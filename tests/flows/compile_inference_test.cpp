@@ -176,6 +176,28 @@ tasks:
     CHECK(entries.columns.back().type == "STRUCT(\"id\" VARCHAR, \"name\" VARCHAR)");
 }
 
+TEST_CASE("compile: a sum over more than a step of the interval, which a load replaces, is warned of") {
+    FakeHost host;
+    host.results["rows"] = {"rows", {"clients"}, {{"m", "DATE"}, {"n", "BIGINT"}}, true, "", "", -1};
+    const auto told = [&](const std::string& every, const std::string& sql, const std::string& mode = "upsert, key: m") {
+        return messages(compiled("flow: f\ninterval: {every: " + every +
+                                     "}\ntasks:\n  clients: {extract: clockify.clients}\n  rows:\n    transform: " + sql +
+                                     "\n  out: {load: rows, into: warehouse.t, mode: " + mode + "}\n",
+                                 &host));
+    };
+    const std::string by_month = "select date_trunc('month', d) as m, count(*) as n from clients group by 1";
+    CHECK(
+        told("1d", by_month) ==
+        "6:34 this groups by month, and the interval's `every` is 1d: a run whose interval holds only a part of a month replaces the rows "
+        "of the whole = write every: 1mo, or group by what lies within a step\n");
+    CHECK(told("1mo", by_month).empty());
+    CHECK(told("1y", by_month).empty());
+    CHECK(told("1d", by_month, "append").empty());
+    CHECK(told("1d", "select date_trunc('day', d) as m, count(*) as n from clients group by 1").empty());
+    CHECK(told("1d", "select date_trunc('month', d) as m, 1::bigint as n from clients").empty());
+    CHECK(told("1d", "select date_trunc('WEEK', d) as m, count(*) as n from clients group by 1").starts_with("6:34 this groups by week"));
+}
+
 TEST_CASE("compile: a host that does not answer is one clear error") {
     struct Broken : InferencePort {
         InferReply infer(const InferOrder&) override { throw Error(ErrorClass::Crashed, "the host ended", "run `millrace doctor`"); }
