@@ -9,7 +9,7 @@ namespace millrace {
 [[nodiscard]] Json run_document(const RunRow& row, const Json& summary);
 /// `progress`: of the attempt under way, null for none.
 [[nodiscard]] Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, const Json& progress);
-/// An event that somebody should see beside the end of its run.
+/// An event that somebody should see beside the end of its run; Store::live_runs counts the same kinds.
 [[nodiscard]] inline bool is_warning(std::string_view kind) { return kind == "warning" || kind == "quarantined" || kind == "drifted"; }
 
 [[nodiscard]] Json error_json(const OrderError& error);

@@ -266,6 +266,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     const WrittenDataset written = Gathering(order, session, options, plan, std::move(slices)).gather();
     session.log("info", fmt::format("{} in {}, {}", counted(written.manifest.rows, "record"), counted(done.progress.pages, "page"),
                                     counted(done.progress.requests, "request")));
+    if (written.manifest.complete) done.progress.slices_done = done.progress.slices_total; // else one may have been left out
     const AttemptProgress last = done.progress;
     done = completed(written);
     done.progress = last;

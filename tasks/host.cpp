@@ -126,10 +126,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
     HostSession session(order, running.cancellation, database_, governors_, [this](const std::string& line) { send(line); });
     AttemptDone done = run_verb(order, session);
     done.id = done.progress.id = order.id;
-    if (done.outcome == "completed") { // what was done last is told by the outcome
-        done.progress.step.clear();
-        done.progress.slices_done = done.progress.slices_total;
-    }
+    if (done.outcome == "completed") done.progress.step.clear(); // the outcome tells it
     if (done.outcome != "completed" && (running.cancellation.cancelled() || (done.error && done.error->error_class == "cancelled")))
         done.outcome = "cancelled";
     if (done.error && done.outcome != "cancelled") {
