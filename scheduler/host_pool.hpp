@@ -35,6 +35,8 @@ public:
 
     void listen(AttemptListener& listener) override { listener_ = &listener; }
     [[nodiscard]] int free_places(const std::string& verb) const override;
+    void prepare(const AttemptOrder& order) override;
+    void withdraw(OrderId id) override;
     void start(AttemptOrder order) override;
     void cancel(OrderId id) override;
     void kill_all() override;
@@ -72,6 +74,7 @@ private:
     [[nodiscard]] static Kind kind_of(const std::string& verb);
     HostAt spawn(Kind kind);
     HostAt idle_host(Kind kind);
+    HostAt take_host(const AttemptOrder& order);
     [[nodiscard]] int busy(Kind kind) const;
     void keep_warm();
     void ask(OrderId id, Question question);
@@ -90,6 +93,7 @@ private:
     AttemptListener* listener_ = nullptr;
     std::list<Host> hosts_;
     std::map<OrderId, HostAt> attempts_;
+    std::map<OrderId, HostAt> prepared_; ///< not begun; among their hosts' orders
     std::set<OrderId> stopping_;
     std::map<OrderId, Question> questions_; ///< asked or waiting
     std::deque<OrderId> unasked_;

@@ -26,18 +26,16 @@ std::string printable(std::string_view text) {
 
 } // namespace
 
-AttemptLog::AttemptLog(const std::string& path) {
-    if (path.empty()) return;
-    std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-    file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-}
-
 AttemptLog::~AttemptLog() {
     if (file_ >= 0) ::close(file_);
 }
 
 void AttemptLog::append(const std::string& line) {
+    if (const std::string path = std::exchange(path_, ""); !path.empty()) {
+        std::error_code ignored;
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+        file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    }
     if (file_ < 0) return;
     std::string_view rest = line;
     while (!rest.empty()) {

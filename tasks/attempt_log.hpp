@@ -4,14 +4,15 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace millrace {
 
 /// Every member may be called from any thread. A log that cannot be written never fails the attempt.
 class AttemptLog {
 public:
-    /// Creates the folder of `path`. An empty path: nothing is kept.
-    explicit AttemptLog(const std::string& path);
+    /// The file and its folder are made with the first line. An empty path: nothing is kept.
+    explicit AttemptLog(std::string path) : path_(std::move(path)) {}
     AttemptLog(const AttemptLog&) = delete;
     AttemptLog& operator=(const AttemptLog&) = delete;
     ~AttemptLog();
@@ -24,8 +25,9 @@ public:
 private:
     void append(const std::string& line);
 
-    std::mutex mutex_;
-    int file_ = -1; ///< -1: none, or finished
+    std::mutex mutex_; ///< guards what follows
+    std::string path_; ///< of a file that is still to be opened
+    int file_ = -1;    ///< -1: none, or finished
 };
 
 } // namespace millrace

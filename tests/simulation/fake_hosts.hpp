@@ -4,6 +4,7 @@
 #include "scheduler/attempt_runner.hpp"
 
 #include <map>
+#include <set>
 
 namespace millrace::test {
 
@@ -13,7 +14,9 @@ class FakeHosts final : public AttemptRunner {
 public:
     explicit FakeHosts(Process& process) : process_(process) {}
     void listen(AttemptListener& listener) override { listener_ = &listener; }
-    [[nodiscard]] int free_places(const std::string&) const override { return 4 - static_cast<int>(running_.size()); }
+    [[nodiscard]] int free_places(const std::string&) const override { return places - static_cast<int>(running_.size()); }
+    void prepare(const AttemptOrder& order) override;
+    void withdraw(OrderId id) override { prepared_.erase(id); }
     void start(AttemptOrder order) override;
     void cancel(OrderId id) override;
     void kill_all() override;
@@ -23,8 +26,11 @@ public:
 private:
     void report(OrderId id, const std::string& outcome, const std::string& error_class, const std::string& message);
 
+    static constexpr int places = 4;
+
     Process& process_;
     AttemptListener* listener_ = nullptr;
+    std::set<OrderId> prepared_;
     std::map<OrderId, std::uint64_t> running_; ///< the world's number of the host
 };
 
