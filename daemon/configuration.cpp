@@ -3,6 +3,7 @@
 #include "flows/error.hpp"
 #include "flows/hash.hpp"
 #include "flows/project_files.hpp"
+#include "flows/yaml.hpp"
 #include "web/server.hpp"
 
 #include <fmt/format.h>
@@ -70,6 +71,21 @@ std::string filled(const std::string& text, const char* key, const Secrets& secr
     return *value;
 }
 
+/// The environment's, or `.env`'s, before what is written at the key.
+std::string chosen(const char* environment_name, const std::string& written, const char* key, const Secrets& secrets) {
+    const auto found = secrets.find(environment_name);
+    return found ? *found : filled(written, key, secrets);
+}
+
+/// Fills in where the daemon is.
+void set_place(Configuration& configuration, const std::string& listen, const std::string& state, const Secrets& secrets) {
+    configuration.listen = chosen("MILLRACE_LISTEN", listen, "listen", secrets);
+    if (configuration.listen.empty()) configuration.listen = default_listen;
+    check_listen(configuration.listen);
+    const auto folder = chosen("MILLRACE_STATE", state, "state", secrets);
+    configuration.state = (folder.empty() ? default_state_folder() : configuration.folder / folder).lexically_normal();
+}
+
 /// The environment, or `.env`, fills in something of the connection.
 bool sets_any(const ConnectionSpec& spec, const Secrets& secrets) {
     std::string missing;
@@ -135,16 +151,8 @@ Configuration load_configuration(const fs::path& asked) {
         if (auto fingerprint = fingerprint_of(spec, secrets); !fingerprint.empty()) configuration.secrets[name] = std::move(fingerprint);
     }
     const auto& project = configuration.project;
-    const auto choose = [&](const char* environment_name, const std::string& written, const char* key) {
-        const auto found = secrets.find(environment_name);
-        return found ? *found : filled(written, key, secrets);
-    };
-    configuration.database = choose("MILLRACE_DATABASE", project.database, "database");
-    configuration.listen = choose("MILLRACE_LISTEN", project.listen, "listen");
-    if (configuration.listen.empty()) configuration.listen = default_listen;
-    check_listen(configuration.listen);
-    const auto state = choose("MILLRACE_STATE", project.state, "state");
-    configuration.state = (state.empty() ? default_state_folder() : configuration.folder / state).lexically_normal();
+    configuration.database = chosen("MILLRACE_DATABASE", project.database, "database", secrets);
+    set_place(configuration, project.listen, project.state, secrets);
     const auto staging = filled(project.staging, "staging", secrets);
     configuration.staging = (staging.empty() ? configuration.state / "staging" : configuration.folder / staging).lexically_normal();
     std::error_code ignored;
@@ -154,6 +162,25 @@ Configuration load_configuration(const fs::path& asked) {
         if (!configuration.file.empty() || fs::is_directory(path, ignored)) configuration.flows.push_back(path);
     }
     refuse_nested(configuration.flows, configuration.file);
+    return configuration;
+}
+
+Configuration load_place(const fs::path& asked) {
+    Configuration configuration;
+    configuration.file = find_file(asked);
+    configuration.folder = configuration.file.empty() ? fs::current_path() : configuration.file.parent_path();
+    std::string listen, state;
+    if (!configuration.file.empty()) {
+        const auto source = read_source_text(configuration.file);
+        Diagnostics ignored(source);
+        const auto root = parse_yaml(source, ignored);
+        const auto text = [&](std::string_view key) {
+            const auto* entry = root ? root->find(key) : nullptr;
+            return entry ? entry->value.text : "";
+        };
+        listen = text("listen"), state = text("state");
+    }
+    set_place(configuration, listen, state, Secrets(configuration.folder));
     return configuration;
 }
 

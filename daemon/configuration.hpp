@@ -41,6 +41,10 @@ struct Configuration {
 /// the diagnostics in the form for people.
 [[nodiscard]] Configuration load_configuration(const std::filesystem::path& file = {});
 
+/// Only what says where the daemon is: file, folder, listen, state. For who wants no more: whatever else is wrong with the file does
+/// not matter, and one that is no YAML leaves the defaults. Throws Error{Permanent} where the file cannot be read.
+[[nodiscard]] Configuration load_place(const std::filesystem::path& file = {});
+
 /// Throws Error{Permanent} where libpq would not understand the URL; without its text, which may hold a password.
 void check_database_url(const std::string& url);
 

@@ -45,8 +45,8 @@ int perform(Cli& cli) {
         return failed(cli, error.what(), with_whose_answer(cli, error.remedy), exit_usage);
     } catch (const Unreachable& error) {
         if (!error.remedy.empty()) return failed(cli, error.what(), error.remedy, exit_unreachable);
-        const bool in_project = std::getenv("MILLRACE_URL") || !cli.configuration().file.empty();
-        const auto note = std::getenv("MILLRACE_URL") ? "" : left_state(cli.configuration());
+        const bool in_project = std::getenv("MILLRACE_URL") || !cli.place().file.empty();
+        const auto note = std::getenv("MILLRACE_URL") ? "" : left_state(cli.place());
         return failed(cli, error.what(),
                       (note.empty() ? "" : note + "\n  ") +
                           std::string(in_project ? "" : "no millrace.yaml is here or in a folder above: go to your project's folder; or ") +
@@ -128,12 +128,26 @@ const Configuration& Cli::configuration() {
     return *configuration_;
 }
 
+const Configuration& Cli::place() {
+    if (place_) return *place_;
+    try {
+        return configuration();
+    } catch (const Error& error) {
+        place_ = load_place(config_file);
+        if (place_->file.empty()) throw;
+        std::cout.flush();
+        std::cerr << err.painted("warning", Paint::Yellow) << ": " << error.what() << '\n'
+                  << "  this command needs only its daemon, and looks for that at " << place_->socket().string() << std::endl;
+        return *place_;
+    }
+}
+
 ApiClient Cli::api() {
     const char* url = std::getenv("MILLRACE_URL");
     const char* key = std::getenv("MILLRACE_KEY");
     has_asked_ = true;
     if (url && *url) return ApiClient({"", url, key ? key : ""});
-    const auto& settings = configuration();
+    const auto& settings = place();
     const auto socket = settings.socket().string();
     if (settings.file.empty() && access(socket.c_str(), R_OK | W_OK) != 0)
         return ApiClient({"", "http://" + settings.listen, key ? key : ""});
@@ -142,7 +156,7 @@ ApiClient Cli::api() {
 
 std::string Cli::whose_answer() {
     const char* url = std::getenv("MILLRACE_URL");
-    if (!has_asked_ || is_said_ || (url && *url) || !configuration().file.empty()) return "";
+    if (!has_asked_ || is_said_ || (url && *url) || !place().file.empty()) return "";
     const auto daemon = api();
     const auto& address = daemon.address();
     return fmt::format("no millrace.yaml is here or in a folder above, so the daemon at {} was asked",

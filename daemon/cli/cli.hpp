@@ -35,6 +35,8 @@ public:
 
     /// Read once, when a command needs it.
     [[nodiscard]] const Configuration& configuration();
+    /// Where its daemon is (load_place): of a file with mistakes too, which are then told on stderr.
+    [[nodiscard]] const Configuration& place();
     /// MILLRACE_URL, else the socket of the configuration, else, where no project is configured, this machine's daemon.
     [[nodiscard]] ApiClient api();
 
@@ -50,8 +52,9 @@ public:
 
 private:
     std::optional<Configuration> configuration_;
-    bool has_asked_ = false; ///< a daemon
-    bool is_said_ = false;   ///< whose answer it is
+    std::optional<Configuration> place_; ///< where that has mistakes
+    bool has_asked_ = false;             ///< a daemon
+    bool is_said_ = false;               ///< whose answer it is
 };
 
 /// The whole program. Returns an ExitCode.

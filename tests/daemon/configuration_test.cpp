@@ -205,6 +205,24 @@ TEST_CASE("a mistake in millrace.yaml is told with its place") {
     }
 }
 
+TEST_CASE("where the daemon is can be read from a file with mistakes, and by default from one that is no YAML") {
+    const Folder folder;
+    const auto file = folder.path / "millrace.yaml";
+    folder.write("millrace.yaml", "state: ${env.MR_TEST_STATE}/here\nlisten: 127.0.0.1:1\nconnections: {a: {type: nonsense}}\n");
+    const Variable state("MR_TEST_STATE", "kept");
+    CHECK_THROWS(load_configuration(file));
+    const auto place = load_place(file);
+    CHECK(place.file == file);
+    CHECK(place.socket() == folder.path / "kept/here/run/millrace.sock");
+    CHECK(place.listen == "127.0.0.1:1");
+
+    folder.write("millrace.yaml", "state: [\n");
+    CHECK(load_place(file).state == default_state_folder());
+    const Variable elsewhere("MILLRACE_STATE", "/elsewhere");
+    CHECK(load_place(file).state == "/elsewhere");
+    CHECK_THROWS(load_place(folder.path / "none.yaml"));
+}
+
 TEST_CASE("a folder of flows below another one is not named beside it") {
     const Folder folder;
     folder.write("millrace.yaml", "flows: [flows, flows/people]\n");

@@ -73,6 +73,8 @@ class ChangedSettings(unittest.TestCase):
         self.assertIn("the daemon keeps the settings that it has", problem["detail"])
         for words, code in ((["deploy"], 2), (["doctor"], 1)):
             self.assertRegex(self.millrace(*words, code=code), r"millrace.yaml:\d+:\d+: error: a limit of no slots")
+        told = self.millrace("runs", "list")  # needs only the daemon
+        self.assertRegex(told, r"warning: (.|\n)*error: a limit of no slots(.|\n)*needs only its daemon")
         self.assertEqual(self.daemon.run("quick")["state"], "completed")
 
     def test_a_flow_with_a_mistake_keeps_changed_settings_out_of_force(self):
