@@ -30,6 +30,7 @@ public:
     /// Starts the host of the next compile(), so that it is warm by then.
     void prepare();
     [[nodiscard]] boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) override;
+    [[nodiscard]] bool is_demo(const std::string& folder) const override { return folder == settings_.current()->installation.flows; }
     [[nodiscard]] Json settings() const override { return settings_.describe(); }
     [[nodiscard]] boost::asio::awaitable<Json> validate(std::vector<SourceFile> files) override;
 

@@ -177,6 +177,7 @@ asio::awaitable<void> Engine::Parts::start() {
     };
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
     auto settings_in_force = [this] { return folders.settings(); };
+    auto is_demo = [this](const std::string& folder) { return folders.is_demo(folder); };
     PgReadModels::Sources sources{database,
                                   store,
                                   catalogue,
@@ -186,7 +187,8 @@ asio::awaitable<void> Engine::Parts::start() {
                                   node.id,
                                   std::move(journal_figures),
                                   std::move(host_list),
-                                  std::move(settings_in_force)};
+                                  std::move(settings_in_force),
+                                  std::move(is_demo)};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();

@@ -186,7 +186,10 @@ asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
     const auto all = look_at(project.folders, request.folders.empty());
     for (const auto& folder : project.folders) {
         auto change = folder_change(folder, catalogue_, all, clock_.now());
-        for (auto& l : change.lines) lines.push_back(std::move(l));
+        for (auto& l : change.lines) {
+            l["demo"] = folders_.is_demo(folder.folder);
+            lines.push_back(std::move(l));
+        }
         for (auto& c : change.changes) changes.push_back(std::move(c));
     }
     if (std::any_of(lines.begin(), lines.end(), [](const Json& l) { return l.at("change") == "error"; })) {

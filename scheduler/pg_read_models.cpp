@@ -55,6 +55,7 @@ Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs) con
             {"tags", plan.tags},
             {"hash", flow.plan_hash},
             {"folder", flow.folder},
+            {"demo", s_.is_demo(flow.folder)},
             {"deployed_at", instant_json(flow.deployed_at)},
             {"archived", flow.archived},
             {"paused", flow.paused},

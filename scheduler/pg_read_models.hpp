@@ -21,7 +21,8 @@ public:
         std::string node;
         std::function<Json()> journal; ///< its figures
         std::function<Json()> host_list;
-        std::function<Json()> settings; ///< those in force
+        std::function<Json()> settings;                  ///< those in force
+        std::function<bool(const std::string&)> is_demo; ///< of a folder of flows
     };
     explicit PgReadModels(Sources sources) : s_(std::move(sources)) {}
 

@@ -52,6 +52,8 @@ public:
     /// Empty `folders`: all that are configured. Throws Refusal{Invalid} for a folder that is not there, and for settings that
     /// have mistakes: then those in force stay.
     [[nodiscard]] virtual boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) = 0;
+    /// Whether its flows came with Millrace, for the demo.
+    [[nodiscard]] virtual bool is_demo(const std::string&) const { return false; }
     /// The settings in force: `{file, hash, state, needs_restart: [setting], missing: [{connection, variable, message, remedy}]}`;
     /// `file` null: there is none.
     [[nodiscard]] virtual Json settings() const {

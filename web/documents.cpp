@@ -13,6 +13,7 @@ constexpr Member flow[] = {
     {"tags", "string[]", ""},
     {"hash", "string", "SHA-256 of the compiled plan"},
     {"folder", "string", "of its file, below or equal"},
+    {"demo", "boolean", "it came with Millrace: `millrace up --demo`"},
     {"deployed_at", "time", ""},
     {"archived", "boolean", "its file is gone; it runs no more"},
     {"paused", "boolean", "its schedules are held"},
@@ -260,6 +261,7 @@ constexpr Member setting_change[] = {
 constexpr Member deployed_flow[] = {
     {"flow", "string", ""},
     {"change", "string", "new, changed, unchanged, archived or error"},
+    {"demo", "boolean", "it comes with Millrace"},
     {"hash", "string?", ""},
     {"diagnostics", "Diagnostic[]", ""},
 };

@@ -31,7 +31,8 @@ Paint paint_of_change(const std::string& change) {
 void write_change(const Cli& cli, const Json& change) {
     const bool held = change.value("held_back", false);
     const auto kind = held ? "held back" : text_of(change, "change");
-    std::cout << cli.out.painted(fmt::format("{} {:<12} {}", sign_of(kind), kind, text_of(change, "flow")), paint_of_change(kind)) << '\n';
+    std::cout << cli.out.painted(fmt::format("{} {:<12} {}", sign_of(kind), kind, flow_text(change, "flow")), paint_of_change(kind))
+              << '\n';
 }
 
 void write_setting(std::ostream& out, const Terminal& terminal, const Json& change) {

@@ -43,7 +43,7 @@ int list_flows(Cli& cli, Archived archived) {
     for (const auto& flow : flows) {
         const auto runs = list_of(flow, "last_runs");
         const auto state = runs.empty() ? std::string("-") : text_of(runs.front(), "state");
-        table.add({text_of(flow, "name"),
+        table.add({flow_text(flow, "name"),
                    {flow.value("archived", false) ? "archived" : state, paint_of(state)},
                    runs.empty() ? "-" : local_time_text(text_of(runs.front(), "finished_at")),
                    schedule_text(list_of(flow, "schedules")),
@@ -75,7 +75,7 @@ int show_flow(Cli& cli, const std::string& name) {
         Cli::print(flow);
         return exit_done;
     }
-    std::cout << heading_text(cli.out.painted(text_of(flow, "name"), Paint::Bold), text_of(flow, "description")) << '\n';
+    std::cout << heading_text(cli.out.painted(flow_text(flow, "name"), Paint::Bold), text_of(flow, "description")) << '\n';
     if (flow.value("archived", false))
         std::cout << cli.out.painted("archived: its file is gone, and it runs no more", Paint::Yellow) << '\n';
     std::cout << fmt::format("deployed {} {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), local_zone_text(),

@@ -67,6 +67,10 @@ std::string heading_text(const std::string& name, const std::string& description
     return description.empty() ? name : name + "  " + printable(description);
 }
 
+std::string flow_text(const Json& document, const char* member) {
+    return text_of(document, member) + (document.value("demo", false) ? " (demo)" : "");
+}
+
 std::string contract_type_text(const std::string& type) {
     if (type == "VARCHAR") return "text";
     if (type == "INTEGER") return "int";

@@ -173,3 +173,12 @@ TEST_CASE("a deploy names the other nodes that live") {
     CHECK(deployed(life).at("other_nodes") == Json::array({"other"}));
     CHECK(deployed(other).at("other_nodes") == Json::array({"test"}));
 }
+
+TEST_CASE("a deploy and the list of flows tell which flows came with Millrace") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "shipped")});
+    CHECK(deployed(life).at("changes").at(0).at("demo") == false);
+    life.folders.demo = true;
+    CHECK(deployed(life).at("changes").at(0).at("demo") == true);
+    CHECK(life.wait(life.engine->read_models().flows()).at("items").at(0).at("demo") == true);
+}

@@ -20,10 +20,12 @@ struct GivenFlows final : FlowFolders {
     std::string folder_name = "flows"; ///< where they are
     std::optional<std::map<std::string, int>> limits;
     Json settings = Json::array();
+    bool demo = false;             ///< they came with Millrace
     bool broken = false;           ///< there is a file with a mistake
     int compiled = 0, adopted = 0; ///< how often flows were, and what was compiled was put in force
     bool fail_next = false;
     bool overtaken = false; ///< something older than what was compiled last was put in force
+    bool is_demo(const std::string& folder) const override { return demo && folder == folder_name; }
     boost::asio::awaitable<CompiledProject> compile(std::vector<std::string>) override {
         if (std::exchange(fail_next, false)) throw Refusal(Refusal::Kind::Invalid, "a mistake", "");
         CompiledFolder folder;

@@ -34,6 +34,8 @@ export interface Flow {
   owner: string | null;
   tags: string[];
   hash: string;
+  /** It came with Millrace. */
+  demo?: boolean;
   deployed_at: string;
   archived: boolean;
   paused: boolean;

@@ -40,6 +40,7 @@ function FlowRow({ flow, start }: { flow: Flow; start: () => void }) {
       <div class="flow-main">
         <div class="flow-title">
           <Link href={`/flows/${flow.name}`} class="flow-name" data-row>{flow.name}</Link>
+          {flow.demo && <span class="tag" title="It came with Millrace: millrace up --demo">demo</span>}
           {(flow.tags ?? []).map((tag) => <span class="tag" key={tag}>{tag}</span>)}
         </div>
         <p class="flow-description">{flow.description}</p>
