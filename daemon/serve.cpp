@@ -44,6 +44,22 @@ void log_waiting(const Json& change) {
         spdlog::warn("setting={} slots={} kept: deployed flows or live runs need as many", setting, change.at("slots").get<int>());
 }
 
+/// An earlier start had the demo, this one has not.
+void log_end_of_demo(const Json& changes) {
+    const auto goes = [](const Json& change) { return change.at("change") == "archived" && change.value("demo", false); };
+    if (std::any_of(changes.begin(), changes.end(), goes))
+        spdlog::warn("the demo's flows are archived, for without its sandbox they would read an account of yours: `millrace up --demo` "
+                     "brings them back");
+}
+
+/// Deployed flows wait for a connection of which nothing is set.
+void log_lack(const Json& lack) {
+    if (lack.contains("flows"))
+        spdlog::warn("connection={} flows={} reason=\"{}\" remedy=\"{}\"", lack.at("connection").get<std::string>(),
+                     lack.at("flows").dump(), one_line(lack.at("message").get<std::string>()),
+                     one_line(lack.at("remedy").get<std::string>()));
+}
+
 /// One process's whole life. Members are in the order in which they depend on each other.
 class Daemon {
 public:
@@ -116,6 +132,7 @@ private:
         is_ready_ = true;
         if (hooks_.ready) hooks_.ready(web_->url());
         start_watchdog();
+        co_await log_lacks();
         co_await wait_for_the_end();
         notify_stopping();
         co_await web_->stop();
@@ -145,10 +162,20 @@ private:
                                  change.value("held_back", false) ? " held_back" : "");
             }
             for (const auto& change : result.at("settings")) log_waiting(change);
+            log_end_of_demo(result.at("changes"));
         } catch (const Refusal& e) {
             log_failure("deploy=failed", e.what(), e.remedy);
         } catch (const std::exception& e) {
             log_failure("deploy=failed", e.what(), "");
+        }
+    }
+
+    asio::awaitable<void> log_lacks() {
+        try {
+            const Json facts = co_await engine_->read_models().doctor();
+            for (const auto& lack : facts.at("settings").at("missing")) log_lack(lack);
+        } catch (const std::exception& e) {
+            log_failure("connections=unknown", e.what(), "");
         }
     }
 
@@ -161,6 +188,7 @@ private:
             }
             spdlog::info("deploying signal=SIGHUP");
             co_await deploy();
+            co_await log_lacks();
         }
     }
 

@@ -184,6 +184,7 @@ asio::awaitable<void> Engine::Parts::start() {
                                   *runner,
                                   *schedules,
                                   *hosts,
+                                  connections,
                                   node.id,
                                   std::move(journal_figures),
                                   std::move(host_list),

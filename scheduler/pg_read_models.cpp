@@ -1,9 +1,12 @@
 #include "scheduler/pg_read_models.hpp"
 
+#include "flows/error.hpp"
 #include "flows/version.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/not_found.hpp"
 #include "scheduler/pg_documents.hpp"
+
+#include <set>
 
 namespace millrace {
 namespace asio = boost::asio;
@@ -192,6 +195,26 @@ constexpr const char* store_facts = R"sql(
     select current_setting('server_version'), pg_database_size(current_database()), (select max(number) from millrace.migration),
            (select count(*) from millrace.run), current_setting('synchronous_commit'), current_setting('fsync'))sql";
 
+/// What connections of deployed flows lack, beside those of which `missing` tells already: nobody declared them.
+static void add_lacks_of_flows(Json& missing, const Catalogue& catalogue, Connections& connections) {
+    std::map<std::string, std::set<std::string>> flows; ///< by connection
+    for (const auto& [name, flow] : catalogue.all())
+        for (const auto& task : flow.plan->tasks) {
+            const auto connection = task.options.value("connection", "");
+            const bool is_param = connection.find("${") != std::string::npos;
+            if (!flow.archived && !connection.empty() && !is_param) flows[connection].insert(name);
+        }
+    for (const auto& lack : missing) flows.erase(lack.at("connection").get<std::string>());
+    for (const auto& [connection, users] : flows) {
+        try {
+            (void)connections.resolve(connection);
+        } catch (const Error& e) {
+            const Json lack = {{"connection", connection}, {"variable", ""}, {"message", e.what()}, {"remedy", e.remedy}, {"flows", users}};
+            missing.push_back(lack);
+        }
+    }
+}
+
 asio::awaitable<Json> PgReadModels::doctor() {
     auto work = [](pqxx::nontransaction& w) {
         const auto r = w.exec_prepared1("store_facts");
@@ -200,6 +223,8 @@ asio::awaitable<Json> PgReadModels::doctor() {
         return store;
     };
     Json store = co_await s_.database.read(std::move(work));
+    Json settings = s_.settings();
+    add_lacks_of_flows(settings["missing"], s_.catalogue, s_.connections);
     Json document = {{"version", version},
                      {"node", {{"id", s_.node}}},
                      {"store", std::move(store)},
@@ -208,7 +233,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"figures", figures()},
                      {"flows", s_.catalogue.all().size()},
                      {"schedules", s_.schedules.all().size()},
-                     {"settings", s_.settings()}};
+                     {"settings", std::move(settings)}};
     co_return document;
 }
 

@@ -3,6 +3,7 @@
 
 #include "scheduler/catalogue.hpp"
 #include "scheduler/host_pool.hpp"
+#include "scheduler/ports.hpp"
 #include "scheduler/read_models.hpp"
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
@@ -18,6 +19,7 @@ public:
         Runner& runner;
         Schedules& schedules;
         AttemptRunner& hosts;
+        Connections& connections;
         std::string node;
         std::function<Json()> journal; ///< its figures
         std::function<Json()> host_list;

@@ -55,7 +55,7 @@ public:
     /// Whether its flows came with Millrace, for the demo.
     [[nodiscard]] virtual bool is_demo(const std::string&) const { return false; }
     /// The settings in force: `{file, hash, state, needs_restart: [setting], missing: [{connection, variable, message, remedy}]}`;
-    /// `file` null: there is none.
+    /// `file` null: there is none. `missing`: of the connections that millrace.yaml declares.
     [[nodiscard]] virtual Json settings() const {
         return {{"file", nullptr}, {"hash", ""}, {"state", ""}, {"needs_restart", Json::array()}, {"missing", Json::array()}};
     }

@@ -188,13 +188,14 @@ constexpr Member settings[] = {
     {"url", "string", "of API and dashboard"},
     {"pid", "integer", ""},
     {"needs_restart", "string[]", "what the file said otherwise then, and only a restart can change"},
-    {"missing", "MissingVariable[]", "what declared connections lack"},
+    {"missing", "MissingVariable[]", "what connections lack that millrace.yaml declares or deployed flows use"},
 };
 constexpr Member missing_variable[] = {
     {"connection", "string", ""},
-    {"variable", "string", ""},
+    {"variable", "string", "empty: several, or none"},
     {"message", "string", "with the place in the file"},
     {"remedy", "string", ""},
+    {"flows", "string[]?", "deployed ones that use it, where millrace.yaml does not declare it; else left out"},
 };
 constexpr Member dataset[] = {
     {"columns", "Column[]", ""},

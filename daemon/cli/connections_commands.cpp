@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <map>
 
 namespace millrace {
 namespace {
@@ -70,14 +71,28 @@ int check(Cli& cli, const std::string& name) {
     return result.ok ? exit_done : exit_failed;
 }
 
-/// Those that `list` shows, whatever is wrong with one of them.
+/// What connections lack of which nothing is set here, and that flows use which are deployed: as the daemon knows, where one answers.
+std::map<std::string, ConnectionCheck> lacks_of_flows(Cli& cli) {
+    std::map<std::string, ConnectionCheck> lacks;
+    try {
+        for (const auto& lack : list_of(cli.api().get("/api/v1/doctor").at("settings"), "missing"))
+            if (lack.contains("flows")) lacks[text_of(lack, "connection")] = {false, lack_text(lack), text_of(lack, "remedy")};
+    } catch (const std::exception&) {
+        // it is about connections, which need no daemon
+    }
+    return lacks;
+}
+
+/// Those that `list` shows, whatever is wrong with one of them, and those that flows lack.
 int check_all(Cli& cli) {
     const auto& configuration = cli.configuration();
     auto connections = connections_of(configuration);
     Json documents = Json::array();
     bool ok = true;
+    auto lacks = lacks_of_flows(cli);
     for (const auto& item : connections.describe()) {
         const auto name = text_of(item, "name");
+        lacks.erase(name);
         ConnectionCheck result;
         try {
             result = check_connection(configuration, name, connections.resolve(name));
@@ -85,6 +100,11 @@ int check_all(Cli& cli) {
             result = {false, error.what(), error.remedy};
         }
         ok = ok && result.ok;
+        documents.push_back(check_document(name, result));
+        if (!cli.json) write_check(cli, name, result);
+    }
+    for (const auto& [name, result] : lacks) {
+        ok = false;
         documents.push_back(check_document(name, result));
         if (!cli.json) write_check(cli, name, result);
     }

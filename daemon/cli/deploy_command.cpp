@@ -93,15 +93,25 @@ Told write_all_diagnostics(const Cli& cli, const Json& changes, bool known_too) 
     return told;
 }
 
-/// What connections lack that flows now in force may use; the sentences of `doctor`. How many there are.
-int warn_of_lacks(std::ostream& out, const Terminal& terminal, const Json& facts) {
+bool is_told(const Json& changes, const std::string& message) {
+    for (const auto& change : changes)
+        for (const auto& diagnostic : list_of(change, "diagnostics"))
+            if (text_of(diagnostic, "message") == message) return true;
+    return false;
+}
+
+/// What connections lack that flows now in force may use, where a flow's diagnostics do not tell; the sentences of `doctor`. How many
+/// there are.
+int warn_of_lacks(std::ostream& out, const Terminal& terminal, const Json& facts, const Json& changes) {
     const auto settings = facts.find("settings");
-    const auto lacks = settings == facts.end() ? Json::array() : list_of(*settings, "missing");
-    for (const auto& lack : lacks) {
-        out << terminal.painted("warning", Paint::Yellow) << ": " << printable(text_of(lack, "message")) << '\n';
+    int told = 0;
+    for (const auto& lack : settings == facts.end() ? Json::array() : list_of(*settings, "missing")) {
+        if (is_told(changes, text_of(lack, "message"))) continue;
+        ++told;
+        out << terminal.painted("warning", Paint::Yellow) << ": " << printable(lack_text(lack)) << '\n';
         if (const auto remedy = text_of(lack, "remedy"); !remedy.empty()) out << "  " << printable(remedy) << '\n';
     }
-    return static_cast<int>(lacks.size());
+    return told;
 }
 
 /// "5 flows: 1 new, 4 unchanged; 2 warnings"
@@ -135,7 +145,9 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run, bool
     for (const auto& change : list_of(answer, "settings"))
         write_setting(cli.json ? std::cerr : std::cout, cli.json ? cli.err : cli.out, change);
     const auto facts = cli.api().get("/api/v1/doctor");
-    const auto lacks = [&](std::ostream& out, const Terminal& terminal) { return dry_run ? 0 : warn_of_lacks(out, terminal, facts); };
+    const auto lacks = [&](std::ostream& out, const Terminal& terminal) {
+        return dry_run ? 0 : warn_of_lacks(out, terminal, facts, changes);
+    };
     if (cli.json) {
         Cli::print(changes);
         lacks(std::cerr, cli.err);

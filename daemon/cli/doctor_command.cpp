@@ -152,12 +152,12 @@ void check_settings(Cli& cli, const Json& facts, std::vector<Finding>& findings)
     }
 }
 
-/// What declared connections lack: as the daemon sees it, whose environment may be another, else as we do.
+/// What declared connections, and those of deployed flows, lack: as the daemon sees it, whose environment may be another, else as we do.
 void check_connections(Cli& cli, const Json& facts, std::vector<Finding>& findings) {
     const auto& configuration = cli.configuration();
     if (const auto settings = facts.find("settings"); settings != facts.end()) {
         for (const auto& lack : list_of(*settings, "missing"))
-            findings.push_back({"connections", false, text_of(lack, "message"), text_of(lack, "remedy")});
+            findings.push_back({"connections", false, lack_text(lack), text_of(lack, "remedy")});
     } else {
         use_sandbox(configuration);
         for (const auto& lack : ConfiguredConnections(configuration, "").lacks())

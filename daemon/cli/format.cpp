@@ -71,6 +71,12 @@ std::string flow_text(const Json& document, const char* member) {
     return text_of(document, member) + (document.value("demo", false) ? " (demo)" : "");
 }
 
+std::string lack_text(const Json& lack) {
+    std::string flows;
+    for (const auto& flow : list_of(lack, "flows")) flows += (flows.empty() ? "" : ", ") + flow.get<std::string>();
+    return text_of(lack, "message") + (flows.empty() ? "" : "; used by: " + flows);
+}
+
 std::string contract_type_text(const std::string& type) {
     if (type == "VARCHAR") return "text";
     if (type == "INTEGER") return "int";

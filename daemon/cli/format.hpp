@@ -30,6 +30,8 @@ namespace millrace {
 [[nodiscard]] std::string heading_text(const std::string& name, const std::string& description);
 /// The flow that `member` names: "clockify_users (demo)" where it came with Millrace.
 [[nodiscard]] std::string flow_text(const Json& document, const char* member);
+/// What a connection lacks, and the flows that wait for it: of `missing` of the daemon's settings.
+[[nodiscard]] std::string lack_text(const Json& lack);
 /// The word of a contract for a type as DuckDB spells it: "text" for VARCHAR; nested types as they are.
 [[nodiscard]] std::string contract_type_text(const std::string& type);
 /// "task[item]" of a mapped task run, else the task's name.

@@ -446,6 +446,7 @@ class Daemons(unittest.TestCase):
         self.daemon.command = ["up"]
         self.daemon.start() # without the demo, whose flows would read a real account next
         self.assertIn("flow=clockify_clients change=archived", self.daemon.log())
+        self.assertIn("`millrace up --demo` brings them back", self.daemon.log())
 
     def sandbox(self):
         return next((pid for pid in tree(self.daemon.process.pid) if name(pid).startswith("millrace-sand")), None)

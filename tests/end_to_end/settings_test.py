@@ -117,6 +117,14 @@ class ChangedSettings(unittest.TestCase):
         self.daemon.stop()
         self.assertIn(told, self.millrace("doctor", code=1))
 
+    def test_a_connection_that_nobody_declared_and_a_deployed_flow_uses_is_named(self):
+        (pathlib.Path(self.daemon.flows) / "unpaid.yaml").write_text("flow: unpaid\ntasks:\n  rows: {extract: clockify.clients}\n")
+        self.assertEqual(self.millrace("deploy").count("needs CLOCKIFY_API_KEY"), 1)  # as a warning of the flow
+        for words in (["doctor"], ["connections", "check"]):
+            self.assertRegex(self.millrace(*words, code=1), r"failed .*CLOCKIFY_API_KEY.*; used by: unpaid")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "connection=clockify flows=[\"unpaid\"]" in self.daemon.log(), 20, "the connection's name")
+
     def test_a_secret_that_changed_is_told_and_holds_nothing_back(self):
         secret = pathlib.Path(self.path) / ".env"
         secret.write_text("URL_OF_THE_TEST=postgresql:///first_value\n")
