@@ -127,7 +127,8 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
     }
     if (!best.empty()) return best;
     for (const auto& candidate : candidates) {
-        if (name.size() < 3 || !(begins_with(candidate, name) || (candidate.size() >= 3 && begins_with(name, candidate)))) continue;
+        const bool is_most_of_it = candidate.size() >= 3 && 2 * candidate.size() >= name.size(); // `user` is not meant by `user_groups`
+        if (name.size() < 3 || !(begins_with(candidate, name) || (is_most_of_it && begins_with(name, candidate)))) continue;
         if (!best.empty()) return {};
         best = candidate;
     }

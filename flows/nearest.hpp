@@ -11,7 +11,7 @@ namespace millrace {
 [[nodiscard]] int edit_distance(std::string_view a, std::string_view b);
 
 /// The candidate with the smallest distance, when that is at most a third of the longer name (but at least one letter);
-/// else the only candidate that begins with `name` or that `name` begins with; else empty.
+/// else the only candidate that begins with `name`, or that is the beginning and at least half of `name`; else empty.
 [[nodiscard]] std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 
 /// The candidate that other tools call `word` ("depends_on" for "needs"); empty where there is none.

@@ -98,6 +98,8 @@ TEST_CASE("nearest names") {
     CHECK(nearest("Load", names) == "load");
     CHECK(nearest("tranfsorm", names) == "transform");
     CHECK(nearest("time", names) == "timeout");
+    CHECK(nearest("timeout_s", names) == "timeout");
+    CHECK(nearest("load_everything", names).empty());
     CHECK(nearest("zzz", names).empty());
     CHECK(nearest("", names).empty());
     CHECK(our_word_for("depends_on", names) == "needs");
