@@ -1,6 +1,12 @@
-/// The exit codes that scripts may trust (section 11 of the design).
+/// The exit codes that scripts may trust (section 11 of the design). README.md and `millrace --help` say them too.
 #pragma once
 
 namespace millrace {
-enum ExitCode { exit_done = 0, exit_failed = 1, exit_usage = 2, exit_unreachable = 3, exit_cancelled = 4 };
+enum ExitCode {
+    exit_done = 0,
+    exit_failed = 1,      ///< a run, a check or a deploy failed; flow files have mistakes
+    exit_usage = 2,       ///< the command line, millrace.yaml, or what the daemon refuses, such as a run that is not there
+    exit_unreachable = 3, ///< no daemon, or its database is away
+    exit_cancelled = 4,   ///< a run that was waited for was cancelled or timed out
+};
 }

@@ -195,7 +195,8 @@ int run_line(Cli& cli, int argc, char** argv) {
     app.fallthrough();
     app.require_subcommand(1);
     app.failure_message(usage_message);
-    app.footer("Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no daemon, 4 cancelled or timed out.");
+    app.footer("Exit codes: 0 done; 1 failed: a run, a check, a deploy, mistakes in flow files; 2 refused: usage, millrace.yaml, no such\n"
+               "flow or run; 3 no daemon answers, or its database is away; 4 the run was cancelled or timed out.");
     for (const auto& family : command_families()) {
         const auto before = app.get_subcommands({}).size();
         family.add(app, cli);
