@@ -159,6 +159,8 @@ std::string Cli::whose_answer() {
     if (!has_asked_ || is_said_ || (url && *url) || !place().file.empty()) return "";
     const auto daemon = api();
     const auto& address = daemon.address();
+    const char* state = std::getenv("MILLRACE_STATE");
+    if (state && *state && !address.socket.empty()) return ""; // the daemon of that folder
     return fmt::format("no millrace.yaml is here or in a folder above, so the daemon at {} was asked",
                        address.socket.empty() ? address.url : address.socket);
 }

@@ -572,6 +572,7 @@ class Daemons(unittest.TestCase):
             for words in (["runs", "list"], ["run", "quick"], ["runs", "rerun", "1"], ["schedules", "list"]):
                 self.assertEqual(told(*words, code=0, MILLRACE_LISTEN=address).count(f"so the daemon at http://{address} was asked"), 1, words)
             self.assertEqual(told("runs", "list", "--json", code=0, MILLRACE_LISTEN=address), "")
+            self.assertNotIn("was asked", told("runs", "list", code=0, MILLRACE_STATE=f"{self.path}/state"))
             told("init", code=0)
             self.assertNotIn("was asked", told("runs", "list", code=0, MILLRACE_URL=f"http://{address}"))
             (pathlib.Path(elsewhere) / "flows" / "mine.yaml").write_text("flow: quick\ntasks: {a: {run: echo mine}}\n")
