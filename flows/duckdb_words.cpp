@@ -215,6 +215,19 @@ std::string ambiguous_hint(const Mistake& m) {
     return names.size() < 2 ? "write the table's name before it" : fmt::format("say which one: {}", names.at(1));
 }
 
+/// Other databases' functions for the time of day: DuckDB's own are no better here, for a re-run would give other rows.
+std::string unknown_function_hint(const Mistake& m) {
+    constexpr std::array<std::string_view, 8> clocks{"getdate", "getutcdate",   "sysdatetime", "sysutcdatetime",
+                                                     "sysdate", "systimestamp", "curdate",     "curtime"};
+    constexpr std::string_view before = "with name ";
+    auto name = m.message.substr(m.message.find(before) + before.size());
+    std::erase(name, '"');
+    name = name.substr(0, name.find(' '));
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (std::find(clocks.begin(), clocks.end(), name) == clocks.end()) return {};
+    return "the run's time is $run_at; of the day, $run_at::date";
+}
+
 struct Row {
     std::string_view said; ///< anywhere in DuckDB's sentence
     std::string_view hint; ///< empty: `find` says it
@@ -222,7 +235,7 @@ struct Row {
 };
 
 /// What helps beyond DuckDB's own candidates, which it goes before.
-constexpr std::array<Row, 15> rows{{
+constexpr std::array<Row, 16> rows{{
     {"More than one row returned by a subquery",
      "a query in place of a value gives one row: aggregate in it, max(..), or `limit 1` behind an `order by`"},
     {"\"_item\" not found", "records carry `_item` where their extract has `for_each`"},
@@ -236,6 +249,7 @@ constexpr std::array<Row, 15> rows{{
     {"WHERE clause cannot contain window functions", "a condition on row_number() over (..) stands in `qualify`"},
     {"aggregate function calls cannot be nested", "compute the inner one in a query of its own: with x as (select ..) select .. from x"},
     {"Ambiguous reference to column name", "", ambiguous_hint},
+    {"Function with name ", "", unknown_function_hint},
     {"syntax error at or near", "", syntax_hint},
     {"syntax error at end of input", "it ends too early: a closing bracket or the rest of a clause is missing"},
     {"unterminated quoted", "a quote is opened and never closed; one within a text is written twice: 'it''s'"},

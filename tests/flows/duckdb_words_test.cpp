@@ -32,6 +32,15 @@ TEST_CASE("a function that takes another type is told with the cast of the argum
     CHECK(hint(lower, "select lower(n) from e", "lower") == "n is of type DECIMAL(9,2); cast it to what it means: lower(n::text)");
 }
 
+TEST_CASE("another database's function for the time of day is answered with the run's time") {
+    const auto of = [](const std::string& name) {
+        return hint("Scalar Function with name " + name + " does not exist!\nDid you mean \"get_current_time\"?", "select f() as t", "f");
+    };
+    CHECK(of("getdate") == "the run's time is $run_at; of the day, $run_at::date");
+    CHECK(of("\"GETDATE\"") == of("getdate"));
+    CHECK(of("isnull") == "did you mean \"get_current_time\"?");
+}
+
 TEST_CASE("a word at which the parser stumbles is told with the one that was meant") {
     const auto near = [](const std::string& word, const std::string& sql) {
         return hint("syntax error at or near \"" + word + "\"", sql, word);
