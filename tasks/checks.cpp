@@ -8,12 +8,15 @@
 
 #include <fmt/format.h>
 
+#include <string>
+#include <vector>
+
 namespace millrace {
 namespace {
 
 constexpr int most_kept_of_a_check = 1000; ///< rows, to be looked at
-constexpr int most_examples = 2;           ///< of them in the message
-constexpr int longest_example = 200;       ///< characters
+constexpr int most_examples = 3;           ///< of them in the message
+constexpr int longest_example = 140;       ///< characters
 
 /// Runs one check; lives for one call.
 class Check {
@@ -49,15 +52,15 @@ public:
                      with_earlier_rejects(rows, request_.folder, manifest), std::int64_t{1} << 60, manifest);
     }
 
-    /// Of what was collected, " ({..}, {..})".
-    [[nodiscard]] std::string examples() {
-        std::string out;
+    /// Of what was collected, each as JSON that may be cut.
+    [[nodiscard]] std::vector<std::string> examples() {
+        std::vector<std::string> out;
         for (const Json& row : db_.query(fmt::format("SELECT CASE WHEN length(raw) > {0} THEN left(raw, {0}) || '...' ELSE raw END AS raw "
                                                      "FROM _broken ORDER BY rowid LIMIT {1}",
                                                      longest_example, most_examples))
                                    .rows(most_examples))
-            out += (out.empty() ? " (" : ", ") + row["raw"].get<std::string>();
-        return out + ")";
+            out.push_back(row["raw"].get<std::string>());
+        return out;
     }
 
 private:
@@ -83,14 +86,16 @@ void run_checks(duckdb::Connection& db, const DatasetRequest& request, Manifest&
         const std::int64_t violations = check.count();
         if (violations == 0) continue;
         check.collect();
-        const std::string message = fmt::format("check {}: {} break{} it{}", spec.name, counted(violations, "row"),
-                                                violations == 1 ? "s" : "", manifest.sensitive ? "" : check.examples());
+        const auto examples = manifest.sensitive ? std::vector<std::string>() : check.examples();
+        const auto shown = examples.empty() ? "" : fmt::format(" ({})", fmt::join(examples, ", "));
+        const std::string message =
+            fmt::format("check {}: {} break{} it{}", spec.name, counted(violations, "row"), violations == 1 ? "s" : "", shown);
         if (spec.severity != "warn") {
             check.keep(manifest);
             throw FailedWithRejects(Error(ErrorClass::BadData, message), manifest.rejected + violations,
                                     rejects_path(manifest, request.folder));
         }
-        session.event("warning", message, {{"check", spec.name}, {"rows", violations}});
+        session.event("warning", message, {{"check", spec.name}, {"rows", violations}, {"examples", examples}});
     }
 }
 

@@ -204,7 +204,7 @@ TEST_CASE("a check of severity warn tells some of the rows, but none that are se
     const TempFolder run;
     HostProcess host;
     const auto warned = [&](bool sensitive) {
-        const Json checks = Json::array({{{"name", "few"}, {"sql", "select * from this where n > 6"}, {"severity", "warn"}}});
+        const Json checks = Json::array({{{"name", "few"}, {"sql", "select * from this where n > 5"}, {"severity", "warn"}}});
         const auto numbers = host.attempt(order_for(run, "d", "transform", {{"sql", "select i as n from range(10) r(i)"}})).manifest;
         Json manifest = Json::parse(std::ifstream(numbers));
         manifest["sensitive"] = sensitive;
@@ -212,12 +212,13 @@ TEST_CASE("a check of severity warn tells some of the rows, but none that are se
         AttemptOrder order = order_for(run, "w", "transform", {{"sql", "select * from d"}, {"contract", {{"checks", checks}}}});
         order.inputs = {{"d", numbers}};
         host.send(to_line("attempt", order));
-        const std::string message = host.receive("event").at("message");
+        const Json event = host.receive("event");
         CHECK(host.receive("done").at("outcome") == "completed");
-        return message;
+        CHECK(event.at("details").at("examples").size() == (sensitive ? 0U : 3U));
+        return event.at("message").get<std::string>();
     };
-    CHECK(warned(false) == "check few: 3 rows break it ({\"n\":7}, {\"n\":8})");
-    CHECK(warned(true) == "check few: 3 rows break it");
+    CHECK(warned(false) == "check few: 4 rows break it ({\"n\":6}, {\"n\":7}, {\"n\":8})");
+    CHECK(warned(true) == "check few: 4 rows break it");
 }
 
 TEST_CASE("a text that is a local time is one in every zone") {
