@@ -15,9 +15,10 @@ using Kind = Refusal::Kind;
 // ---- flows ----------------------------------------------------------------------------------------------------------
 
 constexpr const char* last_runs = R"sql(
-    select f.name, r.id, r.state, extract(epoch from r.created_at) * 1000000, extract(epoch from r.finished_at) * 1000000
+    select f.name, r.id, r.state, extract(epoch from r.created_at) * 1000000, extract(epoch from r.finished_at) * 1000000,
+           coalesce((r.summary->>'warnings')::int, 0)
       from millrace.flow f
-     cross join lateral (select id, state, created_at, finished_at from millrace.run
+     cross join lateral (select id, state, created_at, finished_at, summary from millrace.run
                           where flow = f.name and parent_id is null order by id desc limit $2) r
      where ($1 = '' or f.name = $1) order by f.name, r.id desc)sql";
 
@@ -28,7 +29,8 @@ static std::map<std::string, Json> last_runs_by_flow(pqxx::nontransaction& w, co
         list.push_back({{"id", row[1].as<std::int64_t>()},
                         {"state", row[2].c_str()},
                         {"created_at", time_or_null(row[3])},
-                        {"finished_at", time_or_null(row[4])}});
+                        {"finished_at", time_or_null(row[4])},
+                        {"warning_count", row[5].as<int>()}});
     }
     return out;
 }

@@ -49,6 +49,7 @@ constexpr Member last_run[] = {
     {"state", "string", ""},
     {"created_at", "time", ""},
     {"finished_at", "time?", ""},
+    {"warning_count", "integer", "as of a Run"},
 };
 constexpr Member run[] = {
     {"id", "integer", ""},

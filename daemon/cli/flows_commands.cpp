@@ -42,10 +42,10 @@ int list_flows(Cli& cli, Archived archived) {
     Table table({{"flow"}, {"last run"}, {local_title("finished")}, {"schedule"}, {"next"}, {"description"}});
     for (const auto& flow : flows) {
         const auto runs = list_of(flow, "last_runs");
-        const auto state = runs.empty() ? std::string("-") : text_of(runs.front(), "state");
+        const auto last = runs.empty() ? Json{{"state", "-"}} : runs.front();
         table.add({flow_text(flow, "name"),
-                   {flow.value("archived", false) ? "archived" : state, paint_of(state)},
-                   runs.empty() ? "-" : local_time_text(text_of(runs.front(), "finished_at")),
+                   {flow.value("archived", false) ? "archived" : outcome_text(last), paint_of_run(last)},
+                   runs.empty() ? "-" : local_time_text(text_of(last, "finished_at")),
                    schedule_text(list_of(flow, "schedules")),
                    next_start_text(flow),
                    text_of(flow, "description")});
@@ -110,7 +110,7 @@ int show_flow(Cli& cli, const std::string& name) {
     Table runs({{"run", Table::Align::Right}, {"state"}, {local_title("created")}, {local_title("finished")}});
     for (const auto& run : list_of(flow, "last_runs"))
         runs.add({text_of(run, "id"),
-                  {text_of(run, "state"), paint_of(text_of(run, "state"))},
+                  {outcome_text(run), paint_of_run(run)},
                   local_time_text(text_of(run, "created_at")),
                   local_time_text(text_of(run, "finished_at"))});
     if (!runs.is_empty()) {

@@ -162,8 +162,9 @@ std::string trigger_of(const Json& run) {
 }
 
 std::string exceptions_text(const Json& run) {
-    const auto counts = run.value("counts", Json());
-    if (text_of(run, "state") != "completed" || !counts.is_object()) return "";
+    auto counts = run.value("counts", Json());
+    if (text_of(run, "state") != "completed") return "";
+    if (!counts.is_object()) counts = Json::object(); // of a flow's last run nobody asked for them
     const auto failed = number_of(counts, "failed") + number_of(counts, "crashed"), skipped = number_of(counts, "skipped"),
                warnings = number_of(run, "warning_count");
     return (warnings > 0 ? ", " + counted(warnings, "warning") : "") +

@@ -144,6 +144,9 @@ class CommandLine(unittest.TestCase):
         for told in (self.millrace("run", "doubtful", "--wait"), self.millrace("runs", "show", str(self.runs_of("doubtful")[0]["id"]))):
             self.assertIn("warning: doubtful run", told)
             self.assertIn("check small: 1 row breaks it", told)
+        shown = json.loads(self.millrace("flows", "show", "doubtful", "--json"))
+        self.assertEqual(shown["last_runs"][0]["warning_count"], 1)
+        self.assertRegex(self.millrace("flows", "list"), r"doubtful +completed, 1 warning ")
 
     def test_a_rerun_of_what_failed_runs_no_item_again_that_completed(self):
         self.assertIn("1 of 3 items failed", self.millrace("run", "fanning", "--wait", code=1))
