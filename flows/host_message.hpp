@@ -9,7 +9,7 @@
 /// `cancel` instead ends it with a `done` like any other.
 ///
 /// The order of lines of one attempt: progress and event any number of times, then done, once, last. A host that closes
-/// the socket before `done` has crashed. An unknown type or member is ignored, so that either side may be newer.
+/// the socket before `done` has crashed. An unknown type or member is ignored, so that a host may be newer than the daemon.
 #pragma once
 
 #include "flows/json.hpp"

@@ -70,7 +70,7 @@ HostPool::HostAt HostPool::spawn(Kind kind) {
     events.ended = [this, at](const std::string& how) { host_ended(at, how); };
     try {
         at->process = HostProcess::start(io_, command, std::move(events));
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {
         later([this, at, message = std::string(e.what())] { host_ended(at, message); });
     }
     return at;

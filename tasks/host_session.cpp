@@ -14,6 +14,7 @@ constexpr auto between_progress = std::chrono::milliseconds(100);
 void HostSession::begin() {
     cancellation_.wait_for_begin();
     check_cancelled();
+    log_.open();
 }
 
 void HostSession::progress(const AttemptProgress& totals) {

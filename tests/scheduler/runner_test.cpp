@@ -179,8 +179,8 @@ TEST_CASE("an attempt that is recorded is prepared meanwhile, and withdrawn when
     SECTION("the run is parked") {
         node.settle();
         node.hosts.end(node.hosts.started[0].id, "lost"); // and tried again
+        node.settle();
         node.clock.advance_to(node.clock.now() + 10s);
-        node.journal.commit();
         node.turn();
         REQUIRE(node.hosts.prepared.size() == 1);
         node.journal.refuse(id);
