@@ -74,9 +74,11 @@ void to_json(Json& j, const Diagnostic& d) {
 
 std::string to_text(const Diagnostic& d) {
     std::string text = d.file;
-    if (d.line > 0) text += fmt::format(":{}:{}", d.line, d.column);
+    if (d.line > 0) text += fmt::format(":{}", d.line);
+    if (d.column > 0) text += fmt::format(":{}", d.column);
     text += fmt::format(": {}: {}\n", name(d.severity), d.message);
-    if (d.line > 0 && !d.source_line.empty()) {
+    if (d.line > 0 && d.column == 0 && !d.source_line.empty()) text += fmt::format("{:>6} | {}\n", d.line, d.source_line);
+    if (d.line > 0 && d.column > 0 && !d.source_line.empty()) {
         const bool cut = d.skipped > 0;
         const auto shown = (cut ? "..." : "") + d.source_line;
         const int column = d.column - d.skipped + (cut ? 3 : 0), end = d.end - d.column + column;

@@ -20,7 +20,7 @@ enum class Severity { Error, Warning };
 struct Diagnostic {
     std::string file;
     int line = 0;
-    int column = 0;
+    int column = 0; ///< 0: the line as a whole
     int end = 0;
     Severity severity = Severity::Error;
     std::string message;     ///< a sentence without a full stop

@@ -134,3 +134,10 @@ TEST_CASE("diagnostics: the text shows the line and a caret, the JSON has the fi
                                {"message", "'exract' is no key of a task"},
                                {"hint", "did you mean 'extract'?"}});
 }
+
+TEST_CASE("what is wrong with a line as a whole has no caret") {
+    Diagnostic d{"f.yaml", 2, 0, 0, Severity::Warning, "it waits", "set A", "  a: b"};
+    CHECK(to_text(d) == "f.yaml:2: warning: it waits\n     2 |   a: b\n       = set A\n");
+    d.source_line.clear();
+    CHECK(to_text(d) == "f.yaml:2: warning: it waits\n       = set A\n");
+}
