@@ -180,6 +180,8 @@ Configuration load_place(const fs::path& asked) {
         };
         listen = text("listen"), state = text("state");
     }
+    if (state.empty() && variable("MILLRACE_STATE").empty() && !configuration.file.empty())
+        throw Error(ErrorClass::Permanent, fmt::format("{} does not say where the state is", configuration.file.string()));
     set_place(configuration, listen, state, Secrets(configuration.folder));
     return configuration;
 }

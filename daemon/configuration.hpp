@@ -68,6 +68,7 @@ public:
     struct Lack {
         std::string connection, variable;
         std::string message, remedy; ///< for people
+        bool unread = false;         ///< set, and nothing reads it: the connection may lack another one
     };
     /// What the declared connections name and nobody has set.
     [[nodiscard]] std::vector<Lack> lacks() const;

@@ -120,7 +120,7 @@ ConfiguredConnections::Lack ConfiguredConnections::lack(const std::string& name,
     auto message = fmt::format("the connection '{}' needs {} for its `{}`, which is not set", name, variable, field);
     if (const auto line = spec.lines.find(field); line != spec.lines.end())
         message += fmt::format(" ({}:{})", configuration_.file.string(), line->second);
-    return {name, variable, std::move(message), secrets_.remedy(variable)};
+    return {name, variable, std::move(message), secrets_.remedy(variable), false};
 }
 
 /// A variable that is called like a field and fills in nothing: what it says would be missed in silence.
@@ -129,7 +129,7 @@ void ConfiguredConnections::add_unread(const std::string& name, const Connection
         auto meant = name + "_" + field;
         std::transform(meant.begin(), meant.end(), meant.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
         if (meant != variable && secrets_.find(meant))
-            all.push_back({name, meant, fmt::format("{} is set, and nothing reads it", meant), remedy});
+            all.push_back({name, meant, fmt::format("{} is set, and nothing reads it", meant), remedy, true});
     };
     if (name == "warehouse")
         return tell("url", "",

@@ -132,7 +132,7 @@ private:
         is_ready_ = true;
         if (hooks_.ready) hooks_.ready(web_->url());
         start_watchdog();
-        co_await log_lacks();
+        log_lacks();
         co_await wait_for_the_end();
         notify_stopping();
         co_await web_->stop();
@@ -170,13 +170,8 @@ private:
         }
     }
 
-    asio::awaitable<void> log_lacks() {
-        try {
-            const Json facts = co_await engine_->read_models().doctor();
-            for (const auto& lack : facts.at("settings").at("missing")) log_lack(lack);
-        } catch (const std::exception& e) {
-            log_failure("connections=unknown", e.what(), "");
-        }
+    void log_lacks() {
+        for (const auto& lack : engine_->read_models().lacks()) log_lack(lack);
     }
 
     asio::awaitable<void> wait_for_the_end() {
@@ -188,7 +183,7 @@ private:
             }
             spdlog::info("deploying signal=SIGHUP");
             co_await deploy();
-            co_await log_lacks();
+            log_lacks();
         }
     }
 

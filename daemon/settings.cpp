@@ -83,8 +83,11 @@ Json Settings::describe() const {
     const auto& file = current_->file;
     Json missing = Json::array();
     for (const auto& lack : ConfiguredConnections(*current_, "").lacks())
-        missing.push_back(
-            {{"connection", lack.connection}, {"variable", lack.variable}, {"message", lack.message}, {"remedy", lack.remedy}});
+        missing.push_back({{"connection", lack.connection},
+                           {"variable", lack.variable},
+                           {"message", lack.message},
+                           {"remedy", lack.remedy},
+                           {"unread", lack.unread}});
     return {{"file", file.empty() ? Json() : Json(file.string())},
             {"hash", current_->hash},
             {"state", current_->state.string()},

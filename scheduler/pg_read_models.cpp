@@ -206,7 +206,8 @@ static void add_lacks_of_flows(Json& missing, const Catalogue& catalogue, Connec
             const bool is_param = connection.find("${") != std::string::npos;
             if (!flow.archived && !connection.empty() && !is_param) flows[connection].insert(name);
         }
-    for (const auto& lack : missing) flows.erase(lack.at("connection").get<std::string>());
+    for (const auto& lack : missing)
+        if (!lack.value("unread", false)) flows.erase(lack.at("connection").get<std::string>());
     for (const auto& [connection, users] : flows) {
         try {
             (void)connections.resolve(connection);
@@ -215,6 +216,12 @@ static void add_lacks_of_flows(Json& missing, const Catalogue& catalogue, Connec
             missing.push_back(lack);
         }
     }
+}
+
+Json PgReadModels::lacks() const {
+    Json missing = s_.settings().at("missing");
+    add_lacks_of_flows(missing, s_.catalogue, s_.connections);
+    return missing;
 }
 
 asio::awaitable<Json> PgReadModels::doctor() {
@@ -226,7 +233,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
     };
     Json store = co_await s_.database.read(std::move(work));
     Json settings = s_.settings();
-    add_lacks_of_flows(settings["missing"], s_.catalogue, s_.connections);
+    settings["missing"] = lacks();
     Json document = {{"version", version},
                      {"node", {{"id", s_.node}}},
                      {"store", std::move(store)},

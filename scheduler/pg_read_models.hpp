@@ -43,6 +43,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<Json> nodes() override;
     [[nodiscard]] boost::asio::awaitable<Json> limits() override;
     [[nodiscard]] boost::asio::awaitable<Json> doctor() override;
+    [[nodiscard]] Json lacks() const override;
     [[nodiscard]] Json figures() const override;
 
 private:

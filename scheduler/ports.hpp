@@ -54,8 +54,9 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) = 0;
     /// Whether its flows came with Millrace, for the demo.
     [[nodiscard]] virtual bool is_demo(const std::string&) const { return false; }
-    /// The settings in force: `{file, hash, state, needs_restart: [setting], missing: [{connection, variable, message, remedy}]}`;
-    /// `file` null: there is none. `missing`: of the connections that millrace.yaml declares.
+    /// The settings in force: `{file, hash, state, needs_restart: [setting], missing: [{connection, variable, message, remedy,
+    /// unread}]}`; `file` null: there is none. `missing`: of the connections that millrace.yaml declares; `unread`: the variable is
+    /// set, and nothing reads it.
     [[nodiscard]] virtual Json settings() const {
         return {{"file", nullptr}, {"hash", ""}, {"state", ""}, {"needs_restart", Json::array()}, {"missing", Json::array()}};
     }

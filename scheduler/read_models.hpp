@@ -65,6 +65,8 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Json> limits() = 0;
     /// Facts for `millrace doctor`: `{store: {server, schema_version, size_bytes}, node: {...}, hosts: [...], journal: {...}}`.
     [[nodiscard]] virtual boost::asio::awaitable<Json> doctor() = 0;
+    /// Its `settings.missing`, without a look at the store.
+    [[nodiscard]] virtual Json lacks() const = 0;
     /// Figures for /metrics and /readyz: plain numbers by name, counters end in `_total`; never throws. `journal_alive`
     /// (0 or 1): the journal's last commit still lets this node start attempts.
     [[nodiscard]] virtual Json figures() const = 0;

@@ -196,6 +196,7 @@ constexpr Member missing_variable[] = {
     {"variable", "string", "empty: several, or none"},
     {"message", "string", "with the place in the file"},
     {"remedy", "string", ""},
+    {"unread", "boolean?", "it is set, and nothing reads it"},
     {"flows", "string[]?", "deployed ones that use it, where millrace.yaml does not declare it; else left out"},
 };
 constexpr Member dataset[] = {

@@ -133,7 +133,12 @@ const Configuration& Cli::place() {
     try {
         return configuration();
     } catch (const Error& error) {
-        place_ = load_place(config_file);
+        const auto mistakes = std::current_exception();
+        try {
+            place_ = load_place(config_file);
+        } catch (const std::exception&) {
+            std::rethrow_exception(mistakes);
+        }
         if (place_->file.empty()) throw;
         std::cout.flush();
         std::cerr << err.painted("warning", Paint::Yellow) << ": " << error.what() << '\n'

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <utility>
@@ -137,7 +138,7 @@ std::string summary(const Json& changes, const Told& told) {
 int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run, bool known_too) {
     Json request = {{"dry_run", dry_run}, {"folders", Json::array()}};
     for (const auto& folder : folders) request["folders"].push_back(std::filesystem::absolute(folder).lexically_normal().string());
-    (void)cli.configuration(); // its mistakes stop this one
+    if (!std::getenv("MILLRACE_URL")) (void)cli.configuration(); // its mistakes stop this one
     const auto answer = cli.api().post("/api/v1/deploy", request);
     const auto changes = list_of(answer, "changes");
     bool has_mistakes = false;

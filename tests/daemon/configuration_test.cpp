@@ -205,7 +205,7 @@ TEST_CASE("a mistake in millrace.yaml is told with its place") {
     }
 }
 
-TEST_CASE("where the daemon is can be read from a file with mistakes, and by default from one that is no YAML") {
+TEST_CASE("where the daemon is can be read from a file with mistakes, where it says so: the default may be another project's") {
     const Folder folder;
     const auto file = folder.path / "millrace.yaml";
     folder.write("millrace.yaml", "state: ${env.MR_TEST_STATE}/here\nlisten: 127.0.0.1:1\nconnections: {a: {type: nonsense}}\n");
@@ -216,8 +216,9 @@ TEST_CASE("where the daemon is can be read from a file with mistakes, and by def
     CHECK(place.socket() == folder.path / "kept/here/run/millrace.sock");
     CHECK(place.listen == "127.0.0.1:1");
 
-    folder.write("millrace.yaml", "state: [\n");
-    CHECK(load_place(file).state == default_state_folder());
+    const std::string unknown = GENERATE("state: [\n", "state: [here]\n", "sate: here\n", "connections: {a: {type: nonsense}}\n");
+    folder.write("millrace.yaml", unknown);
+    CHECK_THROWS(load_place(file));
     const Variable elsewhere("MILLRACE_STATE", "/elsewhere");
     CHECK(load_place(file).state == "/elsewhere");
     CHECK_THROWS(load_place(folder.path / "none.yaml"));

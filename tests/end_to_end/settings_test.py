@@ -122,6 +122,10 @@ class ChangedSettings(unittest.TestCase):
         self.assertEqual(self.millrace("deploy").count("needs CLOCKIFY_API_KEY"), 1)  # as a warning of the flow
         for words in (["doctor"], ["connections", "check"]):
             self.assertRegex(self.millrace(*words, code=1), r"failed .*CLOCKIFY_API_KEY.*; used by: unpaid")
+        secret = pathlib.Path(self.path) / ".env"
+        secret.write_text("CLOCKIFY_URL=http://127.0.0.1:1\n")  # one that is misnamed does not hide what lacks
+        self.assertRegex(self.millrace("doctor", code=1), r"CLOCKIFY_URL is set, and nothing reads it(.|\n)*CLOCKIFY_API_KEY.*; used by: unpaid")
+        secret.unlink()
         self.daemon.process.send_signal(signal.SIGHUP)
         wait_until(lambda: "connection=clockify flows=[\"unpaid\"]" in self.daemon.log(), 20, "the connection's name")
 

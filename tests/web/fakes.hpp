@@ -123,6 +123,7 @@ struct FakeReadModels final : ReadModels {
     awaitable<Json> nodes() override { return list("node"); }
     awaitable<Json> limits() override { return list("limit"); }
     awaitable<Json> doctor() override { return list("doctor"); }
+    Json lacks() const override { return Json::array(); }
     Json figures() const override { return gauges; }
 };
 
