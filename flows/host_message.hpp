@@ -1,15 +1,12 @@
 /// The messages between the daemon and its hosts: one JSON object per line over a socketpair (descriptor 3 in the host),
 /// `{"type": ..., ...}`. This header is the whole protocol. Secrets travel only here, inside `AttemptOrder::connections`.
 ///
-///   daemon -> host   attempt (AttemptOrder) | begin {id} | evaluate (EvaluateOrder) | infer (InferOrder) | cancel {id} | exit {}
+///   daemon -> host   attempt (AttemptOrder) | evaluate (EvaluateOrder) | infer (InferOrder) | cancel {id} | exit {}
 ///   host -> daemon   ready (HostReady) | progress (AttemptProgress) | event (AttemptEvent) | done (AttemptDone)
 ///                    | rows (EvaluateReply) | inferred (InferReply)
 ///
-/// An attempt that is `held` does nothing until `begin`: its order is read while its record is on the way to the store. A
-/// `cancel` instead ends it with a `done` like any other.
-///
 /// The order of lines of one attempt: progress and event any number of times, then done, once, last. A host that closes
-/// the socket before `done` has crashed. An unknown type or member is ignored, so that a host may be newer than the daemon.
+/// the socket before `done` has crashed. An unknown type or member is ignored, so that either side may be newer.
 #pragma once
 
 #include "flows/json.hpp"
@@ -64,7 +61,6 @@ struct AttemptOrder {
     TaskOrigin origin;
     std::int64_t memory_bytes = 0; ///< 0: the host's default
     int threads = 0;               ///< 0: the host's default
-    bool held = false;             ///< not yet recorded
 };
 MILLRACE_JSON(AttemptOrder)
 

@@ -28,10 +28,6 @@ public:
     virtual void listen(AttemptListener& listener) = 0;
     /// How many attempts of this verb may begin now. The engine never starts more.
     [[nodiscard]] virtual int free_places(const std::string& verb) const = 0;
-    /// start() or withdraw() follows: the attempt's record is on its way. What it needs may be laid ready, nothing of it happens.
-    virtual void prepare(const AttemptOrder&) {}
-    /// It is not to be. Nothing is reported.
-    virtual void withdraw(OrderId) {}
     /// Begins the attempt. Never fails here: whatever goes wrong arrives as attempt_done.
     virtual void start(AttemptOrder order) = 0;
     /// Asks the attempt to stop (TERM), and kills it after the grace period. Unknown ids are ignored.

@@ -14,8 +14,6 @@ namespace {
 constexpr const char* kind_names[] = {"extract", "sql", "run"};
 constexpr int patience_for_starts = 5; ///< hosts that die at once, before attempts are told so without a try
 
-std::string line_about(const std::string& type, OrderId id) { return Json({{"type", type}, {"id", id}}).dump() + "\n"; }
-
 } // namespace
 
 HostPool::HostPool(boost::asio::io_context& io, Clock& clock, HostPoolConfig config) : io_(io), clock_(clock), config_(std::move(config)) {
@@ -104,33 +102,14 @@ void HostPool::keep_warm() {
         spawn(Kind::Sql);
 }
 
-/// Where the order goes, told to that host.
-HostPool::HostAt HostPool::take_host(const AttemptOrder& order) {
+void HostPool::start(AttemptOrder order) {
     const Kind kind = kind_of(order.verb);
     auto host = idle_host(kind);
     if (host == hosts_.end()) host = spawn(kind);
     ++host->served;
     host->orders.insert(order.id);
+    attempts_.emplace(order.id, host);
     if (host->process) host->process->send(to_line("attempt", order));
-    return host;
-}
-
-void HostPool::prepare(const AttemptOrder& order) {
-    AttemptOrder held = order;
-    held.held = true;
-    prepared_.emplace(order.id, take_host(held));
-}
-
-void HostPool::withdraw(OrderId id) {
-    const auto prepared = prepared_.extract(id);
-    if (prepared && prepared.mapped()->process) prepared.mapped()->process->send(line_about("cancel", id));
-}
-
-/// One that was prepared in a host that died meanwhile goes to another.
-void HostPool::start(AttemptOrder order) {
-    const auto prepared = prepared_.extract(order.id);
-    attempts_.emplace(order.id, prepared ? prepared.mapped() : take_host(order));
-    if (prepared && prepared.mapped()->process) prepared.mapped()->process->send(line_about("begin", order.id));
 }
 
 /// The request first, so that a host may end its work in order; then the kill, which takes all that it started. A run host
@@ -140,7 +119,7 @@ void HostPool::cancel(OrderId id) {
     if (at == attempts_.end() || !stopping_.insert(id).second) return;
     const auto host = at->second;
     if (!host->process) return;
-    host->process->send(line_about("cancel", id));
+    host->process->send(Json({{"type", "cancel"}, {"id", id}}).dump() + "\n");
     const auto still = [this, id, alive = std::weak_ptr(alive_)](int signal) {
         return [this, id, alive, signal] {
             if (alive.expired()) return;
@@ -235,10 +214,6 @@ std::function<void()> HostPool::understand(HostAt host, const Json& message) {
     if (type == "event") return [this, event = message.get<AttemptEvent>()] { listener_->attempt_event(event); };
     if (type == "done" && id > 0) {
         return [this, host, id, done = message.get<AttemptDone>()]() mutable {
-            if (!attempts_.contains(id)) { // withdrawn, or one that the host cannot read: it is told so when it starts
-                finished(host, id);
-                return ask_next();
-            }
             if (done.outcome != "completed" && stopping_.contains(id)) done.outcome = "cancelled";
             finished(host, id);
             listener_->attempt_done(std::move(done));
@@ -266,7 +241,6 @@ void HostPool::ready(HostAt host) {
 void HostPool::finished(HostAt host, OrderId id) {
     host->orders.erase(id);
     attempts_.erase(id);
-    prepared_.erase(id);
     stopping_.erase(id);
     const bool worn = host->kind == Kind::Run || (host->kind == Kind::Sql && host->served >= config_.orders_per_host);
     const auto sql = std::count_if(hosts_.begin(), hosts_.end(), [](const Host& h) { return h.kind == Kind::Sql && !h.leaving; });
@@ -300,17 +274,15 @@ void HostPool::host_ended(HostAt host, const std::string& how) {
     const bool expected = host->leaving && orders.empty();
     if (early && !expected) ++early_deaths_;
     if (!expected) spdlog::warn("host kind={} pid={} ended: {}", kind, pid, how);
-    std::set<OrderId> begun;
-    for (const OrderId id : orders) { // before the first is told: who hears of it counts free places
-        prepared_.erase(id);
-        if (attempts_.erase(id) > 0) begun.insert(id);
-    }
+    for (const OrderId id : orders) attempts_.erase(id); // before the first is told: who hears of it counts free places
     hosts_.erase(host);
     const std::string message =
         early ? "the host " + config_.program + " ended (" + how + ") before it was ready" : "its host process ended: " + how;
     for (const OrderId id : orders) {
-        if (begun.contains(id)) crash(id, message);
-        if (id > 0) continue;
+        if (id > 0) {
+            crash(id, message);
+            continue;
+        }
         const auto question = questions_.find(id);
         if (question == questions_.end()) continue;
         if (question->second.tries < 2) {

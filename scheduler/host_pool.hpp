@@ -35,8 +35,6 @@ public:
 
     void listen(AttemptListener& listener) override { listener_ = &listener; }
     [[nodiscard]] int free_places(const std::string& verb) const override;
-    void prepare(const AttemptOrder& order) override;
-    void withdraw(OrderId id) override;
     void start(AttemptOrder order) override;
     void cancel(OrderId id) override;
     void kill_all() override;
@@ -74,7 +72,6 @@ private:
     [[nodiscard]] static Kind kind_of(const std::string& verb);
     HostAt spawn(Kind kind);
     HostAt idle_host(Kind kind);
-    HostAt take_host(const AttemptOrder& order);
     [[nodiscard]] int busy(Kind kind) const;
     void keep_warm();
     void ask(OrderId id, Question question);
@@ -93,7 +90,6 @@ private:
     AttemptListener* listener_ = nullptr;
     std::list<Host> hosts_;
     std::map<OrderId, HostAt> attempts_;
-    std::map<OrderId, HostAt> prepared_; ///< not begun; among their hosts' orders
     std::set<OrderId> stopping_;
     std::map<OrderId, Question> questions_; ///< asked or waiting
     std::deque<OrderId> unasked_;

@@ -32,7 +32,7 @@ std::string Runner::new_uuid() {
     return text;
 }
 
-/// Of a run that is not to be: what lay_ready() made while its row was on the way.
+/// Of a run that is not to be: what make_folders() made while its row was on the way.
 void Runner::remove_folder(const RunRow& row) const {
     if (row.staging_id.empty()) return;
     std::error_code nothing_there;
@@ -146,7 +146,6 @@ void Runner::retire(std::int64_t run_id) {
     clock_.cancel(run.timer);
     for (const auto id : run.attempts) { // only where its row was refused: none of them began
         --reserved_[active_.at(id).kind];
-        hosts_.withdraw(id);
         give_back(run_id, active_.at(id).key);
         active_.erase(id);
     }

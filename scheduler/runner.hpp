@@ -179,7 +179,7 @@ private:
     void start_attempt(LiveRun& run, TaskKey key);
     void tell_in_log(const LiveRun& run, TaskKey key) const;
     void hand_over(OrderId id);
-    void lay_ready(OrderId id);
+    void make_folders(OrderId id);
     void remove_folder(const RunRow& row) const;
     void claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
     void retry_claims();

@@ -96,10 +96,7 @@ void Runner::hand_over(OrderId id) {
     auto& a = at->second;
     a.reserved = false;
     --reserved_[a.kind];
-    if (a.stop) {
-        hosts_.withdraw(id);
-        return attempt_done(failed_done(id, "cancelled", {"cancelled", "cancelled before it began", {}, 0}));
-    }
+    if (a.stop) return attempt_done(failed_done(id, "cancelled", {"cancelled", "cancelled before it began", {}, 0}));
     a.started = true;
     if (a.no_folder)
         return attempt_done(failed_done(id, "failed",
@@ -109,11 +106,10 @@ void Runner::hand_over(OrderId id) {
 }
 
 /// While the record is on its way.
-void Runner::lay_ready(OrderId id) {
+void Runner::make_folders(OrderId id) {
     auto& a = active_.at(id);
     std::filesystem::create_directories(a.order.staging, a.no_folder);
     if (!a.no_folder) std::filesystem::create_directories(std::filesystem::path(a.order.log).parent_path(), a.no_folder);
-    if (!a.no_folder) hosts_.prepare(a.order);
 }
 
 // ---- slots ----------------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ void Runner::record(LiveRun& run) {
         refused(id, sqlstate, message);
     };
     journal_.submit(std::move(out));
-    for (const auto id : to_start) lay_ready(id);
+    for (const auto id : to_start) make_folders(id);
 }
 
 /// The side effects of what is now durable.
@@ -153,7 +153,6 @@ void Runner::stop_attempts(LiveRun& run) {
             continue;
         }
         --reserved_[a.kind];
-        hosts_.withdraw(id);
         release(run, a.key);
         active_.erase(id);
     }

@@ -26,20 +26,18 @@ std::string printable(std::string_view text) {
 
 } // namespace
 
-AttemptLog::~AttemptLog() {
-    if (file_ >= 0) ::close(file_);
-}
-
-void AttemptLog::make_file() {
-    const std::string path = std::exchange(path_, "");
+AttemptLog::AttemptLog(const std::string& path) {
     if (path.empty()) return;
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
     file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
+AttemptLog::~AttemptLog() {
+    if (file_ >= 0) ::close(file_);
+}
+
 void AttemptLog::append(const std::string& line) {
-    make_file();
     if (file_ < 0) return;
     std::string_view rest = line;
     while (!rest.empty()) {
@@ -47,11 +45,6 @@ void AttemptLog::append(const std::string& line) {
         if (n <= 0) return;
         rest.remove_prefix(static_cast<std::size_t>(n));
     }
-}
-
-void AttemptLog::open() {
-    const std::scoped_lock lock(mutex_);
-    make_file();
 }
 
 void AttemptLog::write(std::string_view level, std::string_view text) {

@@ -1,8 +1,7 @@
-/// Whether an attempt may begin, whether it was told to stop, and what to do when it is.
+/// Whether an attempt was told to stop, and what to do when it is.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
@@ -13,27 +12,9 @@ namespace millrace {
 /// Must outlive the handles that it gives. Every member may be called from any thread.
 class Cancellation {
 public:
-    explicit Cancellation(bool begun = true) : begun_(begun) {}
-
-    void begin() {
-        const std::scoped_lock lock(mutex_);
-        begun_ = true;
-        changed_.notify_all();
-    }
-    /// Until begin() or cancel().
-    void wait_for_begin() {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return begun_ || cancelled_; });
-    }
-    [[nodiscard]] bool has_begun() {
-        const std::scoped_lock lock(mutex_);
-        return begun_;
-    }
-
     void cancel() {
         const std::scoped_lock lock(mutex_);
         cancelled_ = true;
-        changed_.notify_all();
         for (const auto& action : actions_) action();
     }
     [[nodiscard]] bool cancelled() const { return cancelled_; }
@@ -51,8 +32,6 @@ public:
 
 private:
     std::mutex mutex_;
-    std::condition_variable changed_;
-    bool begun_;
     std::list<std::function<void()>> actions_;
     std::atomic<bool> cancelled_ = false;
 };

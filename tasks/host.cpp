@@ -57,7 +57,6 @@ bool is_exit(const std::string& line) {
 } // namespace
 
 struct Host::Running {
-    explicit Running(bool begun) : cancellation(begun) {}
     Cancellation cancellation;
 };
 
@@ -135,7 +134,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
         session.log("error", done.error->message);
         if (!done.error->remedy.empty()) session.log("error", "remedy: " + done.error->remedy);
     }
-    if (running.cancellation.has_begun()) session.log_file().finish();
+    session.log_file().finish();
     {
         const std::scoped_lock lock(mutex_);
         running_.erase(order.id);
@@ -145,7 +144,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
 
 void Host::start_attempt(const Json& message) {
     auto order = message.get<AttemptOrder>();
-    const auto running = std::make_shared<Running>(!order.held);
+    const auto running = std::make_shared<Running>();
     {
         const std::scoped_lock lock(mutex_);
         running_.emplace(order.id, running);
@@ -175,18 +174,14 @@ void Host::start_infer(const Json& message) {
     spawn([this, order = message.get<InferOrder>()] { send(to_line("inferred", infer(order))); });
 }
 
-std::shared_ptr<Host::Running> Host::running(OrderId id) {
-    const std::scoped_lock lock(mutex_);
-    const auto found = running_.find(id);
-    return found == running_.end() ? nullptr : found->second;
-}
-
-void Host::begin(OrderId id) {
-    if (const auto attempt = running(id)) attempt->cancellation.begin();
-}
-
 void Host::cancel(OrderId id) {
-    if (const auto attempt = running(id)) attempt->cancellation.cancel();
+    std::shared_ptr<Running> running;
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto found = running_.find(id);
+        if (found != running_.end()) running = found->second;
+    }
+    if (running) running->cancellation.cancel();
 }
 
 void Host::cancel_all() {
@@ -205,8 +200,6 @@ void Host::receive(const std::string& line) {
         const std::string type = message.value("type", "");
         if (type == "attempt")
             start_attempt(message);
-        else if (type == "begin")
-            begin(message.value("id", OrderId{0}));
         else if (type == "evaluate")
             start_evaluate(message);
         else if (type == "infer")

@@ -40,8 +40,6 @@ private:
     void start_evaluate(const Json& message);
     void start_infer(const Json& message);
     void refuse(const Json& message, const std::string& why);
-    [[nodiscard]] std::shared_ptr<Running> running(OrderId id);
-    void begin(OrderId id);
     void cancel(OrderId id);
     void cancel_all();
     void spawn(std::function<void()> work);

@@ -11,12 +11,6 @@ namespace {
 constexpr auto between_progress = std::chrono::milliseconds(100);
 } // namespace
 
-void HostSession::begin() {
-    cancellation_.wait_for_begin();
-    check_cancelled();
-    log_.open();
-}
-
 void HostSession::progress(const AttemptProgress& totals) {
     const std::scoped_lock lock(mutex_);
     const auto now = std::chrono::steady_clock::now();
@@ -55,7 +49,6 @@ AttemptDone run_verb(const AttemptOrder& order, AttemptSession& session) {
         if (verb == nullptr)
             throw Error(ErrorClass::Permanent, "this host knows no verb '" + order.verb + "'",
                         "the daemon and its hosts must be of one version");
-        session.begin();
         if (!order.staging.empty()) std::filesystem::create_directories(order.staging);
         session.check_cancelled();
         return verb(order, session);

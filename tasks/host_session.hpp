@@ -24,7 +24,6 @@ public:
                 std::function<void(const std::string&)> send)
         : order_(order), cancellation_(cancellation), warm_(warm), governors_(governors), send_(std::move(send)), log_(order.log) {}
 
-    void begin() override;
     void log(std::string_view level, std::string_view text) override { log_.write(level, text); }
     void progress(const AttemptProgress& totals) override;
     void event(std::string_view kind, std::string_view message, const Json& details) override;

@@ -20,10 +20,6 @@ class AttemptSession {
 public:
     virtual ~AttemptSession() = default;
 
-    /// Returns when the attempt's record is durable: nothing that outlives this process may happen before. Throws
-    /// Error{Cancelled} when it is not to be.
-    virtual void begin() {}
-
     /// One line of the attempt's log; level: debug | info | warning | error | out | err.
     virtual void log(std::string_view level, std::string_view text) = 0;
     /// Totals so far. Sent at most ten times a second, whatever the caller does.

@@ -40,21 +40,13 @@ struct Pool {
         pool = std::make_unique<HostPool>(io, clock, config);
         pool->listen(listener);
     }
-    AttemptOrder order(const std::string& task, const std::string& verb = "transform") {
+    OrderId start(const std::string& task, const std::string& verb = "transform") {
         AttemptOrder order;
         order.id = ++last;
         order.task = task;
         order.verb = verb;
-        return order;
-    }
-    OrderId start(const std::string& task, const std::string& verb = "transform") {
-        pool->start(order(task, verb));
+        pool->start(order);
         return last;
-    }
-    /// Hosts that have an order, whether it has begun or not.
-    [[nodiscard]] int at_work() const {
-        const auto hosts = pool->describe();
-        return static_cast<int>(std::count_if(hosts.begin(), hosts.end(), [](const Json& host) { return host["orders"] > 0; }));
     }
     void until(const std::function<bool()>& condition) { test::run_until(io, condition); }
     const AttemptDone& done(OrderId id) {
@@ -102,43 +94,6 @@ TEST_CASE("hosts are started one after the other, first one that answers questio
         return hosts.size() == 4;
     });
     CHECK(kinds() == std::multiset<std::string>{"extract", "run", "sql", "sql"});
-}
-
-TEST_CASE("an order that is prepared begins when it is started, and not before") {
-    Pool p;
-    const auto first = p.order("echo"), second = p.order("echo", "run");
-    p.pool->prepare(first);
-    p.pool->prepare(second);
-    CHECK(p.done(p.start("echo")).outcome == "completed"); // by another host: those are taken
-    CHECK(p.at_work() == 2);
-    CHECK(p.listener.ended.size() == 1);
-    p.pool->start(second);
-    CHECK(p.done(second.id).rows == 3);
-    p.pool->start(first);
-    CHECK(p.done(first.id).rows == 3);
-}
-
-TEST_CASE("an order that is withdrawn is never heard of, and its host is free again") {
-    Pool p;
-    const std::string verb = GENERATE("transform", "extract");
-    const auto withdrawn = p.order("echo", verb);
-    p.pool->prepare(withdrawn);
-    p.pool->withdraw(withdrawn.id);
-    p.until([&] { return p.at_work() == 0; });
-    CHECK(p.done(p.start("echo", verb)).outcome == "completed");
-    CHECK(p.listener.ended.size() == 1);
-    CHECK(p.listener.progress.size() == 1);
-}
-
-TEST_CASE("an order whose host dies before it begins is done by another") {
-    Pool p;
-    const auto order = p.order("die held");
-    p.pool->prepare(order);
-    p.until([&] { return p.at_work() == 1; });
-    p.until([&] { return p.at_work() == 0; });
-    CHECK(p.listener.ended.empty());
-    p.pool->start(order);
-    CHECK(p.done(order.id).outcome == "completed");
 }
 
 TEST_CASE("a host that dies ends its attempt as crashed, and another takes its place") {

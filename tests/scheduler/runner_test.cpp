@@ -48,12 +48,7 @@ private:
 struct HandHosts final : AttemptRunner {
     void listen(AttemptListener& l) override { listener = &l; }
     [[nodiscard]] int free_places(const std::string&) const override { return 100; }
-    void prepare(const AttemptOrder& order) override { prepared.insert(order.id); }
-    void withdraw(OrderId id) override { prepared.erase(id); }
-    void start(AttemptOrder order) override {
-        prepared.erase(order.id);
-        started.push_back(order);
-    }
+    void start(AttemptOrder order) override { started.push_back(order); }
     void cancel(OrderId id) override { cancelled.push_back(id); }
     void kill_all() override {}
     void evaluate(EvaluateOrder, std::function<void(EvaluateReply)>) override {}
@@ -67,7 +62,6 @@ struct HandHosts final : AttemptRunner {
     }
 
     AttemptListener* listener = nullptr;
-    std::set<OrderId> prepared; ///< and neither started nor withdrawn
     std::vector<AttemptOrder> started;
     std::vector<OrderId> cancelled;
 };
@@ -158,36 +152,6 @@ TEST_CASE("a queued run that is cancelled in the commit in which the one before 
     const auto second = node.hosts.started[1].context.run_id;
     CHECK((chunked ? node.runner->find(second)->row.parent_id.value() : second) == c);
     CHECK(node.runner->live_count() == (chunked ? 2U : 1U));
-}
-
-TEST_CASE("an attempt that is recorded is prepared meanwhile, and withdrawn when it is not to be") {
-    Node node;
-    const auto id = node.admit(plan_text("a: run", "f"));
-    CHECK(node.hosts.prepared.size() == 1);
-    CHECK(node.hosts.started.empty());
-    SECTION("it begins with the commit") {
-        node.settle();
-        CHECK(node.hosts.started.size() == 1);
-    }
-    SECTION("the run is refused") { node.journal.refuse(id); }
-    SECTION("the run is cancelled before") {
-        node.cancel(id);
-        node.settle();
-        CHECK(node.hosts.started.empty());
-        CHECK(node.state(id) == "cancelled/Cancelled");
-    }
-    SECTION("the run is parked") {
-        node.settle();
-        node.hosts.end(node.hosts.started[0].id, "lost"); // and tried again
-        node.settle();
-        node.clock.advance_to(node.clock.now() + 10s);
-        node.turn();
-        REQUIRE(node.hosts.prepared.size() == 1);
-        node.journal.refuse(id);
-        node.settle();
-        CHECK(node.state(id) == "crashed/Unrecordable");
-    }
-    CHECK(node.hosts.prepared.empty());
 }
 
 TEST_CASE("a run in chunks that is parked begins no further chunk") {

@@ -40,15 +40,7 @@ void check(const World& world, const HostRun& host) {
 
 } // namespace
 
-/// One that is neither started nor withdrawn would keep its place for ever.
-void FakeHosts::prepare(const AttemptOrder& order) {
-    if (!prepared_.insert(order.id).second) broken("an order is prepared twice");
-    constexpr std::size_t kinds = 3; // each has its places
-    if (prepared_.size() > kinds * places) broken("more orders are prepared than there are places");
-}
-
 void FakeHosts::start(AttemptOrder order) {
-    prepared_.erase(order.id);
     auto& world = process_.world();
     const auto run_id = order.context.run_id;
     const auto& tasks = world.store.plan_of(run_id).tasks;

@@ -4,7 +4,6 @@
 #include "scheduler/attempt_runner.hpp"
 
 #include <map>
-#include <set>
 
 namespace millrace::test {
 
@@ -14,9 +13,7 @@ class FakeHosts final : public AttemptRunner {
 public:
     explicit FakeHosts(Process& process) : process_(process) {}
     void listen(AttemptListener& listener) override { listener_ = &listener; }
-    [[nodiscard]] int free_places(const std::string&) const override { return places - static_cast<int>(running_.size()); }
-    void prepare(const AttemptOrder& order) override;
-    void withdraw(OrderId id) override { prepared_.erase(id); }
+    [[nodiscard]] int free_places(const std::string&) const override { return 4 - static_cast<int>(running_.size()); }
     void start(AttemptOrder order) override;
     void cancel(OrderId id) override;
     void kill_all() override;
@@ -26,11 +23,8 @@ public:
 private:
     void report(OrderId id, const std::string& outcome, const std::string& error_class, const std::string& message);
 
-    static constexpr int places = 4;
-
     Process& process_;
     AttemptListener* listener_ = nullptr;
-    std::set<OrderId> prepared_;
     std::map<OrderId, std::uint64_t> running_; ///< the world's number of the host
 };
 

@@ -29,33 +29,6 @@ TEST_CASE("a command's output becomes the log, its environment is what is declar
                                                   !Catch::Contains("MILLRACE_DUCKDB") && !Catch::Contains("USER"));
 }
 
-TEST_CASE("an order that is held does nothing until it is told to begin, and never when it is cancelled instead") {
-    const TempFolder run;
-    HostProcess host("run");
-    const std::string gate = run.path + "/gate";
-    AttemptOrder order = order_for(run, "held", "run", {{"argv", {"/usr/bin/test", "-e", gate}}});
-    order.held = true;
-    host.send(to_line("attempt", order));
-    EvaluateOrder question;
-    question.id = -1;
-    question.sql = "select 1 as one";
-    host.send(to_line("evaluate", question));
-    REQUIRE(!host.receive("rows").is_null());
-    CHECK_FALSE(std::filesystem::exists(order.staging));
-    std::ofstream{gate};
-    host.send(Json({{"type", "begin"}, {"id", order.id}}).dump() + "\n");
-    CHECK(host.receive("done")["outcome"] == "completed");
-
-    AttemptOrder withdrawn = order_for(run, "withdrawn", "run", {{"argv", {"/usr/bin/touch", run.path + "/done"}}});
-    withdrawn.held = true;
-    host.send(to_line("attempt", withdrawn));
-    host.send(Json({{"type", "cancel"}, {"id", withdrawn.id}}).dump() + "\n");
-    CHECK(host.receive("done")["outcome"] == "cancelled");
-    CHECK_FALSE(std::filesystem::exists(run.path + "/done"));
-    CHECK_FALSE(std::filesystem::exists(withdrawn.staging));
-    CHECK_FALSE(std::filesystem::exists(withdrawn.log));
-}
-
 TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
     const TempFolder run;
     HostProcess host("run");
