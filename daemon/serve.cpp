@@ -103,6 +103,7 @@ private:
         config.database = store_;
         config.state = configuration_.state.string();
         config.staging = configuration_.staging.string();
+        if (!configuration_.file.empty()) config.project = configuration_.folder.string();
         config.host_program = (configuration_.installation.bin / "millrace-host").string();
         config.limits = configuration_.project.limits;
         return config;

@@ -4,8 +4,8 @@ namespace millrace {
 
 MILLRACE_JSON_MEMBERS(RunContext, flow, run_id, run_at, run_key, timezone, params, param_types, interval_start, interval_end, chunk_number,
                       chunk_of_run, allow_deletes, full_refresh, limit_rows)
-MILLRACE_JSON_MEMBERS(AttemptOrder, id, task, verb, attempt, attempts, options, item, context, interval_key, batch_id, staging, log, inputs,
-                      connections, source, source_file, origin, memory_bytes, threads)
+MILLRACE_JSON_MEMBERS(AttemptOrder, id, task, verb, attempt, attempts, options, item, context, interval_key, batch_id, staging, project,
+                      log, inputs, connections, source, source_file, origin, memory_bytes, threads)
 MILLRACE_JSON_MEMBERS(EvaluateOrder, id, sql, inputs, context, max_rows)
 MILLRACE_JSON_MEMBERS(OrderError, error_class, message, remedy, retry_after)
 MILLRACE_JSON_MEMBERS(EvaluateReply, id, rows, error)

@@ -53,6 +53,7 @@ struct AttemptOrder {
     std::string interval_key;                  ///< section 5
     std::string batch_id;                      ///< section 5; loads
     std::string staging;                       ///< folder of this task run, shared by its attempts: slices, dataset, manifest.json
+    std::string project;                       ///< folder in which a command runs; empty: `staging`
     std::string log;                           ///< file that the host appends to, one JSON object per line (LogLine)
     std::map<std::string, std::string> inputs; ///< upstream task -> path of its manifest.json
     std::map<std::string, Json> connections;   ///< by name: {"type": ..., fields with secrets filled in}; only those needed

@@ -161,6 +161,7 @@ asio::awaitable<void> Engine::Parts::start() {
     journal->submit(std::move(nothing));
     Runner::Settings settings;
     settings.staging = std::filesystem::absolute(config.staging);
+    settings.project = config.project;
     auto claim = std::bind_front(&Parts::claim_slots, this);
     runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, std::move(claim), ids, events, std::move(settings));
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);

@@ -26,6 +26,7 @@ struct EngineConfig {
     std::string database;                                ///< libpq URL of the store
     std::string state;                                   ///< folder; the engine locks `<state>/node.lock`
     std::string staging;                                 ///< folder of datasets and logs
+    std::string project;                                 ///< in which commands run; empty: each in a folder of its own
     std::string node;                                    ///< name of this node; empty: host name and state folder
     std::string host_program;                            ///< millrace-host; empty: beside this executable
     std::map<std::string, std::string> host_environment; ///< added to PATH, HOME, LANG, TZ of ours

@@ -75,6 +75,7 @@ void Runner::start_attempt(LiveRun& run, TaskKey key) {
     try {
         AttemptOrder order = attempt_order(run.row, *run.machine, key, settings_.staging, connections_);
         order.id = ++last_order_;
+        order.project = settings_.project;
         row.log = order.log;
         run.pending.begun.push_back(row);
         run.to_start.push_back(order.id);

@@ -1,5 +1,6 @@
-/// run: a command of the user. It sees its declared `env`, the run's parameters, `MILLRACE_INPUT_<task>` (the Parquet files of
-/// an upstream dataset, one path a line) and `MILLRACE_OUTPUT`; exit 0 is done, 75 asks for a retry, anything else is a failure.
+/// run: a command of the user, in the project's folder. It sees its declared `env`, the run's parameters, `MILLRACE_INPUT_<task>`
+/// (the Parquet files of an upstream dataset, one path a line) and `MILLRACE_OUTPUT`; exit 0 is done, 75 asks for a retry, anything
+/// else is a failure.
 #include "connectors/sql_identifier.hpp"
 #include "flows/grammar/shapes.hpp"
 #include "flows/process_tree.hpp"
@@ -10,6 +11,7 @@
 #include "tasks/json_rows.hpp"
 #include "tasks/sql_scope.hpp"
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -48,8 +50,10 @@ std::string files_of(const AttemptOrder& order, const std::string& task, const s
 
 std::map<std::string, std::string> environment(const AttemptOrder& order, const RunOptions& options, const Scope& scope,
                                                AttemptSession& session) {
-    std::map<std::string, std::string> env{
-        {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C.UTF-8"}, {"HOME", order.staging}};
+    std::map<std::string, std::string> env{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                                           {"LANG", "C.UTF-8"},
+                                           {"HOME", order.staging},
+                                           {"TMPDIR", order.staging}};
     const RunContext& c = order.context;
     for (const auto& [name, value] : c.params.items())
         if (!value.is_null()) env[name] = plain(value);
@@ -78,7 +82,11 @@ void refuse_nul(const std::string& what, const std::string& text) {
 ChildCommand command_of(const AttemptOrder& order, const RunOptions& options, AttemptSession& session) {
     Scope scope(order.context);
     if (!order.item.is_null()) scope.set("item", order.item);
-    ChildCommand command{{}, environment(order, options, scope, session), order.staging, order.memory_bytes};
+    const std::string& folder = order.project.empty() ? order.staging : order.project;
+    if (::access(folder.c_str(), X_OK) != 0)
+        throw Error(ErrorClass::Permanent, fmt::format("the command cannot run in {}: {}", folder, std::strerror(errno)),
+                    "let the user that Millrace runs as enter that folder, and those above it");
+    ChildCommand command{{}, environment(order, options, scope, session), folder, order.memory_bytes};
     if (options.argv.empty())
         command.argv = {"/bin/sh", "-c", options.command};
     else

@@ -113,8 +113,9 @@ const std::array load_verb{
 const std::array run_verb{
     Field{.key = "run",
           .shape = Template | Texts,
-          .doc = "A command for /bin/sh -c, or a list of arguments (without a shell; only there `${}` is substituted). Inputs are Parquet "
-                 "files named in MILLRACE_INPUT_<task>, the output goes to MILLRACE_OUTPUT.",
+          .doc = "A command for /bin/sh -c, or a list of arguments (without a shell; only there `${}` is substituted). It runs in the "
+                 "project's folder, where millrace.yaml is; HOME and TMPDIR are a folder of its own. Inputs are Parquet files named in "
+                 "MILLRACE_INPUT_<task>, the output goes to MILLRACE_OUTPUT.",
           .example = "[python3, score.py, \"${interval.start:%Y-%m-%d}\"]",
           .required = true},
     Field{.key = "env",

@@ -29,6 +29,19 @@ TEST_CASE("a command's output becomes the log, its environment is what is declar
                                                   !Catch::Contains("MILLRACE_DUCKDB") && !Catch::Contains("USER"));
 }
 
+TEST_CASE("a command runs in the project's folder, with a folder of its own for what it throws away") {
+    const TempFolder run, project;
+    HostProcess host("run");
+    std::ofstream(project.path + "/greet.sh") << "echo hello from $(pwd), not from $TMPDIR\n";
+    AttemptOrder order = order_for(run, "c", "run", {{"argv", {"sh", "greet.sh"}}});
+    order.project = project.path;
+    CHECK(host.attempt(order).outcome == "completed");
+    CHECK(text_of(log_of(order), "out") == "hello from " + project.path + ", not from " + order.staging + "|");
+    order = order_for(run, "d", "run", {{"command", "true"}});
+    order.project = project.path + "/gone";
+    CHECK(host.attempt(order).error->message == "the command cannot run in " + order.project + ": No such file or directory");
+}
+
 TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
     const TempFolder run;
     HostProcess host("run");
