@@ -70,6 +70,11 @@ private:
             add_table(options, into.rest, object->text, object->mark);
             return;
         }
+        if (const auto* inside = object->find("into"); inside != nullptr && form_.get("into") == nullptr) {
+            diagnostics_.error(inside->mark, "`into` stands beside `load`, not in it",
+                               "rows: {load: TASK, into: CONNECTION.TABLE, mode: upsert, key: id}");
+            return;
+        }
         if (object->entries.empty())
             diagnostics_.error(object->mark, "no table is loaded",
                                "load: {hours: hours, projects: projects}, for example: each table with its task");
