@@ -360,6 +360,11 @@ void RunPlan::become(TaskKey key, State state, const char* name, Instant now) {
     mark_changed(key, run);
 }
 
+const char* RunPlan::state_name() const {
+    const bool at_work = counts_[index(State::Running)] > 0 || counts_[index(State::Retrying)] > 0;
+    return state_ == State::Running && counts_[index(State::Paused)] > 0 && !at_work ? "AwaitingApproval" : state_name_;
+}
+
 void RunPlan::set_run(State state, const char* name, Instant now) {
     state_ = state;
     state_name_ = name;

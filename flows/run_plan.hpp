@@ -141,7 +141,8 @@ public:
 
     // What is.
     [[nodiscard]] State state() const { return state_; }
-    [[nodiscard]] const char* state_name() const { return state_name_; }
+    /// "AwaitingApproval" while it runs and nothing else is under way: the person who looks is waited for.
+    [[nodiscard]] const char* state_name() const;
     [[nodiscard]] const std::string& message() const { return message_; }
     [[nodiscard]] std::optional<Instant> started_at() const { return started_at_; }
     [[nodiscard]] std::optional<Instant> finished_at() const { return finished_at_; }

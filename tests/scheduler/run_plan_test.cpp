@@ -104,10 +104,12 @@ TEST_CASE("an approval waits for a person, or for its time to end") {
     d.plan->await_approval(d.key("a"), "may it", d.now + std::chrono::hours(1), d.now);
     CHECK(d.plan->at(d.key("a")).details->message == "may it");
     CHECK(d.state("a") == "paused/AwaitingApproval");
+    CHECK(d.run() == "running/AwaitingApproval");
     SECTION("approved") {
         CHECK(d.plan->decide(0, true, "approved by me", d.now));
         CHECK_FALSE(d.plan->decide(0, true, "again", d.now));
         CHECK(d.decisions() == "start b");
+        CHECK(d.run() == "running/Running");
     }
     SECTION("rejected") {
         CHECK(d.plan->decide(0, false, "rejected by me", d.now));
