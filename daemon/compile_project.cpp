@@ -1,5 +1,6 @@
 #include "daemon/compile_project.hpp"
 
+#include "daemon/flow_warnings.hpp"
 #include "daemon/inference_host.hpp"
 #include "flows/error.hpp"
 #include "flows/project_files.hpp"
@@ -102,29 +103,6 @@ void leave_out_copied(std::vector<CompiledFolder>& folders, const std::string& d
     for (auto& folder : folders)
         if (folder.folder == demo)
             std::erase_if(folder.files, [&](const CompiledFolder::File& file) { return file.plan && own.contains(file.plan->name); });
-}
-
-/// Warns where a flow names a connection that waits for its variables: those that stand in millrace.yaml are told of once, by themselves.
-void warn_of_unset(const Configuration& configuration, CompiledFolder::File& file) {
-    std::set<std::string> told;
-    for (const auto& task : file.plan->tasks) {
-        const auto name = task.options.value("connection", "");
-        const auto known = configuration.project.connections.find(name);
-        if (known == configuration.project.connections.end() || !known->second.implied || !told.insert(name).second) continue;
-        if (task.verb != Verb::Extract) continue; // the warehouse is the daemon's own
-        try {
-            (void)ConfiguredConnections(configuration, "").resolve(name);
-        } catch (const Error& e) {
-            const auto& origins = file.plan->origins.tasks;
-            const auto origin = origins.find(task.name);
-            Diagnostic warning;
-            if (origin != origins.end()) warning.file = origin->second.file, warning.line = origin->second.line;
-            warning.severity = Severity::Warning;
-            warning.message = e.what();
-            warning.hint = e.remedy;
-            file.diagnostics.push_back(std::move(warning));
-        }
-    }
 }
 
 /// Folders that are no longer deployed: of an earlier demo, and those that millrace.yaml named before.

@@ -129,6 +129,10 @@ class ChangedSettings(unittest.TestCase):
         self.daemon.process.send_signal(signal.SIGHUP)
         wait_until(lambda: "connection=clockify flows=[\"unpaid\"]" in self.daemon.log(), 20, "the connection's name")
 
+    def test_a_variable_that_a_task_names_and_nobody_set_is_told_by_the_deploy(self):
+        (pathlib.Path(self.daemon.flows) / "asking.yaml").write_text("flow: asking\ntasks:\n  a: {run: 'echo $X', env: {X: '${env.NOT_THERE}'}}\n")
+        self.assertRegex(self.millrace("deploy"), r"asking.yaml:3: warning: .*no variable NOT_THERE(.|\n)*set it in its environment")
+
     def test_a_secret_that_changed_is_told_and_holds_nothing_back(self):
         secret = pathlib.Path(self.path) / ".env"
         secret.write_text("URL_OF_THE_TEST=postgresql:///first_value\n")
