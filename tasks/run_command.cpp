@@ -11,20 +11,24 @@
 #include "tasks/json_rows.hpp"
 #include "tasks/sql_scope.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <filesystem>
 #include <fmt/format.h>
+#include <iterator>
 #include <optional>
 #include <unistd.h>
+#include <vector>
 
 namespace millrace {
 namespace {
 
 constexpr int exit_retry = 75;                    // EX_TEMPFAIL of sysexits.h
 constexpr std::size_t most_file_names = 32 << 10; ///< bytes; Linux takes 128 KB in one variable, and all of them share the stack's limit
+constexpr int most_doubles = 10;                  ///< columns that a warning names
 namespace fs = std::filesystem;
 
 std::string plain(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
@@ -102,6 +106,21 @@ std::string relation_of(const std::string& path, const RunOptions& options) {
     return "read_json(" + file + ", sample_size = -1)"; // DuckDB guesses, and what has a fraction is a double
 }
 
+/// Guessed types lose digits without a word of DuckDB's.
+void warn_of_doubles(const Manifest& manifest, AttemptSession& session) {
+    std::vector<std::string> names;
+    for (const ManifestColumn& c : manifest.columns)
+        if (c.type.find("DOUBLE") != std::string::npos || c.type.find("FLOAT") != std::string::npos) names.push_back(c.name);
+    if (names.empty()) return;
+    const std::vector<std::string> first(names.begin(), names.begin() + std::min<std::ptrdiff_t>(std::ssize(names), most_doubles));
+    const std::string more = names.size() > first.size() ? fmt::format(" and {} more", names.size() - first.size()) : "";
+    session.event("warning",
+                  fmt::format("the types of the output are guessed: {}{} {} read as double, which keeps about 15 digits; declare its "
+                              "`columns` ({}: decimal(18,2))",
+                              fmt::join(first, ", "), more, names.size() == 1 ? "is" : "are", names.front()),
+                  {{"columns", names}});
+}
+
 AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, AttemptSession& session) {
     if (options.output == "none") {
         AttemptDone done;
@@ -133,6 +152,7 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
         }
     }();
     fs::remove(path);
+    if (options.output != "parquet" && options.contract.columns.empty()) warn_of_doubles(written.manifest, session);
     return completed(written);
 }
 

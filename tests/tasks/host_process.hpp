@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <poll.h>
+#include <set>
 #include <string>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -60,12 +61,14 @@ public:
     }
 
     /// The next message of that type; null when the host ended or nothing came within the time.
-    Json receive(const std::string& type, int seconds = 30) {
+    Json receive(const std::string& type, int seconds = 30) { return receive_any({type}, seconds); }
+    /// The same of several types.
+    Json receive_any(const std::set<std::string>& types, int seconds = 30) {
         for (;;) {
             for (std::size_t end; (end = buffered_.find('\n')) != std::string::npos;) {
                 const Json message = Json::parse(buffered_.substr(0, end));
                 buffered_.erase(0, end + 1);
-                if (message.at("type") == type) return message;
+                if (types.contains(message.at("type").get<std::string>())) return message;
             }
             pollfd source{channel_, POLLIN, 0};
             if (::poll(&source, 1, seconds * 1000) != 1) return nullptr;

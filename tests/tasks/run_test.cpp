@@ -159,6 +159,38 @@ TEST_CASE("a command's CSV has commas and a header, and what has another form is
     CHECK_THAT(written("# comment\na,b\n1,2\n", contract), Catch::Contains("line 2") && Catch::Contains("2 fields, and its header 1"));
 }
 
+TEST_CASE("columns of a command's output that are guessed to be doubles are warned of, once") {
+    const TempFolder run;
+    HostProcess host("run");
+    const auto warnings = [&](const std::string& output, const std::string& text, const Json& columns = Json::array()) {
+        AttemptOrder order = order_for(
+            run, "guessed", "run",
+            {{"command", "printf '%s\\n' \"$TEXT\" > $MILLRACE_OUTPUT"}, {"output", output}, {"contract", {{"columns", columns}}}});
+        order.options["env"] = {{"TEXT", text}};
+        std::vector<std::string> out;
+        host.send(to_line("attempt", order));
+        for (Json message = host.receive_any({"event", "done"}); !message.is_null(); message = host.receive_any({"event", "done"})) {
+            if (message.at("type") == "done") {
+                CHECK(message.at("outcome") == "completed");
+                return out;
+            }
+            if (message.at("kind") == "warning") out.push_back(message.at("message"));
+        }
+        FAIL("the host ended");
+        return out;
+    };
+    const std::string csv = "id,amount,rate,name\n1,12345678901234567.89,0.5,x";
+    CHECK(warnings("csv", csv) ==
+          std::vector<std::string>{"the types of the output are guessed: amount, rate are read as double, which keeps "
+                                   "about 15 digits; declare its `columns` (amount: decimal(18,2))"});
+    const auto json = warnings("json", R"({"id": 1, "amount": 0.5})");
+    REQUIRE(json.size() == 1);
+    CHECK_THAT(json[0], Catch::Contains(": amount is read as double"));
+    CHECK(warnings("csv", "id,name\n1,x").empty());
+    const Json columns = Json::array({{{"name", "id"}, {"type", "BIGINT"}}, {{"name", "rate"}, {"type", "DOUBLE"}}});
+    CHECK(warnings("csv", "id,rate\n1,0.5", columns).empty());
+}
+
 TEST_CASE("a command's JSON is taken as it is written, and nothing of it is dropped") {
     const TempFolder run;
     HostProcess host("run");
