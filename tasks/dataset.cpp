@@ -85,12 +85,16 @@ private:
     [[nodiscard]] std::string file(const char* kind) const { return fmt::format("{}-{}-00000.parquet", kind, request_.attempt); }
     [[nodiscard]] std::string path(const std::string& file) const { return request_.folder + "/" + file; }
 
-    /// What fails in a row is told with its place in the task's own SQL, which `sql` holds.
+    /// With its place in the task's own SQL, which `statement` holds, where it has some.
+    [[nodiscard]] duckdb::QueryError told(const duckdb::QueryError& e, const std::string& statement) const {
+        return request_.of_output ? with_place(e, "", "", request_.origin) : with_place(e, statement, sql_, request_.origin);
+    }
+
     [[nodiscard]] Copied copy_rows_of_flow(const std::string& sql, const std::string& part) const {
         try {
             return copy_rows(db_, sql, *request_.values, path(part), way_);
         } catch (const duckdb::QueryError& e) {
-            throw with_place(e, copy_begins + sql, sql_, request_.origin);
+            throw told(e, copy_begins + sql);
         }
     }
 
@@ -102,7 +106,7 @@ private:
             way_ = few && !shape.parameters ? Way::AtOnce : Way::Prepared;
             return std::move(shape.columns);
         } catch (const duckdb::QueryError& e) {
-            throw with_place(e, sql_, sql_, request_.origin);
+            throw told(e, sql_);
         }
     }
 

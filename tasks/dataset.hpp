@@ -20,6 +20,7 @@ struct DatasetRequest {
     Manifest manifest;              ///< what is known beforehand, see `begun`; rejected rows of an earlier stage count as its own
     TaskOrigin origin = {};         ///< of the task whose SQL it is
     std::int64_t rows_read = -1;    ///< that its tables hold; -1: unknown
+    bool of_output = false;         ///< `sql` reads what a command wrote: whoever wrote the flow has never seen it
 };
 
 /// What is known of a dataset before its rows come: whose it is, complete unless the run has a row limit.

@@ -133,4 +133,13 @@ JsonRows::~JsonRows() = default;
 std::string JsonRows::sql() const { return source_->sql(); }
 void JsonRows::rethrow() const { source_->rethrow(); }
 
+void explain_json(const std::string& said, const std::string& path) {
+    const std::string before = "Malformed JSON in file \"" + path + "\"";
+    if (!said.starts_with(before)) return;
+    const std::size_t colon = said.find(": ", before.size()), begin = colon == std::string::npos ? before.size() : colon;
+    const std::string reason = said.substr(begin, said.find(". ", begin) - begin); // the number of the record before it is one too high
+    throw Error(ErrorClass::BadData, "the command's output is no JSON that can be read" + reason,
+                "write one object a line, or one list of objects, to its end; with `columns` the record is told");
+}
+
 } // namespace millrace

@@ -30,4 +30,7 @@ private:
     std::unique_ptr<duckdb::RowSource> source_;
 };
 
+/// Throws Error{BadData} where DuckDB, whose own read_json guesses the columns, `said` that the file at `path` is no JSON.
+void explain_json(const std::string& said, const std::string& path);
+
 } // namespace millrace

@@ -142,12 +142,14 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     const std::string relation = json ? json->sql() : csv ? csv->sql() : relation_of(path, options);
     const WrittenDataset written = [&] {
         try {
-            return write_dataset(
-                db, {"SELECT * FROM " + relation, &values, options.contract, order.staging, order.attempt, inherited(order), order.origin},
-                session);
-        } catch (...) {
+            DatasetRequest request{
+                "SELECT * FROM " + relation, &values, options.contract, order.staging, order.attempt, inherited(order), order.origin};
+            request.of_output = true;
+            return write_dataset(db, request, session);
+        } catch (const std::exception& e) {
             if (json) json->rethrow();
             if (csv) csv->explain();
+            explain_json(e.what(), path);
             throw;
         }
     }();

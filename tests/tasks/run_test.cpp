@@ -247,6 +247,24 @@ TEST_CASE("a command's JSON is taken as it is written, and nothing of it is drop
     CHECK_THAT(output(R"([{"id": 1}, {"id": )").error->message, Catch::Contains("is no JSON"));
 }
 
+TEST_CASE("JSON without a contract that is none is told in words of the flow") {
+    const TempFolder run;
+    HostProcess host("run");
+    const auto told = [&](const std::string& text) {
+        AttemptOrder order =
+            order_for(run, "broken", "run", {{"command", "printf '%s\\n' \"$TEXT\" > $MILLRACE_OUTPUT"}, {"output", "json"}});
+        order.options["env"] = {{"TEXT", text}};
+        order.origin = {"flows/f.yaml", 6, 0};
+        const AttemptDone done = host.attempt(order);
+        REQUIRE(done.error);
+        CHECK(done.error->error_class == "bad_data");
+        CHECK_THAT(done.error->remedy, Catch::StartsWith("write one object a line, or one list of objects"));
+        return done.error->message;
+    };
+    CHECK(told(R"([{"id": 1}, {"id":)") == "the command's output is no JSON that can be read: unexpected end of data (flows/f.yaml:6)");
+    CHECK(told("{\"id\": 1}\n{id: 2}") == "the command's output is no JSON that can be read: unexpected character (flows/f.yaml:6)");
+}
+
 TEST_CASE("an input of very many files reaches the command as one") {
     const TempFolder run;
     HostProcess host("run");
