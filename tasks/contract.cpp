@@ -102,22 +102,25 @@ const duckdb::Column* find_column(const std::vector<duckdb::Column>& found, cons
     return other_case == found.end() ? nullptr : &*other_case;
 }
 
-void require_same_names(const std::vector<duckdb::Column>& found, const std::vector<ColumnSpec>& contract) {
-    std::vector<std::string> names;
-    for (const duckdb::Column& c : found) names.push_back(c.name);
+bool is_declared(const std::vector<ColumnSpec>& contract, const std::string& name) {
+    return std::any_of(contract.begin(), contract.end(), [&](const ColumnSpec& s) { return upper(s.name) == upper(name); });
+}
+
+void require_same_names(const std::vector<duckdb::Column>& found, const std::vector<ColumnSpec>& contract, RowsOf rows_of) {
+    std::vector<std::string> names, free;
+    for (const duckdb::Column& c : found) {
+        names.push_back(c.name);
+        if (!is_declared(contract, c.name)) free.push_back(c.name);
+    }
     for (const ColumnSpec& c : contract) {
         if (find_column(found, c.name) != nullptr) continue;
-        const std::string near = nearest(c.name, names);
+        const std::string near = nearest(c.name, free);
         throw Error(ErrorClass::Permanent, "the contract has a column '" + c.name + "' that the rows lack",
                     near.empty() ? fmt::format("they have {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
     }
-    for (const duckdb::Column& c : found) {
-        const bool known =
-            std::any_of(contract.begin(), contract.end(), [&](const ColumnSpec& s) { return upper(s.name) == upper(c.name); });
-        if (!known)
-            throw Error(ErrorClass::Permanent, "the rows have a column '" + c.name + "' that the contract lacks",
-                        "add it to `columns`, or leave it out of the SQL");
-    }
+    if (!free.empty())
+        throw Error(ErrorClass::Permanent, "the rows have a column '" + free.front() + "' that the contract lacks",
+                    fmt::format("add it to `columns`, or leave it out of the {}", rows_of == RowsOf::Sql ? "SQL" : "output"));
 }
 
 } // namespace
@@ -145,8 +148,9 @@ std::string misfit(const std::string& value, const Type& from, const std::string
     return there + cast(cast(value, to), from.name) + " IS DISTINCT FROM " + value + ")";
 }
 
-JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& found, const std::vector<ColumnSpec>& contract) {
-    require_same_names(found, contract);
+JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& found, const std::vector<ColumnSpec>& contract,
+                RowsOf rows_of) {
+    require_same_names(found, contract, rows_of);
     JudgedSql out;
     std::string typed, unfit, nulls, checks, raw, named;
     for (std::size_t i = 0; i < contract.size(); ++i) {

@@ -22,9 +22,12 @@ struct JudgedSql {
 /// SQL of the text {"column", "rule", "value"} as JSON: `value`, an expression, is cut to a readable length; empty: there is none.
 [[nodiscard]] std::string reason_sql(const std::string& column, const std::string& rule, const std::string& value);
 
+/// What the user wrote to get the rows.
+enum class RowsOf { Sql, Command };
+
 /// `relation` stands after FROM and gives columns `found`. Throws Error{Permanent} when names differ from the contract's.
 [[nodiscard]] JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& found,
-                              const std::vector<ColumnSpec>& contract);
+                              const std::vector<ColumnSpec>& contract, RowsOf rows_of);
 
 /// The type that a Parquet file keeps without loss: DuckDB writes HUGEINT, as integer sums are, as DOUBLE.
 [[nodiscard]] std::string stored_type(const std::string& type);

@@ -87,7 +87,8 @@ private:
 
     /// With its place in the task's own SQL, which `statement` holds, where it has some.
     [[nodiscard]] duckdb::QueryError told(const duckdb::QueryError& e, const std::string& statement) const {
-        return request_.of_output ? with_place(e, "", "", request_.origin) : with_place(e, statement, sql_, request_.origin);
+        return request_.rows_of == RowsOf::Command ? with_place(e, "", "", request_.origin)
+                                                   : with_place(e, statement, sql_, request_.origin);
     }
 
     [[nodiscard]] Copied copy_rows_of_flow(const std::string& sql, const std::string& part) const {
@@ -126,7 +127,7 @@ private:
 
     void write_judged() {
         const std::vector<duckdb::Column> found = look_at_flow();
-        const JudgedSql judged = judge("(" + sql_ + "\n)", found, request_.contract.columns);
+        const JudgedSql judged = judge("(" + sql_ + "\n)", found, request_.contract.columns, request_.rows_of);
         for (const ColumnSpec& c : request_.contract.columns) manifest_.columns.push_back({c.name, stored_type(c.type), c.nullable});
         const std::string part = file("part");
         const Copied copied = copy_rows_of_flow(judged.select, part);

@@ -4,6 +4,7 @@
 #include "connectors/duckdb/database.hpp"
 #include "connectors/manifest.hpp"
 #include "flows/task_options.hpp"
+#include "tasks/contract.hpp"
 #include "tasks/verb.hpp"
 
 #include <map>
@@ -20,7 +21,7 @@ struct DatasetRequest {
     Manifest manifest;              ///< what is known beforehand, see `begun`; rejected rows of an earlier stage count as its own
     TaskOrigin origin = {};         ///< of the task whose SQL it is
     std::int64_t rows_read = -1;    ///< that its tables hold; -1: unknown
-    bool of_output = false;         ///< `sql` reads what a command wrote: whoever wrote the flow has never seen it
+    RowsOf rows_of = RowsOf::Sql;   ///< Command: whoever wrote the flow has never seen `sql`
 };
 
 /// What is known of a dataset before its rows come: whose it is, complete unless the run has a row limit.

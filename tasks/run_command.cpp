@@ -144,7 +144,7 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
         try {
             DatasetRequest request{
                 "SELECT * FROM " + relation, &values, options.contract, order.staging, order.attempt, inherited(order), order.origin};
-            request.of_output = true;
+            request.rows_of = RowsOf::Command;
             return write_dataset(db, request, session);
         } catch (const std::exception& e) {
             if (json) json->rethrow();

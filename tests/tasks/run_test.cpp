@@ -122,6 +122,12 @@ TEST_CASE("the output file becomes a dataset under the contract") {
         order_for(run, "bad", "run",
                   {{"command", "echo '[{\"id\": 1.5, \"amount\": 0.1}]' > $MILLRACE_OUTPUT"}, {"output", "json"}, {"contract", contract}}));
     CHECK_THAT(bad.error->message, Catch::Contains("id does not fit BIGINT in 1 row ('1.5')"));
+    const AttemptDone more = host.attempt(
+        order_for(run, "more", "run",
+                  {{"command", "printf 'id,amount,note\\n1,2.50,x\\n' > $MILLRACE_OUTPUT"}, {"output", "csv"}, {"contract", contract}}));
+    REQUIRE(more.error);
+    CHECK_THAT(more.error->message, Catch::StartsWith("the rows have a column 'note' that the contract lacks"));
+    CHECK(more.error->remedy == "add it to `columns`, or leave it out of the output");
     AttemptOrder copy = order_for(run, "copy", "run", {{"command", "cp $MILLRACE_INPUT_csv $MILLRACE_OUTPUT"}, {"output", "parquet"}});
     copy.inputs = {{"csv", csv.manifest}};
     const AttemptDone parquet = host.attempt(copy);

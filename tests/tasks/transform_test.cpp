@@ -154,6 +154,9 @@ TEST_CASE("mistakes in SQL and contract are told, and the host stays alive") {
     CHECK_THAT(transform(host, run, "a", "select nme from (select 1 as name)").error->message, Catch::Contains("nme"));
     CHECK_THAT(transform(host, run, "a", "select 1 as hurs", {{"columns", Json::array({column("hours", "INTEGER")})}}).error->message,
                Catch::Contains("'hours' that the rows lack"));
+    const Json id_and_d = {{"columns", Json::array({column("id", "INTEGER"), column("d", "INTEGER")})}};
+    CHECK(transform(host, run, "a", "select 1 as id", id_and_d).error->remedy == "they have id");
+    CHECK(transform(host, run, "a", "select 1 as id, 2 as dd", id_and_d).error->remedy == "did you mean 'dd'?");
     CHECK_THAT(transform(host, run, "a", "select * from read_text('/etc/hostname')").error->message, Catch::Contains("SQL reads no files"));
     AttemptOrder unknown = order_for(run, "a", "dance", Json::object());
     CHECK_THAT(host.attempt(unknown).error->message, Catch::Contains("no verb 'dance'"));
