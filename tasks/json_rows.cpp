@@ -106,6 +106,9 @@ struct JsonRows::Reader {
         } catch (const RecordMistake& e) {
             throw Error(ErrorClass::BadData, fmt::format("record {} of the command's output {}", number, e.what()),
                         "write what `columns` declares, or declare what is written");
+        } catch (const EncodingMistake& e) {
+            throw Error(ErrorClass::BadData, fmt::format("the command's output is no JSON after record {}: {}", number - 1, e.what()),
+                        "write it in UTF-8");
         } catch (const JsonMistake& e) {
             throw Error(ErrorClass::BadData, fmt::format("the command's output is no JSON after record {}: {}", number - 1, e.what()),
                         "write a list of objects, or one object a line");

@@ -67,7 +67,7 @@ void JsonIndex::read(std::string_view text) {
     switch (error) {
     case simdjson::SUCCESS: break;
     case simdjson::EMPTY: throw JsonMistake("it is empty");
-    case simdjson::UTF8_ERROR: throw JsonMistake("it is not UTF-8");
+    case simdjson::UTF8_ERROR: throw EncodingMistake();
     case simdjson::UNCLOSED_STRING: throw JsonMistake("it ends inside a string");
     case simdjson::UNESCAPED_CHARS: throw JsonMistake("a string holds a control character");
     default: throw JsonMistake(simdjson::error_message(error));

@@ -19,14 +19,20 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// Bytes that are no UTF-8: perhaps JSON in another encoding.
+class EncodingMistake : public JsonMistake {
+public:
+    EncodingMistake() : JsonMistake("it is not UTF-8") {}
+};
+
 class JsonIndex {
 public:
     JsonIndex();
     JsonIndex(JsonIndex&&) noexcept;
     ~JsonIndex();
 
-    /// The text must be followed by 64 bytes that may be read, and outlive the index. Throws JsonMistake (empty, not UTF-8, an
-    /// unclosed string).
+    /// The text must be followed by 64 bytes that may be read, and outlive the index. Throws JsonMistake (empty, an unclosed
+    /// string), EncodingMistake.
     void read(std::string_view text);
 
     [[nodiscard]] std::string_view text() const { return text_; }

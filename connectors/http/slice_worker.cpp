@@ -138,6 +138,10 @@ void SliceWorker::accept(SliceRun& run, HttpResponse& response, int& repeats) {
         page_.read(response.body.text());
         if (page_.stands_alone() && share_.plan.resource.paging.kind != "none")
             throw RecordMistake("it is an object, where pages of a list were asked for" + page_.beginning());
+    } catch (const EncodingMistake& e) {
+        throw Error(
+            ErrorClass::Transient, fmt::format("{} with an answer that is no JSON: {}", response.status, e.what()),
+            "the service sends another encoding, where JSON must be in UTF-8, or damaged bytes; run again later, or ask its operator");
     } catch (const JsonMistake& e) {
         throw Error(ErrorClass::Transient, fmt::format("{} with an answer that is no whole JSON: {}", response.status, e.what()),
                     "the answer was cut short, or is no JSON at all; run again later");

@@ -57,6 +57,15 @@ TEST_CASE_METHOD(Extraction,
     CHECK(std::filesystem::is_empty(folder + "/slices"));
 }
 
+TEST_CASE_METHOD(Extraction, "an answer in another encoding is told as one") {
+    plan.retries.tries = 2;
+    TestServer server([](const TestRequest&) { return TestAnswer{200, "[{\"id\": \"1\", \"name\": \"Jos\xE9\"}]"}; });
+    const Error e = failure(server);
+    CHECK(e.error_class == ErrorClass::Transient);
+    CHECK_THAT(std::string(e.what()), Catch::Contains("200 with an answer that is no JSON: it is not UTF-8"));
+    CHECK_THAT(e.remedy, Catch::StartsWith("the service sends another encoding"));
+}
+
 TEST_CASE_METHOD(Extraction, "refused credentials are not tried again") {
     TestServer server([](const TestRequest&) { return TestAnswer{401, R"({"message":"Api key does not exist"})"}; });
     CHECK(failure(server).error_class == ErrorClass::Auth);
