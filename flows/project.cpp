@@ -71,8 +71,10 @@ public:
         project.listen = checked("listen");
         project.state = checked("state");
         project.staging = checked("staging");
-        if (const auto* retention = form_.get("retention"))
-            for (const auto& entry : retention->entries) project.retention[entry.key] = span_text(entry.value);
+        if (const auto* retention = form_.get("retention")) {
+            const Form kinds(*retention, {&retention_table}, "`retention`", diagnostics_);
+            for (const auto& entry : retention->entries) project.retention[entry.key] = kinds.text(entry.key);
+        }
         if (form_.get("flows") != nullptr) project.flows = form_.texts("flows");
         if (const auto* connections = form_.get("connections"))
             for (const auto& entry : connections->entries) project.connections[entry.key] = parse_connection(entry);
@@ -92,15 +94,6 @@ private:
     std::string checked(std::string_view key) {
         if (const auto* value = form_.get(key)) check_references(*value);
         return form_.text(key);
-    }
-
-    std::string span_text(const YamlNode& node) {
-        try {
-            (void)parse_duration(node.text);
-        } catch (const std::invalid_argument& e) {
-            diagnostics_.error(node.mark, e.what());
-        }
-        return node.text;
     }
 
     void check_name(const YamlEntry& entry, const char* what) {

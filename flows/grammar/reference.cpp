@@ -154,7 +154,7 @@ std::string flow_reference() {
     text += "# What a load promises\n\nBy target and mode. After any crash the target holds the same rows as after an undisturbed run over "
             "the same data.\n\n" +
             promises();
-    text += "\n" + std::string(about_project) + rows(project_table) + about_connections;
+    text += "\n" + std::string(about_project) + rows(project_table) + about_connections + section(retention_table, "##");
     text.pop_back();
     return text;
 }

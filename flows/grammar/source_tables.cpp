@@ -112,6 +112,15 @@ const std::array resource_param_fields{
     Field{.key = "default", .shape = Any, .doc = "Its value when `with` does not give one."},
 };
 
+const std::array retention_fields{
+    Field{.key = "raw", .shape = Duration, .doc = "The raw pages of extracts.", .example = "7d"},
+    Field{.key = "quarantine", .shape = Duration, .doc = "Rows that were rejected."},
+    Field{.key = "datasets", .shape = Duration, .doc = "Datasets of runs that have ended."},
+    Field{.key = "logs", .shape = Duration, .doc = "Logs of tasks.", .example = "30d"},
+    Field{.key = "events", .shape = Duration, .doc = "Events of runs."},
+    Field{.key = "history", .shape = Duration, .doc = "Runs that have ended."},
+};
+
 const std::array project_fields{
     Field{.key = "database",
           .shape = Template,
@@ -121,9 +130,10 @@ const std::array project_fields{
     Field{.key = "state", .shape = Template, .doc = "The folder for logs, the socket and the private PostgreSQL."},
     Field{.key = "staging", .shape = Template, .doc = "The folder for datasets."},
     Field{.key = "retention",
-          .shape = Strings,
+          .shape = Mapping,
           .doc = "How long things are to be kept, by kind. It is read and checked; nothing is removed yet.",
-          .example = "{raw: 7d, logs: 30d}"},
+          .example = "{raw: 7d, logs: 30d}",
+          .table = &retention_table},
     Field{.key = "flows", .shape = Texts, .doc = "Folders with flow files, relative to this file.", .fallback = "[flows]"},
     Field{.key = "connections", .shape = Values, .doc = "Sources and targets by name: a mapping with `type` and that type's fields."},
     Field{.key = "channels",
@@ -144,6 +154,7 @@ const Table resource_table{"resource", "a resource", "What can be extracted.", r
 const Table paging_table{"paging", "paging", "How the pages follow each other.", paging_fields};
 const Table window_table{"window", "a window", "One request per step of time.", window_fields};
 const Table resource_param_table{"resource_param", "a resource parameter", "What `with` may give.", resource_param_fields};
+const Table retention_table{"retention", "retention", "How long things are to be kept.", retention_fields};
 const Table project_table{"project", "millrace.yaml", "The project's configuration.", project_fields};
 
 } // namespace millrace

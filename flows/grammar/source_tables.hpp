@@ -7,6 +7,6 @@ namespace millrace {
 
 extern const Table source_table, source_field_table, auth_table, rate_table, error_rule_table, source_check_table, resource_table,
     paging_table, window_table, resource_param_table;
-extern const Table project_table;
+extern const Table project_table, retention_table;
 
 } // namespace millrace

@@ -74,6 +74,11 @@ TEST_CASE("project: connections, channels and limits") {
           "2 a connection of type postgres has no field 'ulr' = did you mean 'url'?");
     CHECK(project_mistake("connections:\n  a: {type: postgres, url: \"${x}\"}\n").starts_with("2 there is no 'x' here"));
     CHECK(project_mistake("limits: {writers: 0}\n").starts_with("1 a limit of no slots"));
+    CHECK(project_mistake("retention: {raw: 7d, logs: 30d}\n").empty());
+    CHECK(project_mistake("retention: {logz: 5d}\n") == "1 `retention` has no key 'logz' = did you mean 'logs'?");
+    CHECK(project_mistake("retention: {backups: 5d}\n") ==
+          "1 `retention` has no key 'backups' = its keys are raw, quarantine, datasets, logs, events and history");
+    CHECK(project_mistake("retention: {logs: long}\n").starts_with("1 "));
     CHECK(project_mistake("databse: x\n") == "1 millrace.yaml has no key 'databse' = did you mean 'database'?");
     CHECK(default_project().connections.at("clockify").fields.at("api_key") == "${secret.CLOCKIFY_API_KEY}");
     CHECK(default_project().connections.at("warehouse").fields.empty());
