@@ -63,7 +63,8 @@ const std::array load_verb{
           .required = true},
     Field{.key = "mode",
           .shape = Choice | ByTable,
-          .doc = "`append` adds every row (again in each run; of one interval and the same parameters the last run's stand), "
+          .doc = "`append` adds every row (again in each run and rerun; of one interval and the same parameters the last run's stand; a "
+                 "column `_batch_id` says which load added it), "
                  "`insert_new` adds new keys, `upsert` inserts and updates by key, `replace` makes the table the dataset.",
           .choices = "append|insert_new|upsert|replace",
           .required = true},
@@ -101,9 +102,9 @@ const std::array load_verb{
           .fallback = "auto"},
     Field{.key = "stamp",
           .shape = Texts,
-          .doc = "run_id, batch_id, loaded_at add the technical columns `_run_id`, `_batch_id`, `_loaded_at`; other names are columns of "
-                 "the dataset that are written but never "
-                 "compared.",
+          .doc =
+              "run_id, batch_id, loaded_at add the technical columns `_run_id`, `_batch_id`, `_loaded_at`; a table of `mode: append` has "
+              "`_batch_id` in any case. Other names are columns of the dataset that are written but never compared.",
           .example = "[run_id, loaded_at]"},
     Field{.key = "via", .shape = Template, .doc = "Where a staging object is kept.", .later = true},
     Field{.key = "path", .shape = Template, .doc = "Of a file target.", .later = true},
