@@ -3,6 +3,7 @@
 
 #include "daemon/check_connection.hpp"
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/project_flows.hpp"
 #include "daemon/demo_sandbox.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "flows/error.hpp"
@@ -12,6 +13,7 @@
 
 #include <iostream>
 #include <map>
+#include <set>
 
 namespace millrace {
 namespace {
@@ -71,14 +73,53 @@ int check(Cli& cli, const std::string& name) {
     return result.ok ? exit_done : exit_failed;
 }
 
-/// What connections lack of which nothing is set here, and that flows use which are deployed: as the daemon knows, where one answers.
-std::map<std::string, ConnectionCheck> lacks_of_flows(Cli& cli) {
-    std::map<std::string, ConnectionCheck> lacks;
+using Lacks = std::map<std::string, ConnectionCheck>; ///< by connection
+
+/// Of flows that are deployed: as the daemon knows, whose environment may be another. Their names.
+std::set<std::string> add_lacks_of_deployed(Cli& cli, Lacks& lacks) {
+    std::set<std::string> deployed;
+    for (const auto& flow : cli.api().list("/api/v1/flows"))
+        if (!flow.value("archived", false)) deployed.insert(text_of(flow, "name"));
+    for (const auto& lack : list_of(cli.api().get("/api/v1/doctor").at("settings"), "missing"))
+        if (lack.contains("flows")) lacks[text_of(lack, "connection")] = {false, lack_text(lack), text_of(lack, "remedy")};
+    return deployed;
+}
+
+/// Of flows that stand in files only: a mistake in one of them keeps all of its folder from being deployed.
+void add_lacks_of_files(Cli& cli, ConfiguredConnections& connections, const std::set<std::string>& deployed, Lacks& lacks) {
+    const auto result = compile_named_files(cli.configuration(), {});
+    std::map<std::string, std::set<std::string>> users;
+    for (const auto& flow : result.flows)
+        for (const auto& task : flow.plan.tasks)
+            if (const auto name = task.options.value("connection", ""); !name.empty() && !deployed.contains(flow.plan.name))
+                users[name].insert(flow.plan.name);
+    for (const auto& [name, flows] : users) {
+        if (name.find("${") != std::string::npos || lacks.contains(name)) continue;
+        try {
+            (void)connections.resolve(name);
+        } catch (const Error& error) {
+            lacks[name] = {false, lack_text({{"message", error.what()}, {"flows", flows}}), error.remedy};
+        }
+    }
+    if (has_errors(result.diagnostics))
+        std::cerr << cli.err.painted("note: flow files have mistakes, and what those use was not looked at; see: millrace flows validate",
+                                     Paint::Yellow)
+                  << std::endl;
+}
+
+/// What connections lack of which nothing is set here, and that flows use.
+Lacks lacks_of_flows(Cli& cli, ConfiguredConnections& connections) {
+    Lacks lacks;
+    std::set<std::string> deployed;
     try {
-        for (const auto& lack : list_of(cli.api().get("/api/v1/doctor").at("settings"), "missing"))
-            if (lack.contains("flows")) lacks[text_of(lack, "connection")] = {false, lack_text(lack), text_of(lack, "remedy")};
+        deployed = add_lacks_of_deployed(cli, lacks);
     } catch (const std::exception&) {
         // it is about connections, which need no daemon
+    }
+    try {
+        add_lacks_of_files(cli, connections, deployed, lacks);
+    } catch (const std::exception&) {
+        // no flow file here, or no host to read its SQL
     }
     return lacks;
 }
@@ -89,7 +130,7 @@ int check_all(Cli& cli) {
     auto connections = connections_of(configuration);
     Json documents = Json::array();
     bool ok = true;
-    auto lacks = lacks_of_flows(cli);
+    auto lacks = lacks_of_flows(cli, connections);
     for (const auto& item : connections.describe()) {
         const auto name = text_of(item, "name");
         lacks.erase(name);

@@ -133,6 +133,16 @@ class ChangedSettings(unittest.TestCase):
         (pathlib.Path(self.daemon.flows) / "asking.yaml").write_text("flow: asking\ntasks:\n  a: {run: 'echo $X', env: {X: '${env.NOT_THERE}'}}\n")
         self.assertRegex(self.millrace("deploy"), r"asking.yaml:3: warning: .*no variable NOT_THERE(.|\n)*set it in its environment")
 
+    def test_the_check_of_all_connections_looks_at_flow_files_that_were_never_deployed(self):
+        flows = pathlib.Path(self.daemon.flows)
+        (flows / "unpaid.yaml").write_text("flow: unpaid\ntasks:\n  rows: {extract: clockify.clients}\n")
+        self.assertRegex(self.millrace("connections", "check", code=1), r"failed +clockify .*CLOCKIFY_API_KEY.*; used by: unpaid")
+        (flows / "wrong.yaml").write_text("flow: wrong\ntasks:\n  a: {rum: echo a}\n")
+        self.millrace("deploy", code=1)
+        told = self.millrace("connections", "check", code=1)
+        self.assertRegex(told, r"failed +clockify .*CLOCKIFY_API_KEY.*; used by: unpaid")
+        self.assertIn("flow files have mistakes", told)
+
     def test_a_secret_that_changed_is_told_and_holds_nothing_back(self):
         secret = pathlib.Path(self.path) / ".env"
         secret.write_text("URL_OF_THE_TEST=postgresql:///first_value\n")
