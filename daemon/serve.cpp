@@ -16,6 +16,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -34,6 +35,20 @@ void log_failure(const char* event, const std::string& reason, const std::string
     std::string line = one_line(reason);
     std::replace(line.begin(), line.end(), '"', '\''); // it stands between such quotes
     spdlog::error("{} reason=\"{}\"{}", event, line, remedy.empty() ? "" : " remedy=\"" + remedy + "\"");
+}
+
+/// As `flows validate` tells it, in one line: "flows/hours.yaml:3:7: error: the task 'a' has no key 'exract'; did you mean 'extract'?"
+void log_diagnostic(const Json& diagnostic) {
+    const auto text = [&](const char* member) {
+        const auto value = diagnostic.value(member, Json());
+        return value.is_string() ? value.get<std::string>() : "";
+    };
+    std::string place = text("file");
+    for (const char* member : {"line", "column"})
+        if (const int number = diagnostic.value(member, 0); number > 0) place += fmt::format(":{}", number);
+    const auto severity = text("severity"), hint = text("hint");
+    spdlog::log(severity == "error" ? spdlog::level::err : spdlog::level::warn, "{}: {}: {}{}", place, severity, one_line(text("message")),
+                hint.empty() ? "" : "; " + one_line(hint));
 }
 
 /// What a deploy did not do with a setting; what it did stands in the log already.
@@ -131,7 +146,7 @@ private:
         spdlog::info("ready version={} url={} socket={} pid={}", version, web_->url(), configuration_.socket().string(), getpid());
         notify_ready("serving " + web_->url());
         is_ready_ = true;
-        if (hooks_.ready) hooks_.ready(web_->url());
+        if (hooks_.ready) hooks_.ready(web_->url(), mistaken_files_);
         start_watchdog();
         log_lacks();
         co_await wait_for_the_end();
@@ -151,16 +166,18 @@ private:
 
     /// A folder with mistakes keeps its former flows; the daemon starts all the same.
     asio::awaitable<void> deploy() {
+        mistaken_files_ = 0;
         try {
             const Json result = co_await engine_->service().deploy(DeployRequest());
             for (const auto& change : result.at("changes")) {
                 const auto kind = change.value("change", "");
-                if (kind == "error")
-                    spdlog::error("flow={} change=error diagnostics={}", change.value("flow", ""),
-                                  change.value("diagnostics", Json()).dump());
-                else if (kind != "unchanged")
+                if (kind == "error") {
+                    ++mistaken_files_;
+                    for (const auto& diagnostic : change.at("diagnostics")) log_diagnostic(diagnostic);
+                } else if (kind != "unchanged") {
                     spdlog::info("flow={} change={}{}", change.value("flow", ""), kind,
                                  change.value("held_back", false) ? " held_back" : "");
+                }
             }
             for (const auto& change : result.at("settings")) log_waiting(change);
             log_end_of_demo(result.at("changes"));
@@ -248,7 +265,8 @@ private:
     asio::steady_timer watchdog_{io_};
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<WebServer> web_;
-    bool owns_node_ = false; ///< the private PostgreSQL is ours to stop
+    std::size_t mistaken_files_ = 0; ///< of the last deploy
+    bool owns_node_ = false;         ///< the private PostgreSQL is ours to stop
     bool is_ready_ = false, is_over_ = false;
 };
 

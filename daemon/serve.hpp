@@ -11,8 +11,9 @@ namespace millrace {
 
 /// What a caller may hook into; all optional.
 struct ServeHooks {
-    /// Ready: listening, flows deployed. `url` is the dashboard's, empty without a TCP listener. On the loop's thread.
-    std::function<void(const std::string& url)> ready;
+    /// Ready: listening, flows deployed. `url` is the dashboard's, empty without a TCP listener. `mistaken_files`:
+    /// flow files whose mistakes kept their folders from being deployed. On the loop's thread.
+    std::function<void(const std::string& url, std::size_t mistaken_files)> ready;
 };
 
 /// Makes a folder that only this user may enter. Throws Error{Permanent}, which tells to choose `other`.

@@ -14,13 +14,16 @@ namespace fs = std::filesystem;
 namespace millrace {
 namespace {
 
-void greet(const Configuration& configuration, const UpOptions& options, const std::string& url) {
+void greet(const Configuration& configuration, const UpOptions& options, const std::string& url, std::size_t mistaken_files) {
     fmt::print("\n  Millrace is up{}.\n\n", options.demo ? ", with a sandbox that plays Clockify" : "");
     fmt::print("  dashboard   {}\n", url);
     fmt::print("  flows       millrace flows list\n");
     if (options.demo) fmt::print("  try         millrace run clockify_clients --wait\n");
     fmt::print("  rows        millrace psql\n");
     fmt::print("  state       {}\n\n", configuration.state.string());
+    if (mistaken_files > 0)
+        fmt::print("  {} flow file{}: of {} nothing was deployed; millrace deploy shows where.\n\n", mistaken_files,
+                   mistaken_files == 1 ? " has a mistake" : "s have mistakes", mistaken_files == 1 ? "its folder" : "their folders");
     fmt::print("  Ctrl-C stops it; everything is kept for the next start.\n\n");
     std::fflush(stdout);
 }
@@ -50,7 +53,7 @@ int up(const Settings::Load& load, const UpOptions& options) {
     if (options.demo) sandbox.emplace(configuration, options.sandbox_arguments, [](const std::string& fact) { spdlog::warn("{}", fact); });
     Settings settings(with_more); // after the sandbox, whose addresses and keys are in our environment now
     ServeHooks hooks;
-    hooks.ready = [&](const std::string& url) { greet(configuration, options, url); };
+    hooks.ready = [&](const std::string& url, std::size_t mistaken_files) { greet(configuration, options, url, mistaken_files); };
     return serve(settings, hooks);
 }
 

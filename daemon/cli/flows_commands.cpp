@@ -51,7 +51,8 @@ int list_flows(Cli& cli, Archived archived) {
                    text_of(flow, "description")});
     }
     if (table.is_empty())
-        std::cout << "No flow is deployed. Write one (millrace init makes an example) and deploy it: millrace deploy\n";
+        std::cout << "No flow is deployed. Write one (millrace init makes an example) and deploy it: millrace deploy, which also tells "
+                     "mistakes\n";
     else
         table.write(std::cout, cli.out);
     if (hidden > 0) std::cout << fmt::format("{} archived flow{}: millrace flows list --all\n", hidden, hidden == 1 ? "" : "s");

@@ -94,6 +94,12 @@ class ChangedSettings(unittest.TestCase):
         self.assertIn("- removed      millrace.yaml: limits.few", self.millrace("deploy"))
         self.assertEqual([limit["key"] for limit in json.loads(self.millrace("limits", "--json"))], ["less"])
 
+    def test_a_mistake_in_a_flow_file_is_logged_in_one_line(self):
+        (pathlib.Path(self.daemon.flows) / "wrong.yaml").write_text("flow: wrong\ntasks:\n  a: {rum: echo a}\n")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        told = "wrong.yaml:3:7: error: the task 'a' has no key 'rum'; did you mean 'run'?\n"
+        wait_until(lambda: told in self.daemon.log(), 20, "the mistake")
+
     def test_while_the_file_is_away_nothing_changes(self):
         path = pathlib.Path(self.daemon.config)
         path.rename(path.with_suffix(".away"))
