@@ -184,8 +184,8 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
     }
     if (const auto rest = not_begun_text(run); !rest.empty()) out << "  " << rest << '\n';
     if (state == "cancelled") return;
-    const auto again = needs_new_run(failed) ? "from the start: millrace run " + text_of(run, "flow")
-                                             : fmt::format("again from there: millrace runs rerun {} --failed", id);
+    const auto again = fmt::format("{}: millrace runs rerun {}{}", needs_new_run(failed) ? "from the start" : "again from there", id,
+                                   needs_new_run(failed) ? "" : " --failed");
     out << "  log: millrace runs logs " << id << "   " << again << '\n';
 }
 

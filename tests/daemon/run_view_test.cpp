@@ -184,14 +184,14 @@ TEST_CASE("a run that ended early says which of its chunks were not begun") {
     CHECK(told(4, 4) == "\nhours run 7 failed\n");
 }
 
-TEST_CASE("of a batch that is too old no rerun is offered, but a new run") {
+TEST_CASE("of a batch that is too old the rest is not offered again, but all of the run") {
     const auto offered = [](const char* remedy) {
         std::ostringstream out;
         const Json error = {{"class", "permanent"}, {"message", "loading it would bring back old values"}, {"remedy", remedy}};
         write_outcome(out, Terminal{}, {run("failed", {task("load", "failed", {{"error", error}})})});
         return out.str().substr(out.str().find("logs 7") + 9);
     };
-    CHECK(offered("start a new run, or let `newest_by` decide") == "from the start: millrace run hours\n");
+    CHECK(offered("start a new run, or let `newest_by` decide") == "from the start: millrace runs rerun 7\n");
     CHECK(offered("check the key") == "again from there: millrace runs rerun 7 --failed\n");
 }
 
