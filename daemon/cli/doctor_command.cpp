@@ -53,16 +53,27 @@ bool is_own(const fs::path& folder) {
     return ::stat(folder.c_str(), &about) == 0 && about.st_uid == ::geteuid();
 }
 
+/// The folder, or that on the way to it in which it would be made.
+fs::path existing_part_of(fs::path folder) {
+    std::error_code failure;
+    while (!fs::exists(folder, failure) && folder.has_parent_path() && folder != folder.parent_path()) folder = folder.parent_path();
+    return folder;
+}
+
+Finding cannot_be_written(const char* name, const fs::path& folder, const char* setting) {
+    return {name, false, fmt::format("{} cannot be written by this user", folder.string()),
+            fmt::format("{}choose another with {}", is_own(folder) ? fmt::format("chmod u+rwx {}, or ", folder.string()) : "", setting)};
+}
+
 Finding check_state(Cli& cli) {
     const auto& state = cli.configuration().state;
-    std::error_code failure;
-    auto existing = state;
-    while (!fs::exists(existing, failure) && existing.has_parent_path() && existing != existing.parent_path())
-        existing = existing.parent_path();
+    const auto existing = existing_part_of(state), staging = existing_part_of(cli.configuration().staging);
     const bool is_others = access(existing.c_str(), X_OK) == 0 && !is_own(existing); // such as a service's, asked by one of its readers
     if (access(existing.c_str(), W_OK | X_OK) != 0 && !is_others)
-        return {"state", false, fmt::format("{} cannot be written by this user", existing.string()),
-                fmt::format("chmod u+rwx {}, or choose another with `state:` in millrace.yaml or MILLRACE_STATE", existing.string())};
+        return cannot_be_written("state", existing, "`state:` in millrace.yaml or MILLRACE_STATE");
+    if (access(staging.c_str(), W_OK | X_OK) != 0 && !is_others)
+        return cannot_be_written("staging", staging, "`staging:` in millrace.yaml");
+    std::error_code failure;
     const auto space = fs::space(existing, failure);
     constexpr std::uintmax_t least = 1ULL << 30;
     const auto free = fmt::format("{:.1f} GB free", static_cast<double>(space.available) / 1e9);

@@ -165,6 +165,12 @@ class ChangedSettings(unittest.TestCase):
         self.assertIn("secrets of another", self.millrace("deploy"))
         self.assertNotIn("secrets", self.millrace("deploy"))
 
+    def test_a_staging_folder_that_cannot_be_written_is_a_finding(self):
+        shut = pathlib.Path(self.path) / "shut"
+        shut.mkdir(mode=0o500)
+        self.write_settings(staging=str(shut))
+        self.assertRegex(self.millrace("doctor", code=1), rf"failed +staging +{shut} cannot be written by this user\n +chmod u\+rwx {shut}, or ")
+
     def test_what_only_a_restart_can_change_is_named(self):
         self.write_settings(listen="127.0.0.1:1", staging=f"{self.path}/elsewhere")
         told = self.millrace("deploy")
