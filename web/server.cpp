@@ -129,7 +129,9 @@ void WebServer::Parts::listen_tcp() {
     if (!error) tcp_acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error)
         throw Error(ErrorClass::Permanent, "cannot listen on " + config.listen + ": " + error.message(),
-                    "end the program that listens there, or set `listen` in millrace.yaml to another port");
+                    error == asio::error::access_denied
+                        ? "ports below 1024 are root's: take another with `listen:` in millrace.yaml or --listen"
+                        : "end the program that listens there, or set `listen` in millrace.yaml to another port");
     port = tcp_acceptor.local_endpoint().port();
 }
 
