@@ -127,7 +127,7 @@ private:
     /// What commands of tasks started and left behind: every process below a host holds its lock.
     void end_strays(std::chrono::milliseconds patience) const {
         try {
-            close(take_host_lock(configuration_.state / "hosts.lock", patience));
+            close(take_host_lock(configuration_.state / "hosts.lock", patience, Holders::Own));
         } catch (const Error& e) {
             // while the engine is there, it is the last holder
             if (!engine_) log_failure("strays", e.what(), e.remedy);

@@ -199,12 +199,15 @@ void HostProcess::abandon() {
     signal(SIGKILL);
 }
 
-int take_host_lock(const std::string& lock_file, std::chrono::milliseconds patience) {
+int take_host_lock(const std::string& lock_file, std::chrono::milliseconds patience, Holders holders) {
     const int fd = open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         throw Error(ErrorClass::Resource, "cannot open " + lock_file + ": " + std::strerror(errno), "check the rights of the state folder");
     const auto deadline = std::chrono::steady_clock::now() + patience;
     const auto wanted = std::filesystem::weakly_canonical(lock_file);
+    const bool own = holders == Holders::Own;
+    const auto level = own ? spdlog::level::debug : spdlog::level::warn;
+    const auto* const whose = own ? " or what it left" : " of an earlier daemon";
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (std::chrono::steady_clock::now() > deadline) {
             close(fd);
@@ -217,7 +220,7 @@ int take_host_lock(const std::string& lock_file, std::chrono::milliseconds patie
             if (name.find_first_not_of("0123456789") != std::string::npos || name == std::to_string(getpid())) continue;
             for (std::filesystem::directory_iterator f(process.path() / "fd", ec), end; !ec && f != end; f.increment(ec))
                 if (std::filesystem::read_symlink(f->path(), ec) == wanted) {
-                    spdlog::warn("ending a host of an earlier daemon: pid={}", name);
+                    spdlog::log(level, "ending a host{}: pid={}", whose, name);
                     ::kill(std::stoi(name), SIGKILL);
                     break;
                 }

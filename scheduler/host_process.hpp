@@ -64,9 +64,13 @@ private:
     std::deque<std::string> to_write_;
 };
 
+/// Whose the processes are that hold a lock: an earlier daemon's are worth a warning, our own end with us.
+enum class Holders { OfEarlierDaemon, Own };
+
 /// Ends every process that holds `lock_file` open but this one, and waits until it is free: hosts of a former self, and
 /// what they started. Returns the descriptor, locked (shared), to be passed on. Throws Error{Resource} after `patience`.
-[[nodiscard]] int take_host_lock(const std::string& lock_file, std::chrono::milliseconds patience);
+[[nodiscard]] int take_host_lock(const std::string& lock_file, std::chrono::milliseconds patience,
+                                 Holders holders = Holders::OfEarlierDaemon);
 
 /// HostCommand::mark for the hosts that get this lock: the same for every daemon of one state folder.
 [[nodiscard]] std::string mark_of(int host_lock);
