@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace millrace {
@@ -59,6 +60,11 @@ constexpr std::array<ImpliedField, 38> implied_fields{{
     {"files", "files", "path", "GCS_BUCKET_NAME"},
     {"files", "files", "url", "STORAGE_EMULATOR_HOST"},
 }};
+
+/// A type of the original pipelines: without a source, this version has none for it.
+bool comes_later(std::string_view type) {
+    return std::any_of(implied_fields.begin(), implied_fields.end(), [&](const ImpliedField& field) { return field.type == type; });
+}
 
 class ProjectParser {
 public:
@@ -136,9 +142,12 @@ private:
             return "";
         }
         if (std::find(known.begin(), known.end(), type->value.text) == known.end()) {
-            const auto near = nearest(type->value.text, known);
-            diagnostics_.error(type->value.mark, fmt::format("no type of {} is called '{}'", what + 2, type->value.text),
-                               near.empty() ? "" : "did you mean '" + near + "'?");
+            const bool later = std::string_view(what) == "a connection" && comes_later(type->value.text);
+            const auto near = later ? "" : nearest(type->value.text, known);
+            diagnostics_.error(type->value.mark,
+                               later ? fmt::format("connections of type {} are not available yet", type->value.text)
+                                     : fmt::format("no type of {} is called '{}'", what + 2, type->value.text),
+                               near.empty() ? fmt::format("the types are {}", fmt::join(known, ", ")) : "did you mean '" + near + "'?");
             return "";
         }
         return type->value.text;

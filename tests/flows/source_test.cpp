@@ -69,6 +69,10 @@ TEST_CASE("project: connections, channels and limits") {
               .empty());
     CHECK(project_mistake("connections:\n  a: {type: clokify, api_key: x}\n") ==
           "2 no type of connection is called 'clokify' = did you mean 'clockify'?");
+    CHECK(project_mistake("connections:\n  a: {type: quickbooks}\n")
+              .starts_with("2 no type of connection is called 'quickbooks' = the types are postgres, "));
+    CHECK(project_mistake("connections:\n  a: {type: hubspot}\n")
+              .starts_with("2 connections of type hubspot are not available yet = the types are postgres, "));
     CHECK(project_mistake("connections:\n  a: {type: clockify, api_key: x}\n") == "2 the connection 'a' lacks `workspace_id` = ");
     CHECK(project_mistake("connections:\n  a: {type: postgres, ulr: x}\n") ==
           "2 a connection of type postgres has no field 'ulr' = did you mean 'url'?");
