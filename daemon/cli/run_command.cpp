@@ -167,7 +167,7 @@ void add_run_command(CLI::App& app, Cli& cli) {
     run->add_flag(
         "--wait", arguments->wait,
         "show progress and end with the run: 0 completed or skipped, 1 failed, 4 cancelled, 3 after 5 minutes without the daemon; "
-        "Ctrl-C cancels it");
+        "Ctrl-C and SIGTERM cancel it, SIGHUP leaves it to the daemon");
     on_call(run, cli, [&cli, arguments] { return run_flows(cli, *arguments); });
 }
 
