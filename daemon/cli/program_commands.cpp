@@ -61,6 +61,7 @@ void add_program_commands(CLI::App& app, Cli& cli) {
     psql->add_flag("--store", *store, "on the daemon's own tables instead");
     psql->prefix_command()->fallthrough(false);
     on_call(psql, cli, [&cli, store, psql]() -> int {
+        if (cli.json) throw UsageError("psql has no --json", "it has --csv: millrace psql --csv -c 'select ...'");
         const auto configuration = asked_configuration(cli);
         const auto url = database_url(configuration, *store);
         if (url == ManagedPostgres::url_of(configuration.state, *store ? "millrace" : "warehouse")) check_answers(cli, configuration, url);

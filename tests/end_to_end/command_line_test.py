@@ -320,6 +320,7 @@ class CommandLine(unittest.TestCase):
 
     def test_psql_takes_its_own_options(self):
         self.assertEqual(self.millrace("psql", "-Atc", "select 6 * 7").strip(), "42")
+        self.assertIn("it has --csv", self.millrace("--json", "psql", "-c", "select 1", code=2))
 
     def test_a_flow_is_shown_with_the_values_that_its_parameters_may_have(self):
         self.assertRegex(self.millrace("flows", "show", "quick"), r"n +int +5 +1 to 10")
