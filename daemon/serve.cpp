@@ -98,6 +98,7 @@ public:
         engine_.reset();
         end_strays(std::chrono::seconds(2));
         if (postgres_ && owns_node_) postgres_->stop();
+        spdlog::info("stopped");
         return exit_done;
     }
 
