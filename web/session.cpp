@@ -72,6 +72,13 @@ http::response<http::string_body> message_of(const Response& response, unsigned 
     return message;
 }
 
+/// What a command of this machine is refused, it tells itself; that somebody may not enter is worth knowing.
+spdlog::level::level_enum access_level(const Peer& peer, int status) {
+    if (status >= 500) return spdlog::level::warn;
+    const bool is_told = peer.kind == Peer::Kind::Unix && status != 401 && status != 403;
+    return status >= 400 && !is_told ? spdlog::level::info : spdlog::level::debug;
+}
+
 void log_access(const Request& request, const Peer& peer, const Response& response, std::chrono::steady_clock::time_point since) {
     const double milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - since).count();
     const char* method = request.method == Method::Get     ? "GET"
@@ -79,9 +86,8 @@ void log_access(const Request& request, const Peer& peer, const Response& respon
                          : request.method == Method::Post  ? "POST"
                          : request.method == Method::Patch ? "PATCH"
                                                            : "OTHER";
-    const auto level = response.status >= 500 ? spdlog::level::warn : response.status >= 400 ? spdlog::level::info : spdlog::level::debug;
-    spdlog::log(level, "http method={} target={} status={} bytes={} ms={:.1f} from={} by=\"{}\"", method, request.target, response.status,
-                response.body.size(), milliseconds, peer.address, request.caller.name);
+    spdlog::log(access_level(peer, response.status), "http method={} target={} status={} bytes={} ms={:.1f} from={} by=\"{}\"", method,
+                request.target, response.status, response.body.size(), milliseconds, peer.address, request.caller.name);
 }
 
 } // namespace
