@@ -275,8 +275,9 @@ void add_reading(CLI::App& runs, Cli& cli) {
 }
 
 void add_acting(CLI::App& runs, Cli& cli) {
-    constexpr std::array<std::array<const char*, 2>, 3> simple{
-        {{"cancel", "Stop a run"}, {"pause", "Start no more tasks of a run"}, {"resume", "Let a paused run go on"}}};
+    constexpr std::array<std::array<const char*, 2>, 3> simple{{{"cancel", "Stop a run"},
+                                                                {"pause", "Start no more tasks of a run, which keeps its slots of limits"},
+                                                                {"resume", "Let a paused run go on"}}};
     for (const auto& [name, help] : simple) {
         auto id = std::make_shared<std::string>();
         auto* command = runs.add_subcommand(name, help);
