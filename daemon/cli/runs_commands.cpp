@@ -206,7 +206,33 @@ int act(Cli& cli, const std::string& target, const Json& body) {
     return write_run(cli, api.post(target, body));
 }
 
+struct WaitingTask {
+    std::string run, task; ///< the run, or the chunk that has it
+};
+
+/// The only one of the run that waits for a decision. Throws UsageError where there is none, or more.
+WaitingTask waiting_task(const ApiClient& api, const std::string& id) {
+    std::vector<WaitingTask> waiting;
+    const auto run = fetch_run(api, id);
+    const auto add = [&](const Json& of) {
+        for (const auto& task : list_of(of, "tasks"))
+            if (text_of(task, "state_name") == "AwaitingApproval") waiting.push_back({text_of(of, "id"), text_of(task, "task")});
+    };
+    add(run);
+    for (const auto& chunk : list_of(run, "chunks")) add(chunk);
+    if (waiting.size() == 1) return waiting.front();
+    if (waiting.empty()) throw UsageError(fmt::format("nothing in run {} waits for a decision", id), "millrace runs show " + id);
+    std::vector<std::string> each;
+    for (const auto& one : waiting) each.push_back(one.run + " " + one.task);
+    throw UsageError(fmt::format("{} tasks of run {} wait for a decision", waiting.size(), id),
+                     fmt::format("name one, RUN TASK: {}", fmt::join(each, ", ")));
+}
+
 int decide(Cli& cli, const std::string& id, const std::string& task, const Json& decision) {
+    if (task.empty()) {
+        const auto only = waiting_task(cli.api(), id);
+        return decide(cli, only.run, only.task, decision);
+    }
     try {
         return act(cli, fmt::format("/api/v1/runs/{}/tasks/{}/approve", url_encoded(id), url_encoded(task)), decision);
     } catch (ApiError& error) {
@@ -292,7 +318,7 @@ void add_acting(CLI::App& runs, Cli& cli) {
         auto arguments = std::make_shared<Arguments>();
         auto* command = runs.add_subcommand(decision, decision == std::string("approve") ? "Let an approval pass" : "Refuse an approval");
         command->add_option("RUN", arguments->id, run_number)->required()->type_name("");
-        command->add_option("TASK", arguments->task, "the task that waits for a decision")->required()->type_name("");
+        command->add_option("TASK", arguments->task, "the task that waits for a decision (default: the only one)")->type_name("");
         command->add_option("--comment", arguments->comment, "why")->type_name("TEXT");
         on_call(command, cli, [&cli, arguments, text = std::string(decision)] {
             return decide(cli, arguments->id, arguments->task, {{"decision", text}, {"comment", arguments->comment}});

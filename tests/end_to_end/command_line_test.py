@@ -361,10 +361,11 @@ class CommandLine(unittest.TestCase):
     def test_who_approved_and_why_is_shown_and_logged(self):
         run = self.daemon.trigger("asking")["id"]
         wait_until(lambda: "awaiting approval" in self.millrace("runs", "show", str(run)), 20, "the question")
-        self.millrace("runs", "approve", str(run), "ask", "--comment", "fine by me")
+        self.millrace("runs", "approve", str(run), "--comment", "fine by me")  # the task is the only one
         self.assertEqual(self.daemon.wait(run)["state"], "completed")
         for command in ("show", "logs"):
             self.assertRegex(self.millrace("runs", command, str(run)), r"ask .*approved by .*: fine by me")
+        self.assertIn("waits for a decision", self.millrace("runs", "approve", str(run), code=2))
 
     def test_a_key_that_was_used_before_is_told(self):
         self.assertNotIn("before", self.millrace("run", "quick", "--idempotency-key", "once"))
