@@ -85,10 +85,10 @@ class Runner final : public AttemptListener {
 public:
     struct Settings {
         std::string staging;
-        std::string project; ///< folder in which commands run; empty: the one of their task run
         std::uint64_t seed = std::random_device{}();
         int turn = 4096;                  ///< decisions per turn of the loop: others get their turn too
         std::size_t most_backlog = 20000; ///< rows on their way to the store before runs wait
+        std::string project{};            ///< folder in which commands run; empty: the one of their task run
     };
     Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
            ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings);
