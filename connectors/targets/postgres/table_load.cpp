@@ -163,7 +163,7 @@ void TableLoad::tell_of_overlap(const std::string& ledger) {
     monitor_.event(
         "warning",
         fmt::format("{}: run {} appended the rows of {} to {}, which this interval overlaps: what both brought is there twice{}; "
-                    "delete the rows of one of them by _run_id, or load by key (mode upsert)",
+                    "delete the rows of one of them by _batch_id, or load by key (mode upsert)",
                     counts_.table, other.text(0, 0), to_rfc3339(from_micros(other.integer(0, 1))),
                     to_rfc3339(from_micros(other.integer(0, 2))), looks ? "" : ", unless it was deleted since"),
         {{"table", counts_.table}});
