@@ -29,7 +29,7 @@ int list_connections(Cli& cli) {
         Cli::print(items);
         return exit_done;
     }
-    Table table({{"connection"}, {"type"}, {"from"}, {"fields"}});
+    Table table({{"connection"}, {"type"}, {"from", Table::Align::Left, 1}, {"fields"}});
     for (const auto& item : items) {
         std::string fields;
         for (const auto& [name, value] : item.at("fields").items())

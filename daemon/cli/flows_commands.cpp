@@ -39,7 +39,8 @@ int list_flows(Cli& cli, Archived archived) {
         Cli::print(flows);
         return exit_done;
     }
-    Table table({{"flow"}, {"last run"}, {local_title("finished")}, {"schedule"}, {"next"}, {"description"}});
+    using enum Table::Align;
+    Table table({{"flow"}, {"last run"}, {local_title("finished"), Left, 1}, {"schedule"}, {"next"}, {"description", Left, 2}});
     for (const auto& flow : flows) {
         const auto runs = list_of(flow, "last_runs");
         const auto last = runs.empty() ? Json{{"state", "-"}} : runs.front();

@@ -224,7 +224,7 @@ Table load_table(const Json& loads) {
                  {"unchanged", Right},
                  {"deleted", Right},
                  {"rejected", Right},
-                 {"seconds", Right}});
+                 {"seconds", Right, 1}});
     for (const auto& name : order) {
         std::vector<Table::Cell> cells{name};
         for (int i = 0; i < 5; ++i) {

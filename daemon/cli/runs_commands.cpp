@@ -37,7 +37,7 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
         return exit_done;
     }
     using enum Table::Align;
-    Table table({{"run", Right}, {"flow"}, {"state"}, {"by"}, {local_title("created")}, {"took", Right}, {"message"}});
+    Table table({{"run", Right}, {"flow"}, {"state"}, {"by", Left, 1}, {local_title("created")}, {"took", Right, 2}, {"message"}});
     for (const auto& run : runs)
         table.add({text_of(run, "id"),
                    text_of(run, "flow"),
@@ -75,7 +75,7 @@ int show_run(Cli& cli, const std::string& id) {
 
     using enum Table::Align;
     const auto chunks = list_of(run, "chunks");
-    std::vector<Table::Column> columns{{"task"}, {"verb"}, {"state"}, {"attempts", Right}, {"took", Right}, {"detail"}};
+    std::vector<Table::Column> columns{{"task"}, {"verb", Left, 2}, {"state"}, {"attempts", Right, 3}, {"took", Right, 1}, {"detail"}};
     if (!chunks.empty()) columns.insert(columns.begin(), {Table::Column{"chunk"}, Table::Column{"run", Right}});
     Table table(std::move(columns));
     const auto add = [&](const std::string& number, const Json& of, std::vector<Table::Cell> cells) {

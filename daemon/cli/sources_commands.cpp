@@ -15,7 +15,8 @@ namespace {
 
 int list_sources(Cli& cli) {
     Json items = Json::array();
-    Table table({{"source"}, {"resources"}, {"description"}, {"file"}});
+    using enum Table::Align;
+    Table table({{"source"}, {"resources"}, {"description", Left, 1}, {"file", Left, 2}});
     for (const auto& [name, spec] : cli.configuration().sources) {
         std::string resources;
         Json names = Json::array();

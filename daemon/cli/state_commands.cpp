@@ -45,7 +45,8 @@ int list_nodes(Cli& cli) {
     std::vector<std::string> members;
     if (!nodes.empty())
         for (const auto& [member, value] : nodes.front().items()) {
-            titles.push_back({parse_rfc3339(text_of(nodes.front(), member.c_str())) ? local_title(member) : member});
+            const bool is_time = parse_rfc3339(text_of(nodes.front(), member.c_str())).has_value();
+            titles.push_back({is_time ? local_title(member) : member, Table::Align::Left, is_time ? 1 : 0});
             members.push_back(member);
         }
     if (members.empty()) {

@@ -1,4 +1,5 @@
-/// A table as people read it: aligned columns under a header, numbers to the right, cut to the terminal's width.
+/// A table as people read it: aligned columns under a header, numbers to the right. On a terminal it fits the width: the last
+/// column is shortened, then columns are left out, then the other texts are shortened. Elsewhere all of it is written.
 #pragma once
 
 #include "daemon/cli/terminal.hpp"
@@ -14,7 +15,8 @@ public:
     enum class Align { Left, Right };
     struct Column {
         std::string title;
-        Align align = Align::Left;
+        Align align = Align::Left; ///< what stands to the right is a number, and is never shortened
+        int spare = 0;             ///< where it is narrow, the highest is left out first; 0: never
     };
     struct Cell {
         Cell(std::string content, Paint p = Paint::None) : text(std::move(content)), paint(p) {}
@@ -29,12 +31,18 @@ public:
     void add(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
     [[nodiscard]] bool is_empty() const { return rows_.empty(); }
 
-    /// On a terminal the last column is cut so that a line fits.
+    /// Where a column is left out on a terminal, the header ends with an ellipsis.
     void write(std::ostream& out, const Terminal& terminal) const;
 
 private:
+    [[nodiscard]] std::vector<int> widths(int room) const;
+
     std::vector<Column> columns_;
     std::vector<std::vector<Cell>> rows_;
 };
+
+/// The widths in which columns fit into `room`, given those that they would like to have; 0 of what is left out. More than there
+/// is room for only where shorter texts would say nothing.
+[[nodiscard]] std::vector<int> fitted_widths(const std::vector<Table::Column>& columns, std::vector<int> widths, int room);
 
 } // namespace millrace

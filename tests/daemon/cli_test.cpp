@@ -33,6 +33,32 @@ TEST_CASE("a table aligns its columns, and on a terminal cuts the last one to th
     CHECK(out.str() == "a    b\nx y  z\n");
 }
 
+TEST_CASE("a table that is too wide shortens its last text, then leaves out what is spare, then shortens the other texts") {
+    using enum Table::Align;
+    const std::vector<Table::Column> columns{{"flow"}, {"rows", Right}, {"finished", Left, 1}, {"next"}, {"about", Left, 2}};
+    const std::vector<int> wanted{20, 5, 19, 30, 60};
+    const auto fitted = [&](int room) { return fitted_widths(columns, wanted, room); };
+    CHECK(fitted(142) == wanted);
+    CHECK(fitted(130) == std::vector{20, 5, 19, 30, 48});
+    CHECK(fitted(102) == std::vector{20, 5, 19, 30, 20});
+    CHECK(fitted(101) == std::vector{20, 5, 19, 30, 0});
+    CHECK(fitted(80) == std::vector{20, 5, 19, 28, 0});
+    CHECK(fitted(71) == std::vector{20, 5, 0, 30, 0});
+    CHECK(fitted(50) == std::vector{20, 5, 0, 19, 0}); // below a time: all texts but the first
+    CHECK(fitted(36) == std::vector{13, 5, 0, 12, 0});
+    CHECK(fitted(10) == std::vector{12, 5, 0, 12, 0}); // numbers are never shortened
+}
+
+TEST_CASE("the header of a table shows that a column was left out") {
+    Table table({{"flow"}, {"next"}, {"about", Table::Align::Left, 1}});
+    table.add({"hours", "2026-11-27 18:00:00 UTC", "Hours per client and project"});
+    std::ostringstream narrow, wide;
+    table.write(narrow, Terminal{true, false, 40});
+    CHECK(narrow.str() == "flow   next …\nhours  2026-11-27 18:00:00 UTC\n");
+    table.write(wide, Terminal{});
+    CHECK(wide.str().find("Hours per client and project\n") != std::string::npos);
+}
+
 TEST_CASE("text from outside cannot command the terminal") {
     CHECK(printable("a\x1b[31mb\nc\td") == "a [31mb c\td");
     CHECK(printable("a\xC2\x9B"
