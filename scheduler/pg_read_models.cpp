@@ -16,9 +16,9 @@ using Kind = Refusal::Kind;
 
 constexpr const char* last_runs = R"sql(
     select f.name, r.id, r.state, extract(epoch from r.created_at) * 1000000, extract(epoch from r.finished_at) * 1000000,
-           coalesce((r.summary->>'warnings')::int, 0)
+           coalesce((r.summary->>'warnings')::int, 0), (r.options->>'limit_rows')::bigint
       from millrace.flow f
-     cross join lateral (select id, state, created_at, finished_at, summary from millrace.run
+     cross join lateral (select id, state, created_at, finished_at, summary, options from millrace.run
                           where flow = f.name and parent_id is null order by id desc limit $2) r
      where ($1 = '' or f.name = $1) order by f.name, r.id desc)sql";
 
@@ -30,7 +30,8 @@ static std::map<std::string, Json> last_runs_by_flow(pqxx::nontransaction& w, co
                         {"state", row[2].c_str()},
                         {"created_at", time_or_null(row[3])},
                         {"finished_at", time_or_null(row[4])},
-                        {"warning_count", row[5].as<int>()}});
+                        {"warning_count", row[5].as<int>()},
+                        {"limit_rows", row[6].is_null() ? Json() : Json(row[6].as<std::int64_t>())}});
     }
     return out;
 }

@@ -50,6 +50,7 @@ constexpr Member last_run[] = {
     {"created_at", "time", ""},
     {"finished_at", "time?", ""},
     {"warning_count", "integer", "as of a Run"},
+    {"limit_rows", "integer?", "as of a Run: not null of a trial"},
 };
 constexpr Member run[] = {
     {"id", "integer", ""},

@@ -155,10 +155,8 @@ std::string trigger_text(const Json& run) {
 
 std::string trigger_of(const Json& run) {
     const auto due = parse_rfc3339(text_of(run, "scheduled_for")), created = parse_rfc3339(text_of(run, "created_at"));
-    const auto limit = number_of(run, "limit_rows");
-    const auto trial = limit > 0 ? ", trial of " + counted(limit, "row") : "";
-    if (!due || !created || *created - *due < std::chrono::minutes(1)) return text_of(run, "trigger") + trial;
-    return text_of(run, "trigger") + " of " + local_time_text(text_of(run, "scheduled_for")).substr(5, 11) + trial;
+    if (!due || !created || *created - *due < std::chrono::minutes(1)) return text_of(run, "trigger");
+    return text_of(run, "trigger") + " of " + local_time_text(text_of(run, "scheduled_for")).substr(5, 11);
 }
 
 std::string exceptions_text(const Json& run) {
@@ -172,7 +170,9 @@ std::string exceptions_text(const Json& run) {
            (skipped > 0 ? fmt::format(", {} skipped", count_text(skipped)) : "");
 }
 
-std::string outcome_text(const Json& run) { return state_text(run) + exceptions_text(run); }
+std::string outcome_text(const Json& run) {
+    return state_text(run) + (number_of(run, "limit_rows") > 0 ? " (trial)" : "") + exceptions_text(run);
+}
 
 Paint paint_of_run(const Json& run) { return exceptions_text(run).empty() ? paint_of(text_of(run, "state")) : Paint::Yellow; }
 

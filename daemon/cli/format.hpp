@@ -53,7 +53,8 @@ namespace millrace {
 [[nodiscard]] std::string trigger_of(const Json& run);
 /// What of a run did not complete although the run did: ", 1 failed (continued), 2 skipped"; empty for nothing.
 [[nodiscard]] std::string exceptions_text(const Json& run);
-/// The state of a run, of one that completed with what in it did not: "completed, 1 failed (continued), 2 skipped".
+/// The state of a run, of one that completed with what in it did not: "completed, 1 failed (continued), 2 skipped"; with whether it
+/// is a trial: "completed (trial)".
 [[nodiscard]] std::string outcome_text(const Json& run);
 /// Green only where all of it is well.
 [[nodiscard]] Paint paint_of_run(const Json& run);

@@ -67,6 +67,9 @@ int show_run(Cli& cli, const std::string& id) {
         std::cout << printable(message) << '\n';
     if (const auto interval = interval_text(run); !interval.empty()) std::cout << "interval " << interval << '\n';
     if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
+    if (const auto rows = number_of(run, "limit_rows"); rows > 0)
+        std::cout << fmt::format("trial: each extract reads at most {}, and loads go into the schema millrace_scratch\n",
+                                 counted(rows, "row"));
     if (!text_of(run, "rerun_of").empty()) std::cout << "rerun of " << text_of(run, "rerun_of") << '\n';
     if (const auto allowed = run.value("allow_deletes", Json()); allowed.is_object())
         std::cout << fmt::format("{} let it delete up to {} rows of each table, beyond `max_deletes`\n", printable(text_of(allowed, "by")),

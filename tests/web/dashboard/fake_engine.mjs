@@ -278,7 +278,7 @@ export class Engine extends EventEmitter {
       name: flow.name, description: flow.description, owner: flow.owner ?? null, tags: flow.tags, hash: hash(flow.name), deployed_at: iso(Date.now() - 3 * day), archived: false,
       paused: this.paused.has(flow.name), schedules: flow.schedules.map((one) => ({ ...one, next: iso(Math.ceil(Date.now() / hour) * hour + flow.name.length * hour) })), params: flow.params,
       tasks: flow.tasks.map(({ name, verb, needs }) => ({ name, verb, needs })), interval: flow.interval,
-      last_runs: mine.map(({ id, state, created_at, started_at, finished_at, warning_count = 0 }) => ({ id, state, created_at, started_at, finished_at, warning_count })),
+      last_runs: mine.map(({ id, state, created_at, started_at, finished_at, warning_count = 0, limit_rows = null }) => ({ id, state, created_at, started_at, finished_at, warning_count, limit_rows })),
     };
   }
 }

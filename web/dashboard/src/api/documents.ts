@@ -26,7 +26,7 @@ export interface Schedule {
   paused?: boolean;
 }
 
-export interface LastRun { id: number; state: State; created_at: string; finished_at: string | null; started_at?: string | null; warning_count?: number | null }
+export interface LastRun { id: number; state: State; created_at: string; finished_at: string | null; started_at?: string | null; warning_count?: number | null; limit_rows?: number | null }
 
 export interface Flow {
   name: string;

@@ -12,8 +12,8 @@ export const flowsRead = new Store<Flow[] | undefined>(undefined);
 const keptRuns = 30;
 
 export function withRun(flow: Flow, run: Run): Flow {
-  const { id, state, created_at, started_at, finished_at, warning_count } = run;
-  const bar: LastRun = { id, state, created_at, started_at, finished_at, warning_count };
+  const { id, state, created_at, started_at, finished_at, warning_count, limit_rows } = run;
+  const bar: LastRun = { id, state, created_at, started_at, finished_at, warning_count, limit_rows };
   const others = (flow.last_runs ?? []).filter((old) => old.id !== run.id);
   return { ...flow, last_runs: [...others, bar].sort((a, b) => b.id - a.id).slice(0, keptRuns) };
 }

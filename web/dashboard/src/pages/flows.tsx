@@ -8,7 +8,7 @@ import { Icon } from '../parts/icon';
 import { EmptyState, ErrorNotice, Skeleton } from '../parts/notices';
 import { RunBars } from '../parts/run_bars';
 import { RunLine } from '../parts/run_line';
-import { StateBadge, WarningsTag } from '../parts/state';
+import { StateBadge, TrialTag, WarningsTag } from '../parts/state';
 import { Ago } from '../parts/time';
 import { changeQuery, Link, usePlace } from '../router';
 import { scheduleInWords } from '../words/schedule';
@@ -48,7 +48,7 @@ function FlowRow({ flow, start }: { flow: Flow; start: () => void }) {
       <div class="flow-when"><Schedules flow={flow} /></div>
       <div class="flow-last">
         <RunBars runs={runs} flow={flow.name} />
-        {last && <Link href={`/runs/${last.id}`} class="flow-last-run"><StateBadge of={last} /><WarningsTag of={last} /><Ago at={last.finished_at ?? last.created_at} /></Link>}
+        {last && <Link href={`/runs/${last.id}`} class="flow-last-run"><StateBadge of={last} /><TrialTag of={last} /><WarningsTag of={last} /><Ago at={last.finished_at ?? last.created_at} /></Link>}
       </div>
       <button type="button" class="button" data-shortcut="s" onClick={start} aria-label={`Start ${flow.name}`}>
         <Icon name="start" size={13} />Start
@@ -76,7 +76,7 @@ export function FlowsPage({ flows }: { flows: Resource<Flow[]> }) {
   const live = useMemo(() => (flows.data ?? []).filter((flow) => !flow.archived), [flows.data]);
   const shown = live.filter((flow) => [flow.name, flow.description ?? '', ...(flow.tags ?? [])].some((text) => text.toLowerCase().includes(wanted)));
   const failing = live.filter((flow) => {
-    const last = [...(flow.last_runs ?? [])].sort((a, b) => b.id - a.id)[0];
+    const last = [...(flow.last_runs ?? [])].sort((a, b) => b.id - a.id).find((run) => !run.limit_rows); // a trial loads nothing
     return last !== undefined && isFailure(last.state);
   });
 

@@ -2,7 +2,7 @@
 import type { LastRun } from '../api/documents';
 import { isFailure } from '../api/documents';
 import { duration, relative } from '../words/figures';
-import { elapsed, wordFor } from '../words/states';
+import { elapsed, trialInWords, wordFor } from '../words/states';
 import { Link } from '../router';
 
 const most = 14;
@@ -17,7 +17,7 @@ export function RunBars({ runs, flow }: { runs: LastRun[]; flow: string }) {
     <ul class="bars" aria-label={`Last runs of ${flow}, oldest first`}>
       {shown.map((run, index) => {
         const ms = times[index] ?? 0;
-        const words = `Run ${run.id}, ${wordFor(run).toLowerCase()}, ${duration(ms)}, ${relative(Date.parse(run.created_at), present)}`;
+        const words = `Run ${run.id}, ${[wordFor(run).toLowerCase(), trialInWords(run)].filter(Boolean).join(', ')}, ${duration(ms)}, ${relative(Date.parse(run.created_at), present)}`;
         return (
           <li key={run.id}>
             <Link href={`/runs/${run.id}`} class={`bar state-${run.state}`} title={words} aria-label={words}>

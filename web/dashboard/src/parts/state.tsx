@@ -1,7 +1,7 @@
 // A state as shape, word and colour.
 import type { Run, State } from '../api/documents';
 import { count } from '../words/figures';
-import { shapeOf, wordFor } from '../words/states';
+import { shapeOf, trialInWords, wordFor } from '../words/states';
 import { Icon } from './icon';
 
 type Stateful = { state: State; state_name?: string | null; message?: string | null };
@@ -23,6 +23,12 @@ export function StateMark({ of, size = 16 }: { of: Stateful; size?: number }) {
       <span class="hidden-visually">{wordFor(of)}</span>
     </span>
   );
+}
+
+/** A run with a row limit, which left the tables alone. */
+export function TrialTag({ of }: { of: Pick<Run, 'limit_rows'> }) {
+  const words = trialInWords(of);
+  return words ? <span class="tag" title={words}>trial</span> : null;
 }
 
 /** What somebody should look at although it stopped nothing: "2 warnings", beside the state. */
