@@ -43,6 +43,7 @@ Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs) con
         if (s.flow != flow.name) continue;
         Json line = {{"timezone", s.spec.timezone},
                      {"paused", s.paused || s.spec.paused},
+                     {"paused_in_file", s.spec.paused},
                      {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)}};
         if (s.spec.cron.empty())
             line["every"] = to_text(s.spec.every);
@@ -115,6 +116,7 @@ asio::awaitable<Json> PgReadModels::schedules() {
                      {"number", s.number},
                      {"timezone", s.spec.timezone},
                      {"paused", s.paused || s.spec.paused},
+                     {"paused_in_file", s.spec.paused},
                      {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)},
                      {"next_local", s.next_local},
                      {"params", s.spec.params},

@@ -28,6 +28,7 @@ constexpr Member flow_schedule[] = {
     {"every", "string=", "a span, where there is no cron"},
     {"timezone", "string", ""},
     {"paused", "boolean", "by somebody, or by the flow's file"},
+    {"paused_in_file", "boolean", "`paused: true` stands in the flow's file"},
     {"next", "time?", "the next start; null while paused"},
 };
 constexpr Member param[] = {
@@ -233,7 +234,8 @@ constexpr Member schedule[] = {
     {"next", "time?", "null while paused"},
     {"next_local", "string?", "the same on the clock of its zone"},
     {"missed", "string", "last, all or none: what happens to starts that passed while the daemon was down"},
-    {"paused", "boolean", ""},
+    {"paused", "boolean", "by somebody, or by the flow's file"},
+    {"paused_in_file", "boolean", "`paused: true` stands in the flow's file"},
 };
 constexpr Member limit[] = {
     {"key", "string", ""},

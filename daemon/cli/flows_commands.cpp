@@ -9,18 +9,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 
 namespace millrace {
 namespace {
 
+/// Where none of them fires, the column of the next start says that they are paused.
 std::string schedule_text(const Json& schedules) {
+    const bool some_fire =
+        std::any_of(schedules.begin(), schedules.end(), [](const Json& schedule) { return !schedule.value("paused", false); });
     std::string text;
     for (const auto& schedule : schedules) {
         const auto cron = text_of(schedule, "cron"), every = text_of(schedule, "every");
         const auto zone = text_of(schedule, "timezone");
         text += (text.empty() ? "" : "; ") + (cron.empty() ? "every " + every : cron) + (zone.empty() || zone == "UTC" ? "" : " " + zone) +
-                (schedule.value("paused", false) ? " (paused)" : "");
+                (some_fire && schedule.value("paused", false) ? ", " + paused_text(schedule) : "");
     }
     return text.empty() ? "-" : text;
 }

@@ -109,11 +109,23 @@ std::string chunk_text(const Json& run) {
     return fmt::format("chunk {} of {}", number_of(*chunk, "number"), number_of(*chunk, "of"));
 }
 
+std::string chunk_runs_text(const Json& run) {
+    const auto runs = run.value("chunk_runs", Json());
+    if (!runs.is_object()) return "";
+    const auto count = number_of(runs, "count"), first = number_of(runs, "first"), last = number_of(runs, "last");
+    if (count == 1) return fmt::format("in chunk {}: ", first);
+    return count == last - first + 1 ? fmt::format("in chunks {}-{}: ", first, last)
+                                     : fmt::format("in {} chunks, {}-{}: ", count, first, last);
+}
+
+std::string paused_text(const Json& paused) { return paused.value("paused_in_file", false) ? "paused (file)" : "paused"; }
+
 std::string next_start_text(const Json& flow) {
     if (flow.value("paused", false)) return "paused";
     std::optional<Instant> first;
     std::string text = "-";
     for (const auto& schedule : list_of(flow, "schedules")) {
+        if (!first && schedule.value("paused", false)) text = paused_text(schedule);
         const auto next = parse_rfc3339(text_of(schedule, "next"));
         if (!next || (first && *first <= *next)) continue;
         first = next;

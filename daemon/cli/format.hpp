@@ -39,7 +39,12 @@ namespace millrace {
 /// "chunk 2 of 5" of a run that is one; empty for others.
 [[nodiscard]] std::string chunk_text(const Json& run);
 
-/// When a flow's document says that it starts next, in the zone of the schedule that is due first; "paused", or "-" for never.
+/// "in chunks 25-28: ", the numbers of its chunks, before what a list says of a run; empty where it has none.
+[[nodiscard]] std::string chunk_runs_text(const Json& run);
+/// How a schedule that is paused is called: "paused (file)" where its flow's file says so, else "paused", by somebody.
+[[nodiscard]] std::string paused_text(const Json& schedule);
+/// When a flow's document says that it starts next, in the zone of the schedule that is due first; "paused" as above, or "-" for
+/// never.
 [[nodiscard]] std::string next_start_text(const Json& flow);
 /// From `started_at` to `finished_at`, or to `now`; empty when it has not begun.
 [[nodiscard]] std::string elapsed_text(const Json& run_or_task, Instant now);

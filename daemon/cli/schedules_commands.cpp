@@ -36,7 +36,7 @@ int list_schedules(Cli& cli) {
         table.add({text_of(schedule, "flow"),
                    cron.empty() ? "every " + text_of(schedule, "every") : cron,
                    text_of(schedule, "timezone"),
-                   {paused ? "paused" : next, paused ? Paint::Yellow : Paint::None},
+                   {paused ? paused_text(schedule) : next, paused ? Paint::Yellow : Paint::None},
                    params_text(schedule.value("params", Json::object()))});
     }
     if (table.is_empty())
@@ -107,7 +107,7 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
                              {"params", schedule->params},
                              {"note", firing.note},
                              {"paused", !rest.empty() || paused}});
-            auto note = !rest.empty() ? rest : paused ? "paused" : "";
+            auto note = paused && rest != "archived" ? paused_text(Json{{"paused_in_file", true}}) : rest;
             if (!firing.note.empty()) note += (note.empty() ? "" : "; ") + firing.note;
             std::vector<Table::Cell> line = {to_rfc3339(firing.at), firing.local, schedule->timezone};
             if (several) line.insert(line.end(), {schedule_text(*schedule), params_text(schedule->params)});
@@ -123,7 +123,7 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
     else
         table.write(std::cout, cli.out);
     if (cli.json || table.is_empty()) return exit_done;
-    if (by_file) std::cout << "What is paused starts no run: `paused: true` stands in the flow's file.\n";
+    if (by_file) std::cout << "What is paused (file) starts no run: `paused: true` stands in the flow's file.\n";
     if (rest == "archived") std::cout << fmt::format("{} is archived: its file is gone, and it runs no more.\n", name);
     if (rest == "paused")
         std::cout << fmt::format("The schedules of {} are paused and start no run until: millrace schedules resume {}\n", name, name);

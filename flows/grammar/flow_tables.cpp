@@ -94,7 +94,7 @@ const std::array schedule_fields{
           .fallback = "last"},
     Field{.key = "start", .shape = Moment, .doc = "Not before this date or instant.", .example = "2026-01-01"},
     Field{.key = "end", .shape = Moment, .doc = "Before this date or instant only.", .example = "2027-01-01"},
-    Field{.key = "paused", .shape = Bool, .doc = "Deployed, but does not fire.", .fallback = "false"},
+    Field{.key = "paused", .shape = Bool, .doc = "Deployed, but does not fire; shown as `paused (file)`.", .fallback = "false"},
     Field{.key = "params", .shape = Values, .doc = "Parameters of the runs that this schedule starts."},
     Field{.key = "dst", .shape = Mapping, .doc = "What a fixed hour does when the clocks change.", .table = &dst_table},
 };

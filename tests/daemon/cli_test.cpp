@@ -169,6 +169,29 @@ TEST_CASE("a flow with several schedules starts next when the first of them is d
     CHECK(next_start_text({{"schedules", {late}}, {"paused", true}}) == "paused");
 }
 
+TEST_CASE("what is paused is called so, by its file or by somebody, and only where nothing else is due") {
+    const Json due = {{"next", "2026-11-28T06:00:00Z"}, {"timezone", "UTC"}};
+    const Json by_file = {{"next", nullptr}, {"paused", true}, {"paused_in_file", true}};
+    const Json by_somebody = {{"next", nullptr}, {"paused", true}, {"paused_in_file", false}};
+    CHECK(next_start_text({{"schedules", Json::array({by_file})}}) == "paused (file)");
+    CHECK(next_start_text({{"schedules", Json::array({by_somebody})}}) == "paused");
+    CHECK(next_start_text({{"schedules", {by_file, due}}}) == "2026-11-28 06:00:00 UTC");
+    CHECK(next_start_text({{"schedules", {due, by_file}}}) == "2026-11-28 06:00:00 UTC");
+}
+
+TEST_CASE("a list names the chunks of a run by their numbers, and says of a trial that it is one") {
+    const auto told = [](int count, int first, int last) {
+        return chunk_runs_text({{"id", 24}, {"chunk_runs", {{"count", count}, {"first", first}, {"last", last}}}});
+    };
+    CHECK(told(4, 25, 28) == "in chunks 25-28: ");
+    CHECK(told(1, 25, 25) == "in chunk 25: ");
+    CHECK(told(3, 25, 28) == "in 3 chunks, 25-28: "); // one of those numbers is of another run
+    CHECK(chunk_runs_text({{"id", 24}}).empty());
+    CHECK(outcome_text({{"state", "completed"}, {"limit_rows", 10}}) == "completed (trial)");
+    CHECK(outcome_text({{"state", "completed"}, {"limit_rows", 10}, {"warning_count", 1}}) == "completed (trial), 1 warning");
+    CHECK(outcome_text({{"state", "completed"}, {"limit_rows", nullptr}}) == "completed");
+}
+
 TEST_CASE("of two installations it is told which one is meant, and how root looks at it") {
     Configuration ours;
     ours.state = "/srv/p/.millrace";

@@ -24,6 +24,8 @@ export interface Schedule {
   timezone?: string | null;
   next?: string | null;
   paused?: boolean;
+  /** `paused: true` stands in the flow's file. */
+  paused_in_file?: boolean;
 }
 
 export interface LastRun { id: number; state: State; created_at: string; finished_at: string | null; started_at?: string | null; warning_count?: number | null; limit_rows?: number | null }

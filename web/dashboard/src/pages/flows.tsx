@@ -20,11 +20,11 @@ export function Schedules({ flow }: { flow: Flow }) {
     <>
       {flow.schedules.map((schedule, index) => {
         const { text, title } = scheduleInWords(schedule);
-        const held = flow.paused || schedule.paused;
+        const held = schedule.paused_in_file ? 'paused (file)' : flow.paused || schedule.paused ? 'paused' : undefined;
         return (
           <span class="schedule" key={index}>
             <span title={title}>{text}</span>
-            {held ? <span class="tag tag-held">paused</span> : schedule.next && <span class="faint"><Ago at={schedule.next} prefix="next " /></span>}
+            {held ? <span class="tag tag-held">{held}</span> : schedule.next && <span class="faint"><Ago at={schedule.next} prefix="next " /></span>}
           </span>
         );
       })}
