@@ -317,10 +317,4 @@ void Runner::event(LiveRun& run, const std::string& task, const std::string& kin
     run.pending.events.push_back({clock_.now(), run.row.flow, task, kind, message, std::move(details)});
 }
 
-Json Runner::live_document(const LiveRun& run) const {
-    Json summary = {{"counts", run.chunk_counts}, {"loads", run.loads}, {"warnings", run.warnings}};
-    if (run.machine) summary["counts"] = counts_json(run.machine->counts());
-    return run_document(run.row, summary);
-}
-
 } // namespace millrace

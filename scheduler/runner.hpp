@@ -152,6 +152,8 @@ private:
     };
 
     LiveRun* live(std::int64_t run_id);
+    [[nodiscard]] std::string why_queued(const LiveRun& run) const;
+    [[nodiscard]] std::string waits_for_a_person(std::int64_t run_id) const;
     void cancel_previous(std::int64_t run_id);
     void begin(LiveRun& run);
     void begin_tasks(LiveRun& run);

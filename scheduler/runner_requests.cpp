@@ -1,5 +1,9 @@
-// What people ask of a live run: cancel, pause, resume, approve.
+// What people ask of a live run: cancel, pause, resume, approve; and what they are told of it.
 #include "scheduler/runner.hpp"
+
+#include "scheduler/documents.hpp"
+
+#include <algorithm>
 
 namespace millrace {
 
@@ -60,6 +64,35 @@ bool Runner::decide(std::int64_t run_id, int task, bool approved, const std::str
     pump(run_id);
     dispatch();
     return true;
+}
+
+/// "waits for approval: millrace runs approve 24"; empty where nobody needs to do anything.
+std::string Runner::waits_for_a_person(std::int64_t run_id) const {
+    const auto* run = find(run_id);
+    if (run && run->child) run = find(run->child);
+    if (!run || !run->machine) return "";
+    if (run->machine->state_name() == std::string_view("AwaitingApproval"))
+        return "waits for approval: millrace runs approve " + std::to_string(run_id);
+    return run->machine->state() == State::Paused ? "is paused: millrace runs resume " + std::to_string(run->row.id) : "";
+}
+
+/// The run before it, and whom the first of them waits for: that may have changed since this one came.
+std::string Runner::why_queued(const LiveRun& run) const {
+    const auto line = active(run.row.flow);
+    const auto place = std::find(line.begin(), line.end(), run.row.id);
+    if (place == line.begin() || place == line.end()) return run.row.message;
+    const auto before = *std::prev(place), first = line.front();
+    const auto text = "waits for run " + std::to_string(before), person = waits_for_a_person(first);
+    if (person.empty()) return text;
+    return text + (before == first ? ", which " : "; run " + std::to_string(first) + " ") + person;
+}
+
+Json Runner::live_document(const LiveRun& run) const {
+    Json summary = {{"counts", run.chunk_counts}, {"loads", run.loads}, {"warnings", run.warnings}};
+    if (run.machine) summary["counts"] = counts_json(run.machine->counts());
+    Json document = run_document(run.row, summary);
+    if (run.row.state_name == "Queued") document["message"] = why_queued(run);
+    return document;
 }
 
 } // namespace millrace

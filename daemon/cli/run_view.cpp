@@ -314,8 +314,9 @@ void RunView::tell(const std::string& key, const std::string& subject, const Jso
     const bool queued = state == "pending" && !detail.empty() && text_of(document, "state_name") == "Queued";
     const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused" || queued;
     const bool held_up = state == "running" && detail.starts_with("waiting for a lock "); // the only step worth a line: somebody can end it
-    if (!worth || (held_up ? told.ends_with(" held up") : told.starts_with(state))) return;
-    told = state + (held_up ? " held up" : "");
+    const auto news = state + (held_up ? " held up" : queued ? ": " + detail : "");
+    if (!worth || (held_up || queued ? told == news : told.starts_with(state))) return;
+    told = news;
     const auto time = is_over(state) ? elapsed_text(document, at) : "";
     const bool fails = (state == "failed" || state == "crashed") && text_of(document, "on_failure") != "continue"; // told by the outcome
     out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time) << exceptions_text(document)

@@ -149,6 +149,20 @@ TEST_CASE("away from a terminal a task that waits for a lock says so once, whate
                        "pid 5, psql)\n");
 }
 
+TEST_CASE("away from a terminal a queued run says what it waits for, again when that changes") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    auto queued = run("pending", {});
+    queued["state_name"] = "Queued";
+    for (const char* message : {"waits for run 6", "waits for run 6", "waits for run 6, which waits for approval"}) {
+        queued["message"] = message;
+        view.show({queued}, at);
+    }
+    CHECK(out.str() == "hours run 7: pending (queued): waits for run 6\n"
+                       "hours run 7: pending (queued): waits for run 6, which waits for approval\n");
+}
+
 TEST_CASE("on a terminal progress is redrawn in place") {
     std::ostringstream out;
     const Terminal terminal{true, false, 80};

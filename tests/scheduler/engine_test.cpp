@@ -158,6 +158,80 @@ TEST_CASE("an approval asks its own question") {
     CHECK(logged(refused).at("items")[0].at("level") == "error");
 }
 
+TEST_CASE("what somebody did to a run is in its log, but not in that of one of its tasks") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("hang: run", "f")});
+    auto& service = life.engine->service();
+    const auto id = life.trigger_id("f");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    (void)life.wait(service.pause(id, "ann"));
+    (void)life.wait(service.resume(id, "bob"));
+    (void)life.wait(service.cancel(id, "eve"));
+    (void)life.ended(id);
+    const auto acts = [&](std::int64_t run, const std::string& task = "") {
+        LogFilter filter;
+        filter.task = task;
+        test::Texts texts;
+        for (const auto& line : life.wait(life.engine->read_models().logs(run, filter)).at("items"))
+            if (line.at("attempt") == 0) texts.push_back(line.at("text"));
+        return texts;
+    };
+    CHECK(acts(id) == test::Texts{"paused by ann", "resumed by bob", "cancelled by eve"});
+    CHECK(acts(id, "hang").empty());
+    RerunRequest again;
+    again.run_id = id;
+    again.from = RerunRequest::From::Failed;
+    again.by = "zoe";
+    const auto second = life.wait(service.rerun(again)).at("id").get<std::int64_t>();
+    life.until([&] { return !acts(second).empty(); });
+    CHECK(acts(second) == test::Texts{"rerun of run " + std::to_string(id) + " from what failed, asked for by zoe"});
+}
+
+TEST_CASE("a queued run says what it waits for, and whether that waits for a person") {
+    FreshDatabase database;
+    auto asking = plan_text("ask: approve", "asking"), hanging = plan_text("hang: run", "hanging");
+    asking.overlap = hanging.overlap = "queue";
+    Life life(database.url(), {asking, hanging});
+    const auto message = [&](std::int64_t id) { return life.run(id).at("message").get<std::string>(); };
+    const auto first = life.trigger_id("asking");
+    life.until([&] { return life.run(first).at("state_name") == "AwaitingApproval"; });
+    const auto second = life.trigger_id("asking"), third = life.trigger_id("asking");
+    const auto approval = "waits for approval: millrace runs approve " + std::to_string(first);
+    CHECK(message(second) == "waits for run " + std::to_string(first) + ", which " + approval);
+    CHECK(message(third) == "waits for run " + std::to_string(second) + "; run " + std::to_string(first) + " " + approval);
+    life.cancel(second);
+    CHECK(message(third) == "waits for run " + std::to_string(first) + ", which " + approval);
+    const auto running = life.trigger_id("hanging"), behind = life.trigger_id("hanging");
+    CHECK(message(behind) == "waits for run " + std::to_string(running));
+    (void)life.wait(life.engine->service().pause(running, "me"));
+    CHECK(message(behind) ==
+          "waits for run " + std::to_string(running) + ", which is paused: millrace runs resume " + std::to_string(running));
+}
+
+TEST_CASE("runs of a flow that there is not are refused as the flow is; those of an archived one are listed") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "hours"), plan_text("a: run", "unused")});
+    (void)life.ended(life.trigger_id("hours"));
+    CHECK(refusal([&] { (void)life.runs("huors"); }) == "there is no flow huors - did you mean hours?");
+    CHECK(life.runs("unused").empty());
+    life.folders.plans = {plan_text("a: run", "unused")};
+    life.deploy();
+    CHECK(life.runs("hours").size() == 1);
+}
+
+TEST_CASE("the last runs of a flow say which of them were trials") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: extract", "f")});
+    (void)life.ended(life.trigger_id("f"));
+    auto trial = Life::request("f");
+    trial.limit_rows = 10;
+    (void)life.ended(life.wait(life.engine->service().trigger(trial)).run.at("id"));
+    const Json runs = life.wait(life.engine->read_models().flow("f")).at("last_runs");
+    REQUIRE(runs.size() == 2);
+    CHECK(runs[0].at("limit_rows") == 10);
+    CHECK(runs[1].at("limit_rows").is_null());
+}
+
 TEST_CASE("run numbers go on where the last daemon left them, also a killed one, but none that another node may hold is given out") {
     FreshDatabase database;
     std::int64_t last = 0;
