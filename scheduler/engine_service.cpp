@@ -270,6 +270,13 @@ asio::awaitable<Json> EngineService::reject(std::int64_t run_id, std::string tas
     return decide(run_id, std::move(task), false, std::move(comment), std::move(by));
 }
 
+/// "rerun of run 24 from what failed, asked for by uid 1000"
+static std::string rerun_text(const RerunRequest& request) {
+    using enum RerunRequest::From;
+    const auto part = request.from == Failed ? " from what failed" : request.from == Task ? " from task " + request.task : "";
+    return "rerun of run " + std::to_string(request.run_id) + part + (request.by.empty() ? "" : ", asked for by " + request.by);
+}
+
 asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     const auto old = co_await store_.run(request.run_id);
     if (!old) throw no_run(request.run_id);
@@ -296,6 +303,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     row.params = params_of_old(*old, row, *flow.plan);
     RunStart start;
     start.plan = flow.plan;
+    start.rerun = rerun_text(request);
     if (request.from != RerunRequest::From::Start) {
         const auto parts = parts_of(*flow.plan, row);
         if (request.from == RerunRequest::From::Task && !parts.empty())

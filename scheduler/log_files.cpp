@@ -154,7 +154,7 @@ public:
             if (!l.content) continue;
             const auto& source = sources[l.source];
             const auto& line = *l.content;
-            items.push_back({{"task", source.task},
+            items.push_back({{"task", source.task.empty() ? Json() : Json(source.task)},
                              {"item", source.item},
                              {"attempt", source.attempt},
                              {"line", l.end.line},

@@ -12,9 +12,9 @@
 namespace millrace {
 
 struct LogSource {
-    std::string path, task;
+    std::string path, task; ///< no task: of the run as a whole
     Json item;
-    int attempt = 1;
+    int attempt = 1;               ///< 0: of the run as a whole
     std::optional<LogLine> line{}; ///< in place of a file: all that there is
 };
 

@@ -1,9 +1,12 @@
-/// What the two halves of PgReadModels share: pg_read_models.cpp (flows and the house) and pg_run_models.cpp (runs).
+/// What the parts of PgReadModels share: pg_read_models.cpp (flows and the house), pg_run_models.cpp (runs) and pg_run_logs.cpp (what
+/// happened in them).
 #pragma once
 
 #include "scheduler/documents.hpp"
 #include "scheduler/store/store.hpp"
 
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace millrace {
@@ -11,6 +14,11 @@ namespace millrace {
 [[nodiscard]] inline Json page(Json items, Json next) { return {{"items", std::move(items)}, {"next", std::move(next)}}; }
 [[nodiscard]] inline Json time_or_null(const pqxx::field& f) { return instant_json(instant_from(f)); }
 
+[[nodiscard]] const TaskPlan& task_of(const FlowPlan& plan, int number);
+/// Nothing for no name. Throws Refusal{NotFound}.
+[[nodiscard]] std::optional<int> task_asked_for(const FlowPlan& plan, const std::string& name);
+
 [[nodiscard]] std::vector<Statement> run_statements();
+[[nodiscard]] std::vector<Statement> log_statements();
 
 } // namespace millrace

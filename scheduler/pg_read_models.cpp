@@ -259,10 +259,11 @@ Json PgReadModels::figures() const {
 
 const std::vector<Statement>& read_statements() {
     static const std::vector<Statement> all = [] {
-        std::vector<Statement> both = run_statements();
-        both.insert(both.end(),
-                    {{"last_runs", last_runs}, {"node_list", node_list}, {"slot_list", slot_list}, {"store_facts", store_facts}});
-        return both;
+        std::vector<Statement> all = run_statements();
+        const auto of_logs = log_statements();
+        all.insert(all.end(), of_logs.begin(), of_logs.end());
+        all.insert(all.end(), {{"last_runs", last_runs}, {"node_list", node_list}, {"slot_list", slot_list}, {"store_facts", store_facts}});
+        return all;
     }();
     return all;
 }

@@ -1,5 +1,4 @@
-// What is asked about runs: lists, tasks, graph, logs, events, datasets.
-#include "scheduler/log_files.hpp"
+// What is asked about runs: lists, tasks, graph, datasets.
 #include "scheduler/not_found.hpp"
 #include "scheduler/orders.hpp"
 #include "scheduler/pg_documents.hpp"
@@ -15,8 +14,6 @@ namespace asio = boost::asio;
 using Kind = Refusal::Kind;
 
 namespace {
-
-Json value_or_null(const pqxx::field& f) { return f.is_null() ? Json() : Json(f.c_str()); }
 
 std::string text_array(const std::vector<std::string>& values) {
     ArrayText array;
@@ -101,10 +98,9 @@ asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     co_return document;
 }
 
-static const TaskPlan& task_of(const FlowPlan& plan, int number) { return plan.tasks.at(static_cast<std::size_t>(number)); }
+const TaskPlan& task_of(const FlowPlan& plan, int number) { return plan.tasks.at(static_cast<std::size_t>(number)); }
 
-/// Nothing for no name. Throws Refusal{NotFound}.
-static std::optional<int> task_asked_for(const FlowPlan& plan, const std::string& name) {
+std::optional<int> task_asked_for(const FlowPlan& plan, const std::string& name) {
     if (name.empty()) return std::nullopt;
     for (std::size_t i = 0; i < plan.tasks.size(); ++i)
         if (plan.tasks[i].name == name) return static_cast<int>(i);
@@ -161,91 +157,7 @@ asio::awaitable<Json> PgReadModels::graph(std::int64_t run_id) {
     co_return document;
 }
 
-// ---- logs, events, data ---------------------------------------------------------------------------------------------
-
-constexpr const char* attempt_logs = R"sql(
-    select a.task, a.item, a.number, a.log, t.value
-      from millrace.attempt a left join millrace.task_run t on t.run_id = a.run_id and t.task = a.task and t.item = a.item
-     where a.run_id = $1 and ($2::int is null or a.task = $2::int)
-     order by a.started_at, a.task, a.item, a.number)sql";
-
-/// The logs of the attempts of that number. Throws Refusal{NotFound} where there is none.
-static void keep_attempt(std::vector<LogSource>& sources, int number, const std::string& whose) {
-    int last = 0;
-    for (const auto& source : sources) last = std::max(last, source.attempt);
-    std::erase_if(sources, [number](const LogSource& source) { return source.attempt != number; });
-    if (sources.empty())
-        throw Refusal(Kind::NotFound, whose + " has no attempt " + std::to_string(number),
-                      last == 0   ? "it has had no attempt yet"
-                      : last == 1 ? "it has had one attempt: 1"
-                                  : "its attempts are 1 to " + std::to_string(last));
-}
-
-/// Of tasks that a person decides, whose attempts have no files: who did, or why nobody could.
-static void add_decisions(std::vector<LogSource>& sources, const FlowPlan& plan, const std::vector<StoredTaskRun>& task_runs,
-                          std::optional<int> only) {
-    for (const auto& [key, run] : task_runs) {
-        const TaskPlan& task = task_of(plan, key.task);
-        const bool decided = run.state == State::Completed || run.state == State::Failed;
-        if (task.verb != Verb::Approve || !decided || !run.finished_at || !run.details || (only && key.task != *only)) continue;
-        LogSource source;
-        source.task = task.name;
-        source.line = LogLine{to_rfc3339(*run.finished_at), run.state == State::Failed ? "error" : "info", run.details->message, true};
-        sources.push_back(std::move(source));
-    }
-}
-
-asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) {
-    const auto row = co_await row_of(run_id);
-    const auto plan = co_await plan_of(row.plan_hash);
-    const auto only = task_asked_for(*plan, filter.task);
-    const bool over = is_final(row.state);
-    auto work = [=](pqxx::nontransaction& w) {
-        std::vector<LogSource> sources;
-        for (const auto& r : w.exec_prepared("attempt_logs", run_id, only)) {
-            LogSource source;
-            source.path = r[3].c_str();
-            source.task = plan->tasks.at(static_cast<std::size_t>(r[0].as<int>())).name;
-            if (!r[4].is_null()) source.item = Json::parse(r[4].c_str());
-            source.attempt = r[2].as<int>();
-            sources.push_back(std::move(source));
-        }
-        return sources;
-    };
-    auto sources = co_await s_.database.read(std::move(work));
-    const bool asks = std::any_of(plan->tasks.begin(), plan->tasks.end(), [](const TaskPlan& t) { return t.verb == Verb::Approve; });
-    if (filter.attempt > 0) {
-        keep_attempt(sources, filter.attempt,
-                     (filter.task.empty() ? "" : "task " + filter.task + " of ") + "run " + std::to_string(run_id));
-    } else if (asks) {
-        const auto task_runs = co_await s_.store.task_runs(run_id);
-        add_decisions(sources, *plan, task_runs, only);
-    }
-    const int limit = std::clamp(filter.limit, 1, 10000);
-    auto read = [sources = std::move(sources), after = filter.after, limit, over] { return read_logs(sources, after, limit, over); };
-    co_return co_await s_.database.on_pool(std::move(read));
-}
-
-constexpr const char* run_events = R"sql(
-    select id, extract(epoch from at) * 1000000, task, kind, message, details from millrace.event where run_id = $1 order by id limit 1000)sql";
-
-asio::awaitable<Json> PgReadModels::events(std::int64_t run_id) {
-    (void)co_await row_of(run_id);
-    auto work = [run_id](pqxx::nontransaction& w) {
-        Json items = Json::array();
-        for (const auto& r : w.exec_prepared("run_events", run_id))
-            items.push_back({{"id", r[0].as<std::int64_t>()},
-                             {"at", time_or_null(r[1])},
-                             {"run_id", run_id},
-                             {"task", value_or_null(r[2])},
-                             {"kind", r[3].c_str()},
-                             {"message", r[4].c_str()},
-                             {"details", Json::parse(r[5].c_str())}});
-        return items;
-    };
-    Json items = co_await s_.database.read(std::move(work));
-    co_return page(std::move(items), nullptr);
-}
+// ---- data ------------------------------------------------------------------------------------------------------------
 
 /// A manifest, or null where it is gone.
 static asio::awaitable<Json> manifest_at(Database& database, std::string path) {
@@ -372,7 +284,7 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
 }
 
 std::vector<Statement> run_statements() {
-    return {{"runs", runs_sql.c_str()}, {"tasks", tasks_sql.c_str()}, {"attempt_logs", attempt_logs}, {"run_events", run_events}};
+    return {{"runs", runs_sql.c_str()}, {"tasks", tasks_sql.c_str()}};
 }
 
 } // namespace millrace

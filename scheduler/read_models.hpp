@@ -49,7 +49,8 @@ public:
     /// The run with `tasks` (the first 1,000; the rest by `tasks()`) and `chunks`.
     [[nodiscard]] virtual boost::asio::awaitable<Json> run(std::int64_t id) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> tasks(std::int64_t run_id, TaskFilter filter) = 0;
-    /// `{items: [{task, item, attempt, line, at, level, text}], next, end}`; `end`: nothing will follow.
+    /// `{items: [{task, item, attempt, line, at, level, text}], next, end}`; `end`: nothing will follow. A line without a task is what
+    /// somebody did to the run.
     [[nodiscard]] virtual boost::asio::awaitable<Json> logs(std::int64_t run_id, LogFilter filter) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> events(std::int64_t run_id) = 0;
     /// `{nodes: [{task, verb, state}], edges: [[from, to]]}`

@@ -14,6 +14,17 @@
 #include <filesystem>
 
 namespace millrace {
+namespace {
+
+/// What there is to tell of a run before anything happened in it.
+std::vector<EventRow> first_events(const std::string& flow, const RunStart& start, Instant now) {
+    std::vector<EventRow> events;
+    if (!start.rerun.empty()) events.push_back({now, flow, "", "rerun", start.rerun, Json::object()});
+    if (!start.warning.empty()) events.push_back({now, flow, "", "warning", start.warning, Json::object()});
+    return events;
+}
+
+} // namespace
 
 Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
                ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings)
@@ -68,7 +79,7 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
         RunChanges changes;
         changes.run_id = id;
         changes.firing = start.firing;
-        if (!start.warning.empty()) changes.events = {{clock_.now(), row.flow, "", "warning", start.warning, Json::object()}};
+        changes.events = first_events(row.flow, start, clock_.now());
         changes.new_run = std::move(row);
         changes.committed = std::move(done);
         changes.refused = std::move(no);
@@ -87,7 +98,7 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
     run.start = std::move(start);
     run.pending.run_id = id;
     run.pending.new_run = run.row;
-    if (!run.start.warning.empty()) event(run, "", "warning", run.start.warning, Json::object());
+    for (const auto& e : first_events(run.row.flow, run.start, clock_.now())) event(run, "", e.kind, e.message, Json::object());
     run.pending.firing = run.start.firing;
     run.pending.committed = std::move(done);
     run.pending.refused = std::move(no);

@@ -54,6 +54,7 @@ struct RunStart {
     std::optional<FiringRow> firing;
     bool catch_up = false; ///< a missed firing: queues whatever `overlap` says
     std::string warning{}; ///< of what was asked for; told with the run
+    std::string rerun{};   ///< of a rerun: what it repeats, and who asked; told with the run
 };
 
 struct LiveRun {

@@ -151,8 +151,12 @@ constexpr Member log_lines[] = {
     {"end", "boolean", "nothing will follow"},
 };
 constexpr Member log_line[] = {
-    {"task", "string", ""},  {"item", "any", ""}, {"attempt", "integer", ""},
-    {"line", "integer", ""}, {"at", "time", ""},  {"level", "string", "debug, info, warning or error"},
+    {"task", "string?", "null: what somebody did to the run as a whole"},
+    {"item", "any", ""},
+    {"attempt", "integer", "from 1; 0 of the run as a whole"},
+    {"line", "integer", ""},
+    {"at", "time", ""},
+    {"level", "string", "debug, info, warning or error"},
     {"text", "string", ""},
 };
 constexpr Member run_event[] = {

@@ -70,7 +70,8 @@ void LogView::show(const Json& line) {
     const Paint paint = level == "error" ? Paint::Red : level == "warning" ? Paint::Yellow : level == "debug" ? Paint::Dim : Paint::None;
     out_ << terminal_.painted(time, Paint::Dim) << ' ';
     const bool mapped = line.contains("item") && !line["item"].is_null();
-    if (tasks_ == Tasks::Shown || mapped) out_ << terminal_.painted(printable(task_run_name(line)), Paint::Blue) << ' ';
+    const bool of_a_task = !text_of(line, "task").empty(); // else somebody did it to the run
+    if (of_a_task && (tasks_ == Tasks::Shown || mapped)) out_ << terminal_.painted(printable(task_run_name(line)), Paint::Blue) << ' ';
     out_ << (level == "warning" || level == "error" ? level + ": " : "") << terminal_.painted(text, paint) << '\n';
 }
 

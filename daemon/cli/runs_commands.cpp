@@ -115,11 +115,10 @@ struct LogArguments {
     bool follow = false;
 };
 
-/// Chunks have logs of their own.
+/// Chunks have logs of their own; that of the whole before them tells what somebody did to it.
 std::vector<std::string> runs_with_logs(const ApiClient& api, const std::string& id) {
-    std::vector<std::string> ids;
+    std::vector<std::string> ids{id};
     for (const auto& chunk : list_of(api.get("/api/v1/runs/" + url_encoded(id)), "chunks")) ids.push_back(text_of(chunk, "id"));
-    if (ids.empty()) ids.push_back(id);
     return ids;
 }
 
@@ -185,10 +184,13 @@ int show_logs(Cli& cli, const LogArguments& arguments) {
     Absence absence({arguments.id}, tell, now());
     LogView view(std::cout, cli.out, arguments.task.empty() ? LogView::Tasks::Shown : LogView::Tasks::Hidden);
     Json all = Json::array();
-    for (const auto& id : with_attempt(api, runs_with_logs(api, arguments.id), arguments)) {
+    const auto ids = with_attempt(api, runs_with_logs(api, arguments.id), arguments);
+    for (const auto& id : ids) {
+        auto one = arguments;
+        one.follow = arguments.follow && (id != arguments.id || ids.size() == 1); // the whole ends after its chunks
         const auto run = [&] { return api.get("/api/v1/runs/" + url_encoded(id)); };
         if (!cli.json) view.of(answer_to(run, arguments, absence));
-        read_log(api, id, arguments, absence, [&](const Json& line) { cli.json ? all.push_back(line) : view.show(line); });
+        read_log(api, id, one, absence, [&](const Json& line) { cli.json ? all.push_back(line) : view.show(line); });
     }
     if (cli.json) Cli::print(all);
     return exit_done;

@@ -40,6 +40,19 @@ TEST_CASE("a log says its day and zone where they change, which attempt begins, 
                        "00:00:02 fetch began while it was followed\n");
 }
 
+TEST_CASE("what somebody did to a run stands in its log, of no task") {
+    const Zone zone("UTC");
+    std::ostringstream out;
+    const Terminal terminal;
+    LogView view(out, terminal, LogView::Tasks::Shown);
+    view.of(run("cancelled", {task("fetch", "cancelled")}));
+    view.show(log_line("fetch", 1, "2026-11-27T23:00:01Z", "info", "page 1"));
+    auto act = log_line("", 0, "2026-11-27T23:00:02Z", "info", "cancelled by uid 7");
+    act["task"] = nullptr;
+    view.show(act);
+    CHECK(out.str() == "2026-11-27 (+00:00)\n23:00:01 fetch page 1\n23:00:02 cancelled by uid 7\n");
+}
+
 TEST_CASE("the log of a chunk of a run is headed by which chunk it is") {
     const Zone zone("UTC");
     std::ostringstream out;

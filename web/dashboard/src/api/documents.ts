@@ -124,7 +124,8 @@ export interface TaskRun {
 export interface RunDetail extends Run { tasks: TaskRun[]; tasks_next?: string | null; chunks: Run[] }
 
 export interface LogLine {
-  task: string;
+  /** null: what somebody did to the run as a whole. */
+  task: string | null;
   item: unknown;
   attempt: number;
   line: number;

@@ -59,9 +59,9 @@ export function LogPanel({ run, task, item }: Props) {
   const chosen = item === undefined ? undefined : JSON.stringify(item);
 
   const shown = useMemo(() => logs.lines.filter((line) =>
-    rank(line) >= least && (wanted === '' || line.text.toLowerCase().includes(wanted) || line.task.toLowerCase().includes(wanted))
+    rank(line) >= least && (wanted === '' || line.text.toLowerCase().includes(wanted) || (line.task ?? '').toLowerCase().includes(wanted))
     && (chosen === undefined || JSON.stringify(line.item) === chosen)), [logs.lines, least, wanted, chosen]);
-  const copy = () => void navigator.clipboard?.writeText(shown.map((line) => `${line.at} ${line.task} ${line.level} ${line.text}`).join('\n'));
+  const copy = () => void navigator.clipboard?.writeText(shown.map((line) => `${line.at} ${line.task ?? ''} ${line.level} ${line.text}`).join('\n'));
   const showTask = task === null;
   const { own, room } = useRoom();
   /** Errors and their remedies are wrapped, all else is cut. */
@@ -89,7 +89,7 @@ export function LogPanel({ run, task, item }: Props) {
       {shown.length === 0
         ? <p class="log-none faint">{logs.loading ? 'Reading.' : logs.lines.length > 0 ? 'No line matches.' : logs.end || isFinal(run.state) ? 'Nothing was logged.' : 'Lines appear here as they are written.'}</p>
         : <VirtualRows class="log-lines" items={shown} rowHeight={rowHeight} linesOf={linesOf} follow={follow} onFollow={setFollow} label="Log lines"
-            keyOf={(line) => `${line.task} ${line.attempt} ${line.line} ${plain(line.item)}`}
+            keyOf={(line) => `${line.task ?? line.at} ${line.attempt} ${line.line} ${plain(line.item)}`}
             row={(line) => (
               <button type="button" class={`log-line log-${rank(line)}`} aria-pressed={open === line} onClick={() => setOpen(open === line ? undefined : line)}>
                 <time dateTime={line.at} title={absolute(line.at)}>{logTime(line.at)}</time>
@@ -101,7 +101,7 @@ export function LogPanel({ run, task, item }: Props) {
       {open && (
         <div class="log-open" role="region" aria-label="The whole line">
           <button type="button" class="icon-button" aria-label="Close the line" onClick={() => setOpen(undefined)}><Icon name="close" size={13} /></button>
-          <p class="faint">{absolute(open.at)} · {open.task}{open.item != null && ` · ${itemText(open.item)}`} · attempt {open.attempt} · line {open.line} · {open.level}</p>
+          <p class="faint">{absolute(open.at)}{open.task !== null && ` · ${open.task}`}{open.item != null && ` · ${itemText(open.item)}`}{open.task !== null && ` · attempt ${open.attempt} · line ${open.line}`} · {open.level}</p>
           <pre tabIndex={0}>{open.text.replace(noise, ' ')}</pre>
         </div>
       )}

@@ -1,0 +1,124 @@
+// What is asked about what happened in runs: logs and events.
+#include "scheduler/log_files.hpp"
+#include "scheduler/pg_documents.hpp"
+#include "scheduler/pg_read_models.hpp"
+
+#include <algorithm>
+
+namespace millrace {
+namespace asio = boost::asio;
+using Kind = Refusal::Kind;
+
+constexpr const char* attempt_logs = R"sql(
+    select a.task, a.item, a.number, a.log, t.value
+      from millrace.attempt a left join millrace.task_run t on t.run_id = a.run_id and t.task = a.task and t.item = a.item
+     where a.run_id = $1 and ($2::int is null or a.task = $2::int)
+     order by a.started_at, a.task, a.item, a.number)sql";
+
+constexpr const char* run_acts = R"sql(
+    select extract(epoch from at) * 1000000, message from millrace.event
+     where run_id = $1 and task is null and kind in ('rerun', 'cancelled', 'paused', 'resumed') order by id)sql";
+
+/// What was done to the run as a whole, by people or by a daemon that took it over.
+static std::vector<LogSource> acts_of(pqxx::nontransaction& w, std::int64_t run_id) {
+    std::vector<LogSource> sources;
+    for (const auto& r : w.exec_prepared("run_acts", run_id)) {
+        LogSource source;
+        source.attempt = 0;
+        source.line = LogLine{to_rfc3339(*instant_from(r[0])), "info", r[1].c_str(), true};
+        sources.push_back(std::move(source));
+    }
+    return sources;
+}
+
+static std::vector<LogSource> attempts_of(pqxx::nontransaction& w, std::int64_t run_id, const FlowPlan& plan, std::optional<int> only) {
+    std::vector<LogSource> sources;
+    for (const auto& r : w.exec_prepared("attempt_logs", run_id, only)) {
+        LogSource source;
+        source.path = r[3].c_str();
+        source.task = task_of(plan, r[0].as<int>()).name;
+        if (!r[4].is_null()) source.item = Json::parse(r[4].c_str());
+        source.attempt = r[2].as<int>();
+        sources.push_back(std::move(source));
+    }
+    return sources;
+}
+
+/// The logs of the attempts of that number. Throws Refusal{NotFound} where there is none.
+static void keep_attempt(std::vector<LogSource>& sources, int number, const std::string& whose) {
+    int last = 0;
+    for (const auto& source : sources) last = std::max(last, source.attempt);
+    std::erase_if(sources, [number](const LogSource& source) { return source.attempt != number; });
+    if (sources.empty())
+        throw Refusal(Kind::NotFound, whose + " has no attempt " + std::to_string(number),
+                      last == 0   ? "it has had no attempt yet"
+                      : last == 1 ? "it has had one attempt: 1"
+                                  : "its attempts are 1 to " + std::to_string(last));
+}
+
+/// Of tasks that a person decides, whose attempts have no files: who did, or why nobody could.
+static void add_decisions(std::vector<LogSource>& sources, const FlowPlan& plan, const std::vector<StoredTaskRun>& task_runs,
+                          std::optional<int> only) {
+    for (const auto& [key, run] : task_runs) {
+        const TaskPlan& task = task_of(plan, key.task);
+        const bool decided = run.state == State::Completed || run.state == State::Failed;
+        if (task.verb != Verb::Approve || !decided || !run.finished_at || !run.details || (only && key.task != *only)) continue;
+        LogSource source;
+        source.task = task.name;
+        source.line = LogLine{to_rfc3339(*run.finished_at), run.state == State::Failed ? "error" : "info", run.details->message, true};
+        sources.push_back(std::move(source));
+    }
+}
+
+asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) {
+    const auto row = co_await row_of(run_id);
+    const auto plan = co_await plan_of(row.plan_hash);
+    const auto only = task_asked_for(*plan, filter.task);
+    const bool over = is_final(row.state);
+    const bool whole = filter.task.empty() && filter.attempt == 0;
+    auto work = [=](pqxx::nontransaction& w) {
+        auto sources = attempts_of(w, run_id, *plan, only);
+        if (whole) {
+            auto acts = acts_of(w, run_id);
+            std::move(acts.begin(), acts.end(), std::back_inserter(sources));
+        }
+        return sources;
+    };
+    auto sources = co_await s_.database.read(std::move(work));
+    const bool asks = std::any_of(plan->tasks.begin(), plan->tasks.end(), [](const TaskPlan& t) { return t.verb == Verb::Approve; });
+    if (filter.attempt > 0) {
+        keep_attempt(sources, filter.attempt,
+                     (filter.task.empty() ? "" : "task " + filter.task + " of ") + "run " + std::to_string(run_id));
+    } else if (asks) {
+        const auto task_runs = co_await s_.store.task_runs(run_id);
+        add_decisions(sources, *plan, task_runs, only);
+    }
+    const int limit = std::clamp(filter.limit, 1, 10000);
+    auto read = [sources = std::move(sources), after = filter.after, limit, over] { return read_logs(sources, after, limit, over); };
+    co_return co_await s_.database.on_pool(std::move(read));
+}
+
+constexpr const char* run_events = R"sql(
+    select id, extract(epoch from at) * 1000000, task, kind, message, details from millrace.event where run_id = $1 order by id limit 1000)sql";
+
+asio::awaitable<Json> PgReadModels::events(std::int64_t run_id) {
+    (void)co_await row_of(run_id);
+    auto work = [run_id](pqxx::nontransaction& w) {
+        Json items = Json::array();
+        for (const auto& r : w.exec_prepared("run_events", run_id))
+            items.push_back({{"id", r[0].as<std::int64_t>()},
+                             {"at", time_or_null(r[1])},
+                             {"run_id", run_id},
+                             {"task", r[2].is_null() ? Json() : Json(r[2].c_str())},
+                             {"kind", r[3].c_str()},
+                             {"message", r[4].c_str()},
+                             {"details", Json::parse(r[5].c_str())}});
+        return items;
+    };
+    Json items = co_await s_.database.read(std::move(work));
+    co_return page(std::move(items), nullptr);
+}
+
+std::vector<Statement> log_statements() { return {{"attempt_logs", attempt_logs}, {"run_acts", run_acts}, {"run_events", run_events}}; }
+
+} // namespace millrace
