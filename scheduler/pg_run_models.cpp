@@ -48,6 +48,19 @@ static const std::string runs_sql = std::string("select ") + run_columns + R"sql
        and case when $3::bigint is null then parent_id is null else parent_id = $3::bigint end and id < $4
      order by id desc limit $5)sql";
 
+constexpr const char* chunk_runs = R"sql(
+    select parent_id, count(*), min(id), max(id) from millrace.run where parent_id = any($1::bigint[]) group by parent_id)sql";
+
+/// By the run that is cut into chunks.
+static std::map<std::int64_t, Json> chunk_runs_of(pqxx::nontransaction& w, const std::vector<RunRow>& rows) {
+    ArrayText ids;
+    for (const auto& row : rows) ids.add(row.id);
+    std::map<std::int64_t, Json> out;
+    for (const auto& r : w.exec_prepared("chunk_runs", ids.take()))
+        out[r[0].as<std::int64_t>()] = {{"count", r[1].as<int>()}, {"first", r[2].as<std::int64_t>()}, {"last", r[3].as<std::int64_t>()}};
+    return out;
+}
+
 Json PgReadModels::run_line(const RunRow& row) const {
     const auto* live = s_.runner.find(row.id);
     if (!live) return run_document(row, row.summary);
@@ -68,11 +81,16 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
         std::vector<RunRow> rows;
         for (const auto& row : w.exec_prepared("runs", filter.flow, text_array(filter.states), filter.parent, before, limit + 1))
             rows.push_back(run_from(row));
-        return rows;
+        return std::pair(rows, chunk_runs_of(w, rows));
     };
-    const auto rows = co_await s_.database.read(std::move(work));
+    const auto found = co_await s_.database.read(std::move(work));
+    const auto& [rows, in_chunks] = found;
+    if (rows.empty() && !filter.flow.empty() && !s_.catalogue.find(filter.flow)) throw no_flow(filter.flow, s_.catalogue);
     Json items = Json::array(), next;
-    for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i) items.push_back(run_line(rows[i]));
+    for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i) {
+        items.push_back(run_line(rows[i]));
+        if (const auto chunks = in_chunks.find(rows[i].id); chunks != in_chunks.end()) items.back()["chunk_runs"] = chunks->second;
+    }
     if (rows.size() > static_cast<std::size_t>(limit)) next = std::to_string(rows[static_cast<std::size_t>(limit) - 1].id);
     co_return page(std::move(items), std::move(next));
 }
@@ -283,8 +301,6 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     co_return rejected_document(task_of(*plan, *number), reply_rows, sensitive, total);
 }
 
-std::vector<Statement> run_statements() {
-    return {{"runs", runs_sql.c_str()}, {"tasks", tasks_sql.c_str()}};
-}
+std::vector<Statement> run_statements() { return {{"runs", runs_sql.c_str()}, {"chunk_runs", chunk_runs}, {"tasks", tasks_sql.c_str()}}; }
 
 } // namespace millrace

@@ -45,6 +45,7 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Json> flow(std::string name) = 0;
     /// The compiled plan, as `flows plan NAME` shows it.
     [[nodiscard]] virtual boost::asio::awaitable<Json> plan(std::string flow) = 0;
+    /// A flow that was archived is one; a run that is cut into chunks has `chunk_runs`.
     [[nodiscard]] virtual boost::asio::awaitable<Json> runs(RunFilter filter) = 0;
     /// The run with `tasks` (the first 1,000; the rest by `tasks()`) and `chunks`.
     [[nodiscard]] virtual boost::asio::awaitable<Json> run(std::int64_t id) = 0;

@@ -69,6 +69,7 @@ constexpr Member run[] = {
     {"rerun_of", "integer?", "the run that it repeats"},
     {"parent_id", "integer?", "the run that it is a chunk of, or was started by"},
     {"chunk", "Chunk?", ""},
+    {"chunk_runs", "ChunkRuns=", "in lists, of a run that is cut into chunks"},
     {"allow_deletes", "AllowedDeletes?", "what a person let this run delete beyond `max_deletes`"},
     {"limit_rows", "integer?", "of a trial: each extract read at most so many rows"},
     {"plan_hash", "string", ""},
@@ -93,6 +94,11 @@ constexpr Member interval[] = {
 constexpr Member chunk[] = {
     {"number", "integer", "from 1"},
     {"of", "integer", ""},
+};
+constexpr Member chunk_runs[] = {
+    {"count", "integer", "those that began so far"},
+    {"first", "integer", "number of the first"},
+    {"last", "integer", "number of the last; others than chunks may be between"},
 };
 constexpr Member allowed_deletes[] = {
     {"rows", "integer", "of each table, at most"},
@@ -336,6 +342,7 @@ constexpr std::array all{
     Document{"TriggeredRun", triggered_run},
     Document{"Interval", interval},
     Document{"Chunk", chunk},
+    Document{"ChunkRuns", chunk_runs},
     Document{"AllowedDeletes", allowed_deletes},
     Document{"Load", load},
     Document{"TaskRun", task_run},

@@ -11,7 +11,7 @@ using enum Method;
 using enum Scope;
 
 constexpr std::array run_filters{
-    QueryMember{"flow", "string", "runs of this flow only"},
+    QueryMember{"flow", "string", "runs of this flow only; 404 where no flow has the name"},
     QueryMember{"state", "string", "one or several states, with commas between"},
     QueryMember{"parent", "integer", "the chunks of this run"},
     QueryMember{"limit", "integer", "1 to 500, 50 without it"},

@@ -12,7 +12,6 @@
 
 #include <iostream>
 #include <thread>
-#include <tuple>
 
 namespace millrace {
 namespace {
@@ -28,10 +27,7 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
     std::string target = fmt::format("/api/v1/runs?limit={}", arguments.limit);
     if (!arguments.flow.empty()) target += "&flow=" + url_encoded(arguments.flow);
     if (!arguments.state.empty()) target += "&state=" + url_encoded(arguments.state);
-    const auto api = cli.api();
-    const auto runs = api.get(target).at("items");
-    if (runs.empty() && !arguments.flow.empty())
-        std::ignore = api.get("/api/v1/flows/" + url_encoded(arguments.flow)); // throws where there is none
+    const auto runs = cli.api().get(target).at("items"); // throws where there is no such flow
     if (cli.json) {
         Cli::print(runs);
         return exit_done;
@@ -39,13 +35,14 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
     using enum Table::Align;
     Table table({{"run", Right}, {"flow"}, {"state"}, {"by", Left, 1}, {local_title("created")}, {"took", Right, 2}, {"message"}});
     for (const auto& run : runs)
-        table.add({text_of(run, "id"),
-                   text_of(run, "flow"),
-                   {outcome_text(run), paint_of_run(run)},
-                   trigger_of(run),
-                   local_time_text(text_of(run, "created_at")),
-                   elapsed_text(run, now()),
-                   text_of(run, "state") == "completed" && cause_text(run).empty() ? run_detail(run) : cause_text(run)});
+        table.add(
+            {text_of(run, "id"),
+             text_of(run, "flow"),
+             {outcome_text(run), paint_of_run(run)},
+             trigger_of(run),
+             local_time_text(text_of(run, "created_at")),
+             elapsed_text(run, now()),
+             chunk_runs_text(run) + (text_of(run, "state") == "completed" && cause_text(run).empty() ? run_detail(run) : cause_text(run))});
     if (table.is_empty())
         std::cout << "There is no such run.\n";
     else

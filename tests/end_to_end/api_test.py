@@ -204,6 +204,7 @@ class Api(unittest.TestCase):
         self.assertIn("parameter n", self.refused(422, "POST", runs, {"params": {"n": "many"}}))
         self.assertIn("it takes flow, state", self.refused(422, "GET", "/api/v1/runs?lmit=3"))
         self.assertIn("1 to 500", self.refused(422, "GET", "/api/v1/runs?limit=501"))
+        self.assertEqual(self.refused(404, "GET", "/api/v1/runs?flow=rwos"), "there is no flow rwos\ndid you mean rows?")
         self.assertIn("no run abc", self.refused(404, "GET", "/api/v1/runs/abc"))
         self.assertIn("it takes GET", self.refused(405, "DELETE", "/api/v1/flows"))
         deep = runs_body = {}

@@ -343,6 +343,7 @@ class CommandLine(unittest.TestCase):
         whole = json.loads(self.millrace("runs", "list", "--flow", "parts", "-n", "1", "--json"))[0]["id"]
         part = self.daemon.request("GET", f"/api/v1/runs/{whole}")[1]["chunks"][1]["id"]
         self.assertRegex(self.millrace("runs", "show", str(whole)), rf"(?m)^2 of 2 +{part}  made ")
+        self.assertIn(f"in chunks {part - 1}-{part}: ", self.millrace("runs", "list", "--flow", "parts", "-n", "1"))
         told = self.millrace("data", "head", f"{whole}.made", code=2)
         self.assertIn(str(part), told)
         for words in (["data", "head", f"{whole}.nope"], ["runs", "logs", f"{whole}.nope"]):
@@ -366,6 +367,49 @@ class CommandLine(unittest.TestCase):
         for command in ("show", "logs"):
             self.assertRegex(self.millrace("runs", command, str(run)), r"ask .*approved by .*: fine by me")
         self.assertIn("waits for a decision", self.millrace("runs", "approve", str(run), code=2))
+
+    def test_lists_fit_a_terminal_and_are_whole_elsewhere(self):
+        self.daemon.run("quick")
+        for words in (["flows", "list", "--all"], ["runs", "list"], ["schedules", "list"], ["nodes"], ["connections", "list"], ["sources", "list"]):
+            ours, theirs = open_terminal(self)
+            done = subprocess.Popen(self.command(*words), cwd=self.path, env={**self.daemon.environment, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "xterm"},
+                                    stdout=theirs, stderr=subprocess.DEVNULL)
+            os.close(theirs)
+            told = b""
+            try:
+                while more := os.read(ours, 65536):
+                    told += more
+            except OSError:
+                pass  # the other end is closed
+            os.close(ours)
+            self.assertEqual(done.wait(60), 0, told)
+            self.assertLessEqual(max(len(line) for line in told.decode().splitlines()), 80, told.decode())
+        self.assertNotIn("…", self.millrace("flows", "list"))
+
+    def test_runs_of_a_flow_that_there_is_not_are_an_error_with_the_nearest_name(self):
+        told = self.millrace("runs", "list", "--flow", "quikc", code=2)
+        self.assertEqual(told, "millrace: there is no flow quikc\n  did you mean quick?\n")
+
+    def test_what_is_paused_by_its_file_is_called_so_in_every_list(self):
+        for words in (["flows", "list"], ["flows", "show", "rejecting"], ["schedules", "list"], ["schedules", "preview", "rejecting"]):
+            self.assertIn("paused (file)", self.millrace(*words))
+
+    def test_a_trial_is_called_one(self):
+        run = json.loads(self.millrace("run", "quick", "--limit-rows", "3", "--wait", "--json"))["id"]
+        self.assertRegex(self.millrace("flows", "list"), r"(?m)^quick +completed \(trial\) ")
+        self.assertRegex(self.millrace("runs", "list"), rf"(?m)^ *{run}  quick +completed \(trial\) ")
+        self.assertIn("trial: each extract reads at most 3 rows", self.millrace("runs", "show", str(run)))
+
+    def test_who_cancelled_a_run_and_who_asked_for_it_again_is_in_its_log(self):
+        run = self.daemon.trigger("slow")["id"]
+        wait_until(lambda: self.daemon.request("GET", f"/api/v1/runs/{run}")[1]["state"] == "running", 20, "the run's start")
+        self.millrace("runs", "cancel", str(run))
+        self.daemon.wait(run)
+        self.assertRegex(self.millrace("runs", "logs", str(run)), r"(?m)^[\d:]+ cancelled by \S+")
+        again = json.loads(self.millrace("runs", "rerun", str(run), "--json"))["id"]
+        self.millrace("runs", "cancel", str(again))
+        self.daemon.wait(again)
+        self.assertRegex(self.millrace("runs", "logs", str(again)), rf"rerun of run {run}, asked for by \S+")
 
     def test_a_key_that_was_used_before_is_told(self):
         self.assertNotIn("before", self.millrace("run", "quick", "--idempotency-key", "once"))

@@ -227,6 +227,8 @@ TEST_CASE("an interval in chunks becomes child runs, one after the other") {
     CHECK(run.at("chunks")[0].at("interval").at("end") == run.at("chunks")[1].at("interval").at("start"));
     CHECK(run.at("loads")[0].at("inserted") == 21);
     CHECK(life.started == std::vector<std::string>{"a", "c", "a", "c", "a", "c"});
+    const auto id = run.at("id").get<std::int64_t>();
+    CHECK(life.runs("chunked")[0].at("chunk_runs") == Json{{"count", 3}, {"first", id + 1}, {"last", id + 3}});
 }
 
 TEST_CASE("a chunk that completed in spite of a failure runs again when what failed does") {
