@@ -69,10 +69,10 @@ Caller identify(const Request& request, const Peer& peer, const KeyRing& keys) {
     Caller caller;
     if (peer.kind == Peer::Kind::Unix) {
         caller.name = user_name(peer.uid);
-        if (peer.uid == 0 || peer.uid == ::geteuid()) caller.scope = Scope::Admin;
+        if (peer.uid == 0 || peer.uid == ::geteuid()) caller.access = Access::Admin;
     } else if (keys.is_empty()) {
         caller.name = "local";
-        caller.scope = Scope::Admin;
+        caller.access = Access::Admin;
         caller.is_proven = false;
     } else {
         caller.name = "anonymous";
@@ -80,11 +80,12 @@ Caller identify(const Request& request, const Peer& peer, const KeyRing& keys) {
     return caller;
 }
 
-void require_scope(const Request& request, const Peer& peer, Scope needed) {
-    if (request.caller.scope >= needed) return;
+void require_access(const Request& request, const Peer& peer, Access needed) {
+    if (request.caller.access >= needed) return;
     const std::string scope(to_string(needed));
-    if (request.caller.scope != Scope::Public)
-        throw Problem(403, request.caller.name + " has the scope " + std::string(to_string(request.caller.scope)) + ", this needs " + scope,
+    if (request.caller.access != Access::Public)
+        throw Problem(403,
+                      request.caller.name + " has the scope " + std::string(to_string(request.caller.access)) + ", this needs " + scope,
                       "use a key of scope " + scope);
     if (peer.kind == Peer::Kind::Unix)
         throw Problem(403, request.caller.name + " is neither root nor the daemon's own user, uid " + std::to_string(::geteuid()),

@@ -41,8 +41,8 @@ struct AccessRules {
 /// The caller of a request: by its key where it shows one, else by its peer. Throws Problem 401 for a wrong key.
 [[nodiscard]] Caller identify(const Request& request, const Peer& peer, const KeyRing& keys);
 
-/// Throws Problem 401 or 403 where the caller's scope is less than what is needed.
-void require_scope(const Request& request, const Peer& peer, Scope needed);
+/// Throws Problem 401 or 403 where the caller may do less than what is needed.
+void require_access(const Request& request, const Peer& peer, Access needed);
 
 /// What a page of another site could forge against a listener without keys: the Host (DNS rebinding) and the Origin.
 /// Throws Problem 421 or 403.

@@ -36,7 +36,7 @@ const Route& admit(const SessionContext& context, Request& request, const Peer& 
     if (browsers_reach_us) check_browser(request, context.rules);
     const Route& route = find_route(request);
     request.caller = identify(request, peer, context.keys);
-    require_scope(request, peer, route.scope);
+    require_access(request, peer, route.access);
     check_content_type(request, browsers_reach_us);
     return route;
 }

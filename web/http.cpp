@@ -28,12 +28,12 @@ int hex_digit(char c) {
 
 } // namespace
 
-std::string_view to_string(Scope s) {
-    switch (s) {
-    case Scope::Public: return "public";
-    case Scope::Read: return "read";
-    case Scope::Trigger: return "trigger";
-    case Scope::Admin: return "admin";
+std::string_view to_string(Access a) {
+    switch (a) {
+    case Access::Public: return "public";
+    case Access::Read: return "read";
+    case Access::Trigger: return "trigger";
+    case Access::Admin: return "admin";
     }
     return "public";
 }

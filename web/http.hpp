@@ -17,14 +17,14 @@ class EventFeed;
 
 enum class Method { Get, Head, Post, Patch, Other };
 
-/// What a caller may do; each includes those before it.
-enum class Scope { Public, Read, Trigger, Admin };
-[[nodiscard]] std::string_view to_string(Scope s);
+/// What a caller may do; each includes those before it. The API calls it the scope of a key.
+enum class Access { Public, Read, Trigger, Admin };
+[[nodiscard]] std::string_view to_string(Access a);
 
 /// Who asks: "uid 1000", "key ops", or "local" on a loopback listener without keys.
 struct Caller {
     std::string name;
-    Scope scope = Scope::Public;
+    Access access = Access::Public;
     bool is_proven = true; ///< by a key or by the socket; else anybody who reaches the port
 };
 

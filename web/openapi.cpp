@@ -82,12 +82,12 @@ Json operation_of(const Route& route) {
     if (!route.answer.empty()) success["content"]["application/json"]["schema"] = answer_schema(route.answer);
     Json failure = {{"description", "a problem (RFC 9457)"}};
     failure["content"]["application/problem+json"]["schema"] = reference("Problem");
-    Json operation = {{"summary", route.summary}, {"x-scope", to_string(route.scope)}};
+    Json operation = {{"summary", route.summary}, {"x-scope", to_string(route.access)}};
     operation["responses"]["2XX"] = std::move(success);
     operation["responses"]["default"] = std::move(failure);
     if (Json parameters = parameters_of(route); !parameters.empty()) operation["parameters"] = std::move(parameters);
     if (!route.body.empty()) operation["requestBody"]["content"]["application/json"]["schema"] = reference(route.body);
-    if (route.scope != Scope::Public) operation["security"] = Json::array({{{"key", Json::array()}}});
+    if (route.access != Access::Public) operation["security"] = Json::array({{{"key", Json::array()}}});
     return operation;
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 using namespace handlers;
 using enum Method;
-using enum Scope;
+using enum Access;
 
 constexpr std::array run_filters{
     QueryMember{"flow", "string", "runs of this flow only; 404 where no flow has the name"},

@@ -17,7 +17,7 @@ struct QueryMember {
 struct Route {
     Method method;
     std::string_view pattern; ///< "/api/v1/runs/{id}": a part in braces is a parameter
-    Scope scope;
+    Access access;
     Handler handler;
     std::string_view summary;
     std::string_view answer; ///< a document of documents.cpp; "Run[]" is a list `{items, next}` of them; empty: no JSON

@@ -145,11 +145,11 @@ struct FakeKeys final : KeyRing {
         Caller caller;
         caller.name = "key " + std::string(key);
         if (key == "read")
-            caller.scope = Scope::Read;
+            caller.access = Access::Read;
         else if (key == "trigger")
-            caller.scope = Scope::Trigger;
+            caller.access = Access::Trigger;
         else if (key == "admin")
-            caller.scope = Scope::Admin;
+            caller.access = Access::Admin;
         else
             return std::nullopt;
         return caller;
