@@ -4,6 +4,7 @@
 #include "daemon/exit_code.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "daemon/systemd_notify.hpp"
+#include "flows/diagnostic.hpp"
 #include "flows/error.hpp"
 #include "flows/version.hpp"
 #include "scheduler/engine.hpp"
@@ -37,19 +38,7 @@ void log_failure(const char* event, const std::string& reason, const std::string
     spdlog::error("{} reason=\"{}\"{}", event, line, remedy.empty() ? "" : " remedy=\"" + remedy + "\"");
 }
 
-/// As `flows validate` tells it, in one line: "flows/hours.yaml:3:7: error: the task 'a' has no key 'exract'; did you mean 'extract'?"
-void log_diagnostic(const Json& diagnostic) {
-    const auto text = [&](const char* member) {
-        const auto value = diagnostic.value(member, Json());
-        return value.is_string() ? value.get<std::string>() : "";
-    };
-    std::string place = text("file");
-    for (const char* member : {"line", "column"})
-        if (const int number = diagnostic.value(member, 0); number > 0) place += fmt::format(":{}", number);
-    const auto severity = text("severity"), hint = text("hint");
-    spdlog::log(severity == "error" ? spdlog::level::err : spdlog::level::warn, "{}: {}: {}{}", place, severity, one_line(text("message")),
-                hint.empty() ? "" : "; " + one_line(hint));
-}
+spdlog::level::level_enum level_of(Severity severity) { return severity == Severity::Error ? spdlog::level::err : spdlog::level::warn; }
 
 /// What a deploy did not do with a setting; what it did stands in the log already.
 void log_waiting(const Json& change) {
@@ -174,7 +163,8 @@ private:
                 const auto kind = change.value("change", "");
                 if (kind == "error") {
                     ++mistaken_files_;
-                    for (const auto& diagnostic : change.at("diagnostics")) log_diagnostic(diagnostic);
+                    for (const auto& diagnostic : change.at("diagnostics").get<std::vector<Diagnostic>>())
+                        spdlog::log(level_of(diagnostic.severity), "{}", one_line(to_line(diagnostic)));
                 } else if (kind != "unchanged") {
                     spdlog::info("flow={} change={}{}", change.value("flow", ""), kind,
                                  change.value("held_back", false) ? " held_back" : "");

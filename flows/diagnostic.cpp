@@ -19,6 +19,14 @@ int characters(std::string_view bytes) {
 
 const char* name(Severity s) { return s == Severity::Error ? "error" : "warning"; }
 
+/// "flows/hours.yaml:14:5: error: 'exract' is no key of a task"
+std::string headline(const Diagnostic& d) {
+    std::string text = d.file;
+    if (d.line > 0) text += fmt::format(":{}", d.line);
+    if (d.column > 0) text += fmt::format(":{}", d.column);
+    return text + fmt::format(": {}: {}", name(d.severity), d.message);
+}
+
 /// Spaces, but tabs where the line has them, so that the caret stands under its character.
 std::string padding(const std::string& line, int width) {
     std::string pad;
@@ -72,11 +80,24 @@ void to_json(Json& j, const Diagnostic& d) {
          {"hint", d.hint.empty() ? Json() : Json(d.hint)}};
 }
 
+void from_json(const Json& j, Diagnostic& d) {
+    const auto text = [&](const char* member, const std::string& fallback) {
+        const auto found = j.find(member);
+        return found != j.end() && found->is_string() ? found->get<std::string>() : fallback;
+    };
+    d.file = text("file", d.file);
+    d.line = j.value("line", d.line);
+    d.column = j.value("column", d.column);
+    d.end = j.value("end", d.end);
+    d.severity = text("severity", name(d.severity)) == name(Severity::Warning) ? Severity::Warning : Severity::Error;
+    d.message = text("message", d.message);
+    d.hint = text("hint", d.hint);
+}
+
+std::string to_line(const Diagnostic& d) { return headline(d) + (d.hint.empty() ? "" : "; " + d.hint); }
+
 std::string to_text(const Diagnostic& d) {
-    std::string text = d.file;
-    if (d.line > 0) text += fmt::format(":{}", d.line);
-    if (d.column > 0) text += fmt::format(":{}", d.column);
-    text += fmt::format(": {}: {}\n", name(d.severity), d.message);
+    std::string text = headline(d) + "\n";
     if (d.line > 0 && d.column == 0 && !d.source_line.empty()) text += fmt::format("{:>6} | {}\n", d.line, d.source_line);
     if (d.line > 0 && d.column > 0 && !d.source_line.empty()) {
         const bool cut = d.skipped > 0;

@@ -31,9 +31,13 @@ struct Diagnostic {
 
 /// `{file, line, column, end, severity, message, hint}`; `flows validate --json` prints it without `end`.
 void to_json(Json& j, const Diagnostic& d);
+/// What such a document says; a member that is not there is left as it is.
+void from_json(const Json& j, Diagnostic& d);
 
 /// The form for people, as above, with an end of line.
 [[nodiscard]] std::string to_text(const Diagnostic& d);
+/// The form for logs: "flows/hours.yaml:14:5: error: 'exract' is no key of a task; did you mean 'extract'?"
+[[nodiscard]] std::string to_line(const Diagnostic& d);
 
 [[nodiscard]] bool has_errors(const std::vector<Diagnostic>& diagnostics);
 

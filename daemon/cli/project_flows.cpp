@@ -102,14 +102,9 @@ void note_file_ahead(Cli& cli, const Json& flow) {
 }
 
 Diagnostic with_source_line(const Json& document) {
-    Diagnostic diagnostic;
-    diagnostic.file = text_of(document, "file");
-    diagnostic.line = static_cast<int>(number_of(document, "line"));
-    diagnostic.column = static_cast<int>(number_of(document, "column"));
-    diagnostic.end = static_cast<int>(number_of(document, "end"));
-    diagnostic.severity = text_of(document, "severity") == "warning" ? Severity::Warning : Severity::Error;
-    diagnostic.message = printable(text_of(document, "message"));
-    diagnostic.hint = printable(text_of(document, "hint"));
+    auto diagnostic = document.get<Diagnostic>();
+    diagnostic.message = printable(diagnostic.message);
+    diagnostic.hint = printable(diagnostic.hint);
     constexpr std::size_t widest = 200; ///< a line beyond it, or one that is not plain text, is not worth quoting again
     std::ifstream file(diagnostic.file);
     std::string line;

@@ -135,6 +135,14 @@ TEST_CASE("diagnostics: the text shows the line and a caret, the JSON has the fi
                                {"hint", "did you mean 'extract'?"}});
 }
 
+TEST_CASE("diagnostics: a document is read back, and told in one line") {
+    const Diagnostic mistake{"f.yaml", 2, 7, 13, Severity::Error, "'exract' is no key of a task", "did you mean 'extract'?", ""};
+    CHECK(to_line(Json(mistake).get<Diagnostic>()) == "f.yaml:2:7: error: 'exract' is no key of a task; did you mean 'extract'?");
+    CHECK(Json(Json(mistake).get<Diagnostic>()) == Json(mistake));
+    const Diagnostic warning{"f.yaml", 0, 0, 0, Severity::Warning, "it waits", "", ""};
+    CHECK(to_line(Json(warning).get<Diagnostic>()) == "f.yaml: warning: it waits");
+}
+
 TEST_CASE("what is wrong with a line as a whole has no caret") {
     Diagnostic d{"f.yaml", 2, 0, 0, Severity::Warning, "it waits", "set A", "  a: b"};
     CHECK(to_text(d) == "f.yaml:2: warning: it waits\n     2 |   a: b\n       = set A\n");
