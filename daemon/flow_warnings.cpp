@@ -1,21 +1,20 @@
 #include "daemon/flow_warnings.hpp"
 
+#include "flows/connection_lacks.hpp"
 #include "flows/error.hpp"
 #include "flows/substitute.hpp"
-
-#include <set>
 
 namespace millrace {
 namespace {
 
-void warn(CompiledFolder::File& file, const TaskPlan& task, const Error& e) {
+void warn(CompiledFolder::File& file, const std::string& task, const std::string& message, const std::string& remedy) {
     const auto& origins = file.plan->origins.tasks;
-    const auto origin = origins.find(task.name);
+    const auto origin = origins.find(task);
     Diagnostic warning;
     if (origin != origins.end()) warning.file = origin->second.file, warning.line = origin->second.line;
     warning.severity = Severity::Warning;
-    warning.message = e.what();
-    warning.hint = e.remedy;
+    warning.message = message;
+    warning.hint = remedy;
     file.diagnostics.push_back(std::move(warning));
 }
 
@@ -26,25 +25,20 @@ void warn_of_variables(const Configuration& configuration, CompiledFolder::File&
         try {
             (void)with_environment(task.options, [&](const std::string& name) { return connections.variable(name); });
         } catch (const Error& e) {
-            warn(file, task, e);
+            warn(file, task.name, e.what(), e.remedy);
         }
     }
 }
 
 /// Warns where a flow names a connection that waits for its variables: those that stand in millrace.yaml are told of once, by themselves.
 void warn_of_connections(const Configuration& configuration, CompiledFolder::File& file) {
-    std::set<std::string> told;
-    for (const auto& task : file.plan->tasks) {
-        const auto name = task.options.value("connection", "");
+    ConfiguredConnections connections(configuration, "");
+    const auto resolve = [&](const std::string& name) {
         const auto known = configuration.project.connections.find(name);
-        if (known == configuration.project.connections.end() || !known->second.implied || !told.insert(name).second) continue;
-        if (task.verb != Verb::Extract) continue; // the warehouse is the daemon's own
-        try {
-            (void)ConfiguredConnections(configuration, "").resolve(name);
-        } catch (const Error& e) {
-            warn(file, task, e);
-        }
-    }
+        const bool is_implied = known != configuration.project.connections.end() && known->second.implied;
+        if (is_implied && name != "warehouse") (void)connections.resolve(name); // the warehouse is the daemon's own
+    };
+    for (const auto& lack : lacks_of_flows({&*file.plan}, resolve)) warn(file, lack.task, lack.message, lack.remedy);
 }
 
 } // namespace

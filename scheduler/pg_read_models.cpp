@@ -1,6 +1,6 @@
 #include "scheduler/pg_read_models.hpp"
 
-#include "flows/error.hpp"
+#include "flows/connection_lacks.hpp"
 #include "flows/version.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/not_found.hpp"
@@ -202,23 +202,18 @@ constexpr const char* store_facts = R"sql(
 
 /// What connections of deployed flows lack, beside those of which `missing` tells already: nobody declared them.
 static void add_lacks_of_flows(Json& missing, const Catalogue& catalogue, Connections& connections) {
-    std::map<std::string, std::set<std::string>> flows; ///< by connection
-    for (const auto& [name, flow] : catalogue.all())
-        for (const auto& task : flow.plan->tasks) {
-            const auto connection = task.options.value("connection", "");
-            const bool is_param = connection.find("${") != std::string::npos;
-            if (!flow.archived && !connection.empty() && !is_param) flows[connection].insert(name);
-        }
+    std::set<std::string> told;
     for (const auto& lack : missing)
-        if (!lack.value("unread", false)) flows.erase(lack.at("connection").get<std::string>());
-    for (const auto& [connection, users] : flows) {
-        try {
-            (void)connections.resolve(connection);
-        } catch (const Error& e) {
-            const Json lack = {{"connection", connection}, {"variable", ""}, {"message", e.what()}, {"remedy", e.remedy}, {"flows", users}};
-            missing.push_back(lack);
-        }
-    }
+        if (!lack.value("unread", false)) told.insert(lack.at("connection").get<std::string>());
+    std::vector<const FlowPlan*> plans;
+    for (const auto& [name, flow] : catalogue.all())
+        if (!flow.archived) plans.push_back(flow.plan.get());
+    const auto resolve = [&](const std::string& connection) {
+        if (!told.contains(connection)) (void)connections.resolve(connection);
+    };
+    for (const auto& lack : lacks_of_flows(plans, resolve))
+        missing.push_back(
+            {{"connection", lack.connection}, {"variable", ""}, {"message", lack.message}, {"remedy", lack.remedy}, {"flows", lack.flows}});
 }
 
 Json PgReadModels::lacks() const {

@@ -6,11 +6,13 @@
 #include "daemon/cli/project_flows.hpp"
 #include "daemon/demo_sandbox.hpp"
 #include "daemon/managed_postgres.hpp"
+#include "flows/connection_lacks.hpp"
 #include "flows/error.hpp"
 #include "flows/nearest.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <set>
@@ -73,6 +75,8 @@ int check(Cli& cli, const std::string& name) {
     return result.ok ? exit_done : exit_failed;
 }
 
+void note(const Cli& cli, const std::string& what) { std::cerr << cli.err.painted("note: " + printable(what), Paint::Yellow) << std::endl; }
+
 using Lacks = std::map<std::string, ConnectionCheck>; ///< by connection
 
 /// Of flows that are deployed: as the daemon knows, whose environment may be another. Their names.
@@ -87,39 +91,36 @@ std::set<std::string> add_lacks_of_deployed(Cli& cli, Lacks& lacks) {
 
 /// Of flows that stand in files only: a mistake in one of them keeps all of its folder from being deployed.
 void add_lacks_of_files(Cli& cli, ConfiguredConnections& connections, const std::set<std::string>& deployed, Lacks& lacks) {
+    if (project_flow_files(cli.configuration()).empty()) return;
     const auto result = compile_named_files(cli.configuration(), {});
-    std::map<std::string, std::set<std::string>> users;
+    std::vector<const FlowPlan*> plans;
     for (const auto& flow : result.flows)
-        for (const auto& task : flow.plan.tasks)
-            if (const auto name = task.options.value("connection", ""); !name.empty() && !deployed.contains(flow.plan.name))
-                users[name].insert(flow.plan.name);
-    for (const auto& [name, flows] : users) {
-        if (name.find("${") != std::string::npos || lacks.contains(name)) continue;
-        try {
-            (void)connections.resolve(name);
-        } catch (const Error& error) {
-            lacks[name] = {false, lack_text({{"message", error.what()}, {"flows", flows}}), error.remedy};
-        }
-    }
-    if (has_errors(result.diagnostics))
-        std::cerr << cli.err.painted("note: flow files have mistakes, and what those use was not looked at; see: millrace flows validate",
-                                     Paint::Yellow)
-                  << std::endl;
+        if (!deployed.contains(flow.plan.name)) plans.push_back(&flow.plan);
+    const auto resolve = [&](const std::string& name) {
+        if (!lacks.contains(name)) (void)connections.resolve(name);
+    };
+    for (const auto& lack : lacks_of_flows(plans, resolve))
+        lacks[lack.connection] = {false, lack_text({{"message", lack.message}, {"flows", lack.flows}}), lack.remedy};
+    const auto is_error = [](const Diagnostic& diagnostic) { return diagnostic.severity == Severity::Error; };
+    const auto& all = result.diagnostics;
+    if (const auto first = std::find_if(all.begin(), all.end(), is_error); first != all.end())
+        note(cli, fmt::format("flow files have mistakes, and what those use was not looked at ({}); see: millrace flows validate",
+                              to_line(*first)));
 }
 
-/// What connections lack of which nothing is set here, and that flows use.
-Lacks lacks_of_flows(Cli& cli, ConfiguredConnections& connections) {
+/// What connections lack of which nothing is set here, and that flows use. What cannot be looked at is told, and hinders nothing else.
+Lacks all_lacks(Cli& cli, ConfiguredConnections& connections) {
     Lacks lacks;
     std::set<std::string> deployed;
     try {
         deployed = add_lacks_of_deployed(cli, lacks);
-    } catch (const std::exception&) {
-        // it is about connections, which need no daemon
+    } catch (const std::exception& error) {
+        note(cli, std::string("what deployed flows use was not looked at: ") + error.what());
     }
     try {
         add_lacks_of_files(cli, connections, deployed, lacks);
-    } catch (const std::exception&) {
-        // no flow file here, or no host to read its SQL
+    } catch (const std::exception& error) {
+        note(cli, std::string("what flow files use was not looked at: ") + error.what());
     }
     return lacks;
 }
@@ -130,7 +131,7 @@ int check_all(Cli& cli) {
     auto connections = connections_of(configuration);
     Json documents = Json::array();
     bool ok = true;
-    auto lacks = lacks_of_flows(cli, connections);
+    auto lacks = all_lacks(cli, connections);
     for (const auto& item : connections.describe()) {
         const auto name = text_of(item, "name");
         lacks.erase(name);

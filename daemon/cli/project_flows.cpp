@@ -19,6 +19,13 @@ bool is_flow_file(const std::string& name) {
     return name.ends_with(".yaml") || name.ends_with(".yml") || name.find('/') != std::string::npos;
 }
 
+std::vector<fs::path> project_flow_files(const Configuration& configuration) {
+    std::vector<fs::path> files;
+    for (const auto& folder : configuration.flows)
+        for (auto& file : yaml_files(folder)) files.push_back(fs::proximate(file));
+    return files;
+}
+
 CompileResult compile_named_files(const Configuration& configuration, const std::vector<std::string>& files) {
     std::vector<fs::path> paths;
     const auto add = [&](fs::path path) { // one that is named twice is one file
@@ -33,8 +40,7 @@ CompileResult compile_named_files(const Configuration& configuration, const std:
     }
     if (paths.empty() && !files.empty()) throw UsageError("there is no flow file in " + files.front(), "flow files end in .yaml or .yml");
     if (files.empty()) {
-        for (const auto& folder : configuration.flows)
-            for (auto& file : yaml_files(folder)) paths.push_back(fs::proximate(file));
+        paths = project_flow_files(configuration);
         if (paths.empty())
             throw UsageError("there is no flow file here",
                              "name files, or go to a project: a folder with millrace.yaml and flows/ (millrace init makes one)");

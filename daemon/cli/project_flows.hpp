@@ -17,6 +17,9 @@ class Cli;
 /// A name that means a file rather than a deployed flow: it ends in .yaml or .yml, or holds a slash.
 [[nodiscard]] bool is_flow_file(const std::string& name);
 
+/// Those of the project's folders. Throws Error{Permanent} for a folder that cannot be read.
+[[nodiscard]] std::vector<std::filesystem::path> project_flow_files(const Configuration& configuration);
+
 /// A folder stands for the flow files in it; without files those of the project's folders. Throws UsageError when there is none.
 [[nodiscard]] CompileResult compile_named_files(const Configuration& configuration, const std::vector<std::string>& files);
 
