@@ -81,7 +81,7 @@ std::string chosen(const char* environment_name, const std::string& written, con
 void set_place(Configuration& configuration, const std::string& listen, const std::string& state, const Secrets& secrets) {
     configuration.listen = chosen("MILLRACE_LISTEN", listen, "listen", secrets);
     if (configuration.listen.empty()) configuration.listen = default_listen;
-    check_listen(configuration.listen);
+    (void)endpoint_of(configuration.listen);
     const auto folder = chosen("MILLRACE_STATE", state, "state", secrets);
     configuration.state = (folder.empty() ? default_state_folder() : configuration.folder / folder).lexically_normal();
 }

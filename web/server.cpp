@@ -33,30 +33,28 @@ using local = asio::local::stream_protocol;
 
 namespace {
 
-struct Endpoint {
-    asio::ip::address address;
-    unsigned short port = 0;
-};
+Error cannot_listen(const std::string& where, const error_code& error) {
+    const std::string elsewhere = " with --listen, or `listen:` in millrace.yaml";
+    return Error(ErrorClass::Permanent, "cannot listen on " + where + ": " + error.message(),
+                 error == asio::error::access_denied    ? "ports below 1024 are root's: take another" + elsewhere
+                 : error == asio::error::address_in_use ? "end the program that listens there, or take another port" + elsewhere
+                                                        : "take an address that this machine has" + elsewhere);
+}
 
-Endpoint parse_listen(const std::string& listen) {
-    const auto wrong = [&](const std::string& why) {
-        return Error(ErrorClass::Permanent, "listen: '" + listen + "' " + why, "write ADDRESS:PORT, such as 127.0.0.1:8686 or [::1]:8686");
-    };
-    const std::size_t colon = listen.rfind(':');
-    if (colon == std::string::npos)
-        throw wrong(listen.find_first_not_of("0123456789") == std::string::npos ? "is a port without an address" : "has no port");
-    std::string host = listen.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    if (host.empty() || host == "localhost") host = "127.0.0.1";
-    Endpoint endpoint;
+error_code bind(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
     error_code error;
-    endpoint.address = asio::ip::make_address(host, error);
-    if (error) throw wrong("has an address that is none");
-    const std::string port = listen.substr(colon + 1);
-    if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos || std::stoi(port) > 65535)
-        throw wrong("has no port from 0 to 65535");
-    endpoint.port = static_cast<unsigned short>(std::stoi(port));
-    return endpoint;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    return error;
+}
+
+/// One that is taken is left to who can say by whom.
+void check_may_be_bound(const std::string& listen) {
+    asio::io_context io;
+    tcp::acceptor acceptor(io);
+    const auto error = bind(acceptor, endpoint_of(listen));
+    if (error && error != asio::error::address_in_use) throw cannot_listen(listen, error);
 }
 
 Peer unix_peer(local::socket& socket) {
@@ -120,18 +118,9 @@ struct WebServer::Parts {
 };
 
 void WebServer::Parts::listen_tcp() {
-    const Endpoint wanted = parse_listen(config.listen);
-    const tcp::endpoint endpoint(wanted.address, wanted.port);
-    error_code error;
-    tcp_acceptor.open(endpoint.protocol(), error);
-    if (!error) tcp_acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) tcp_acceptor.bind(endpoint, error);
+    auto error = bind(tcp_acceptor, endpoint_of(config.listen));
     if (!error) tcp_acceptor.listen(asio::socket_base::max_listen_connections, error);
-    if (error)
-        throw Error(ErrorClass::Permanent, "cannot listen on " + config.listen + ": " + error.message(),
-                    error == asio::error::access_denied
-                        ? "ports below 1024 are root's: take another with `listen:` in millrace.yaml or --listen"
-                        : "end the program that listens there, or set `listen` in millrace.yaml to another port");
+    if (error) throw cannot_listen(config.listen, error);
     port = tcp_acceptor.local_endpoint().port();
 }
 
@@ -144,7 +133,7 @@ void WebServer::Parts::listen_local() {
     if (!error) local_acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error)
         throw Error(ErrorClass::Permanent, "cannot listen on " + config.socket + ": " + error.message(),
-                    "its folder must exist and be writable");
+                    "take away what is there, and let this user write to its folder; or choose another with `state:` in millrace.yaml");
     // Everyone may connect; peer credentials decide, and say why not.
     ::chmod(config.socket.c_str(), 0666);
 }
@@ -205,16 +194,34 @@ asio::awaitable<bool> WebServer::Parts::wait_until_empty(std::chrono::millisecon
     co_return true;
 }
 
-void check_listen(const std::string& listen) { (void)parse_listen(listen); }
+tcp::endpoint endpoint_of(const std::string& listen) {
+    const auto wrong = [&](const std::string& why) {
+        return Error(ErrorClass::Permanent, "listen: '" + listen + "' " + why, "write ADDRESS:PORT, such as 127.0.0.1:8686 or [::1]:8686");
+    };
+    const std::size_t colon = listen.rfind(':');
+    if (colon == std::string::npos)
+        throw wrong(listen.find_first_not_of("0123456789") == std::string::npos ? "is a port without an address" : "has no port");
+    std::string host = listen.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    if (host.empty() || host == "localhost") host = "127.0.0.1";
+    error_code error;
+    const auto address = asio::ip::make_address(host, error);
+    if (error) throw wrong("has an address that is none");
+    const std::string port = listen.substr(colon + 1);
+    if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos || std::stoi(port) > 65535)
+        throw wrong("has no port from 0 to 65535");
+    return {address, static_cast<unsigned short>(std::stoi(port))};
+}
 
 void check_addresses(const WebConfig& config, const KeyRing& keys) {
-    if (!config.listen.empty() && !parse_listen(config.listen).address.is_loopback() && keys.is_empty())
+    if (!config.listen.empty() && !endpoint_of(config.listen).address().is_loopback() && keys.is_empty())
         throw Error(ErrorClass::Permanent, "listen: " + config.listen + " can be reached from other machines, and no key exists",
                     "listen on 127.0.0.1, and come from elsewhere through an SSH tunnel or a proxy that authenticates");
     if (config.socket.size() >= sizeof(sockaddr_un::sun_path))
         throw Error(ErrorClass::Permanent,
                     fmt::format("the socket's path {} is longer than {} bytes", config.socket, sizeof(sockaddr_un::sun_path) - 1),
                     "choose a state folder with a shorter path");
+    if (!config.listen.empty()) check_may_be_bound(config.listen);
 }
 
 WebServer::WebServer(asio::io_context& io, WebConfig config, WebBackend backend)

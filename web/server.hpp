@@ -10,6 +10,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
 #include <filesystem>
@@ -42,7 +43,7 @@ struct WebBackend {
 };
 
 /// Throws Error{Permanent} where `listen` is no ADDRESS:PORT.
-void check_listen(const std::string& listen);
+[[nodiscard]] boost::asio::ip::tcp::endpoint endpoint_of(const std::string& listen);
 
 /// Whether the addresses can be listened on at all, free or taken: to be asked before anything is begun. Throws
 /// Error{Permanent} that names the mistake and the remedy.

@@ -118,6 +118,9 @@ TEST_CASE("an address that is taken, or open to others without a key, is refused
     WebServer vague(daemon.io, config, backend);
     CHECK_THROWS_WITH(vague.start(), Catch::Contains("has no port"));
     CHECK_THROWS_WITH(check_addresses(config, daemon.keys), Catch::Contains("has no port"));
+    daemon.on_loop([&] { daemon.keys.any = true; });
+    config.listen = "192.0.2.1:0"; // an address of documentation: no machine has it
+    CHECK_THROWS_WITH(check_addresses(config, daemon.keys), Catch::StartsWith("cannot listen on 192.0.2.1:0: "));
     config.listen.clear();
     config.socket = "/" + std::string(200, 'x');
     CHECK_THROWS_WITH(check_addresses(config, daemon.keys), Catch::Contains("is longer than 107 bytes"));
