@@ -61,6 +61,16 @@ void read_project(Configuration& configuration) {
     configuration.hash = sha256_hex(source.text());
 }
 
+/// What the file says at these keys; mistakes elsewhere do not matter. Throws Error{Permanent} for those there.
+Project part_of_project(const fs::path& file, const std::vector<std::string>& keys) {
+    if (file.empty()) return default_project();
+    const auto source = read_source_text(file);
+    Diagnostics diagnostics(source);
+    auto project = parse_part_of_project(source, keys, diagnostics);
+    if (!project || diagnostics.has_errors()) refuse(file.string(), diagnostics.sorted());
+    return *std::move(project);
+}
+
 /// The value of a top-level key that may hold references.
 std::string filled(const std::string& text, const char* key, const Secrets& secrets) {
     std::string missing;
@@ -77,13 +87,16 @@ std::string chosen(const char* environment_name, const std::string& written, con
     return found ? *found : filled(written, key, secrets);
 }
 
-/// Fills in where the daemon is.
-void set_place(Configuration& configuration, const std::string& listen, const std::string& state, const Secrets& secrets) {
-    configuration.listen = chosen("MILLRACE_LISTEN", listen, "listen", secrets);
-    if (configuration.listen.empty()) configuration.listen = default_listen;
-    (void)endpoint_of(configuration.listen);
-    const auto folder = chosen("MILLRACE_STATE", state, "state", secrets);
+void set_state(Configuration& configuration, const std::string& written, const Secrets& secrets) {
+    const auto folder = chosen("MILLRACE_STATE", written, "state", secrets);
     configuration.state = (folder.empty() ? default_state_folder() : configuration.folder / folder).lexically_normal();
+}
+
+/// Of a file with mistakes: the default may be the state of another project.
+void set_told_state(Configuration& configuration, const Project& project, const Secrets& secrets) {
+    if (project.state.empty() && !secrets.find("MILLRACE_STATE"))
+        throw Error(ErrorClass::Permanent, fmt::format("{} does not say where the state is", configuration.file.string()));
+    set_state(configuration, project.state, secrets);
 }
 
 /// The environment, or `.env`, fills in something of the connection.
@@ -116,6 +129,14 @@ fs::path find_file(const fs::path& asked) {
     return fs::is_regular_file(system, ignored) ? system : fs::path();
 }
 
+/// With nothing but its file and folder.
+Configuration found_at(const fs::path& asked) {
+    Configuration configuration;
+    configuration.file = find_file(asked);
+    configuration.folder = configuration.file.empty() ? fs::current_path() : configuration.file.parent_path();
+    return configuration;
+}
+
 } // namespace
 
 /// A file of two folders would be deployed twice.
@@ -138,10 +159,8 @@ fs::path default_state_folder() {
 }
 
 Configuration load_configuration(const fs::path& asked) {
-    Configuration configuration;
+    auto configuration = found_at(asked);
     configuration.installation = find_installation();
-    configuration.file = find_file(asked);
-    configuration.folder = configuration.file.empty() ? fs::current_path() : configuration.file.parent_path();
     configuration.sources = all_sources(configuration);
     read_project(configuration);
 
@@ -152,7 +171,10 @@ Configuration load_configuration(const fs::path& asked) {
     }
     const auto& project = configuration.project;
     configuration.database = chosen("MILLRACE_DATABASE", project.database, "database", secrets);
-    set_place(configuration, project.listen, project.state, secrets);
+    configuration.listen = chosen("MILLRACE_LISTEN", project.listen, "listen", secrets);
+    if (configuration.listen.empty()) configuration.listen = default_listen;
+    (void)endpoint_of(configuration.listen);
+    set_state(configuration, project.state, secrets);
     const auto staging = filled(project.staging, "staging", secrets);
     configuration.staging = (staging.empty() ? configuration.state / "staging" : configuration.folder / staging).lexically_normal();
     std::error_code ignored;
@@ -166,23 +188,26 @@ Configuration load_configuration(const fs::path& asked) {
 }
 
 Configuration load_place(const fs::path& asked) {
-    Configuration configuration;
-    configuration.file = find_file(asked);
-    configuration.folder = configuration.file.empty() ? fs::current_path() : configuration.file.parent_path();
-    std::string listen, state;
-    if (!configuration.file.empty()) {
-        const auto source = read_source_text(configuration.file);
-        Diagnostics ignored(source);
-        const auto root = parse_yaml(source, ignored);
-        const auto text = [&](std::string_view key) {
-            const auto* entry = root ? root->find(key) : nullptr;
-            return entry ? entry->value.text : "";
-        };
-        listen = text("listen"), state = text("state");
+    auto configuration = found_at(asked);
+    std::error_code ignored;
+    if (!configuration.file.empty() && !fs::exists(configuration.file, ignored)) // its name was mistyped
+        throw Error(ErrorClass::Permanent, fmt::format("there is no file {}", configuration.file.string()));
+    const auto listen = variable("MILLRACE_LISTEN"), state = variable("MILLRACE_STATE");
+    configuration.listen = listen.empty() ? default_listen : listen;
+    if (!state.empty()) { // then neither the file is needed nor `.env`
+        configuration.state = (configuration.folder / state).lexically_normal();
+        return configuration;
     }
-    if (state.empty() && variable("MILLRACE_STATE").empty() && !configuration.file.empty())
-        throw Error(ErrorClass::Permanent, fmt::format("{} does not say where the state is", configuration.file.string()));
-    set_place(configuration, listen, state, Secrets(configuration.folder));
+    set_told_state(configuration, part_of_project(configuration.file, {"state"}), Secrets(configuration.folder));
+    return configuration;
+}
+
+Configuration load_databases(const fs::path& asked) {
+    auto configuration = found_at(asked);
+    configuration.project = part_of_project(configuration.file, {"database", "state", "connections"});
+    const Secrets secrets(configuration.folder);
+    configuration.database = chosen("MILLRACE_DATABASE", configuration.project.database, "database", secrets);
+    set_told_state(configuration, configuration.project, secrets);
     return configuration;
 }
 

@@ -41,9 +41,13 @@ struct Configuration {
 /// the diagnostics in the form for people.
 [[nodiscard]] Configuration load_configuration(const std::filesystem::path& file = {});
 
-/// Only what says where the daemon is: file, folder, listen, state. For who wants no more: whatever else is wrong with the file does
-/// not matter, and one that is no YAML leaves the defaults. Throws Error{Permanent} where the file cannot be read.
+/// Of a configuration with mistakes, for who wants only what says where the daemon is: file, folder, state, and the environment's
+/// `listen`. What else the file says wrong does not matter; with MILLRACE_STATE in the environment neither the file nor `.env` is read.
+/// Throws Error{Permanent} where nothing says where the state is: the default may be another project's.
 [[nodiscard]] Configuration load_place(const std::filesystem::path& file = {});
+
+/// The same for who wants only the databases: file, folder, state, database and the connection `warehouse`.
+[[nodiscard]] Configuration load_databases(const std::filesystem::path& file = {});
 
 /// Throws Error{Permanent} where libpq would not understand the URL; without its text, which may hold a password.
 void check_database_url(const std::string& url);

@@ -243,4 +243,20 @@ std::optional<Project> parse_project(const SourceText& source, const Sources& so
     return project;
 }
 
+std::optional<Project> parse_part_of_project(const SourceText& source, const std::vector<std::string>& keys, Diagnostics& diagnostics) {
+    auto root = parse_yaml(source, diagnostics);
+    if (!root || !root->is_map()) return std::nullopt;
+    std::vector<std::string> known;
+    for (const auto& field : project_table.fields) known.emplace_back(field.key);
+    std::erase_if(root->entries, [&](const YamlEntry& entry) {
+        const auto meant = nearest(entry.key, known); // itself, where it is one
+        return std::find(keys.begin(), keys.end(), meant) == keys.end();
+    });
+    for (auto& entry : root->entries)
+        if (entry.key == "connections") std::erase_if(entry.value.entries, [](const YamlEntry& each) { return each.key != "warehouse"; });
+    auto project = ProjectParser(*root, {}, diagnostics).parse();
+    if (diagnostics.has_errors()) return std::nullopt;
+    return project;
+}
+
 } // namespace millrace

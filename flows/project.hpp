@@ -36,6 +36,11 @@ struct Project {
 /// Declared connections come before implied ones of the same name. Nothing when there are errors.
 [[nodiscard]] std::optional<Project> parse_project(const SourceText& source, const Sources& sources, Diagnostics& diagnostics);
 
+/// Only what stands at these top-level keys, and of `connections` only `warehouse`: all else is passed over, but for a key that one of
+/// these may be meant by. Nothing when there are errors.
+[[nodiscard]] std::optional<Project> parse_part_of_project(const SourceText& source, const std::vector<std::string>& keys,
+                                                           Diagnostics& diagnostics);
+
 /// A kind of connection that is not a declared source, with its fields.
 struct ConnectionType {
     std::string_view name;

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 namespace millrace {
 
 std::string installation_text(const std::string& state, const std::string& file) {
@@ -22,9 +20,8 @@ Json other_installation(const Configuration& configuration, const Json& settings
 }
 
 Configuration asked_configuration(Cli& cli) {
-    auto configuration = cli.configuration();
-    const char* url = std::getenv("MILLRACE_URL");
-    if (!configuration.file.empty() || (url && *url)) return configuration; // that daemon may be on another machine
+    auto configuration = cli.databases();
+    if (!configuration.file.empty() || names_daemon()) return configuration; // that daemon may be on another machine
     Json other;
     try {
         other = other_installation(configuration, cli.api().get("/api/v1/doctor").value("settings", Json::object()));
@@ -32,7 +29,7 @@ Configuration asked_configuration(Cli& cli) {
         return configuration; // no daemon answers, or not us
     }
     if (other.is_null()) return configuration;
-    if (const auto file = text_of(other, "file"); !file.empty()) return load_configuration(file);
+    if (const auto file = text_of(other, "file"); !file.empty()) return cli.databases(file);
     configuration.state = text_of(other, "state");
     return configuration;
 }

@@ -14,7 +14,8 @@ namespace millrace {
 /// Else null. `settings` may be empty: there is no daemon.
 [[nodiscard]] Json other_installation(const Configuration& configuration, const Json& settings);
 
-/// The project's, else the daemon's that answers on this machine, else that of a start without millrace.yaml.
+/// The project's, else the daemon's that answers on this machine, else that of a start without millrace.yaml: as far as its databases
+/// go (Cli::databases).
 [[nodiscard]] Configuration asked_configuration(Cli& cli);
 
 /// How root calls `command` for this installation: "sudo millrace psql".

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <iostream>
 #include <unistd.h>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -36,30 +37,27 @@ ExitCode code_of(const ApiError& error) {
     return error.status == 503 ? exit_unreachable : exit_failed;
 }
 
+ExitCode code_of(const Error& error) {
+    if (error.error_class == ErrorClass::Permanent) return exit_usage;
+    return error.error_class == ErrorClass::Transient ? exit_unreachable : exit_failed; // only databases are away for a while
+}
+
+/// Where no daemon answers.
+std::string remedy_of_absence(Cli& cli) {
+    const auto note = names_daemon() ? "" : left_state(cli.place());
+    const bool in_project = names_daemon() || !cli.place().file.empty();
+    return (note.empty() ? "" : note + "\n  ") +
+           std::string(in_project ? "" : "no millrace.yaml is here or in a folder above: go to your project's folder; or ") +
+           "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL";
+}
+
 int perform(Cli& cli) {
     try {
         const int code = cli.action ? cli.action() : exit_usage;
         cli.say_whose_answer();
         return code;
-    } catch (const UsageError& error) {
-        return failed(cli, error.what(), with_whose_answer(cli, error.remedy), exit_usage);
-    } catch (const Unreachable& error) {
-        if (!error.remedy.empty()) return failed(cli, error.what(), error.remedy, exit_unreachable);
-        const bool in_project = std::getenv("MILLRACE_URL") || !cli.place().file.empty();
-        const auto note = std::getenv("MILLRACE_URL") ? "" : left_state(cli.place());
-        return failed(cli, error.what(),
-                      (note.empty() ? "" : note + "\n  ") +
-                          std::string(in_project ? "" : "no millrace.yaml is here or in a folder above: go to your project's folder; or ") +
-                          "start one with `millrace up` (or: systemctl start millrace), or name one in MILLRACE_URL",
-                      exit_unreachable);
-    } catch (const ApiError& error) {
-        return failed(cli, error.what(), with_whose_answer(cli, error.remedy), code_of(error));
-    } catch (const Error& error) {
-        return failed(cli, error.what(), error.remedy, exit_usage);
-    } catch (const std::filesystem::filesystem_error& error) {
-        return failed(cli, error.path1().string() + ": " + error.code().message(), "check the path and its permissions", exit_usage);
-    } catch (const std::exception& error) {
-        return failed(cli, error.what(), "", exit_failed);
+    } catch (...) {
+        return tell_failure(cli, std::current_exception());
     }
 }
 
@@ -123,35 +121,76 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
 
 } // namespace
 
+bool names_daemon() {
+    const char* url = std::getenv("MILLRACE_URL");
+    return url && *url;
+}
+
+int tell_failure(Cli& cli, const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const UsageError& error) {
+        return failed(cli, error.what(), with_whose_answer(cli, error.remedy), exit_usage);
+    } catch (const Unreachable& error) {
+        return failed(cli, error.what(), error.remedy.empty() ? remedy_of_absence(cli) : error.remedy, exit_unreachable);
+    } catch (const ApiError& error) {
+        return failed(cli, error.what(), with_whose_answer(cli, error.remedy), code_of(error));
+    } catch (const Error& error) {
+        return failed(cli, error.what(), error.remedy, code_of(error));
+    } catch (const std::filesystem::filesystem_error& error) {
+        return failed(cli, error.path1().string() + ": " + error.code().message(), "check the path and its permissions", exit_usage);
+    } catch (const std::exception& error) {
+        return failed(cli, error.what(), "", exit_failed);
+    }
+}
+
 const Configuration& Cli::configuration() {
     if (!configuration_) configuration_ = load_configuration(config_file);
     return *configuration_;
 }
 
-const Configuration& Cli::place() {
-    if (place_) return *place_;
+/// The whole configuration, else what `part` finds of it, with the mistakes as a warning. Throws the mistakes where that finds nothing.
+Configuration Cli::in_spite_of_mistakes(const Loading& whole, const Loading& part, const std::string& way_round,
+                                        const std::function<std::string(const Configuration&)>& what_of_it) {
     try {
-        return configuration();
+        return whole();
     } catch (const Error& error) {
-        const auto mistakes = std::current_exception();
+        std::optional<Configuration> found;
         try {
-            place_ = load_place(config_file);
-        } catch (const std::exception&) {
-            std::rethrow_exception(mistakes);
+            found = part();
+        } catch (const std::exception&) { // the mistakes are told below
         }
-        if (place_->file.empty()) throw;
+        if (!found) throw Error(error.error_class, error.what(), (error.remedy.empty() ? "mend it" : error.remedy) + way_round);
+        if (std::exchange(are_mistakes_told_, true)) return *found;
         std::cout.flush();
-        std::cerr << err.painted("warning", Paint::Yellow) << ": " << error.what() << '\n'
-                  << "  this command needs only its daemon, and looks for that at " << place_->socket().string() << std::endl;
-        return *place_;
+        std::cerr << err.painted("warning", Paint::Yellow) << ": " << error.what() << '\n' << "  " << what_of_it(*found) << std::endl;
+        return *found;
     }
 }
 
+const Configuration& Cli::place() {
+    if (!place_)
+        place_ = in_spite_of_mistakes([&] { return configuration(); }, [&] { return load_place(config_file); },
+                                      "; or go round it: name the daemon's state folder in MILLRACE_STATE, or its address in MILLRACE_URL",
+                                      [](const Configuration& found) {
+                                          return "this command needs only its daemon, and looks for that at " + found.socket().string();
+                                      });
+    return *place_;
+}
+
+Configuration Cli::databases(const std::filesystem::path& file) {
+    return in_spite_of_mistakes([&] { return file.empty() ? configuration() : load_configuration(file); },
+                                [&] { return load_databases(file.empty() ? std::filesystem::path(config_file) : file); }, "",
+                                [](const Configuration& found) {
+                                    return "this command needs only the databases, and takes those of the state folder " +
+                                           found.state.string() + " and of what the file says of `database` and `warehouse`";
+                                });
+}
+
 ApiClient Cli::api() {
-    const char* url = std::getenv("MILLRACE_URL");
     const char* key = std::getenv("MILLRACE_KEY");
     has_asked_ = true;
-    if (url && *url) return ApiClient({"", url, key ? key : ""});
+    if (names_daemon()) return ApiClient({"", std::getenv("MILLRACE_URL"), key ? key : ""});
     const auto& settings = place();
     const auto socket = settings.socket().string();
     if (settings.file.empty() && access(socket.c_str(), R_OK | W_OK) != 0)
@@ -160,8 +199,7 @@ ApiClient Cli::api() {
 }
 
 std::string Cli::whose_answer() {
-    const char* url = std::getenv("MILLRACE_URL");
-    if (!has_asked_ || is_said_ || (url && *url) || !place().file.empty()) return "";
+    if (!has_asked_ || is_said_ || names_daemon() || !place().file.empty()) return "";
     const auto daemon = api();
     const auto& address = daemon.address();
     const char* state = std::getenv("MILLRACE_STATE");

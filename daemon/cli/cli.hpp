@@ -37,6 +37,10 @@ public:
     [[nodiscard]] const Configuration& configuration();
     /// Where its daemon is (load_place): of a file with mistakes too, which are then told on stderr.
     [[nodiscard]] const Configuration& place();
+    /// The same for its databases (load_databases). `file` empty: the project's.
+    [[nodiscard]] Configuration databases(const std::filesystem::path& file = {});
+    /// The command tells the mistakes of the configuration itself.
+    void tells_mistakes() { are_mistakes_told_ = true; }
     /// MILLRACE_URL, else the socket of the configuration, else, where no project is configured, this machine's daemon.
     [[nodiscard]] ApiClient api();
 
@@ -51,11 +55,22 @@ public:
     void say_whose_answer();
 
 private:
+    using Loading = std::function<Configuration()>;
+    Configuration in_spite_of_mistakes(const Loading& whole, const Loading& part, const std::string& way_round,
+                                       const std::function<std::string(const Configuration&)>& what_of_it);
+
     std::optional<Configuration> configuration_;
-    std::optional<Configuration> place_; ///< where that has mistakes
-    bool has_asked_ = false;             ///< a daemon
-    bool is_said_ = false;               ///< whose answer it is
+    std::optional<Configuration> place_;
+    bool are_mistakes_told_ = false; ///< of the configuration
+    bool has_asked_ = false;         ///< a daemon
+    bool is_said_ = false;           ///< whose answer it is
 };
+
+/// Somebody chose the daemon by its address, in MILLRACE_URL.
+[[nodiscard]] bool names_daemon();
+
+/// Tells what a command threw: `millrace:` and the cause, with the remedy on a line of its own. Returns an ExitCode.
+[[nodiscard]] int tell_failure(Cli& cli, const std::exception_ptr& failure);
 
 /// The whole program. Returns an ExitCode.
 [[nodiscard]] int run_cli(int argc, char** argv);

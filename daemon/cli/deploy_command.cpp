@@ -138,7 +138,7 @@ std::string summary(const Json& changes, const Told& told) {
 int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run, bool known_too) {
     Json request = {{"dry_run", dry_run}, {"folders", Json::array()}};
     for (const auto& folder : folders) request["folders"].push_back(std::filesystem::absolute(folder).lexically_normal().string());
-    if (!std::getenv("MILLRACE_URL")) (void)cli.configuration(); // its mistakes stop this one
+    if (!names_daemon()) (void)cli.configuration(); // its mistakes stop this one
     const auto answer = cli.api().post("/api/v1/deploy", request);
     const auto changes = list_of(answer, "changes");
     bool has_mistakes = false;
@@ -157,7 +157,9 @@ int deploy(Cli& cli, const std::vector<std::string>& folders, bool dry_run, bool
         auto told = write_all_diagnostics(cli, changes, known_too);
         told.warnings += lacks(std::cout, cli.out);
         std::cout << '\n' << (changes.empty() ? "There is no flow file in the daemon's folders." : summary(changes, told)) << '\n';
-        if (const auto other = other_installation(cli.configuration(), facts.value("settings", Json::object())); !other.is_null()) {
+        // a daemon that MILLRACE_URL names may be on another machine, and what is here does not matter to it
+        const auto other = names_daemon() ? Json() : other_installation(cli.configuration(), facts.value("settings", Json::object()));
+        if (!other.is_null()) {
             std::cout << "These are those of the daemon that answers here: "
                       << installation_text(text_of(other, "state"), text_of(other, "file")) << ".\n";
             cli.says_whose_answer();

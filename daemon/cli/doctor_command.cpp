@@ -176,13 +176,26 @@ void check_connections(Cli& cli, const Json& facts, std::vector<Finding>& findin
     }
 }
 
-/// Without settings nothing else can be looked for.
+/// Without settings nothing but the daemon can be looked for, and that only where they say where it is.
+std::vector<Finding> findings_in_spite_of(const Error& mistakes, Cli& cli, Json& facts) {
+    std::vector<Finding> findings{
+        {"configuration", false, mistakes.what(),
+         mistakes.remedy.empty() ? "correct it; a daemon that runs keeps the settings that it has" : mistakes.remedy}};
+    cli.tells_mistakes();
+    try {
+        findings.push_back(check_daemon(cli, facts));
+    } catch (const Error&) {
+        findings.push_back(
+            {"daemon", false, "where it is cannot be read", "name its state folder in MILLRACE_STATE, or its address in MILLRACE_URL"});
+    }
+    return findings;
+}
+
 std::vector<Finding> findings_of(Cli& cli, Json& facts) {
     try {
         (void)cli.configuration();
     } catch (const Error& error) {
-        return {{"configuration", false, error.what(),
-                 error.remedy.empty() ? "correct it; a daemon that runs keeps the settings that it has" : error.remedy}};
+        return findings_in_spite_of(error, cli, facts);
     }
     const auto daemon = check_daemon(cli, facts);
     const auto other = other_installation(cli.configuration(), facts.is_object() ? facts.value("settings", Json()) : Json());

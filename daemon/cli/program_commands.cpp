@@ -50,7 +50,11 @@ void check_answers(const Cli& cli, const Configuration& configuration, const std
 std::string database_url(const Configuration& configuration, bool store) {
     if (store) return configuration.database.empty() ? ManagedPostgres::url_of(configuration.state, "millrace") : configuration.database;
     const auto warehouse = configuration.database.empty() ? ManagedPostgres::url_of(configuration.state, "warehouse") : "";
-    return ConfiguredConnections(configuration, warehouse).resolve("warehouse").at("url").get<std::string>();
+    const auto connection = ConfiguredConnections(configuration, warehouse).resolve("warehouse");
+    if (const auto type = connection.at("type").get<std::string>(); type != "postgres")
+        throw UsageError(fmt::format("the connection 'warehouse' is of type {}, which psql does not speak", type),
+                         "ask it with a program of its own");
+    return connection.at("url").get<std::string>();
 }
 
 } // namespace
@@ -79,7 +83,7 @@ void add_program_commands(CLI::App& app, Cli& cli) {
     sandbox->prefix_command()->fallthrough(false);
     sandbox->set_help_flag();
     on_call(sandbox, cli, [&cli, sandbox]() -> int {
-        std::vector<std::string> arguments{(cli.configuration().installation.bin / "millrace-sandbox").string()};
+        std::vector<std::string> arguments{(find_installation().bin / "millrace-sandbox").string()};
         for (const auto& rest : sandbox->remaining()) arguments.push_back(rest);
         become(arguments, "this installation has no sandbox; build it: cmake --build build/release --target millrace-sandbox");
     });

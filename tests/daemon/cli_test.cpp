@@ -6,6 +6,7 @@
 #include "daemon/cli/run_view.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "flows/column_type.hpp"
+#include "flows/error.hpp"
 #include "tests/folder.hpp"
 
 #include <catch2/catch.hpp>
@@ -157,6 +158,20 @@ TEST_CASE("a command line that is not understood names the nearest command and w
           "millrace: not expected: -n 2 more\n  see: millrace flows list --help\n");
     CHECK(said({"millrace", "run", "tags", "--limit-rows", "0"}) ==
           "millrace: --limit-rows: '0' is no whole number from 1 on\n  see: millrace run --help\n");
+}
+
+TEST_CASE("what failed is told with its remedy, and its exit code says whether to correct something or to wait") {
+    const auto told = [](ErrorClass error_class, int code) {
+        std::ostringstream text;
+        auto* const before = std::cerr.rdbuf(text.rdbuf());
+        Cli cli;
+        CHECK(tell_failure(cli, std::make_exception_ptr(Error(error_class, "it cannot be", "do something else"))) == code);
+        std::cerr.rdbuf(before);
+        return text.str();
+    };
+    CHECK(told(ErrorClass::Permanent, exit_usage) == "millrace: it cannot be\n  do something else\n");
+    CHECK(told(ErrorClass::Transient, exit_unreachable) == "millrace: it cannot be\n  do something else\n");
+    CHECK(told(ErrorClass::Resource, exit_failed) == "millrace: it cannot be\n  do something else\n");
 }
 
 TEST_CASE("a flow with several schedules starts next when the first of them is due") {

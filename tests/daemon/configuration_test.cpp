@@ -214,14 +214,33 @@ TEST_CASE("where the daemon is can be read from a file with mistakes, where it s
     const auto place = load_place(file);
     CHECK(place.file == file);
     CHECK(place.socket() == folder.path / "kept/here/run/millrace.sock");
-    CHECK(place.listen == "127.0.0.1:1");
 
     const std::string unknown = GENERATE("state: [\n", "state: [here]\n", "sate: here\n", "connections: {a: {type: nonsense}}\n");
     folder.write("millrace.yaml", unknown);
     CHECK_THROWS(load_place(file));
+    folder.write(".env", "this is no assignment\n");
     const Variable elsewhere("MILLRACE_STATE", "/elsewhere");
     CHECK(load_place(file).state == "/elsewhere");
     CHECK_THROWS(load_place(folder.path / "none.yaml"));
+}
+
+TEST_CASE("where the databases are can be read from a file with mistakes elsewhere, and not where one of them may be meant") {
+    const Folder folder;
+    const auto file = folder.path / "millrace.yaml";
+    const std::string warehouse =
+        "state: here\nconnections: {warehouse: {type: postgres, url: \"postgresql:///w\"}, a: {type: nonsense}}\n";
+    folder.write("millrace.yaml", warehouse + "database: postgresql:///store\nlimts: {few: 0}\n");
+    CHECK_THROWS(load_configuration(file));
+    const auto found = load_databases(file);
+    CHECK(found.database == "postgresql:///store");
+    CHECK(found.state == folder.path / "here");
+    CHECK(ConfiguredConnections(found, "").resolve("warehouse").at("url") == "postgresql:///w");
+
+    const std::string doubtful = GENERATE("databse: postgresql:///store\n", "conections: {}\n", "database: ${secret.MR_TEST_NOT_SET}\n");
+    folder.write("millrace.yaml", "state: here\n" + doubtful);
+    CHECK_THROWS(load_databases(file));
+    folder.write("millrace.yaml", "state: here\nconnections: {warehouse: {type: postgres, ulr: \"postgresql:///w\"}}\n");
+    CHECK_THROWS(load_databases(file));
 }
 
 TEST_CASE("a folder of flows below another one is not named beside it") {

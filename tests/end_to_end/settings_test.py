@@ -77,6 +77,27 @@ class ChangedSettings(unittest.TestCase):
         self.assertRegex(told, r"warning: (.|\n)*error: a limit of no slots(.|\n)*needs only its daemon")
         self.assertEqual(self.daemon.run("quick")["state"], "completed")
 
+    def test_what_needs_less_than_all_settings_works_in_spite_of_mistakes_elsewhere(self):
+        self.write_settings(limts={"few": 1})
+        told = self.millrace("psql", "-Atc", "select 6 * 7")
+        self.assertRegex(told, r"warning: (.|\n)*did you mean 'limits'(.|\n)*needs only the databases(.|\n)*\n42\n")
+        self.assertRegex(self.millrace("doctor", code=1), r"failed  configuration (.|\n)*ok      daemon ")
+
+    def test_a_configuration_that_cannot_be_read_is_gone_round_where_the_daemon_is_named(self):
+        path, secrets = pathlib.Path(self.daemon.config), pathlib.Path(self.path) / ".env"
+        written = path.read_text()
+        for config, env in (("state: [\n", ""), (written, "this is no assignment\n"), ("state: [\n", "this is no assignment\n")):
+            path.write_text(config)
+            secrets.write_text(env)
+            told = self.millrace("runs", "list", code=2)
+            self.assertRegex(told, r"\n  .*; or go round it: name the daemon's state folder in MILLRACE_STATE, or its address in MILLRACE_URL\n")
+            for name, value in (("MILLRACE_STATE", f"{self.path}/state"), ("MILLRACE_URL", self.daemon.request("GET", "/api/v1/doctor")[1]["settings"]["url"])):
+                self.daemon.environment[name] = value
+                self.millrace("runs", "list")
+                self.millrace("schedules", "list")
+                del self.daemon.environment[name]
+        self.assertNotIn("go round", self.millrace("psql", "-c", "select 1", code=2))  # what the file says is what it needs
+
     def test_a_flow_with_a_mistake_keeps_changed_settings_out_of_force(self):
         limited, wrong = (pathlib.Path(self.daemon.flows) / name for name in ("limited.yaml", "wrong.yaml"))
         limited.write_text("flow: limited\ntasks:\n  a: {run: echo done, limits: {few: 1}}\n")
@@ -147,7 +168,9 @@ class ChangedSettings(unittest.TestCase):
         self.millrace("deploy", code=1)
         told = self.millrace("connections", "check", code=1)
         self.assertRegex(told, r"failed +clockify .*CLOCKIFY_API_KEY.*; used by: unpaid")
-        self.assertIn("flow files have mistakes", told)
+        self.assertIn("flow files have mistakes, and what those use was not looked at (flows/wrong.yaml:3:7: error: ", told)
+        self.daemon.stop()
+        self.assertIn("note: what deployed flows use was not looked at: ", self.millrace("connections", "check", code=1))
 
     def test_a_secret_that_changed_is_told_and_holds_nothing_back(self):
         secret = pathlib.Path(self.path) / ".env"
