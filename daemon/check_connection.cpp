@@ -25,7 +25,8 @@ public:
     ScratchFolder() {
         auto name = (fs::temp_directory_path() / "millrace-check-XXXXXX").string();
         if (!mkdtemp(name.data()))
-            throw Error(ErrorClass::Resource, "no scratch folder can be made in " + fs::temp_directory_path().string());
+            throw Error(ErrorClass::Resource, "no scratch folder can be made in " + fs::temp_directory_path().string(),
+                        "free some space there, or name another folder in TMPDIR");
         path = name;
     }
     ~ScratchFolder() {

@@ -85,7 +85,8 @@ void DemoSandbox::wait_until_ready() const {
         const bool is_gone = wait_until_gone(pid_, std::chrono::milliseconds(0));
         if (is_gone || std::chrono::steady_clock::now() > deadline) {
             kill(pid_, SIGKILL);
-            throw Error(ErrorClass::Crashed, "millrace-sandbox did not start:\n" + text_of(log_));
+            throw Error(ErrorClass::Crashed, "millrace-sandbox did not start:\n" + text_of(log_),
+                        "see its options: millrace sandbox --help; or start without it: millrace up");
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }

@@ -26,6 +26,7 @@ namespace millrace {
 namespace {
 
 constexpr const char* role = "millrace";
+constexpr const char* remedy_of_folder = "check the state folder's rights and free space, or choose another in `state:` of millrace.yaml";
 constexpr std::size_t longest_socket_folder = 90; ///< sun_path holds 107 bytes, PostgreSQL adds "/.s.PGSQL.5432"
 
 /// Then it is an immediate one, which costs a recovery at the next start. Both are over before the unit's TimeoutStopSec.
@@ -66,7 +67,7 @@ void private_folder(const fs::path& path, std::optional<uid_t> uid, std::optiona
     if (lstat(path.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode) || (facts.st_uid != owner && facts.st_uid != geteuid()))
         throw Error(ErrorClass::Permanent, path.string() + " is not a folder of ours", "remove it, or choose another state folder");
     if (uid && chown(path.c_str(), *uid, gid.value_or(static_cast<gid_t>(-1))) != 0)
-        throw Error(ErrorClass::Permanent, path.string() + " cannot be given to its user: " + std::strerror(errno));
+        throw Error(ErrorClass::Permanent, path.string() + " cannot be given to its user: " + std::strerror(errno), remedy_of_folder);
     fs::permissions(path, fs::perms::owner_all);
 }
 
@@ -171,7 +172,8 @@ void ManagedPostgres::make_cluster() {
     initdb.gid = gid_;
     const auto result = run_child(initdb);
     if (result.exit_code != 0)
-        throw Error(ErrorClass::Resource, "the private database cannot be made in " + folder_.string() + ":\n" + result.output);
+        throw Error(ErrorClass::Resource, "the private database cannot be made in " + folder_.string() + ":\n" + result.output,
+                    remedy_of_folder);
     std::ofstream(made / "postgresql.conf", std::ios::app) << "\ninclude '../millrace.conf'\ninclude_if_exists '../user.conf'\n";
     std::ofstream(made / "pg_hba.conf", std::ios::trunc) << "local all all peer map=millrace\n";
     fs::rename(made, data_);
@@ -185,9 +187,9 @@ void ManagedPostgres::write_settings() const {
         std::ofstream out(file, std::ios::trunc);
         out << text;
         out.close();
-        if (!out) throw Error(ErrorClass::Resource, file.string() + " cannot be written: " + std::strerror(errno));
+        if (!out) throw Error(ErrorClass::Resource, file.string() + " cannot be written: " + std::strerror(errno), remedy_of_folder);
         if (uid_ && chown(file.c_str(), *uid_, *gid_) != 0)
-            throw Error(ErrorClass::Permanent, file.string() + " cannot be given to its user: " + std::strerror(errno));
+            throw Error(ErrorClass::Permanent, file.string() + " cannot be given to its user: " + std::strerror(errno), remedy_of_folder);
     };
     write(data_ / "pg_ident.conf", std::string("millrace \"") + owner + "\" " + role + "\nmillrace root " + role + "\n");
     write(folder_ / "millrace.conf",
@@ -275,13 +277,15 @@ void ManagedPostgres::wait_until_ready() {
 void ManagedPostgres::make_databases() const {
     const Connection connection(PQconnectdb(url("postgres").c_str()), &PQfinish);
     if (PQstatus(connection.get()) != CONNECTION_OK)
-        throw Error(ErrorClass::Transient, std::string("the private PostgreSQL refuses us: ") + PQerrorMessage(connection.get()));
+        throw Error(ErrorClass::Transient, std::string("the private PostgreSQL refuses us: ") + PQerrorMessage(connection.get()),
+                    "its log is in " + (folder_ / "log").string());
     for (const std::string name : {"millrace", "warehouse"}) {
         const Result there(PQexec(connection.get(), ("select 1 from pg_database where datname = '" + name + "'").c_str()), &PQclear);
         if (PQntuples(there.get()) > 0) continue;
         const Result made(PQexec(connection.get(), ("create database " + name).c_str()), &PQclear);
         if (PQresultStatus(made.get()) != PGRES_COMMAND_OK)
-            throw Error(ErrorClass::Resource, "database " + name + " cannot be made: " + PQresultErrorMessage(made.get()));
+            throw Error(ErrorClass::Resource, "database " + name + " cannot be made: " + PQresultErrorMessage(made.get()),
+                        "its log is in " + (folder_ / "log").string());
     }
 }
 

@@ -38,6 +38,18 @@ void log_failure(const char* event, const std::string& reason, const std::string
     spdlog::error("{} reason=\"{}\"{}", event, line, remedy.empty() ? "" : " remedy=\"" + remedy + "\"");
 }
 
+/// Of a daemon that was ready.
+ExitCode log_end(const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& e) {
+        log_failure("stopped", e.what(), e.remedy);
+    } catch (const std::exception& e) {
+        log_failure("stopped", e.what(), "");
+    }
+    return exit_failed;
+}
+
 spdlog::level::level_enum level_of(Severity severity) { return severity == Severity::Error ? spdlog::level::err : spdlog::level::warn; }
 
 /// What a deploy did not do with a setting; what it did stands in the log already.
@@ -72,7 +84,6 @@ public:
           signals_(io_, SIGINT, SIGTERM, SIGHUP) {}
 
     int run() {
-        check_addresses(web_config(), keys_);
         if (const auto note = left_state(configuration_); !note.empty()) spdlog::warn("{}", note);
         make_private_folder(configuration_.state);
         make_private_folder(configuration_.staging, "another folder in `staging:` of millrace.yaml");
@@ -215,18 +226,7 @@ private:
     void ended(const std::exception_ptr& failure) {
         is_over_ = true;
         if (!failure) return;
-        ExitCode code = exit_failed;
-        const char* event = is_ready_ ? "stopped" : "not_started";
-        try {
-            std::rethrow_exception(failure);
-        } catch (const Error& e) {
-            log_failure(event, e.what(), e.remedy);
-            if (!is_ready_ && e.error_class == ErrorClass::Permanent) code = exit_usage;
-        } catch (const std::exception& e) {
-            const bool store_is_away = !owns_node_ && !configuration_.database.empty();
-            log_failure(event, e.what(),
-                        store_is_away ? "check `database:` in millrace.yaml or MILLRACE_DATABASE, and that the server lets us in" : "");
-        }
+        const int code = is_ready_ ? log_end(failure) : hooks_.not_started(failure);
         if (owns_node_) end_strays(std::chrono::milliseconds(50));
         if (postgres_ && owns_node_) postgres_->stop();
         spdlog::shutdown();
@@ -276,12 +276,7 @@ int serve(Settings& settings, const ServeHooks& hooks) {
     signal(SIGPIPE, SIG_IGN);
     umask(0077);
     setenv("PGCONNECT_TIMEOUT", "5", 0); // libpq waits for ever by default, even for a server that is stopped
-    try {
-        return Daemon(settings, hooks).run();
-    } catch (const Error& e) {
-        log_failure("not_started", e.what(), e.remedy);
-        return e.error_class == ErrorClass::Permanent ? exit_usage : exit_failed;
-    }
+    return Daemon(settings, hooks).run();
 }
 
 } // namespace millrace

@@ -1,7 +1,6 @@
 #include "daemon/up.hpp"
 
 #include "daemon/demo_sandbox.hpp"
-#include "daemon/serve.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -44,7 +43,7 @@ Configuration with_demo(Configuration configuration) {
 
 } // namespace
 
-int up(const Settings::Load& load, const UpOptions& options) {
+int up(const Settings::Load& load, const UpOptions& options, ServeHooks hooks) {
     const auto with_more = [load, demo = options.demo](const fs::path& file) {
         return demo ? with_demo(load(file)) : without_demo(load(file));
     };
@@ -52,7 +51,6 @@ int up(const Settings::Load& load, const UpOptions& options) {
     std::optional<DemoSandbox> sandbox;
     if (options.demo) sandbox.emplace(configuration, options.sandbox_arguments, [](const std::string& fact) { spdlog::warn("{}", fact); });
     Settings settings(with_more); // after the sandbox, whose addresses and keys are in our environment now
-    ServeHooks hooks;
     hooks.ready = [&](const std::string& url, std::size_t mistaken_files) { greet(configuration, options, url, mistaken_files); };
     return serve(settings, hooks);
 }

@@ -2,7 +2,7 @@
 /// sandbox that plays the outside services, and the shipped flows.
 #pragma once
 
-#include "daemon/settings.hpp"
+#include "daemon/serve.hpp"
 
 #include <string>
 #include <vector>
@@ -14,7 +14,7 @@ struct UpOptions {
     std::vector<std::string> sandbox_arguments; ///< more options for millrace-sandbox
 };
 
-/// Until Ctrl-C. Returns an ExitCode. Throws Error.
-[[nodiscard]] int up(const Settings::Load& load, const UpOptions& options);
+/// Until Ctrl-C, as serve(), with a greeting of its own when it is ready. Throws Error.
+[[nodiscard]] int up(const Settings::Load& load, const UpOptions& options, ServeHooks hooks);
 
 } // namespace millrace

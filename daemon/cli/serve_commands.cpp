@@ -18,6 +18,12 @@ Settings::Load settings_of(const std::string& config_file, const std::string& li
     };
 }
 
+ServeHooks hooks_of(Cli& cli) {
+    ServeHooks hooks;
+    hooks.not_started = [&cli](const std::exception_ptr& failure) { return tell_failure(cli, failure); };
+    return hooks;
+}
+
 } // namespace
 
 void add_serve_commands(CLI::App& app, Cli& cli) {
@@ -43,9 +49,8 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
         set_up_logging(*log_level);
         const auto load = settings_of(cli.config_file, *listen);
         const auto configuration = load({});
-        check_is_down(configuration);
-        check_is_free(configuration);
-        return up(load, *options);
+        check_can_start(configuration);
+        return up(load, *options, hooks_of(cli));
     });
 
     auto* daemon = app.add_subcommand("serve", "The daemon (systemd runs this)");
@@ -53,8 +58,8 @@ void add_serve_commands(CLI::App& app, Cli& cli) {
     on_call(daemon, cli, [&cli, log_level, listen] {
         set_up_logging(*log_level);
         Settings settings(settings_of(cli.config_file, *listen));
-        check_is_down(*settings.current());
-        return serve(settings);
+        check_can_start(*settings.current());
+        return serve(settings, hooks_of(cli));
     });
 }
 

@@ -5,15 +5,13 @@
 #include "daemon/cli/format.hpp"
 #include "daemon/listeners.hpp"
 #include "flows/error.hpp"
+#include "web/server.hpp"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 
 #include <chrono>
 
 namespace millrace {
-namespace ip = boost::asio::ip;
 namespace {
 
 /// What a daemon says of its settings, if it is one that lets us ask; else an empty object.
@@ -35,6 +33,32 @@ Error is_up_already(const Json& settings, const Configuration& configuration, co
             "use it; or end it first, with Ctrl-C where it runs (or: systemctl stop millrace)"};
 }
 
+void check_is_down(const Configuration& configuration) {
+    const auto settings = settings_at({configuration.socket().string(), "", ""});
+    const auto listeners = listener_of(configuration.socket());
+    if (!settings.empty() || !listeners.empty()) throw is_up_already(settings, configuration, listeners);
+}
+
+/// Whoever listens at the endpoint: "the Millrace daemon of ..", "process 4711 (nginx)".
+std::string holder_text(const Json& settings, const std::string& listener) {
+    const auto state = text_of(settings, "state"), file = text_of(settings, "file");
+    if (!state.empty()) return fmt::format("the Millrace daemon of {}, process {},", file.empty() ? state : file, text_of(settings, "pid"));
+    return listener.empty() ? "another program" : listener;
+}
+
+void check_is_free(const std::string& listen) {
+    const auto endpoint = endpoint_of(listen);
+    if (!is_taken(endpoint)) return;
+    const auto settings = settings_at({"", "http://" + listen, ""});
+    const auto listener = listener_of(endpoint);
+    const bool is_strange = text_of(settings, "state").empty() && !listener.empty();
+    const auto free = free_port_beside(endpoint.port(), [&](unsigned short port) { return is_taken({endpoint.address(), port}); });
+    throw Error(ErrorClass::Permanent, fmt::format("{} already listens on {}", holder_text(settings, listener), listen),
+                fmt::format("{}take another address: --listen {}:{}, or `listen:` in millrace.yaml",
+                            is_strange ? "end that one if nobody needs it; or " : "", listen.substr(0, listen.rfind(':')),
+                            free ? std::to_string(*free) : "PORT"));
+}
+
 } // namespace
 
 std::optional<unsigned short> free_port_beside(unsigned short taken, const std::function<bool(unsigned short)>& is_taken) {
@@ -46,36 +70,13 @@ std::optional<unsigned short> free_port_beside(unsigned short taken, const std::
     return std::nullopt;
 }
 
-void check_is_down(const Configuration& configuration) {
-    const auto settings = settings_at({configuration.socket().string(), "", ""});
-    const auto listeners = listener_of(configuration.socket());
-    if (!settings.empty() || !listeners.empty()) throw is_up_already(settings, configuration, listeners);
-}
-
-void check_is_free(const Configuration& configuration) {
-    const auto& listen = configuration.listen;
-    const auto colon = listen.rfind(':');
-    if (colon == std::string::npos) return;
-    const auto host = listen.substr(0, colon);
-    boost::system::error_code failure;
-    boost::asio::io_context io;
-    const auto found = ip::tcp::resolver(io).resolve(host, listen.substr(colon + 1), ip::tcp::resolver::passive, failure);
-    if (failure || found.empty()) return;
-    const auto endpoint = found.begin()->endpoint();
-    if (!is_taken(endpoint)) return;
-
-    const auto settings = settings_at({"", "http://" + listen, ""});
-    const auto state = text_of(settings, "state"), file = text_of(settings, "file");
-    const auto free = free_port_beside(endpoint.port(), [&](unsigned short port) { return is_taken({endpoint.address(), port}); });
-    const auto holder = listener_of(endpoint);
-    const auto who = !state.empty()
-                         ? fmt::format("the Millrace daemon of {}, process {},", file.empty() ? state : file, text_of(settings, "pid"))
-                     : holder.empty() ? "another program"
-                                      : holder;
-    throw Error(ErrorClass::Permanent, fmt::format("{} already listens on {}", who, listen),
-                fmt::format("{}take another address: --listen {}:{}, or `listen:` in millrace.yaml",
-                            state.empty() && !holder.empty() ? "end that one if nobody needs it; or " : "", host,
-                            free ? std::to_string(*free) : "PORT"));
+void check_can_start(const Configuration& configuration) {
+    check_is_down(configuration);
+    WebConfig addresses;
+    addresses.listen = configuration.listen;
+    addresses.socket = configuration.socket().string();
+    check_addresses(addresses, NoKeys());
+    check_is_free(configuration.listen);
 }
 
 } // namespace millrace

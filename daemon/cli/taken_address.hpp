@@ -1,4 +1,4 @@
-/// Whether a daemon can be started here: no other one has the state folder, and nobody the address that it is to listen on.
+/// Whether a daemon can be started here: no other one has the state folder, and the address that it is to listen on may be had.
 #pragma once
 
 #include "daemon/configuration.hpp"
@@ -8,12 +8,10 @@
 
 namespace millrace {
 
-/// Throws Error{Permanent} where a daemon of this state folder is up: its process, URL, state folder and millrace.yaml.
-void check_is_down(const Configuration& configuration);
-
-/// Before PostgreSQL and the sandbox are started for nothing. What is no address is left to the server's complaint.
-/// Throws Error{Permanent}, which says who listens there and what to type.
-void check_is_free(const Configuration& configuration);
+/// Before PostgreSQL and the sandbox are started for nothing. Throws Error{Permanent} where a daemon of this state folder is up, with
+/// its process, URL, state folder and millrace.yaml; where its addresses cannot be listened on; and where one is taken: by whom, and
+/// what to type.
+void check_can_start(const Configuration& configuration);
 
 /// The next port above `taken` that is free, else the next one below; nothing where all are taken.
 [[nodiscard]] std::optional<unsigned short> free_port_beside(unsigned short taken, const std::function<bool(unsigned short)>& is_taken);

@@ -2,6 +2,8 @@
 
 #include "flows/error.hpp"
 #include "flows/version.hpp"
+#include "scheduler/one_line.hpp"
+#include "scheduler/store/database.hpp"
 #include "scheduler/store/migrations/m0001_tables.hpp"
 #include "scheduler/store/migrations/m0002_retired_slots.hpp"
 
@@ -30,7 +32,7 @@ constexpr const char* bookkeeping = R"sql(
 
 int schema_version() { return static_cast<int>(steps.size()); }
 
-void migrate(const std::string& url) {
+static void migrate_store(const std::string& url) {
     pqxx::connection connection(url);
     pqxx::work work(connection);
     work.exec("set local client_min_messages = warning; select pg_advisory_xact_lock(7244604221021)");
@@ -48,6 +50,15 @@ void migrate(const std::string& url) {
         work.exec_params("insert into millrace.migration (number, program) values ($1, $2)", number, version);
     }
     work.commit();
+}
+
+void migrate(const std::string& url) {
+    try {
+        migrate_store(url);
+    } catch (const pqxx::failure& e) {
+        throw Error(is_transient(e) ? ErrorClass::Transient : ErrorClass::Permanent, "the store cannot be used: " + one_line(e.what()),
+                    "check `database:` in millrace.yaml or MILLRACE_DATABASE, and that the server runs and lets us in");
+    }
 }
 
 } // namespace millrace

@@ -9,7 +9,7 @@ namespace millrace {
 [[nodiscard]] int schema_version();
 
 /// One transaction per migration, under an advisory lock, so that nodes which start together do not collide.
-/// Throws Error{Permanent} when the store is newer than this program.
+/// Throws Error{Permanent} when the store is newer than this program or refuses us, Error{Transient} when it does not answer.
 void migrate(const std::string& url);
 
 } // namespace millrace

@@ -439,10 +439,12 @@ class Daemons(unittest.TestCase):
         self.daemon = Daemon(self.prefix, self.path, FLOWS, {}, None)
         self.addCleanup(self.daemon.stop)
 
-    def refused(self, **settings):
+    def refused(self, code=2, **settings):
         done = subprocess.run([f"{self.prefix}/bin/millrace", "serve", "--config", self.daemon.config], env={**self.daemon.environment, **settings},
                               cwd=self.path, text=True, capture_output=True, timeout=60)
-        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertRegex(done.stderr, r"(^|\n)millrace: .+\n  .+\n")  # as any command: the cause, and below it what to do
+        self.assertNotIn("remedy=", done.stderr)
         return done.stderr
 
     def test_a_configuration_that_cannot_work_is_refused_before_anything_is_made(self):
@@ -451,12 +453,25 @@ class Daemons(unittest.TestCase):
         self.assertIn("longer than 107 bytes", self.refused(MILLRACE_STATE=f"{self.path}/{'x' * 120}"))
         self.assertFalse(os.path.exists(f"{self.path}/state"))
         self.assertNotIn("hidden", self.refused(MILLRACE_DATABASE="mysql://somebody:hidden@host/store"))
+        self.assertFalse(os.path.exists(f"{self.path}/state/pg"))
+
+    def test_a_start_without_its_database_says_which_setting_to_look_at(self):
+        told = self.refused(code=3, MILLRACE_DATABASE=f"postgresql:///store?host={self.path}")
+        self.assertRegex(told, r"millrace: the store cannot be used: .+\n  check `database:` in millrace.yaml or MILLRACE_DATABASE")
+
+    def test_a_port_that_is_not_ours_is_told_before_anything_is_started(self):
+        if int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80:
+            return  # any user may take it here
+        self.assertIn("millrace: cannot listen on 127.0.0.1:80: Permission denied\n  ports below 1024 are root's",
+                      self.refused(MILLRACE_LISTEN="127.0.0.1:80"))
+        self.assertFalse(os.path.exists(f"{self.path}/state"))
 
     def test_a_taken_address_is_told_before_anything_is_started(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             address = f"127.0.0.1:{taken.getsockname()[1]}"
+            self.assertIn(f") already listens on {address}", self.refused(MILLRACE_LISTEN=address))
             done = subprocess.run([f"{self.prefix}/bin/millrace", "up", "--config", self.daemon.config, "--listen", address], cwd=self.path,
                                   env=self.daemon.environment, text=True, capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 2, done.stderr)
@@ -705,10 +720,9 @@ class Daemons(unittest.TestCase):
         self.daemon.stop()
         self.assertLess(time.monotonic() - began, 8)
         self.assertEqual(marked(), [])
-        with socket.socket() as taken:  # the run is taken up again, then the address turns out to be another's
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            self.assertIn("Address already in use", self.refused(MILLRACE_LISTEN=f"127.0.0.1:{taken.getsockname()[1]}"))
+        os.mkdir(self.daemon.socket)  # the run is taken up again, then the API's address turns out to be taken
+        self.assertIn(f"millrace: cannot listen on {self.daemon.socket}: Address already in use\n  take away what is there", self.refused())
+        os.rmdir(self.daemon.socket)
         self.assertEqual(marked(), [])
 
 

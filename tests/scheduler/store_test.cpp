@@ -1,3 +1,4 @@
+#include "flows/error.hpp"
 #include "fresh_database.hpp"
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/pg_read_models.hpp"
@@ -35,6 +36,17 @@ TEST_CASE("a store that is newer than the program is refused") {
     pqxx::connection connection(database.url());
     pqxx::nontransaction(connection).exec("insert into millrace.migration (number, program) values (99, 'later')");
     CHECK_THROWS_WITH(migrate(database.url()), Catch::Contains("schema version 99"));
+}
+
+TEST_CASE("a store that does not answer is told as one that is away, with what to look at") {
+    try {
+        migrate("postgresql:///store?host=/nowhere");
+        FAIL("it answered");
+    } catch (const Error& error) {
+        CHECK(error.error_class == ErrorClass::Transient);
+        CHECK_THAT(error.what(), Catch::StartsWith("the store cannot be used: "));
+        CHECK_THAT(error.remedy, Catch::Contains("`database:`"));
+    }
 }
 
 TEST_CASE("the store itself keeps its invariants") {
