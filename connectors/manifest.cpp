@@ -1,9 +1,9 @@
 #include "connectors/manifest.hpp"
 
 #include "connectors/descriptor.hpp"
-#include "connectors/sql_identifier.hpp"
 #include "flows/error.hpp"
 #include "flows/hash.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <cerrno>
 #include <cstring>

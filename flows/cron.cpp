@@ -1,6 +1,7 @@
 #include "flows/cron.hpp"
 
 #include "flows/interval.hpp"
+#include "flows/letters.hpp"
 #include "flows/zone.hpp"
 
 #include <fmt/format.h>
@@ -55,9 +56,7 @@ int value_of(const Field& field, const std::string& text, const std::string& par
     int value = -1;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
     if (error != std::errc() || end != part.data() + part.size()) {
-        std::string lower = part;
-        for (auto& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        const auto found = std::find(field.names.begin(), field.names.end(), lower);
+        const auto found = std::find(field.names.begin(), field.names.end(), lower_case(part));
         if (part.empty() || found == field.names.end()) refuse(field, text, part.empty() ? "is not complete" : "has '" + part + "' in it");
         value = field.first + static_cast<int>(found - field.names.begin());
     }

@@ -1,9 +1,9 @@
 #include "flows/project_files.hpp"
 
 #include "flows/error.hpp"
+#include "flows/letters.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -25,8 +25,7 @@ void add_yaml_files(const std::filesystem::path& folder, std::vector<std::filesy
             add_yaml_files(path, files, entered);
             continue;
         }
-        auto extension = path.extension().string();
-        std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+        const auto extension = lower_case(path.extension().string());
         if (extension != ".yaml" && extension != ".yml") continue;
         if (entry.exists(ignored) && !entry.is_regular_file(ignored)) // reading a pipe would wait for ever
             throw Error(ErrorClass::Permanent, path.string() + " is no regular file", "put a file of YAML there, or take it away");

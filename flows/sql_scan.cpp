@@ -1,5 +1,7 @@
 #include "flows/sql_scan.hpp"
 
+#include "flows/letters.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -63,8 +65,7 @@ private:
 
     void take(Kind kind, std::size_t end) {
         std::string text(sql_.substr(at_, end - at_));
-        if (kind == Kind::Word)
-            std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        if (kind == Kind::Word) text = lower_case(text);
         tokens_.push_back({kind, std::move(text), at_, end - at_});
         at_ = end;
     }
@@ -137,11 +138,6 @@ constexpr std::array<std::string_view, 3> words_before_name{"lateral", "only", "
 
 bool is_symbol(const SqlToken& t, const char* text) { return t.kind == Kind::Symbol && t.text == text; }
 
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
 /// `with a as (..), b(x) as materialized (..)`: a word that is followed by `as` and a bracket.
 std::set<std::string> own_tables(const std::vector<SqlToken>& tokens) {
     std::set<std::string> names;
@@ -152,7 +148,7 @@ std::set<std::string> own_tables(const std::vector<SqlToken>& tokens) {
             while (next < tokens.size() && !is_symbol(tokens[next - 1], ")")) ++next;
         if (next + 1 >= tokens.size() || tokens[next].text != "as") continue;
         const bool hinted = tokens[next + 1].text == "materialized" || tokens[next + 1].text == "not";
-        if (is_symbol(tokens[next + 1], "(") || hinted) names.insert(lower(tokens[i].text));
+        if (is_symbol(tokens[next + 1], "(") || hinted) names.insert(lower_case(tokens[i].text));
     }
     return names;
 }
@@ -222,7 +218,7 @@ std::vector<std::string> tables_read(const std::vector<SqlToken>& tokens) {
         } else if (expected && is_name(token) && !(token.kind == Kind::Word && among(words_before_name, token.text))) {
             expected = false;
             const bool qualified = i + 1 < tokens.size() && (is_symbol(tokens[i + 1], ".") || is_symbol(tokens[i + 1], "("));
-            const auto name = lower(token.text);
+            const auto name = lower_case(token.text);
             if (!qualified && !own.contains(name) && std::find(found.begin(), found.end(), name) == found.end()) found.push_back(name);
         }
     }

@@ -2,6 +2,7 @@
 
 #include "flows/error.hpp"
 #include "flows/interval.hpp"
+#include "flows/letters.hpp"
 #include "flows/nearest.hpp"
 #include "flows/zone.hpp"
 
@@ -10,11 +11,6 @@
 
 namespace millrace {
 namespace {
-
-std::string trimmed(const std::string& text) {
-    const auto first = text.find_first_not_of(" \t");
-    return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /// Every dotted name below `value`, for "did you mean".
 void collect_names(const std::string& prefix, const Json& value, std::vector<std::string>& names) {
@@ -105,7 +101,8 @@ std::vector<Reference> references(const std::string& text) {
                 throw std::invalid_argument("'${' without its '}' in '" + text + "'; a literal '${' is written '$${'");
             const auto inside = text.substr(i + 2, close - i - 2);
             const auto colon = std::min(inside.find(':'), inside.size());
-            found.push_back({trimmed(inside.substr(0, colon)), colon < inside.size() ? inside.substr(colon + 1) : "", i, close + 1 - i});
+            found.push_back({std::string(trimmed(inside.substr(0, colon), " \t")), colon < inside.size() ? inside.substr(colon + 1) : "", i,
+                             close + 1 - i});
             i = close;
         }
     }

@@ -1,7 +1,8 @@
 #include "tasks/checks.hpp"
 
-#include "connectors/sql_identifier.hpp"
 #include "flows/counted.hpp"
+#include "flows/letters.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/sql_scan.hpp"
 #include "tasks/rejects.hpp"
 #include "tasks/sql_place.hpp"
@@ -33,19 +34,14 @@ bool selects_all(const std::vector<SqlToken>& tokens) {
     return !selects; // `from this where ..` of DuckDB
 }
 
-std::string lower(std::string text) {
-    for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    return text;
-}
-
 /// Which columns of the rows that break a check say why: those that its SQL names, most often named first. SQL without a `*` chose
 /// them all.
 std::vector<std::string> columns_to_show(const std::string& sql, const std::vector<duckdb::Column>& columns) {
     const std::vector<SqlToken> tokens = scan_sql(sql);
     std::map<std::string, int> mentions;
     for (const SqlToken& token : tokens)
-        if (is_name(token)) ++mentions[lower(token.text)];
-    const auto count = [&](const std::string& name) { return mentions.contains(lower(name)) ? mentions.at(lower(name)) : 0; };
+        if (is_name(token)) ++mentions[lower_case(token.text)];
+    const auto count = [&](const std::string& name) { return mentions.contains(lower_case(name)) ? mentions.at(lower_case(name)) : 0; };
     std::vector<std::string> names;
     for (const duckdb::Column& c : columns) names.push_back(c.name);
     const bool any = std::any_of(names.begin(), names.end(), [&](const std::string& n) { return count(n) > 0; });

@@ -1,9 +1,10 @@
 #include "tasks/contract.hpp"
 
-#include "connectors/sql_identifier.hpp"
 #include "flows/column_type.hpp"
 #include "flows/error.hpp"
+#include "flows/letters.hpp"
 #include "flows/nearest.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -16,27 +17,14 @@ namespace {
 using duckdb::Type;
 using duckdb::TypeId;
 
-std::string upper(std::string text) {
-    for (char& ch : text) ch = static_cast<char>(ch >= 'a' && ch <= 'z' ? ch - 32 : ch);
-    return text;
-}
-
-/// One spelling for each type that has several, so that equal types compare equal.
+/// One spelling for each type that has several, so that equal types compare equal; DuckDB's own for those of which the language
+/// knows nothing.
 std::string canonical(const std::string& type) {
-    static const std::map<std::string, std::string> names{{"TEXT", "VARCHAR"},         {"STRING", "VARCHAR"},
-                                                          {"INT", "INTEGER"},          {"INT4", "INTEGER"},
-                                                          {"INT8", "BIGINT"},          {"LONG", "BIGINT"},
-                                                          {"INT2", "SMALLINT"},        {"SHORT", "SMALLINT"},
-                                                          {"BOOL", "BOOLEAN"},         {"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"},
-                                                          {"DATETIME", "TIMESTAMP"},   {"FLOAT8", "DOUBLE"},
-                                                          {"FLOAT4", "FLOAT"},         {"REAL", "FLOAT"},
-                                                          {"BYTEA", "BLOB"},           {"DECIMAL", "DECIMAL(18,3)"},
-                                                          {"NUMERIC", "DECIMAL(18,3)"}};
-    std::string text = upper(type);
-    if (text.starts_with("NUMERIC(")) text = "DECIMAL" + text.substr(7);
-    if (text.starts_with("DECIMAL(")) text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
-    const auto found = names.find(text);
-    return found == names.end() ? text : found->second;
+    try {
+        return canonical_type(type);
+    } catch (const ColumnMistake&) {
+        return type;
+    }
 }
 
 /// Decimal digits of an integer type, 0: it is none.
@@ -98,12 +86,13 @@ std::string text_misfit(const std::string& value, const std::string& type) {
 const duckdb::Column* find_column(const std::vector<duckdb::Column>& found, const std::string& name) {
     const auto exact = std::find_if(found.begin(), found.end(), [&](const duckdb::Column& c) { return c.name == name; });
     if (exact != found.end()) return &*exact;
-    const auto other_case = std::find_if(found.begin(), found.end(), [&](const duckdb::Column& c) { return upper(c.name) == upper(name); });
+    const auto other_case =
+        std::find_if(found.begin(), found.end(), [&](const duckdb::Column& c) { return lower_case(c.name) == lower_case(name); });
     return other_case == found.end() ? nullptr : &*other_case;
 }
 
 bool is_declared(const std::vector<ColumnSpec>& contract, const std::string& name) {
-    return std::any_of(contract.begin(), contract.end(), [&](const ColumnSpec& s) { return upper(s.name) == upper(name); });
+    return std::any_of(contract.begin(), contract.end(), [&](const ColumnSpec& s) { return lower_case(s.name) == lower_case(name); });
 }
 
 void require_same_names(const std::vector<duckdb::Column>& found, const std::vector<ColumnSpec>& contract, RowsOf rows_of) {
@@ -134,7 +123,7 @@ std::string stored_type(const std::string& type) {
     if (type == "INTERVAL" || type == "BIT" || type == "BIGNUM") return "VARCHAR";
     std::string out = type;
     for (const std::string wide : {"UHUGEINT", "HUGEINT"})
-        for (std::size_t at = upper(out).find(wide); at != std::string::npos; at = upper(out).find(wide))
+        for (std::size_t at = upper_case(out).find(wide); at != std::string::npos; at = upper_case(out).find(wide))
             out.replace(at, wide.size(), "DECIMAL(38,0)");
     return out;
 }

@@ -2,6 +2,7 @@
 
 #include "flows/counted.hpp"
 #include "flows/error.hpp"
+#include "flows/letters.hpp"
 
 #include <algorithm>
 #include <array>
@@ -83,11 +84,6 @@ std::size_t plain_bytes(std::string_view text) {
     return n;
 }
 
-std::string trimmed(const std::string& name) {
-    const std::size_t from = name.find_first_not_of(' ');
-    return from == std::string::npos ? "" : name.substr(from, name.find_last_not_of(' ') + 1 - from);
-}
-
 /// Sees the whole file, block by block.
 class Examination {
 public:
@@ -163,7 +159,7 @@ private:
     void end_row() {
         if (form_.header.empty()) {
             if (row_bytes_ == 0) refuse_header();
-            for (const std::string& name : names_) form_.header.push_back(trimmed(name));
+            for (const std::string& name : names_) form_.header.emplace_back(trimmed(name, " "));
         }
         const std::size_t wanted = form_.header.size();
         if (row_bytes_ > 0 && (fields_ < wanted || filled_ > wanted)) // DuckDB leaves out empty fields behind the last

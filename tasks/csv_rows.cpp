@@ -1,9 +1,10 @@
 #include "tasks/csv_rows.hpp"
 
 #include "connectors/duckdb/query_error.hpp"
-#include "connectors/sql_identifier.hpp"
 #include "flows/error.hpp"
+#include "flows/letters.hpp"
 #include "flows/source_text.hpp"
+#include "flows/sql_identifier.hpp"
 #include "tasks/csv_form.hpp"
 
 #include <algorithm>
@@ -20,17 +21,12 @@ constexpr std::size_t usual_longest_row = 2'000'000, usual_buffer = 32'000'000; 
 constexpr std::int64_t most_columns = 1'000'000;
 constexpr const char* text_type = "VARCHAR";
 
-std::string lower(std::string text) {
-    for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    return text;
-}
-
 /// With names for those that have none.
 std::vector<std::string> names_of(std::vector<std::string> header) {
     for (std::size_t i = 0; i < header.size(); ++i) {
         if (header[i].empty()) header[i] = "column" + std::to_string(i); // as DuckDB calls it
         const auto here = header.begin() + static_cast<std::ptrdiff_t>(i);
-        const auto same = std::find_if(header.begin(), here, [&](const std::string& n) { return lower(n) == lower(*here); });
+        const auto same = std::find_if(header.begin(), here, [&](const std::string& n) { return lower_case(n) == lower_case(*here); });
         if (same == here) continue;
         const std::string what =
             *same == *here ? fmt::format("'{}' twice", *here) : fmt::format("'{}' and '{}', which are one name in SQL", *same, *here);
@@ -76,7 +72,8 @@ std::vector<Reading> guess(duckdb::Connection& db, const std::string& path, cons
 std::vector<Reading> declared(const std::vector<std::string>& names, const std::vector<ColumnSpec>& columns) {
     std::vector<Reading> out;
     for (const std::string& name : names) {
-        const auto spec = std::find_if(columns.begin(), columns.end(), [&](const ColumnSpec& c) { return lower(c.name) == lower(name); });
+        const auto spec =
+            std::find_if(columns.begin(), columns.end(), [&](const ColumnSpec& c) { return lower_case(c.name) == lower_case(name); });
         out.push_back({spec == columns.end() ? text_type : spec->type, ""});
     }
     return out;

@@ -1,6 +1,6 @@
 #include "tasks/dataset.hpp"
 
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/sql_scan.hpp"
 #include "flows/time.hpp"
 #include "tasks/checks.hpp"

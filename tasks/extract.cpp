@@ -1,11 +1,11 @@
 /// extract: records of a declared source become a dataset. The work is connectors/http/extraction; here an order becomes its
 /// plan, and its slices become one manifest.
 #include "connectors/http/extraction.hpp"
-#include "connectors/sql_identifier.hpp"
 #include "flows/counted.hpp"
 #include "flows/hash.hpp"
 #include "flows/items.hpp"
 #include "flows/nearest.hpp"
+#include "flows/sql_identifier.hpp"
 #include "tasks/dataset.hpp"
 #include "tasks/extract_items.hpp"
 #include "tasks/moved_records.hpp"
@@ -32,13 +32,6 @@ const ResourceSpec& find_resource(const SourceSpec& source, const std::string& n
     const std::string near = nearest(name, names);
     throw Error(ErrorClass::Permanent, "the source " + source.source + " has no resource '" + name + "'",
                 near.empty() ? fmt::format("it has {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?");
-}
-
-const Json& find_connection(const AttemptOrder& order, const std::string& name) {
-    const auto found = order.connections.find(name);
-    if (found == order.connections.end())
-        throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
-    return found->second;
 }
 
 /// A page at its largest must fit beside DuckDB: the answer, whose announced length is reserved at once, and an index of its
@@ -238,7 +231,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     plan.source = order.source.get<SourceSpec>();
     plan.source.file = order.source_file;
     plan.resource = find_resource(plan.source, substitute_text(options.resource, run).get<std::string>());
-    plan.connection = complete_connection(plan.source, find_connection(order, connection));
+    plan.connection = complete_connection(plan.source, connection_of(order, connection));
     plan.zone = order.context.timezone;
     plan.folder = order.staging;
     plan.concurrency = options.concurrency;

@@ -1,8 +1,8 @@
 #include "tasks/extract_items.hpp"
 
 #include "connectors/duckdb/query_error.hpp"
-#include "connectors/sql_identifier.hpp"
 #include "flows/hash.hpp"
+#include "flows/sql_identifier.hpp"
 #include "tasks/sql_scope.hpp"
 
 #include <fmt/format.h>

@@ -2,9 +2,10 @@
 /// DuckDB itself names the first table that it misses, an empty one of that schema is put there, and it is prepared again.
 /// So the answer is the binder's (CTEs, sub-queries, quoting and case included), not that of a second parser.
 #include "connectors/duckdb/query_error.hpp"
-#include "connectors/sql_identifier.hpp"
 #include "flows/interval.hpp"
+#include "flows/letters.hpp"
 #include "flows/nearest.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/sql_scan.hpp"
 #include "tasks/evaluate.hpp"
 
@@ -14,11 +15,6 @@
 
 namespace millrace {
 namespace {
-
-std::string lower(std::string text) {
-    for (char& ch : text) ch = static_cast<char>(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
-    return text;
-}
 
 /// What one SQL text turned out to be.
 struct Finding {
@@ -32,7 +28,7 @@ struct Finding {
 class Inference {
 public:
     explicit Inference(const InferOrder& order) : order_(order), database_({}) {
-        for (const InferTask& task : order.tasks) tasks_.emplace(lower(task.name), &task);
+        for (const InferTask& task : order.tasks) tasks_.emplace(lower_case(task.name), &task);
     }
 
     const InferResult& result(const std::string& name) {
@@ -92,7 +88,8 @@ private:
 
     static void add_missing(const std::vector<InferColumn>& from, std::vector<InferColumn>& to) {
         for (const InferColumn& c : from)
-            if (std::none_of(to.begin(), to.end(), [&](const InferColumn& t) { return lower(t.name) == lower(c.name); })) to.push_back(c);
+            if (std::none_of(to.begin(), to.end(), [&](const InferColumn& t) { return lower_case(t.name) == lower_case(c.name); }))
+                to.push_back(c);
     }
 
     Finding find(const InferTask& task, const std::string& sql, const std::string& before, const std::string& after,
@@ -108,9 +105,9 @@ private:
                 check_instants(db, syntax_tree(db, text), sql, out);
                 return out;
             } catch (const duckdb::QueryError& e) {
-                const std::string missing = lower(e.missing_table);
+                const std::string missing = lower_case(e.missing_table);
                 const bool is_this = missing == "this" && self != nullptr;
-                const bool readable = is_this || (tasks_.contains(missing) && missing != lower(task.name));
+                const bool readable = is_this || (tasks_.contains(missing) && missing != lower_case(task.name));
                 if (!missing.empty() && readable && made.insert(missing).second) {
                     const InferTask& upstream = is_this ? task : *tasks_.at(missing);
                     const InferResult& schema = is_this ? *self : result(missing);
@@ -194,12 +191,12 @@ private:
         out.error = said(e);
         if (out.error.starts_with("memory exhausted at or near")) { // so says its parser
             out.error = "this SQL is nested too deeply";
-        } else if (lower(e.missing_table) == lower(task.name)) {
+        } else if (lower_case(e.missing_table) == lower_case(task.name)) {
             out.error = "'" + task.name + "' reads itself";
         } else if (!e.missing_table.empty()) {
             std::vector<std::string> names;
             for (const auto& [name, ignored] : tasks_) names.push_back(name);
-            const std::string near = nearest(lower(e.missing_table), names);
+            const std::string near = nearest(lower_case(e.missing_table), names);
             out.error = "there is no task '" + e.missing_table + "' to read" +
                         (near.empty() ? fmt::format("\nits tables are the tasks of the flow: {}", fmt::join(names, ", "))
                                       : ": did you mean '" + near + "'?");
@@ -249,7 +246,7 @@ private:
             for (const Json& item : node) collect_tables(item, task, out);
         if (!node.is_object()) return;
         if (node.value("type", Json()) == "BASE_TABLE") {
-            const auto known = tasks_.find(lower(node.value("table_name", "")));
+            const auto known = tasks_.find(lower_case(node.value("table_name", "")));
             if (known != tasks_.end() && known->second->name != task.name &&
                 std::find(out.reads.begin(), out.reads.end(), known->second->name) == out.reads.end())
                 out.reads.push_back(known->second->name);
@@ -271,7 +268,7 @@ InferReply infer(const InferOrder& order) {
     reply.id = order.id;
     try {
         Inference inference(order);
-        for (const InferTask& task : order.tasks) reply.tasks.push_back(inference.result(lower(task.name)));
+        for (const InferTask& task : order.tasks) reply.tasks.push_back(inference.result(lower_case(task.name)));
         reply.tasks.insert(reply.tasks.end(), inference.further().begin(), inference.further().end());
     } catch (const std::exception& e) {
         reply.tasks.clear();

@@ -14,13 +14,6 @@
 namespace millrace {
 namespace {
 
-const Json& connection_of(const AttemptOrder& order, const std::string& name) {
-    const auto found = order.connections.find(name);
-    if (found == order.connections.end())
-        throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
-    return found->second;
-}
-
 /// A part that was cut short or written over may still be Parquet, with other rows.
 void check_parts(const LoadRequest::Table& table) {
     const std::filesystem::path folder = std::filesystem::path(table.manifest_path).parent_path();

@@ -1,6 +1,6 @@
 #include "tasks/moved_records.hpp"
 
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/time.hpp"
 
 #include <algorithm>

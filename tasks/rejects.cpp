@@ -1,7 +1,7 @@
 #include "tasks/rejects.hpp"
 
-#include "connectors/sql_identifier.hpp"
 #include "flows/counted.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/sql_scan.hpp"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 /// run: a command of the user, in the project's folder. It sees its declared `env`, the run's parameters, `MILLRACE_INPUT_<task>`
 /// (the Parquet files of an upstream dataset, one path a line) and `MILLRACE_OUTPUT`; exit 0 is done, 75 asks for a retry, anything
 /// else is a failure.
-#include "connectors/sql_identifier.hpp"
 #include "flows/grammar/shapes.hpp"
 #include "flows/process_tree.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/substitute.hpp"
 #include "tasks/child_process.hpp"
 #include "tasks/csv_rows.hpp"

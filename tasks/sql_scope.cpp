@@ -1,9 +1,9 @@
 #include "tasks/sql_scope.hpp"
 
 #include "connectors/manifest.hpp"
-#include "connectors/sql_identifier.hpp"
 #include "flows/decimal_param.hpp"
 #include "flows/interval.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/zone.hpp"
 
 #include <stdexcept>

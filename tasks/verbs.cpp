@@ -18,4 +18,11 @@ VerbFunction find_verb(std::string_view name) {
     return nullptr;
 }
 
+const Json& connection_of(const AttemptOrder& order, const std::string& name) {
+    const auto found = order.connections.find(name);
+    if (found == order.connections.end())
+        throw Error(ErrorClass::Permanent, "there is no connection '" + name + "'", "declare it under `connections` in millrace.yaml");
+    return found->second;
+}
+
 } // namespace millrace

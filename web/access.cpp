@@ -1,10 +1,10 @@
 #include "web/access.hpp"
 
+#include "flows/letters.hpp"
 #include "web/problem.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include <pwd.h>
 #include <unistd.h>
@@ -16,16 +16,10 @@ namespace {
 constexpr std::string_view bearer = "bearer ";
 constexpr std::string_view json_hint = "add the header 'Content-Type: application/json'";
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
-
 /// "localhost:8686" -> "localhost", "[::1]:8686" -> "[::1]".
 std::string host_name(std::string_view host) {
-    if (host.starts_with('[')) return lower(host.substr(0, host.find(']') + 1));
-    return lower(host.substr(0, host.find(':')));
+    if (host.starts_with('[')) return lower_case(host.substr(0, host.find(']') + 1));
+    return lower_case(host.substr(0, host.find(':')));
 }
 
 /// "localhost:8687" -> "8687".
@@ -50,7 +44,7 @@ std::string user_name(std::uint32_t uid) {
 }
 
 bool is_json(std::string_view content_type) {
-    std::string type = lower(content_type.substr(0, content_type.find(';')));
+    std::string type = lower_case(content_type.substr(0, content_type.find(';')));
     while (!type.empty() && type.back() == ' ') type.pop_back();
     return type == "application/json" || type == "application/merge-patch+json";
 }
@@ -60,7 +54,7 @@ bool is_json(std::string_view content_type) {
 Caller identify(const Request& request, const Peer& peer, const KeyRing& keys) {
     const std::string_view authorization = request.header("authorization");
     if (!authorization.empty() && !keys.is_empty()) {
-        if (authorization.size() <= bearer.size() || lower(authorization.substr(0, bearer.size())) != bearer)
+        if (authorization.size() <= bearer.size() || lower_case(authorization.substr(0, bearer.size())) != bearer)
             throw Problem(401, "the Authorization header is no 'Bearer KEY'", "send 'Authorization: Bearer KEY'");
         auto caller = keys.find(authorization.substr(bearer.size()));
         if (!caller) throw Problem(401, "the key is unknown or revoked", "ask whoever runs this daemon for another");
@@ -100,10 +94,10 @@ void check_browser(const Request& request, const AccessRules& rules) {
         throw Problem(421, "the Host '" + name + "' is not one of this daemon's names",
                       "use localhost or 127.0.0.1; from another machine, an SSH tunnel: ssh -L " + port_in(host) +
                           ":127.0.0.1:" + port_in(host) + " HOST");
-    const std::string origin = lower(request.header("origin"));
-    if (!origin.empty() && origin != "http://" + lower(host))
+    const std::string origin = lower_case(request.header("origin"));
+    if (!origin.empty() && origin != "http://" + lower_case(host))
         throw Problem(403, "a page of another origin (" + origin + ") may not use this daemon", "open the dashboard of this daemon");
-    if (lower(request.header("sec-fetch-site")) == "cross-site" && request.method != Method::Get && request.method != Method::Head)
+    if (lower_case(request.header("sec-fetch-site")) == "cross-site" && request.method != Method::Get && request.method != Method::Head)
         throw Problem(403, "a page of another site may not use this daemon", "open the dashboard of this daemon");
 }
 

@@ -1,5 +1,6 @@
 #include "web/session.hpp"
 
+#include "flows/letters.hpp"
 #include "web/problem.hpp"
 
 #include <boost/asio/redirect_error.hpp>
@@ -38,9 +39,8 @@ Request request_of(Parser::value_type message) {
     request.method = method_of(message.method());
     request.target = std::string(message.target());
     for (const auto& field : message) {
-        std::string name(field.name_string());
-        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        request.headers.emplace_back(std::move(name), std::string(field.value()));
+        const auto name = field.name_string();
+        request.headers.emplace_back(lower_case({name.data(), name.size()}), std::string(field.value()));
     }
     request.body = std::move(message.body());
     return request;

@@ -3,9 +3,9 @@
 #include "connectors/duckdb/api.hpp"
 #include "connectors/duckdb/query_error.hpp"
 #include "connectors/duckdb/type_reader.hpp"
+#include "flows/letters.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <thread>
 
@@ -18,10 +18,10 @@ constexpr int select_statement = 1;
 /// DuckDB turns a PIVOT that must look for its values into two statements.
 QueryError wrong_number(const std::string& sql, c::Index statements) {
     if (statements == 0) return {ErrorClass::Permanent, "there is no SQL statement"};
-    std::string lower = sql;
-    for (char& ch : lower) ch = static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
     return {ErrorClass::Permanent, "only one SQL statement may stand here",
-            lower.find("pivot") == std::string::npos ? "" : "a PIVOT must list its values: PIVOT t ON column IN ('a', 'b') USING sum(x)"};
+            lower_case(sql).find("pivot") == std::string::npos
+                ? ""
+                : "a PIVOT must list its values: PIVOT t ON column IN ('a', 'b') USING sum(x)"};
 }
 } // namespace
 

@@ -2,7 +2,7 @@
 
 #include "connectors/duckdb/api.hpp"
 #include "connectors/duckdb/query_error.hpp"
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <cerrno>
 #include <cstdlib>

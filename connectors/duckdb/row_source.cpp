@@ -3,7 +3,7 @@
 #include "connectors/duckdb/api.hpp"
 #include "connectors/duckdb/query_error.hpp"
 #include "connectors/duckdb/type_reader.hpp"
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <atomic>
 

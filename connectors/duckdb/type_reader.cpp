@@ -1,6 +1,6 @@
 #include "connectors/duckdb/type_reader.hpp"
 
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 
 namespace millrace::duckdb {
 namespace {

@@ -1,6 +1,7 @@
 #include "connectors/http/http_client.hpp"
 
-#include <algorithm>
+#include "flows/letters.hpp"
+
 #include <chrono>
 #include <curl/curl.h>
 #include <fmt/format.h>
@@ -14,17 +15,6 @@ constexpr int most_redirects = 5;
 void start_curl_once() {
     static std::once_flag once;
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 /// What the callbacks of one exchange see.
@@ -62,7 +52,7 @@ std::size_t on_header(char* data, std::size_t size, std::size_t n, void* user) {
     if (line.starts_with("HTTP/")) {
         exchange.response->headers.clear();
     } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
-        auto& value = exchange.response->headers[lower(std::string(line.substr(0, colon)))];
+        auto& value = exchange.response->headers[lower_case(line.substr(0, colon))];
         if (!value.empty()) value += ", ";
         value += trimmed(line.substr(colon + 1));
     }

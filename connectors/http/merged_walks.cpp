@@ -1,6 +1,6 @@
 #include "connectors/http/merged_walks.hpp"
 
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,8 @@
 #include "connectors/http/slice_worker.hpp"
 
 #include "connectors/descriptor.hpp"
-#include "connectors/sql_identifier.hpp"
+#include "flows/letters.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/zone.hpp"
 
 #include <cstdio>
@@ -21,9 +22,7 @@ constexpr int most_repeats = 2;
 
 std::optional<bool> last_page(const PagingSpec& paging, const HttpResponse& response) {
     if (paging.last_header.empty()) return {};
-    std::string name = paging.last_header;
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const std::string value = response.header(name);
+    const std::string value = response.header(lower_case(paging.last_header));
     if (value == "true" || value == "True" || value == "1") return true;
     if (value == "false" || value == "False" || value == "0") return false;
     return {};

@@ -1,5 +1,7 @@
 #include "connectors/http/http_client.hpp"
 
+#include "flows/letters.hpp"
+
 #include <curl/curl.h>
 #include <memory>
 
@@ -27,10 +29,8 @@ std::string part(const Url& url, CURLUPart which, unsigned flags = 0) {
 std::string origin_of(const std::string& text) {
     const Url url = parsed(text);
     if (!url) return {};
-    std::string origin =
-        part(url, CURLUPART_SCHEME) + "://" + part(url, CURLUPART_HOST) + ":" + part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-    for (char& c : origin) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    return origin;
+    return lower_case(part(url, CURLUPART_SCHEME) + "://" + part(url, CURLUPART_HOST) + ":" +
+                      part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT));
 }
 
 std::string resolve_location(const std::string& base, const std::string& location) {

@@ -186,14 +186,12 @@ private:
     }
 
     [[nodiscard]] std::string how_to_declare(const std::string& connection) const {
-        std::string targets, variable = connection + "_url";
-        std::transform(variable.begin(), variable.end(), variable.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+        std::string targets;
         for (const auto& [name, spec] : scope_.project.connections)
             if (takes_loads(spec) && !spec.unset) targets += fmt::format("{}{} ({})", targets.empty() ? "" : ", ", name, spec.type);
         return fmt::format("targets here: {}; another one is declared in millrace.yaml: connections: {{{}: {{type: postgres, url: "
                            "\"${{secret.{}}}\"}}}}",
-                           targets, connection, variable);
+                           targets, connection, upper_case(connection + "_url"));
     }
 
     void check_target(const DraftTask& task, const LoadOptions& options, const std::string& type, Mark mark) {

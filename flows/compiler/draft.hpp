@@ -2,6 +2,7 @@
 #pragma once
 
 #include "flows/compile.hpp"
+#include "flows/letters.hpp"
 #include "flows/yaml.hpp"
 
 #include <map>
@@ -134,9 +135,6 @@ struct CompileScope {
         return mark_inside(*piece.node, piece.at + offset, length, diagnostics.source());
     }
 };
-
-/// DuckDB tells no column from another by case alone.
-[[nodiscard]] std::string lower_case(std::string text);
 
 /// "did you mean 'x'?", or the list of what there is, or `otherwise`.
 [[nodiscard]] std::string did_you_mean(const std::string& name, const std::vector<std::string>& known, const std::string& otherwise = {});

@@ -2,6 +2,7 @@
 #include "flows/compiler/sql_mistake.hpp"
 #include "flows/decimal_param.hpp"
 #include "flows/error.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/sql_scan.hpp"
 
 #include <fmt/format.h>
@@ -22,12 +23,6 @@ std::string duckdb_type(const std::string& param_type) {
     if (param_type == "timestamptz") return "TIMESTAMP WITH TIME ZONE";
     if (param_type == "list") return "VARCHAR[]";
     return "VARCHAR";
-}
-
-std::string quoted(const std::string& name) {
-    std::string text = "\"";
-    for (const char c : name) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return text + "\"";
 }
 
 /// Without a host: what scan_sql says, and contracts.
@@ -116,7 +111,8 @@ private:
                 const auto columns = visible(source, result);
                 if (!columns) continue;
                 std::string members;
-                for (const auto& column : *columns) members += (members.empty() ? "" : ", ") + quoted(column.name) + " " + column.type;
+                for (const auto& column : *columns)
+                    members += (members.empty() ? "" : ", ") + quote_identifier(column.name) + " " + column.type;
                 items_[task.plan.name] = "STRUCT(" + members + ")";
             }
         }

@@ -214,11 +214,6 @@ private:
 
 } // namespace
 
-std::string lower_case(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
 std::string did_you_mean(const std::string& name, const std::vector<std::string>& known, const std::string& otherwise) {
     const auto near = nearest(name, known);
     if (!near.empty()) return "did you mean '" + near + "'?";

@@ -1,6 +1,6 @@
 #include "connectors/targets/postgres/batch.hpp"
 
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/time.hpp"
 
 namespace millrace::postgres {

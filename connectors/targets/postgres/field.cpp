@@ -1,7 +1,7 @@
 #include "connectors/targets/postgres/field.hpp"
 
-#include "connectors/sql_identifier.hpp"
 #include "flows/error.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,6 +1,6 @@
 #include "connectors/targets/postgres/merge_sql.hpp"
 
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "connectors/targets/postgres/row_hash.hpp"
 
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,11 +1,11 @@
 #include "connectors/targets/postgres/table_load.hpp"
 
-#include "connectors/sql_identifier.hpp"
 #include "connectors/targets/postgres/batch.hpp"
 #include "connectors/targets/postgres/copy_stream.hpp"
 #include "connectors/targets/postgres/merge_sql.hpp"
 #include "connectors/targets/postgres/row_source.hpp"
 #include "flows/counted.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/time.hpp"
 
 #include <algorithm>

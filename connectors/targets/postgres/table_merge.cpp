@@ -1,11 +1,11 @@
 /// The keyed merge of TableLoad: what differs is staged, compared by the server value by value, and only then written.
 #include "connectors/duckdb/query_error.hpp"
-#include "connectors/sql_identifier.hpp"
 #include "connectors/targets/postgres/copy_stream.hpp"
 #include "connectors/targets/postgres/merge_sql.hpp"
 #include "connectors/targets/postgres/row_source.hpp"
 #include "connectors/targets/postgres/table_load.hpp"
 #include "flows/counted.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,8 +1,8 @@
 /// NOT NULL columns of a table that a dataset cannot fill, found before a row is written. A trigger may fill them: then PostgreSQL
 /// is asked.
-#include "connectors/sql_identifier.hpp"
 #include "connectors/targets/postgres/table_load.hpp"
 #include "flows/counted.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,7 +1,8 @@
 #include "connectors/targets/postgres/table_plan.hpp"
 
-#include "connectors/sql_identifier.hpp"
+#include "flows/letters.hpp"
 #include "flows/nearest.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/time.hpp"
 
 #include <algorithm>
@@ -149,13 +150,9 @@ const TargetColumn* find_column(const std::vector<TargetColumn>& columns, const 
     return at == columns.end() ? nullptr : &*at;
 }
 
-std::string lower(std::string name) {
-    for (char& ch : name) ch = ch >= 'A' && ch <= 'Z' ? static_cast<char>(ch - 'A' + 'a') : ch;
-    return name;
-}
-
 const TargetColumn* find_in_other_letters(const std::vector<TargetColumn>& columns, const std::string& name) {
-    const auto at = std::find_if(columns.begin(), columns.end(), [&](const TargetColumn& c) { return lower(c.name) == lower(name); });
+    const auto at =
+        std::find_if(columns.begin(), columns.end(), [&](const TargetColumn& c) { return lower_case(c.name) == lower_case(name); });
     return at == columns.end() ? nullptr : &*at;
 }
 

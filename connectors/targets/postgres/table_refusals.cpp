@@ -1,7 +1,7 @@
 /// What a TableLoad refuses to do, and what it says when the table refuses its rows, or takes fewer than it is given.
-#include "connectors/sql_identifier.hpp"
 #include "connectors/targets/postgres/table_load.hpp"
 #include "flows/counted.hpp"
+#include "flows/sql_identifier.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>

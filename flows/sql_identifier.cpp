@@ -1,4 +1,4 @@
-#include "connectors/sql_identifier.hpp"
+#include "flows/sql_identifier.hpp"
 
 namespace millrace {
 namespace {
