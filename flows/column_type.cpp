@@ -1,7 +1,9 @@
 #include "flows/column_type.hpp"
 
 #include "flows/nearest.hpp"
+#include "flows/sql_identifier.hpp"
 #include "flows/sql_scan.hpp"
+#include "flows/type_names.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,73 +13,6 @@ namespace millrace {
 namespace {
 
 using Kind = SqlToken::Kind;
-
-struct TypeName {
-    std::string_view name;
-    std::string_view canonical;
-};
-
-constexpr std::array<TypeName, 52> type_names{{
-    {"text", "VARCHAR"},
-    {"varchar", "VARCHAR"},
-    {"string", "VARCHAR"},
-    {"char", "VARCHAR"},
-    {"bpchar", "VARCHAR"},
-    {"int", "INTEGER"},
-    {"integer", "INTEGER"},
-    {"int4", "INTEGER"},
-    {"int32", "INTEGER"},
-    {"signed", "INTEGER"},
-    {"bigint", "BIGINT"},
-    {"int8", "BIGINT"},
-    {"int64", "BIGINT"},
-    {"long", "BIGINT"},
-    {"smallint", "SMALLINT"},
-    {"int2", "SMALLINT"},
-    {"int16", "SMALLINT"},
-    {"short", "SMALLINT"},
-    {"tinyint", "TINYINT"},
-    {"int1", "TINYINT"},
-    {"hugeint", "HUGEINT"},
-    {"int128", "HUGEINT"},
-    {"uhugeint", "UHUGEINT"},
-    {"utinyint", "UTINYINT"},
-    {"usmallint", "USMALLINT"},
-    {"uinteger", "UINTEGER"},
-    {"ubigint", "UBIGINT"},
-    {"bool", "BOOLEAN"},
-    {"boolean", "BOOLEAN"},
-    {"logical", "BOOLEAN"},
-    {"decimal", "DECIMAL"},
-    {"numeric", "DECIMAL"},
-    {"dec", "DECIMAL"},
-    {"double", "DOUBLE"},
-    {"float8", "DOUBLE"},
-    {"float", "FLOAT"},
-    {"real", "FLOAT"},
-    {"float4", "FLOAT"},
-    {"date", "DATE"},
-    {"time", "TIME"},
-    {"timestamp", "TIMESTAMP"},
-    {"datetime", "TIMESTAMP"},
-    {"timestamptz", "TIMESTAMP WITH TIME ZONE"},
-    {"interval", "INTERVAL"},
-    {"uuid", "UUID"},
-    {"blob", "BLOB"},
-    {"bytea", "BLOB"},
-    {"binary", "BLOB"},
-    {"json", "JSON"},
-    {"timestamp_ms", "TIMESTAMP_MS"},
-    {"timestamp_s", "TIMESTAMP_S"},
-    {"timestamp_ns", "TIMESTAMP_NS"},
-}};
-
-std::string quoted_if_needed(const SqlToken& name) {
-    if (name.kind != Kind::Quoted) return name.text;
-    std::string text = "\"";
-    for (const char c : name.text) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return text + "\"";
-}
 
 /// Reads a type and, in a column's line, the words behind it.
 class Reader {
@@ -104,7 +39,7 @@ public:
         if (done() || (current().kind != Kind::Word && current().kind != Kind::Quoted)) fail(std::string(what) + " is missing here");
         // Words are scanned in lower case; a name keeps its own.
         const auto& token = tokens_[at_++];
-        return token.kind == Kind::Quoted ? quoted_if_needed(token) : line_.substr(token.offset, token.length);
+        return token.kind == Kind::Quoted ? quote_identifier(token.text) : line_.substr(token.offset, token.length);
     }
 
     std::string type() {
@@ -150,17 +85,14 @@ private:
     std::string simple() {
         if (done() || current().kind != Kind::Word)
             fail("a type is missing here", "write 'text', 'int', 'decimal(9,4)', 'date' or 'timestamptz', for example");
-        const auto found = std::find_if(type_names.begin(), type_names.end(), [&](const TypeName& t) { return t.name == current().text; });
-        if (found == type_names.end()) {
-            std::vector<std::string> names;
-            for (const auto& t : type_names) names.emplace_back(t.name);
-            const auto near = nearest(current().text, names);
+        std::string text(duckdb_name(current().text));
+        if (text.empty()) {
+            const auto near = nearest(current().text, type_names());
             fail("'" + line_.substr(current().offset, current().length) + "' is no type",
                  near.empty() ? "the names are DuckDB's: text, int, bigint, decimal(9,4), date, timestamptz, boolean"
                               : "did you mean '" + near + "'?");
         }
         ++at_;
-        std::string text(found->canonical);
         if (text == "TIMESTAMP" && accept("with")) {
             expect("time");
             expect("zone");
@@ -213,11 +145,6 @@ Family family_of(const std::string& type) {
         if (type.starts_with(number) || (type.starts_with("U") && std::string_view(type).substr(1).starts_with(number)))
             return Family::Number;
     return Family::Other;
-}
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
 }
 
 Line parse_line(const std::string& name, const std::string& line) {
@@ -290,7 +217,7 @@ std::optional<TypeMistake> contradiction(const std::string& from, const std::str
     if (given == Family::Other || wanted == Family::Other || given == wanted) return std::nullopt;
     constexpr std::array words{"a number", "a date or time", "a list or struct"};
     const auto said = [&](Family family) { return std::string(words[static_cast<std::size_t>(family)]); };
-    return TypeMistake{said(given) + " is not " + said(wanted), "declare it as " + (given == Family::Nested ? "json" : lower(from)) +
+    return TypeMistake{said(given) + " is not " + said(wanted), "declare it as " + (given == Family::Nested ? "json" : type_words(from)) +
                                                                     ", or make it " + said(wanted) + " in the SQL"};
 }
 
@@ -304,11 +231,6 @@ std::string null_key_remedy(const std::string& type) {
                                                      : "timestamp '1900-01-01'";
     const std::string leave = "leave such rows out: where ... is not null";
     return value.empty() ? leave : leave + "; or make it a value that no row has: coalesce(..., " + value + ")";
-}
-
-std::string shown_type(const std::string& type) {
-    constexpr std::size_t longest = 40;
-    return type.size() <= longest ? type : type.substr(0, longest - 3) + "...";
 }
 
 std::size_t check_offset(const std::string& line) { return parse_line("", line).check_at; }

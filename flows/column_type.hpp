@@ -37,9 +37,6 @@ struct TypeMistake {
 /// What to write where a key column of that type, as DuckDB spells it, holds NULL.
 [[nodiscard]] std::string null_key_remedy(const std::string& type);
 
-/// For a message: a long one is cut.
-[[nodiscard]] std::string shown_type(const std::string& type);
-
 /// Throws ColumnMistake.
 [[nodiscard]] ColumnSpec parse_column(const std::string& name, const std::string& line);
 

@@ -1,4 +1,5 @@
 // What is asked about runs: lists, tasks, graph, datasets.
+#include "flows/type_names.hpp"
 #include "scheduler/not_found.hpp"
 #include "scheduler/orders.hpp"
 #include "scheduler/pg_documents.hpp"
@@ -248,7 +249,9 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
     order.max_rows = 1000;
     const auto reply = co_await evaluate(s_.hosts, std::move(order));
     if (reply.error) throw Refusal(Kind::Unavailable, "the dataset cannot be read: " + reply.error->message, reply.error->remedy);
-    Json document = {{"columns", facts.value("columns", Json::array())}, {"rows", reply.rows}, {"total", facts.value("rows", Json())}};
+    Json columns = facts.value("columns", Json::array());
+    for (Json& column : columns) column["type"] = type_words(column.value("type", ""));
+    Json document = {{"columns", std::move(columns)}, {"rows", reply.rows}, {"total", facts.value("rows", Json())}};
     co_return document;
 }
 

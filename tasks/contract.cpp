@@ -5,6 +5,7 @@
 #include "flows/letters.hpp"
 #include "flows/nearest.hpp"
 #include "flows/sql_identifier.hpp"
+#include "flows/type_names.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -149,7 +150,8 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
         const std::string name = quote_identifier(spec.name), before = "r." + quote_identifier(source.name), comma = i == 0 ? "" : ", ";
         if (const auto mistake = mixes_times(canonical(source.type.name), canonical(spec.type)))
             throw Error(ErrorClass::Permanent,
-                        "column '" + spec.name + "' is " + source.type.name + " and declared " + spec.type + ": " + mistake->what,
+                        "column '" + spec.name + "' is " + type_words(source.type.name) + " and declared " + type_words(spec.type) + ": " +
+                            mistake->what,
                         mistake->hint);
         const bool same = canonical(source.type.name) == canonical(spec.type);
         typed += comma + (same ? before : cast(before, spec.type)) + " AS " + name;
@@ -157,7 +159,7 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
         raw += comma + quote_literal(spec.name) + ": " + before;
         out.types.push_back(spec.type);
         const std::string bad = misfit(before, source.type, spec.type);
-        if (!bad.empty()) unfit += " WHEN " + bad + " THEN " + reason_sql(spec.name, "does not fit " + spec.type, before);
+        if (!bad.empty()) unfit += " WHEN " + bad + " THEN " + reason_sql(spec.name, "does not fit " + type_words(spec.type), before);
         if (!spec.nullable) nulls += " WHEN " + name + " IS NULL THEN " + reason_sql(spec.name, "is null", "");
         if (!spec.check.empty())
             checks += " WHEN NOT (" + spec.check + "\n) THEN " + reason_sql(spec.name, "breaks check (" + spec.check + ")", name);

@@ -7,6 +7,7 @@
 #include "flows/nearest.hpp"
 #include "flows/sql_identifier.hpp"
 #include "flows/sql_scan.hpp"
+#include "flows/type_names.hpp"
 #include "tasks/evaluate.hpp"
 
 #include <algorithm>
@@ -73,7 +74,8 @@ private:
             if (name != task.name && std::find(out.reads.begin(), out.reads.end(), name) == out.reads.end()) out.reads.push_back(name);
         const bool condition = over_this || label == "when";
         if (condition && f.error.empty() && f.schema_known && f.columns.size() == 1 && f.columns[0].type != "BOOLEAN")
-            f.error = "a condition is true or false, and this one is of type " + f.columns[0].type + "\ncompare it with something";
+            f.error =
+                "a condition is true or false, and this one is of type " + type_words(f.columns[0].type) + "\ncompare it with something";
         if (f.error.empty()) return;
         InferResult& mistaken = out.error.empty() ? out : further_.emplace_back(InferResult{task.name, {}, {}, false, {}, {}, -1});
         mistaken.error = std::move(f.error);

@@ -37,7 +37,7 @@ std::string example_sql(const std::vector<std::string>& keys) {
 /// A contract never rounds; what does not fit a decimal mostly has too many digits behind the point.
 std::string rounding_remedy(const std::string& column, const std::string& rule, bool of_sql) {
     int width = 0, scale = 0;
-    if (std::sscanf(rule.c_str(), "does not fit DECIMAL(%d,%d)", &width, &scale) != 2) return {};
+    if (std::sscanf(rule.c_str(), "does not fit decimal(%d,%d)", &width, &scale) != 2) return {};
     return of_sql ? fmt::format("nothing is rounded silently: write round({}, {}) in the SQL, or declare a wider decimal", column, scale)
                   : fmt::format("nothing is rounded silently: let {} digits come, or declare a wider decimal", scale);
 }

@@ -231,7 +231,7 @@ constexpr Member rejected_row[] = {
 };
 constexpr Member column[] = {
     {"name", "string", ""},
-    {"type", "string", ""},
+    {"type", "string", "as a contract says it: text, decimal(9,2), struct(a int)"},
     {"nullable", "boolean?", "as its contract says; null: it has none"},
 };
 constexpr Member schedule[] = {

@@ -2,6 +2,7 @@
 
 #include "flows/error.hpp"
 #include "flows/time.hpp"
+#include "flows/type_names.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -59,7 +60,7 @@ std::string kind_of(char first) {
 }
 [[noreturn]] void refuse_kind(const Place& at, JsonCursor cursor, const Type& type) {
     const std::string kind = kind_of(cursor.peek());
-    const std::string rule = (kind == "object" ? "is an " : "is a ") + kind + ", declared " + type.name;
+    const std::string rule = (kind == "object" ? "is an " : "is a ") + kind + ", declared " + type_words(type.name);
     refuse_value(at, shown(cursor.skip()), rule);
 }
 
@@ -86,8 +87,8 @@ struct Node {
         case TypeId::Timestamp:
         case TypeId::TimestampTz: break;
         default:
-            throw Error(ErrorClass::Permanent, "column '" + path + "': a " + t.name + " cannot be read from JSON",
-                        "use VARCHAR, BOOLEAN, an integer type, DOUBLE, DECIMAL, DATE, TIMESTAMP, TIMESTAMPTZ, JSON, STRUCT or a list");
+            throw Error(ErrorClass::Permanent, "column '" + path + "': a " + type_words(t.name) + " cannot be read from JSON",
+                        "use text, bool, an integer type, double, decimal, date, timestamp, timestamptz, json, struct or a list");
         }
     }
     void name_members(const std::vector<std::string>& labels) {
@@ -124,7 +125,7 @@ void set_integer(std::string_view raw, ColumnWriter& column, std::uint64_t row, 
         Int128 exact = 0; // to JSON, 3600.0 and 3.6e3 are the integer 3600
         if (!parse_decimal(raw, std::numeric_limits<std::uint64_t>::digits10 + 1, 0, exact) || exact < std::numeric_limits<T>::min() ||
             exact > std::numeric_limits<T>::max())
-            refuse_value(at, shown(raw), "is no " + column.type().name);
+            refuse_value(at, shown(raw), "is no " + type_words(column.type().name));
         value = static_cast<T>(exact);
     }
     column.set<T>(row, value);
@@ -135,14 +136,15 @@ void set_real(std::string_view raw, ColumnWriter& column, std::uint64_t row, con
     double value = 0;
     const auto [end, status] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
     const bool fits = std::abs(value) <= static_cast<double>(std::numeric_limits<T>::max());
-    if (status != std::errc() || end != raw.data() + raw.size() || !fits) refuse_value(at, shown(raw), "is no " + column.type().name);
+    if (status != std::errc() || end != raw.data() + raw.size() || !fits)
+        refuse_value(at, shown(raw), "is no " + type_words(column.type().name));
     column.set<T>(row, static_cast<T>(value));
 }
 
 void set_decimal(std::string_view raw, FineDigits fine, ColumnWriter& column, std::uint64_t row, const Place& at) {
     const Type& type = column.type();
     Int128 value = 0;
-    if (!parse_decimal(raw, type.width, type.scale, value, fine)) refuse_value(at, shown(raw), "does not fit " + type.name);
+    if (!parse_decimal(raw, type.width, type.scale, value, fine)) refuse_value(at, shown(raw), "does not fit " + type_words(type.name));
     switch (type.physical) {
     case TypeId::SmallInt: column.set(row, static_cast<std::int16_t>(value)); break;
     case TypeId::Integer: column.set(row, static_cast<std::int32_t>(value)); break;

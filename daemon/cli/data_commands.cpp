@@ -16,9 +16,10 @@ namespace {
 constexpr int widest_cell = 40; ///< on a terminal; elsewhere values are whole
 
 bool is_number(const std::string& type) {
-    constexpr std::array<const char*, 8> kinds{"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "FLOAT"};
-    const auto begins = [&](const char* kind) { return type.starts_with(kind); };
-    return !type.ends_with(']') && std::any_of(kinds.begin(), kinds.end(), begins);
+    constexpr std::array<std::string_view, 12> kinds{"tinyint",  "smallint", "int",     "bigint",  "utinyint", "usmallint",
+                                                     "uinteger", "ubigint",  "hugeint", "decimal", "double",   "float"};
+    const auto kind = type.substr(0, type.find('('));
+    return !type.ends_with(']') && std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
 struct Arguments {

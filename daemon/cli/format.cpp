@@ -77,18 +77,6 @@ std::string lack_text(const Json& lack) {
     return text_of(lack, "message") + (flows.empty() ? "" : "; used by: " + flows);
 }
 
-std::string contract_type_text(const std::string& type) {
-    if (type == "VARCHAR") return "text";
-    if (type == "INTEGER") return "int";
-    if (type == "BOOLEAN") return "bool";
-    if (type == "TIMESTAMP WITH TIME ZONE") return "timestamptz";
-    const bool is_nested = type.find('[') != std::string::npos || (type.find('(') != std::string::npos && !type.starts_with("DECIMAL("));
-    if (is_nested) return type;
-    std::string word = type;
-    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return word;
-}
-
 std::string time_text_in(const std::string& zone, const std::string& rfc3339) {
     const auto instant = parse_rfc3339(rfc3339);
     try {

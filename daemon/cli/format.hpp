@@ -32,8 +32,6 @@ namespace millrace {
 [[nodiscard]] std::string flow_text(const Json& document, const char* member);
 /// What a connection lacks, and the flows that wait for it: of `missing` of the daemon's settings.
 [[nodiscard]] std::string lack_text(const Json& lack);
-/// The word of a contract for a type as DuckDB spells it: "text" for VARCHAR; nested types as they are.
-[[nodiscard]] std::string contract_type_text(const std::string& type);
 /// "task[item]" of a mapped task run, else the task's name.
 [[nodiscard]] std::string task_run_name(const Json& task_run);
 /// "chunk 2 of 5" of a run that is one; empty for others.

@@ -5,6 +5,7 @@
 #include "flows/grammar/schema.hpp"
 #include "flows/nearest.hpp"
 #include "flows/substitute.hpp"
+#include "flows/type_names.hpp"
 
 #include <fmt/format.h>
 
@@ -35,7 +36,7 @@ int list_sources(Cli& cli) {
 }
 
 /// As a contract writes a column: "text null".
-std::string type_text(const SourceColumn& column) { return contract_type_text(column.type) + (column.nullable ? " null" : ""); }
+std::string type_text(const SourceColumn& column) { return type_words(column.type) + (column.nullable ? " null" : ""); }
 
 void write_resource(const Cli& cli, const SourceSpec& spec, const ResourceSpec& resource) {
     std::cout << heading_text(cli.out.painted(spec.source + "." + resource.name, Paint::Bold), resource.description) << '\n';

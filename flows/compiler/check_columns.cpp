@@ -5,6 +5,7 @@
 #include "flows/scope.hpp"
 #include "flows/sql_scan.hpp"
 #include "flows/substitute.hpp"
+#include "flows/type_names.hpp"
 
 #include <fmt/format.h>
 
@@ -109,7 +110,7 @@ private:
         const auto scale = comma == std::string::npos ? "0" : column.type.substr(comma + 1, column.type.find(')') - comma - 1);
         scope_.diagnostics.warning(task.column_marks.at(column.name),
                                    fmt::format("the SQL gives '{}' as {}, and a value with more digits than {} holds is rejected",
-                                               column.name, source.type, lower_case(column.type)),
+                                               column.name, type_words(source.type), type_words(column.type)),
                                    fmt::format("write round(..., {}) as {} in the SQL", scale, column.name));
     }
 

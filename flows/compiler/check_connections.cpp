@@ -4,6 +4,7 @@
 #include "flows/guarantees.hpp"
 #include "flows/nearest.hpp"
 #include "flows/substitute.hpp"
+#include "flows/type_names.hpp"
 
 #include <fmt/format.h>
 

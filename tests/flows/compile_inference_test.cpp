@@ -48,7 +48,7 @@ TEST_CASE("compile: a host's inference gives edges, columns and places of mistak
                                  &other));
     };
     CHECK(hours("select id, n / 3600 as hours from clients") ==
-          "6:25 the SQL gives 'hours' as DOUBLE, and a value with more digits than decimal(9,2) holds is rejected = write round(..., 2) as "
+          "6:25 the SQL gives 'hours' as double, and a value with more digits than decimal(9,2) holds is rejected = write round(..., 2) as "
           "hours in the SQL\n");
     CHECK(hours("select id, round(n / 3600, 2) as hours from clients").empty());
     CHECK(found.find("8:5 the SQL gives 2 columns that `columns` lacks: nme, more") != std::string::npos);
@@ -122,8 +122,8 @@ TEST_CASE("compile: a type of the contract that no value of the SQL has") {
                                          "date, e: int, f: \"decimal(9,2)\"}\n",
                                          &host));
     CHECK(found ==
-          "5:15 the SQL gives 'a' as BIGINT: a number is not a date or time = declare it as bigint, or make it a date or time in the "
-          "SQL\n5:24 the SQL gives 'b' as DATE: a date or time is not a number = declare it as date, or make it a number in the SQL\n");
+          "5:15 the SQL gives 'a' as bigint: a number is not a date or time = declare it as bigint, or make it a date or time in the "
+          "SQL\n5:24 the SQL gives 'b' as date: a date or time is not a number = declare it as date, or make it a number in the SQL\n");
 }
 
 TEST_CASE("compile: further mistakes of a host, names that come twice, columns of a query of items") {
@@ -150,11 +150,11 @@ TEST_CASE("compile: instants, local times and dates are three types") {
     const auto found = messages(compiled("flow: f\ntasks:\n  rows:\n    transform: select 1\n    columns:\n      a: timestamptz\n      b: "
                                          "timestamptz\n      c: date\n      d: timestamp\n      e: timestamptz\n",
                                          &host));
-    CHECK(found == "6:7 the SQL gives 'a' as TIMESTAMP: a local time is no instant = say which zone it is of: "
+    CHECK(found == "6:7 the SQL gives 'a' as timestamp: a local time is no instant = say which zone it is of: "
                    "the_time::timestamptz takes the flow's, timezone('America/Sao_Paulo', the_time) another\n"
-                   "7:7 the SQL gives 'b' as DATE: a date is no instant = say which zone's midnight it is: the_date::timestamptz takes "
+                   "7:7 the SQL gives 'b' as date: a date is no instant = say which zone's midnight it is: the_date::timestamptz takes "
                    "the flow's, timezone('America/Sao_Paulo', the_date::timestamp) another\n"
-                   "8:7 the SQL gives 'c' as TIMESTAMP WITH TIME ZONE: an instant is no date = say which zone's calendar: "
+                   "8:7 the SQL gives 'c' as timestamptz: an instant is no date = say which zone's calendar: "
                    "the_instant::date takes the flow's, timezone('America/Sao_Paulo', the_instant)::date another\n");
 }
 

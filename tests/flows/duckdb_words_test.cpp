@@ -18,7 +18,7 @@ TEST_CASE("a function that takes another type is told with the cast of the argum
     const std::string sum = "No function matches the given name and argument types 'sum(VARCHAR)'. You might need to add explicit type "
                             "casts.\n\tCandidate functions:\n\tsum(DECIMAL) -> DECIMAL\n\tsum(BOOLEAN) -> HUGEINT\n\tsum(BIGINT) -> "
                             "HUGEINT\n\tsum(DOUBLE) -> DOUBLE\n";
-    CHECK(explain_duckdb(sum, "", 0).message == "No function matches the given name and argument types 'sum(VARCHAR)'");
+    CHECK(explain_duckdb(sum, "", 0).message == "No function matches the given name and argument types 'sum(text)'");
     CHECK(hint(sum, "select sum(e.hours) as s from e", "sum") == "e.hours is text; cast it to what it means: sum(e.hours::bigint)");
     CHECK(hint(sum, "select sum(a || b) from e", "sum") == "a || b is text; cast it to what it means: sum((a || b)::bigint)");
     CHECK(hint(sum, "select sum(a) from e", "from") == "cast what is of another type than it takes, such as x::bigint, x::date");
@@ -29,7 +29,7 @@ TEST_CASE("a function that takes another type is told with the cast of the argum
           "at is text; cast it to what it means: date_trunc('day', at::timestamptz)");
     const std::string lower = "No function matches the given name and argument types 'lower(DECIMAL(9,2))'. You might need to add explicit "
                               "type casts.\n\tCandidate functions:\n\tlower(VARCHAR) -> VARCHAR\n";
-    CHECK(hint(lower, "select lower(n) from e", "lower") == "n is of type DECIMAL(9,2); cast it to what it means: lower(n::text)");
+    CHECK(hint(lower, "select lower(n) from e", "lower") == "n is of type decimal(9,2); cast it to what it means: lower(n::text)");
 }
 
 TEST_CASE("another database's function for the time of day is answered with the run's time") {

@@ -138,12 +138,12 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
     CHECK(failed.error->error_class == "bad_data");
     CHECK(failed.error->message ==
           "1 of 2 records of tags break its contract, none is allowed: page 1, record 2: 'archived' is \"no\", which "
-          "is a text, declared BOOLEAN");
+          "is a text, declared bool");
     CHECK_THAT(failed.error->remedy, Catch::Contains("correct `columns` of tags in /opt/clockify.yaml"));
     CHECK(failed.rejected == 1);
     const Json rejected = rows_of_dataset(host, failed.rejects).at(0);
     CHECK(rejected["_column"] == "archived");
-    CHECK(rejected["_rule"] == "is a text, declared BOOLEAN");
+    CHECK(rejected["_rule"] == "is a text, declared bool");
     CHECK(rejected["_value"] == "\"no\"");
     CHECK(rejected["_position"] == "page 1, record 2");
     CHECK(Json::parse(rejected["_raw"].get<std::string>())["archived"] == "no");

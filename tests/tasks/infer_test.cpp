@@ -154,8 +154,8 @@ TEST_CASE("a condition is a boolean") {
     const InferReply reply = infer(order({projects, sql("a", "select id from projects", {{"when", "(select count(*) from projects)"}}),
                                           sql("b", "select id from projects", {{"column id", "id"}}),
                                           sql("c", "select id from projects", {{"when", "$from_day < '2026-01-01'"}})}));
-    CHECK_THAT(reply.tasks[1].error, Catch::Contains("of type BIGINT"));
-    CHECK_THAT(reply.tasks[2].error, Catch::Contains("of type VARCHAR"));
+    CHECK_THAT(reply.tasks[1].error, Catch::Contains("of type bigint"));
+    CHECK_THAT(reply.tasks[2].error, Catch::Contains("of type text"));
     CHECK(reply.tasks[3].error == "");
 }
 

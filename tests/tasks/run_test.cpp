@@ -121,7 +121,7 @@ TEST_CASE("the output file becomes a dataset under the contract") {
     const AttemptDone bad = host.attempt(
         order_for(run, "bad", "run",
                   {{"command", "echo '[{\"id\": 1.5, \"amount\": 0.1}]' > $MILLRACE_OUTPUT"}, {"output", "json"}, {"contract", contract}}));
-    CHECK_THAT(bad.error->message, Catch::Contains("id does not fit BIGINT in 1 row ('1.5')"));
+    CHECK_THAT(bad.error->message, Catch::Contains("id does not fit bigint in 1 row ('1.5')"));
     const AttemptDone more = host.attempt(
         order_for(run, "more", "run",
                   {{"command", "printf 'id,amount,note\\n1,2.50,x\\n' > $MILLRACE_OUTPUT"}, {"output", "csv"}, {"contract", contract}}));

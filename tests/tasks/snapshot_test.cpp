@@ -108,7 +108,7 @@ TEST_CASE_METHOD(Fixture, "rejected records count through the contract of their 
     CHECK(why[0]["_column"] == "n");
     CHECK(why[0]["_rule"] == "breaks check (n < 100)");
     CHECK(why[0]["_value"] == "200");
-    CHECK(why[1]["_rule"] == "is a text, declared INTEGER");
+    CHECK(why[1]["_rule"] == "is a text, declared int");
     CHECK_THAT(why[1]["_position"].get<std::string>(), Catch::StartsWith("page 1, record "));
 
     const AttemptDone beyond = host.attempt(

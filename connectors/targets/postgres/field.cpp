@@ -2,6 +2,7 @@
 
 #include "flows/error.hpp"
 #include "flows/sql_identifier.hpp"
+#include "flows/type_names.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -249,8 +250,8 @@ Wire wire_for(const std::string& table, const std::string& quoted, const Type& f
         const std::string column = quote_identifier(to.name), type = new_column_type(from);
         throw Error(ErrorClass::Permanent,
                     "column " + to.name + " of " + table + " is " + to.type + ", and " +
-                        (is_text ? "the dataset has " + from.name + ", which is compared and written as such, never as text"
-                                 : "not every " + from.name + " of the dataset fits into it"),
+                        (is_text ? "the dataset has " + type_words(from.name) + ", which is compared and written as such, never as text"
+                                 : "not every " + type_words(from.name) + " of the dataset fits into it"),
                     "cast the column in the transform or its contract, or change the table: ALTER TABLE " + quoted + " ALTER COLUMN " +
                         column + " TYPE " + type + " USING " + column + "::" + type);
     };

@@ -109,8 +109,8 @@ const projects = ['Harbour portal', 'Mill renovation', 'Payroll migration', 'Loy
 export function dataset(task, limit) {
   const random = numbers(7);
   const columns = [
-    { name: 'user', type: 'VARCHAR' }, { name: 'user_id', type: 'VARCHAR' }, { name: 'project', type: 'VARCHAR' }, { name: 'tags', type: 'VARCHAR' },
-    { name: 'date', type: 'DATE' }, { name: 'duration_decimal', type: 'DECIMAL(18,4)' }, { name: 'amount_decimal', type: 'DECIMAL(18,6)' }, { name: 'import_timestamp', type: 'TIMESTAMP WITH TIME ZONE' },
+    { name: 'user', type: 'text' }, { name: 'user_id', type: 'text' }, { name: 'project', type: 'text' }, { name: 'tags', type: 'text' },
+    { name: 'date', type: 'date' }, { name: 'duration_decimal', type: 'decimal(18,4)' }, { name: 'amount_decimal', type: 'decimal(18,6)' }, { name: 'import_timestamp', type: 'timestamptz' },
   ];
   const pick = (list) => list[Math.floor(random() * list.length)];
   const rows = Array.from({ length: Math.min(limit, task.rows) }, (_, i) => ({

@@ -14,7 +14,7 @@ function cell(row: unknown, column: string, index: number): unknown {
 }
 
 function numeric(type: string): boolean {
-  return /int|decimal|double|float|numeric|real/i.test(type);
+  return /^(u?(tiny|small|big|huge)?int|uinteger|decimal\(.*\)|double|float)$/.test(type);
 }
 
 function Cell({ value, number = false, broken = false }: { value: unknown; number?: boolean; broken?: boolean }) {
@@ -61,7 +61,7 @@ function Preview({ run, task }: { run: RunDetail; task: TaskRun }) {
       <p class="faint">{rows.length < total ? `The first ${count(rows.length)} of ${count(total)} rows` : `${count(total)} rows`}, {columns.length} columns</p>
       <div class="scroll-x data-scroll" tabIndex={0} role="region" aria-label={`Rows of ${task.task}`}>
         <table class="grid data-grid">
-          <thead><tr>{columns.map((column) => <th key={column.name} scope="col" class={numeric(column.type) ? 'number' : ''}>{column.name}<span class="column-type">{column.type.toLowerCase()}</span></th>)}</tr></thead>
+          <thead><tr>{columns.map((column) => <th key={column.name} scope="col" class={numeric(column.type) ? 'number' : ''}>{column.name}<span class="column-type">{column.type}</span></th>)}</tr></thead>
           <tbody>
             {rows.map((row, number) => (
               <tr key={number}>{columns.map((column, index) => <Cell key={column.name} value={cell(row, column.name, index)} number={numeric(column.type)} />)}</tr>
