@@ -10,8 +10,9 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t most_failures = 20; ///< told in full
-constexpr std::size_t most_lines = 40;    ///< of a run with thousands of task runs, those that move
+constexpr std::size_t most_failures = 20;                ///< told in full
+constexpr std::size_t most_lines = 40;                   ///< of a run with thousands of task runs, those that move
+constexpr auto between_lines = std::chrono::seconds(10); ///< about one task run that goes on, away from a terminal
 
 const char* mark_of(std::string_view state) {
     if (state == "completed") return "✓";
@@ -195,7 +196,7 @@ void write_warnings(std::ostream& out, const Terminal& terminal, const Json& run
         const auto id = text_of(run, "id"), task = text_of(warning, "task");
         out << terminal.painted("warning", Paint::Yellow) << ": " << text_of(run, "flow") << " run " << id
             << (task.empty() ? "" : ", " + task) << ": " << printable(text_of(warning, "message")) << '\n';
-        const bool kept = text_of(warning, "kind") == "quarantined" && !text_of(warning.value("details", Json::object()), "file").empty();
+        const bool kept = !text_of(warning.value("details", Json::object()), "file").empty(); // rows that break a rule
         if (kept) out << "  look at them: millrace data head " << id << "." << task << " --rejected\n";
     }
     for (const auto& chunk : list_of(run, "chunks")) write_warnings(out, terminal, chunk);
@@ -315,8 +316,11 @@ void RunView::tell(const std::string& key, const std::string& subject, const Jso
     const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused" || queued;
     const bool held_up = state == "running" && detail.starts_with("waiting for a lock "); // the only step worth a line: somebody can end it
     const auto news = state + (held_up ? " held up" : queued ? ": " + detail : "");
-    if (!worth || (held_up || queued ? told == news : told.starts_with(state))) return;
-    told = news;
+    const bool is_told = held_up || queued ? told.news == news : told.news.starts_with(state);
+    const bool goes_on =
+        state == "running" && at - told.at >= between_lines && detail != told.detail && !document.value("progress", Json()).is_null();
+    if (!worth || (is_told && !goes_on)) return;
+    told = {news, detail, at};
     const auto time = is_over(state) ? elapsed_text(document, at) : "";
     const bool fails = (state == "failed" || state == "crashed") && text_of(document, "on_failure") != "continue"; // told by the outcome
     out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time) << exceptions_text(document)

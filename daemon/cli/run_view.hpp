@@ -25,14 +25,20 @@ public:
     void note(const std::string& text);
 
 private:
+    /// The last line that was written.
+    struct Told {
+        std::string news, detail;
+        Instant at{};
+    };
+
     void draw(const std::vector<RunDocument>& runs, Instant now);
     void tell_changes(const RunDocument& run, Instant now);
     void tell(const std::string& key, const std::string& subject, const Json& document, const std::string& detail, Instant now);
 
     std::ostream& out_;
     const Terminal& terminal_;
-    int drawn_lines_ = 0;                     ///< of the block on the terminal
-    std::map<std::string, std::string> told_; ///< subject -> state that a line was written for
+    int drawn_lines_ = 0;              ///< of the block on the terminal
+    std::map<std::string, Told> told_; ///< by subject
 };
 
 /// What a task run is doing or did, in few words: "12 requests, 3,400 records, slice 3 of 28", "412 rows", the error, how

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <sstream>
 
 using namespace millrace;
@@ -24,6 +25,21 @@ TEST_CASE("away from a terminal progress is a line for every change, once") {
     view.show({run("completed", {loaded})}, at);
     CHECK(out.str() == "hours run 7: running\nhours.fetch: running: requesting, 2 requests\n"
                        "hours.fetch: completed: 3 inserted, 1,200 unchanged\nhours run 7: completed in 4.0 s\n");
+}
+
+TEST_CASE("away from a terminal a task that goes on for long tells how far it is, every ten seconds") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    for (int second = 0; second <= 25; ++second) {
+        const Json progress = {{"step", "copying"}, {"records", 1000 * std::min(second, 21)}, {"records_total", 21000}};
+        view.show({run("running", {task("load", "running", {{"progress", progress}})})}, at + std::chrono::seconds(second));
+    }
+    CHECK(out.str() == "hours run 7: running\nhours.load: running: copying, 0 of 21,000 records\n"
+                       "hours.load: running: copying, 10,000 of 21,000 records\nhours.load: running: copying, 20,000 of 21,000 records\n");
+    view.show({run("running", {task("load", "running")})}, at + std::chrono::minutes(1));
+    const auto text = out.str();
+    CHECK(std::count(text.begin(), text.end(), '\n') == 4);
 }
 
 TEST_CASE("a failure is told once: by the outcome, whole; lines of a run that is over need not") {
@@ -112,11 +128,14 @@ TEST_CASE("rejected rows are a warning with the command that shows them, where t
     const Json kept = {{"task", "rows"}, {"kind", "quarantined"}, {"message", "2 of 9 rows"}, {"details", {{"file", "/s/q.json"}}}};
     Json dropped = kept;
     dropped["details"]["file"] = "";
-    done["warnings"] = Json::array({kept, dropped});
+    Json checked = kept;
+    checked["kind"] = "warning", checked["message"] = "check few: 4 rows break it";
+    done["warnings"] = Json::array({kept, dropped, checked});
     std::ostringstream out;
     write_outcome(out, Terminal{}, {done});
     CHECK(out.str() == "warning: hours run 7, rows: 2 of 9 rows\n  look at them: millrace data head 7.rows --rejected\n"
-                       "warning: hours run 7, rows: 2 of 9 rows\n");
+                       "warning: hours run 7, rows: 2 of 9 rows\nwarning: hours run 7, rows: check few: 4 rows break it\n"
+                       "  look at them: millrace data head 7.rows --rejected\n");
 }
 
 TEST_CASE("a warning of a whole run names no task") {

@@ -22,8 +22,8 @@ public:
     [[nodiscard]] std::uint64_t row_hash(int seed) const { return hash(seed, &PlannedColumn::compared); }
     /// "17, x": the current row's key for an error.
     [[nodiscard]] std::string shown_key() const;
-    /// The current row is the first of its chunk: a good moment to report and to look whether to stop.
-    [[nodiscard]] bool at_chunk_start() const { return row_in_chunk_ == 1; }
+    /// Every now and then, first at the first row: a good moment to report and to look whether to stop.
+    [[nodiscard]] bool is_time_to_report() const { return row_in_chunk_ % 128 == 1; }
 
 private:
     [[nodiscard]] std::uint64_t hash(int seed, bool PlannedColumn::*chosen) const;

@@ -211,7 +211,7 @@ bool TableLoad::sums_to(const Rows& theirs) {
     std::uint64_t first = 0, second = 0;
     std::int64_t n = 0;
     for (; rows.next(); ++n) {
-        if (rows.at_chunk_start()) step("comparing");
+        if (rows.is_time_to_report()) step("comparing", n);
         first += summand(rows.row_hash(1), 1);
         second += summand(rows.row_hash(2), 2);
     }
@@ -261,11 +261,12 @@ std::int64_t TableLoad::copy_all(const std::string& sql, const std::string& into
     CopyStream copy(session_, "COPY " + into + " (" + column_list(plan_) + ") FROM STDIN (FORMAT binary" + (fresh ? ", FREEZE)" : ")"));
     std::int64_t n = 0;
     while (rows.next()) {
-        if (rows.at_chunk_start()) step("copying", n);
+        if (rows.is_time_to_report()) step("copying", n);
         copy.add(rows.bytes());
         ++n;
     }
     rows_read_ += n;
+    step("finishing the copy", n); // what the server has not read yet may take it long
     const std::int64_t stored = copy.finish();
     return into == plan_.name.quoted() ? arrived(n, stored) : stored;
 }

@@ -89,7 +89,7 @@ bool TableLoad::stage_differing() {
         copy->add(row);
     };
     for (std::int64_t n = 0; rows.next(); ++n) {
-        if (rows.at_chunk_start()) step("comparing", n);
+        if (rows.is_time_to_report()) step("comparing", n);
         switch (present.visit(rows.key_hash(0), key_only ? rows.key_hash(1) : rows.row_hash(1))) {
         case PresentRows::Found::Same: break;
         case PresentRows::Found::Repeated: refuse_duplicate(rows.shown_key());

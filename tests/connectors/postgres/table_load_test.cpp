@@ -58,6 +58,17 @@ TEST_CASE_METHOD(Loading, "a key that somebody else writes during the load is fo
     CHECK(load("SELECT unnest([1, 2]) AS id", upserted) == "1 0 1 0");
 }
 
+TEST_CASE_METHOD(Loading, "progress of a copy moves within a small dataset too, and tells of its end") {
+    std::map<std::string, std::int64_t> copied;
+    monitor.progress = [&](const std::string& step, std::int64_t rows, std::int64_t total) {
+        copied[step] = rows;
+        CHECK((rows == 0 || total == 1000));
+    };
+    CHECK(load("SELECT i AS n FROM range(1000) r(i)", {"out.t", "rows", "append", {}}) == "1000 0 0 0");
+    CHECK(copied.at("copying") == 896);
+    CHECK(copied.at("finishing the copy") == 1000);
+}
+
 TEST_CASE_METHOD(Loading, "a row that the rule deletes in the flow's zone may be NULL where the table may not") {
     postgres::Session(url).run("CREATE SCHEMA out; CREATE TABLE out.t (id int PRIMARY KEY, moment timestamptz, name text NOT NULL); "
                                "INSERT INTO out.t VALUES (1, now(), 'gone')");
