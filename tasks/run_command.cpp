@@ -18,6 +18,7 @@
 #include <deque>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
 #include <iterator>
 #include <optional>
 #include <unistd.h>
@@ -121,6 +122,14 @@ void warn_of_doubles(const Manifest& manifest, AttemptSession& session) {
                   {{"columns", names}});
 }
 
+/// A command that wrote nothing has mostly failed without a word, and nothing says what columns its dataset has.
+void refuse_blank_json(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    if ((in >> std::ws).peek() != std::ifstream::traits_type::eof()) return;
+    throw Error(ErrorClass::BadData, "the command ended with 0 but its output is empty",
+                "write [] where there is no record; or declare its `columns`, with which an empty file is a dataset without rows");
+}
+
 AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, AttemptSession& session) {
     if (options.output == "none") {
         AttemptDone done;
@@ -131,6 +140,7 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     if (!fs::exists(path))
         throw Error(ErrorClass::BadData, "the command ended with 0 but wrote no output",
                     "write the " + options.output + " file that $MILLRACE_OUTPUT names, or set `output: none`");
+    if (options.output == "json" && options.contract.columns.empty()) refuse_blank_json(path);
     duckdb::Connection db = session.database().connect(order.context.timezone);
     const std::shared_ptr<void> stop = session.on_cancel([&db] { db.interrupt(); });
     create_views(db, order.inputs);

@@ -129,7 +129,8 @@ const std::array run_verb{
           .doc = "What it writes to MILLRACE_OUTPUT. CSV has commas, a first line of names, and as many fields in each row; a text with a "
                  "comma, a quote or a line break stands in double quotes, a quote in it is doubled. An empty field is NULL; \"\" is the "
                  "empty text, and NULL in a column that holds no texts. Without `columns` the types are guessed; what "
-                 "has a fraction becomes a double, which keeps about 15 digits, with a warning.",
+                 "has a fraction becomes a double, which keeps about 15 digits, with a warning. JSON is a list of objects, or one object "
+                 "after the other; an empty file is no rows where `columns` are declared, else a mistake (`[]` is none).",
           .choices = "parquet|csv|json|none",
           .fallback = "none"},
     Field{.key = "for_each", .shape = Task | Mapping, .doc = "One task run per row of a task or a query.", .table = &for_each_table},

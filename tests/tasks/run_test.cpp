@@ -253,6 +253,28 @@ TEST_CASE("a command's JSON is taken as it is written, and nothing of it is drop
     CHECK_THAT(output(R"([{"id": 1}, {"id": )").error->message, Catch::Contains("is no JSON"));
 }
 
+TEST_CASE("JSON without a record is told by a list without elements, or by an empty file where columns are declared") {
+    const TempFolder run;
+    HostProcess host("run");
+    const auto output = [&](const std::string& text, const Json& columns = Json::array()) {
+        AttemptOrder order = order_for(run, "j", "run",
+                                       {{"command", "printf \"$TEXT\" > $MILLRACE_OUTPUT"},
+                                        {"output", "json"},
+                                        {"contract", {{"columns", columns}}},
+                                        {"env", {{"TEXT", text}}}});
+        const AttemptDone done = host.attempt(order);
+        return done.error ? done.error->error_class + ": " + done.error->message + " / " + done.error->remedy : std::to_string(done.rows);
+    };
+    const Json columns = Json::array({{{"name", "id"}, {"type", "BIGINT"}}});
+    for (const char* blank : {"", " \n\n"}) {
+        CHECK_THAT(output(blank), Catch::StartsWith("bad_data: the command ended with 0 but its output is empty") &&
+                                      Catch::Contains(" / write [] where there is no record; or declare its `columns`"));
+        CHECK(output(blank, columns) == "0");
+    }
+    CHECK(output("[]") == "0");
+    CHECK(output("[]", columns) == "0");
+}
+
 TEST_CASE("JSON without a contract that is none is told in words of the flow") {
     const TempFolder run;
     HostProcess host("run");
