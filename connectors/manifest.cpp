@@ -19,7 +19,7 @@ namespace millrace {
 MILLRACE_JSON_MEMBERS(ManifestColumn, name, type, nullable)
 MILLRACE_JSON_MEMBERS(ManifestPart, file, rows, bytes, sha256)
 MILLRACE_JSON_MEMBERS(Manifest, task, hash, rows, columns, parts, complete, doubts, extracted_at, interval_key, slices, failed, rejected,
-                      quarantine, sensitive)
+                      warned, quarantine, sensitive)
 namespace {
 
 namespace fs = std::filesystem;

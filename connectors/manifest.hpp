@@ -38,7 +38,8 @@ struct Manifest {
     std::int64_t slices = 0;
     std::int64_t failed = 0;   ///< slices that `allow_failed` let pass
     std::int64_t rejected = 0; ///< rows that the contract kept out
-    std::string quarantine;    ///< manifest of the rejected rows, beside this one (tasks/rejects); empty: none were kept
+    std::int64_t warned = 0;   ///< rows that break a check of severity warn, of each check; they stay
+    std::string quarantine;    ///< manifest of the rows of both, beside this one (tasks/rejects); empty: none were kept
     bool sensitive = false;    ///< made of records whose values are masked where they are shown; inherited
 
     void doubt(const std::string& why) {

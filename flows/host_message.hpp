@@ -172,7 +172,8 @@ struct AttemptDone {
     std::string dataset_hash;
     std::int64_t rows = 0;
     std::int64_t rejected = 0;
-    std::string rejects; ///< path of the manifest of the rejected rows, whatever the outcome; empty: none were kept
+    std::int64_t warned = 0; ///< rows of the dataset that break a check of severity warn
+    std::string rejects;     ///< path of the manifest of the rows of both, whatever the outcome; empty: none were kept
     std::vector<LoadCounts> loads;
     AttemptProgress progress; ///< the final totals
 };

@@ -15,9 +15,8 @@ std::size_t index(State s) { return static_cast<std::size_t>(s); }
 
 Json result_of(const AttemptDone& done) {
     if (done.manifest.empty() && done.loads.empty() && done.rows == 0 && done.rejected == 0 && done.progress.records == 0) return nullptr;
-    return {{"manifest", done.manifest}, {"dataset_hash", done.dataset_hash}, {"rows", done.rows},
-            {"rejected", done.rejected}, {"rejects", done.rejects},           {"loads", done.loads},
-            {"progress", done.progress}};
+    return {{"manifest", done.manifest}, {"dataset_hash", done.dataset_hash}, {"rows", done.rows},   {"rejected", done.rejected},
+            {"warned", done.warned},     {"rejects", done.rejects},           {"loads", done.loads}, {"progress", done.progress}};
 }
 
 /// SplitMix64: the same seed and key give the same jitter in every replay.

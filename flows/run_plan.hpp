@@ -45,7 +45,7 @@ struct TaskRunDetails {
     std::string message;
     std::optional<OrderError> error; ///< of the last attempt
     Json value;                      ///< the item of a mapped task run
-    Json result;                     ///< null, or {manifest, dataset_hash, rows, rejected, rejects, loads, progress}
+    Json result;                     ///< null, or {manifest, dataset_hash, rows, rejected, warned, rejects, loads, progress}
 };
 
 struct TaskRun {

@@ -68,6 +68,7 @@ Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, co
             {"due_at", instant_json(run.due_at)},
             {"rows", of_result("rows", Json())},
             {"rejected", of_result("rejected", Json())},
+            {"warned", of_result("warned", Json())},
             {"progress", progress.is_null() ? of_result("progress", Json()) : progress},
             {"loads", of_result("loads", Json::array())},
             {"needs", std::move(needs)},

@@ -264,14 +264,15 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     EvaluateOrder order;
     std::vector<Json> items;      // of each part of the query
     constexpr int most_gone = 20; // then the others are gone too
-    std::int64_t total = 0, readable = 0;
+    std::int64_t total = 0, warned = 0, readable = 0;
     bool sensitive = false;
     int gone = 0;
     const std::string what = "the rejected rows of task " + task + " of run " + std::to_string(run_id);
     for (const auto& r : task_runs) {
         if (r.key.task != number || !r.run.details || !r.run.details->result.is_object()) continue;
         const Json& result = r.run.details->result;
-        total += result.value("rejected", std::int64_t{0});
+        warned += result.value("warned", std::int64_t{0});
+        total += result.value("rejected", std::int64_t{0}) + result.value("warned", std::int64_t{0});
         const std::string path = result.value("rejects", "");
         if (path.empty() || readable >= limit || gone == most_gone) continue;
         const Json facts = co_await manifest_at(s_.database, path);
@@ -286,9 +287,9 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     }
     Json reply_rows = Json::array();
     if (!items.empty()) {
-        order.sql = rejected_rows_sql(items.size(), std::clamp(limit, 0, 1000));
+        order.sql = rejected_rows_sql(items.size(), limit);
         order.context = run_context(row, *plan);
-        order.max_rows = 1000;
+        order.max_rows = limit;
         const auto reply = co_await evaluate(s_.hosts, std::move(order));
         if (reply.error) throw Refusal(Kind::Unavailable, what + " cannot be read: " + reply.error->message, reply.error->remedy);
         reply_rows = reply.rows;
@@ -301,7 +302,9 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
         throw Refusal(Kind::NotFound, what + " were not kept",
                       "write `rejects: {to: quarantine}` in place of `drop` to be able to look at them");
     }
-    co_return rejected_document(task_of(*plan, *number), reply_rows, sensitive, total);
+    Json document = rejected_document(task_of(*plan, *number), reply_rows, sensitive, total);
+    document["warned"] = warned;
+    co_return document;
 }
 
 std::vector<Statement> run_statements() { return {{"runs", runs_sql.c_str()}, {"chunk_runs", chunk_runs}, {"tasks", tasks_sql.c_str()}}; }

@@ -106,7 +106,8 @@ std::string rejects_before_load(const FlowPlan& plan, const TaskPlan& load, cons
                                 std::int64_t run_id) {
     std::set<std::string> kept;
     for (const auto& [key, run] : task_runs)
-        if (run.details && run.details->result.is_object() && !run.details->result.value("rejects", "").empty())
+        if (run.details && run.details->result.is_object() && !run.details->result.value("rejects", "").empty() &&
+            run.details->result.value("rejected", 0) > 0)
             kept.insert(plan.tasks.at(static_cast<std::size_t>(key.task)).name);
     std::string out;
     for (const Json& table : load.options.value("tables", Json::array())) {

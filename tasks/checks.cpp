@@ -5,6 +5,7 @@
 #include "flows/sql_identifier.hpp"
 #include "flows/sql_scan.hpp"
 #include "tasks/rejects.hpp"
+#include "tasks/row_json.hpp"
 #include "tasks/sql_place.hpp"
 
 #include <fmt/format.h>
@@ -17,10 +18,9 @@
 namespace millrace {
 namespace {
 
-constexpr int most_kept_of_a_check = 1000; ///< rows, to be looked at
-constexpr int most_examples = 3;           ///< of them in the message
-constexpr std::size_t most_shown = 8;      ///< columns of an example
-constexpr int longest_value = 40;          ///< characters
+constexpr int most_examples = 3;      ///< rows in the message
+constexpr std::size_t most_shown = 8; ///< columns of an example
+constexpr int longest_value = 40;     ///< characters
 
 /// What stands after `select`: `*`, `t.*`, `a, *`. No product, no count(*).
 bool selects_all(const std::vector<SqlToken>& tokens) {
@@ -36,19 +36,18 @@ bool selects_all(const std::vector<SqlToken>& tokens) {
 
 /// Which columns of the rows that break a check say why: those that its SQL names, most often named first. SQL without a `*` chose
 /// them all.
-std::vector<std::string> columns_to_show(const std::string& sql, const std::vector<duckdb::Column>& columns) {
+std::vector<ManifestColumn> columns_to_show(const std::string& sql, std::vector<ManifestColumn> columns) {
     const std::vector<SqlToken> tokens = scan_sql(sql);
     std::map<std::string, int> mentions;
     for (const SqlToken& token : tokens)
         if (is_name(token)) ++mentions[lower_case(token.text)];
     const auto count = [&](const std::string& name) { return mentions.contains(lower_case(name)) ? mentions.at(lower_case(name)) : 0; };
-    std::vector<std::string> names;
-    for (const duckdb::Column& c : columns) names.push_back(c.name);
-    const bool any = std::any_of(names.begin(), names.end(), [&](const std::string& n) { return count(n) > 0; });
-    if (any && selects_all(tokens)) std::erase_if(names, [&](const std::string& n) { return count(n) == 0; });
-    std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) { return count(a) > count(b); });
-    if (names.size() > most_shown) names.resize(most_shown);
-    return names;
+    using Column = ManifestColumn;
+    const bool any = std::any_of(columns.begin(), columns.end(), [&](const Column& c) { return count(c.name) > 0; });
+    if (any && selects_all(tokens)) std::erase_if(columns, [&](const Column& c) { return count(c.name) == 0; });
+    std::stable_sort(columns.begin(), columns.end(), [&](const Column& a, const Column& b) { return count(a.name) > count(b.name); });
+    if (columns.size() > most_shown) columns.resize(most_shown);
+    return columns;
 }
 
 /// Runs one check; lives for one call.
@@ -73,17 +72,21 @@ public:
     void collect() {
         const std::string rows = " FROM (" + sql_ + "\n) _broken_row LIMIT ";
         const duckdb::Result none = run("SELECT *" + rows + "0");
-        (void)run(
-            fmt::format("CREATE OR REPLACE TEMP TABLE _broken AS SELECT CAST(to_json(_broken_row) AS VARCHAR) AS raw, {} AS shown{}{}",
-                        shown_sql(columns_to_show(sql_, none.columns())), rows, most_kept_of_a_check));
+        std::vector<ManifestColumn> columns;
+        for (const duckdb::Column& c : none.columns()) columns.push_back({c.name, c.type.name});
+        (void)run(fmt::format("CREATE OR REPLACE TEMP TABLE _broken AS SELECT {} AS raw, {} AS shown{}{}", row_json("_broken_row", columns),
+                              shown_sql(columns_to_show(sql_, columns)), rows, most_to_look_at));
     }
+
+    [[nodiscard]] bool warns() const { return spec_.severity == "warn"; }
 
     /// What was collected, in the dataset of rejected rows.
     void keep(Manifest& manifest) {
-        const std::string rows = fmt::format("SELECT NULL::VARCHAR AS _column, {} AS _rule, NULL::VARCHAR AS _value, CAST(rowid + 1 AS "
-                                             "VARCHAR) AS _position, raw AS _raw FROM _broken ORDER BY rowid",
-                                             quote_literal("breaks check " + spec_.name));
-        keep_rejects(db_, request_.folder, fmt::format("checks-{}", request_.attempt),
+        const std::string rows =
+            fmt::format("SELECT NULL::VARCHAR AS _column, {} AS _rule, NULL::VARCHAR AS _value, CAST(rowid + 1 AS "
+                        "VARCHAR) AS _position, raw AS _raw FROM _broken ORDER BY rowid",
+                        quote_literal("breaks check " + spec_.name + (warns() ? ", which only warns: the row stays" : "")));
+        keep_rejects(db_, request_.folder, fmt::format("check-{}-{}", spec_.name, request_.attempt),
                      with_earlier_rejects(rows, request_.folder, manifest), std::int64_t{1} << 60, manifest);
     }
 
@@ -98,12 +101,13 @@ public:
 
 private:
     /// JSON of these columns, where what is long is a text that is cut.
-    [[nodiscard]] static std::string shown_sql(const std::vector<std::string>& columns) {
+    [[nodiscard]] static std::string shown_sql(const std::vector<ManifestColumn>& columns) {
         std::string members;
-        for (const std::string& name : columns) {
-            const std::string value = "_broken_row." + quote_identifier(name), text = "CAST(" + value + " AS VARCHAR)";
+        for (const ManifestColumn& c : columns) {
+            const std::string value = "_broken_row." + quote_identifier(c.name), text = "CAST(" + value + " AS VARCHAR)";
             members += fmt::format("{}{}: CASE WHEN length({}) > {} THEN to_json(left({}, {}) || '...') ELSE to_json({}) END",
-                                   members.empty() ? "" : ", ", quote_literal(name), text, longest_value, text, longest_value, value);
+                                   members.empty() ? "" : ", ", quote_literal(c.name), text, longest_value, text, longest_value,
+                                   shown_json(value, c.type));
         }
         return "CAST(to_json({" + members + "}) AS VARCHAR)";
     }
@@ -134,12 +138,12 @@ void run_checks(duckdb::Connection& db, const DatasetRequest& request, Manifest&
         const auto shown = examples.empty() ? "" : fmt::format(" ({})", fmt::join(examples, ", "));
         const std::string message =
             fmt::format("check {}: {} break{} it{}", spec.name, counted(violations, "row"), violations == 1 ? "s" : "", shown);
-        if (spec.severity != "warn") {
-            check.keep(manifest);
-            throw FailedWithRejects(Error(ErrorClass::BadData, message), manifest.rejected + violations,
-                                    rejects_path(manifest, request.folder));
-        }
-        session.event("warning", message, {{"check", spec.name}, {"rows", violations}, {"examples", examples}});
+        check.keep(manifest);
+        (check.warns() ? manifest.warned : manifest.rejected) += violations;
+        if (!check.warns()) throw FailedWithRejects(Error(ErrorClass::BadData, message), manifest, request.folder);
+        session.event(
+            "warning", message,
+            {{"check", spec.name}, {"rows", violations}, {"examples", examples}, {"file", rejects_path(manifest, request.folder)}});
     }
 }
 

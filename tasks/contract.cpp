@@ -6,6 +6,7 @@
 #include "flows/nearest.hpp"
 #include "flows/sql_identifier.hpp"
 #include "flows/type_names.hpp"
+#include "tasks/row_json.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -143,6 +144,7 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
     require_same_names(found, contract, rows_of);
     JudgedSql out;
     std::string typed, unfit, nulls, checks, raw, named;
+    std::vector<ManifestColumn> came; // as `raw` has them
     for (std::size_t i = 0; i < contract.size(); ++i) {
         ColumnSpec spec = contract[i];
         spec.type = stored_type(spec.type);
@@ -157,12 +159,14 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
         typed += comma + (same ? before : cast(before, spec.type)) + " AS " + name;
         named += comma + name;
         raw += comma + quote_literal(spec.name) + ": " + before;
+        came.push_back({spec.name, source.type.name});
         out.types.push_back(spec.type);
         const std::string bad = misfit(before, source.type, spec.type);
         if (!bad.empty()) unfit += " WHEN " + bad + " THEN " + reason_sql(spec.name, "does not fit " + type_words(spec.type), before);
         if (!spec.nullable) nulls += " WHEN " + name + " IS NULL THEN " + reason_sql(spec.name, "is null", "");
         if (!spec.check.empty())
-            checks += " WHEN NOT (" + spec.check + "\n) THEN " + reason_sql(spec.name, "breaks check (" + spec.check + ")", name);
+            checks += " WHEN NOT (" + spec.check + "\n) THEN " +
+                      reason_sql(spec.name, "breaks check (" + spec.check + ")", shown_text("_before." + name, source.type.name));
     }
     const bool judged = !unfit.empty() || !nulls.empty() || !checks.empty();
     const std::string inner = "SELECT " + typed + (unfit.empty() ? ", CAST(NULL AS VARCHAR)" : ", CASE" + unfit + " END") + " AS _unfit" +
@@ -171,7 +175,7 @@ JudgedSql judge(const std::string& relation, const std::vector<duckdb::Column>& 
         nulls.empty() && checks.empty() ? "_unfit" : "CASE WHEN _unfit IS NOT NULL THEN _unfit" + nulls + checks + " END";
     const std::string ruled = "SELECT " + named + ", " + rule + " AS _rule" + (judged ? ", _before" : "") + " FROM (" + inner + ")";
     out.select = "SELECT " + named + ", _rule, " +
-                 (judged ? "CASE WHEN _rule IS NOT NULL THEN CAST(to_json(_before) AS VARCHAR) END" : "CAST(NULL AS VARCHAR)") +
+                 (judged ? "CASE WHEN _rule IS NOT NULL THEN " + row_json("_before", came) + " END" : "CAST(NULL AS VARCHAR)") +
                  " AS _raw FROM (" + ruled + ")";
     return out;
 }

@@ -6,6 +6,7 @@
 #include "tasks/checks.hpp"
 #include "tasks/contract.hpp"
 #include "tasks/rejects.hpp"
+#include "tasks/row_json.hpp"
 #include "tasks/sql_place.hpp"
 
 #include <filesystem>
@@ -74,8 +75,8 @@ public:
         } catch (const FailedWithRejects&) {
             throw;
         } catch (const Error& e) {
-            if (manifest_.rejected == 0) throw;
-            throw FailedWithRejects(e, manifest_.rejected, rejects_path(manifest_, request_.folder));
+            if (manifest_.rejected + manifest_.warned == 0) throw;
+            throw FailedWithRejects(e, manifest_, request_.folder);
         }
         const std::string path = write_manifest(request_.folder, manifest_);
         return {manifest_, path};
@@ -143,18 +144,19 @@ private:
     [[nodiscard]] std::string other_violations(const std::string& rows) const {
         std::string out;
         for (const ColumnSpec& c : request_.contract.columns) {
-            const std::string name = quote_identifier(c.name), join = out.empty() ? "" : "\nUNION ALL ";
+            const std::string name = quote_identifier(c.name), join = out.empty() ? "" : "\nUNION ALL ", type = stored_type(c.type);
             if (c.unique && repeats(name, rows))
-                out += join + "SELECT place, " + reason_sql(c.name, "is there twice", "v") +
+                out += join + "SELECT place, " + reason_sql(c.name, "is there twice", shown_text("v", type)) +
                        " AS why FROM (SELECT file_row_number AS place, " + name + " AS v, row_number() OVER (PARTITION BY " + name +
                        " ORDER BY file_row_number) AS nth FROM " + rows + " WHERE _rule IS NULL AND " + name +
                        " IS NOT NULL) WHERE nth > 1";
             if (!c.references_task.empty())
-                out += (out.empty() ? "" : "\nUNION ALL ") +
-                       ("SELECT file_row_number AS place, " +
-                        reason_sql(c.name, "is not in " + c.references_task + "(" + c.references_column + ")", "t." + name) +
-                        " AS why FROM " + rows + " t WHERE _rule IS NULL AND t." + name + " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " +
-                        quote_identifier(c.references_task) + " u WHERE u." + quote_identifier(c.references_column) + " = t." + name + ")");
+                out +=
+                    (out.empty() ? "" : "\nUNION ALL ") +
+                    ("SELECT file_row_number AS place, " +
+                     reason_sql(c.name, "is not in " + c.references_task + "(" + c.references_column + ")", shown_text("t." + name, type)) +
+                     " AS why FROM " + rows + " t WHERE _rule IS NULL AND t." + name + " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " +
+                     quote_identifier(c.references_task) + " u WHERE u." + quote_identifier(c.references_column) + " = t." + name + ")");
         }
         return out;
     }
@@ -195,13 +197,10 @@ private:
 
     /// What is in the way of a rule over several rows was cast already, and has no `_raw`.
     [[nodiscard]] std::string rejected_rows(const std::string& rows) const {
-        std::string whole;
-        for (const ManifestColumn& c : manifest_.columns)
-            whole += (whole.empty() ? "{" : ", ") + quote_literal(c.name) + ": t." + quote_identifier(c.name);
         return "SELECT x.why ->> '$.column' AS _column, x.why ->> '$.rule' AS _rule, " +
                std::string(manifest_.sensitive ? "CAST(NULL AS VARCHAR)" : "x.why ->> '$.value'") +
-               " AS _value, CAST(x.place + 1 AS VARCHAR) AS _position, coalesce(t._raw, CAST(to_json(" + whole +
-               "}) AS VARCHAR)) AS _raw FROM " + rows + " t JOIN _rejected x ON x.place = t.file_row_number ORDER BY x.place";
+               " AS _value, CAST(x.place + 1 AS VARCHAR) AS _position, coalesce(t._raw, " + row_json("t", manifest_.columns) +
+               ") AS _raw FROM " + rows + " t JOIN _rejected x ON x.place = t.file_row_number ORDER BY x.place";
     }
 
     void add_part(const std::string& name, std::int64_t rows) {
@@ -251,6 +250,7 @@ AttemptDone completed(const WrittenDataset& written) {
     done.dataset_hash = written.manifest.hash;
     done.rows = done.progress.records = written.manifest.rows;
     done.rejected = written.manifest.rejected;
+    done.warned = written.manifest.warned;
     if (!written.manifest.quarantine.empty())
         done.rejects = std::filesystem::path(written.path).replace_filename(written.manifest.quarantine);
     return done;

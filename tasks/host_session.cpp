@@ -57,8 +57,9 @@ AttemptDone run_verb(const AttemptOrder& order, AttemptSession& session) {
         done.outcome = "failed";
         done.error = to_order_error(e);
         done.rejected = e.rejected;
-        done.rejects = e.manifest;
-        if (!e.manifest.empty())
+        done.warned = e.warned;
+        done.rejects = e.rejects;
+        if (!e.rejects.empty())
             done.error->remedy += fmt::format("{}look at the rejected rows: millrace data head {}.{} --rejected",
                                               e.remedy.empty() ? "" : "; ", order.context.run_id, order.task);
         return done;

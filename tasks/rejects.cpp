@@ -139,8 +139,8 @@ RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const R
 }
 
 std::int64_t most_kept(const RejectsSpec& policy) {
-    constexpr std::int64_t of_a_failure = 10'000, all = std::int64_t{1} << 60;
-    return policy.to == "drop" ? 0 : policy.to == "fail" ? of_a_failure : all;
+    constexpr std::int64_t all = std::int64_t{1} << 60;
+    return policy.to == "drop" ? 0 : policy.to == "fail" ? most_to_look_at : all;
 }
 
 std::string with_earlier_rejects(const std::string& rows, const std::string& folder, const Manifest& manifest) {
@@ -183,16 +183,15 @@ std::string rejects_path(const Manifest& manifest, const std::string& folder) {
 
 void tell_rejects(const RejectsSpec& policy, const Manifest& manifest, const std::string& folder, std::int64_t total,
                   const std::string& what, const RejectSummary& summary, AttemptSession& session) {
-    const std::string path = rejects_path(manifest, folder);
     if (is_beyond(policy, manifest.rejected, total))
         throw FailedWithRejects(Error(ErrorClass::BadData,
                                       fmt::format("{} of {} {}, {}: {}", count_text(manifest.rejected), count_text(total), what,
                                                   limit_text(policy), summary.text),
                                       summary.remedy),
-                                manifest.rejected, path);
+                                manifest, folder);
     session.event("quarantined",
                   fmt::format("{} of {} {} and were left out: {}", count_text(manifest.rejected), count_text(total), what, summary.text),
-                  {{"rejected", manifest.rejected}, {"rows", total}, {"to", policy.to}, {"file", path}});
+                  {{"rejected", manifest.rejected}, {"rows", total}, {"to", policy.to}, {"file", rejects_path(manifest, folder)}});
 }
 
 } // namespace millrace

@@ -17,14 +17,18 @@ namespace millrace {
 /// `_rule` (null: the whole row), `_position` is where it stood, `_raw` the row as it came, as JSON.
 inline constexpr const char* reject_columns[] = {"_column", "_rule", "_value", "_position", "_raw"};
 
+/// The path of the manifest that `manifest.quarantine` names, which is beside it in `folder`; empty: there is none.
+[[nodiscard]] std::string rejects_path(const Manifest& manifest, const std::string& folder);
+
 /// Rows were rejected, and the task fails: because of them, or of something else. They stay: the outcome of the attempt names their
 /// dataset.
 class FailedWithRejects : public Error {
 public:
-    FailedWithRejects(const Error& why, std::int64_t rejected_rows, std::string manifest_path)
-        : Error(why), rejected(rejected_rows), manifest(std::move(manifest_path)) {}
-    std::int64_t rejected;
-    std::string manifest; ///< of the rejected rows; empty: they were not kept
+    /// `manifest` is of the dataset in `folder` that comes to nothing.
+    FailedWithRejects(const Error& why, const Manifest& manifest, const std::string& folder)
+        : Error(why), rejected(manifest.rejected), warned(manifest.warned), rejects(rejects_path(manifest, folder)) {}
+    std::int64_t rejected, warned;
+    std::string rejects; ///< path of the manifest of these rows; empty: they were not kept
 };
 
 /// What broke which rule, how often, and some of it.
@@ -44,7 +48,10 @@ struct RejectingTask {
 /// `rows` is a SELECT of `reject_columns`. Examples are told by their value and by keys; of sensitive rows there are none.
 [[nodiscard]] RejectSummary summarize(duckdb::Connection& db, const std::string& rows, const RejectingTask& task);
 
-/// How many rejected rows are kept to be looked at: of a task that fails because of the first of them, some.
+/// Of rows that fail a task, or break a check, so many are kept to be looked at.
+inline constexpr std::int64_t most_to_look_at = 10'000;
+
+/// How many rejected rows are kept: of a task that fails because of the first of them, some.
 [[nodiscard]] std::int64_t most_kept(const RejectsSpec& policy);
 
 /// The SELECT `rows` of `reject_columns`, and the rows that `manifest.quarantine` names already: they are of an earlier stage.
@@ -57,9 +64,6 @@ void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::
 /// The same of rows that a load refuses to delete: `some` of them, each a JSON object, under the `rule`. Gives the manifest's path.
 [[nodiscard]] std::string keep_refused_deletes(duckdb::Connection& db, const std::string& folder, const std::string& name,
                                                const std::string& rule, const std::vector<std::string>& some, Manifest manifest);
-
-/// The path of the manifest that `manifest.quarantine` names, which is beside it in `folder`; empty: there is none.
-[[nodiscard]] std::string rejects_path(const Manifest& manifest, const std::string& folder);
 
 /// Of `total`, `manifest.rejected` were rejected: an event within the limit of `policy`, FailedWithRejects beyond it. `what` are
 /// they, and whose contract do they break: "rows break the contract".

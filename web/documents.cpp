@@ -129,7 +129,8 @@ constexpr Member task_run[] = {
     {"finished_at", "time?", ""},
     {"due_at", "time?", "of the next attempt, of a wait or of an approval's end"},
     {"rows", "integer?", "of its dataset"},
-    {"rejected", "integer?", ""},
+    {"rejected", "integer?", "rows that it left out, or failed because of"},
+    {"warned", "integer?", "rows of its dataset that break a check of severity warn, of each check"},
     {"progress", "Progress?", ""},
     {"loads", "Load[]", ""},
     {"needs", "string[]", ""},
@@ -219,7 +220,8 @@ constexpr Member dataset[] = {
 constexpr Member rejected_rows[] = {
     {"columns", "string[]", "the fields of the rows, in the order of the contract"},
     {"rows", "RejectedRow[]", ""},
-    {"total", "integer", "rows that were rejected"},
+    {"total", "integer", "rows that break a rule"},
+    {"warned", "integer", "of them those that only break a check of severity warn: they are in the dataset all the same"},
 };
 constexpr Member rejected_row[] = {
     {"item", "any", "of a mapped task, else null"},

@@ -32,6 +32,9 @@ constexpr std::array log_filters{
 constexpr std::array dataset_filters{
     QueryMember{"limit", "integer", "1 to 1000 rows, 20 without it"},
 };
+constexpr std::array rejected_filters{
+    QueryMember{"limit", "integer", "1 to 10000 rows, 20 without it; 8 MB of them at most"},
+};
 constexpr std::array event_filters{
     QueryMember{"run", "integer", "events of this run only"},
     QueryMember{"types", "string", "run, task_run, progress, log, flow; with commas between"},
@@ -53,7 +56,7 @@ constexpr std::array table{
     Route{Get,   "/api/v1/runs/{id}/logs",                  Read,    list_logs,        "Log lines; ask again with `after` until `end`", "LogLines", "",               log_filters},
     Route{Get,   "/api/v1/runs/{id}/events",                Read,    list_run_events,  "What happened to a run",                    "RunEvent[]", "",                none},
     Route{Get,   "/api/v1/runs/{id}/datasets/{task}",       Read,    show_dataset,     "The first rows of a task's dataset",        "Dataset",    "",                dataset_filters},
-    Route{Get,   "/api/v1/runs/{id}/datasets/{task}/rejected", Read, show_rejected,    "The first rows that a task's contract kept out", "RejectedRows", "",              dataset_filters},
+    Route{Get,   "/api/v1/runs/{id}/datasets/{task}/rejected", Read, show_rejected,    "The first rows that break a task's rules", "RejectedRows", "",                    rejected_filters},
     Route{Post,  "/api/v1/runs/{id}/cancel",                Trigger, cancel_run,       "Stop a run",                                "Run",        "",                none},
     Route{Post,  "/api/v1/runs/{id}/pause",                 Trigger, pause_run,        "Start no more tasks of a run",              "Run",        "",                none},
     Route{Post,  "/api/v1/runs/{id}/resume",                Trigger, resume_run,       "Let a paused run go on",                    "Run",        "",                none},

@@ -75,11 +75,24 @@ std::string shown_of_all(const Json& dataset, const char* what) {
     return fmt::format("{} of {}\n", count_text(shown), counted(number_of(dataset, "total"), what));
 }
 
+/// "2 of 2 rejected rows"; those that a check only warned of are no such rows.
+std::string broken_of_all(const Json& dataset) {
+    const auto warned = number_of(dataset, "warned"), total = number_of(dataset, "total");
+    if (warned == 0) return shown_of_all(dataset, "rejected row");
+    if (warned == total) return shown_of_all(dataset, "row") + "They are in the dataset all the same.\n";
+    return shown_of_all(dataset, "row") +
+           fmt::format("Those that a check only warned of, {}, are in the dataset all the same.\n", count_text(warned));
+}
+
 int head(Cli& cli, const Arguments& arguments) {
     const auto& name = arguments.name;
     const auto dot = name.find('.');
     if (dot == std::string::npos || dot == 0 || dot + 1 == name.size())
         throw UsageError(fmt::format("'{}' is not RUN.TASK", name), "for example: millrace data head 42.rows");
+    constexpr int most_of_a_dataset = 1000;
+    if (!arguments.rejected && arguments.rows > most_of_a_dataset)
+        throw UsageError(fmt::format("-n {} is too many", arguments.rows),
+                         fmt::format("a dataset shows its first {}", counted(most_of_a_dataset, "row")));
     const auto dataset = fetch_head(cli.api(), name.substr(0, dot), name.substr(dot + 1), arguments);
     if (cli.json) {
         Cli::print(dataset);
@@ -90,7 +103,7 @@ int head(Cli& cli, const Arguments& arguments) {
         if (number_of(dataset, "total") == 0)
             std::cout << "No row was rejected.\n";
         else
-            std::cout << shown_of_all(dataset, "rejected row");
+            std::cout << broken_of_all(dataset);
         return exit_done;
     }
     const auto columns = list_of(dataset, "columns");
@@ -123,10 +136,14 @@ void add_data_commands(CLI::App& app, Cli& cli) {
     auto arguments = std::make_shared<Arguments>();
     auto* command = data->add_subcommand("head", "The first rows of what a task made");
     command->add_option("RUN.TASK", arguments->name, "number of the run and name of the task, such as 42.rows")->required()->type_name("");
-    command->add_option("-n", arguments->rows, "how many")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N");
+    command->add_option("-n", arguments->rows, "how many: up to 1000, of rejected rows up to 10000")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 10000))
+        ->type_name("N");
     command->add_flag(
         "--rejected", arguments->rejected,
-        "the rows that its contract kept out, each with the first rule that it breaks; of a load, those that it would not delete");
+        "the rows that its contract kept out, or that a check found, each with the rule that it breaks; of a load, those that it would "
+        "not delete");
     on_call(command, cli, [&cli, arguments] { return head(cli, *arguments); });
 }
 

@@ -55,7 +55,7 @@ const std::array dataset_fields{
     Field{.key = "checks",
           .shape = Mappings,
           .doc = "SQL that returns the rows that break a rule; `this` is the dataset. `millrace data head RUN.TASK --rejected` shows "
-                 "them where they fail the task.",
+                 "them, up to ten thousand of each check.",
           .table = &check_table},
     Field{.key = "rejects",
           .shape = Mapping,
@@ -71,7 +71,11 @@ const std::array check_fields{
           .doc = "A query whose rows are the violations.",
           .example = "select * from this where hours > 24",
           .required = true},
-    Field{.key = "severity", .shape = Choice, .doc = "Whether violations fail the task.", .choices = "error|warn", .fallback = "error"},
+    Field{.key = "severity",
+          .shape = Choice,
+          .doc = "Whether violations fail the task, or are only warned of: then the rows stay in the dataset.",
+          .choices = "error|warn",
+          .fallback = "error"},
 };
 
 const std::array rejects_fields{

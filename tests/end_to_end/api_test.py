@@ -134,7 +134,7 @@ class Api(unittest.TestCase):
         self.assertEqual((refused["total"], [row["fields"]["n"] for row in refused["rows"]]), (2, [-1]))
         refused = self.refused(404, "GET", f"/api/v1/runs/{run['id']}/datasets/refused")
         self.assertIn(f"left no dataset\nlook at its rejected rows: millrace data head {run['id']}.refused --rejected", refused)
-        self.assertEqual(self.described("GET", pattern, id=self.rows["id"], task="made"), {"columns": [], "rows": [], "total": 0})
+        self.assertEqual(self.described("GET", pattern, id=self.rows["id"], task="made"), {"columns": [], "rows": [], "total": 0, "warned": 0})
         self.assertIn("has no task kept", self.refused(404, "GET", pattern.format(id=self.rows["id"], task="kept")))
         each = self.described("GET", pattern, id=run["id"], task="each")
         self.assertEqual(sorted((row["item"]["n"], row["fields"]["n"]) for row in each["rows"]), [(5, "5"), (6, "6")])

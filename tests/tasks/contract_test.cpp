@@ -38,7 +38,7 @@ TEST_CASE("a contract casts exactly; what does not fit is rejected with its reas
     is(0, "amount", "does not fit decimal(9,4)", "abc");
     is(1, "amount", "does not fit decimal(9,4)", "1.23456");
     is(2, "name", "is null", nullptr);
-    is(3, "hours", "breaks check (hours >= 0)", "-1.00");
+    is(3, "hours", "breaks check (hours >= 0)", "-1");
     is(4, "id", "is there twice", "1");
     is(5, "hours", "does not fit decimal(9,2)", "4.001");
     is(6, "day", "does not fit date", "2026-01-01 10:00:00");
@@ -52,7 +52,7 @@ TEST_CASE("a contract casts exactly; what does not fit is rejected with its reas
     CHECK(refused.error->error_class == "bad_data");
     CHECK(refused.error->message ==
           "7 of 8 rows break the contract, none is allowed: amount does not fit decimal(9,4) in 2 rows ('abc' where id is 2, '1.23456' "
-          "where id is 3); hours breaks check (hours >= 0) in 1 row ('-1.00' where id is 5); day does not fit date in 1 row ('2026-01-01 "
+          "where id is 3); hours breaks check (hours >= 0) in 1 row ('-1' where id is 5); day does not fit date in 1 row ('2026-01-01 "
           "10:00:00' where id is 8); and more; a row is counted once, under the first rule that it breaks");
     CHECK_THAT(refused.error->remedy, Catch::EndsWith("look at the rejected rows: millrace data head 7.r --rejected"));
     CHECK_FALSE(std::filesystem::exists(run.path + "/r/manifest.json"));
@@ -169,13 +169,13 @@ TEST_CASE("rejected rows are kept of a task that a check fails") {
     CHECK_THAT(failed("b", "select * from nowhere"), Catch::StartsWith("1, ") && Catch::Contains("nowhere"));
 }
 
-TEST_CASE("rows that break a check are kept to be looked at, up to a thousand") {
+TEST_CASE("rows that break a check are kept to be looked at, up to ten thousand") {
     const TempFolder run;
     HostProcess host;
     const auto failed = [&](const std::string& check, const std::string& severity = "error") {
         AttemptOrder order =
             order_for(run, "c", "transform",
-                      {{"sql", "select i as n, 'it''s ' || repeat('x', 300) as t, 1.50 as \"odd \"\"name\" from range(2500) r(i)"},
+                      {{"sql", "select i as n, 'it''s ' || repeat('x', 300) as t, 1.50 as \"odd \"\"name\" from range(12000) r(i)"},
                        {"contract", {{"checks", Json::array({{{"name", "few"}, {"sql", check}, {"severity", severity}}})}}}});
         order.context.params = {{"most", 0}};
         order.context.param_types = {{"most", "int"}};
@@ -184,15 +184,15 @@ TEST_CASE("rows that break a check are kept to be looked at, up to a thousand") 
     const AttemptDone done = failed("select * from this where n >= $most order by n desc; -- the last first");
     REQUIRE(done.error);
     CHECK(done.error->error_class == "bad_data");
-    CHECK(done.error->message == "check few: 2,500 rows break it ({\"n\":2499}, {\"n\":2498}, {\"n\":2497})");
+    CHECK(done.error->message == "check few: 12,000 rows break it ({\"n\":11999}, {\"n\":11998}, {\"n\":11997})");
     CHECK(done.error->remedy == "look at the rejected rows: millrace data head 7.c --rejected");
-    CHECK(done.rejected == 2500);
+    CHECK(done.rejected == 12000);
     const Json kept = rows_of_dataset(host, done.rejects);
-    REQUIRE(kept.size() == 1000);
+    REQUIRE(kept.size() == 10000);
     CHECK(kept[0]["_rule"] == "breaks check few");
-    CHECK(kept[999]["_position"] == "1000");
-    const Json row = Json::parse(kept[999]["_raw"].get<std::string>());
-    CHECK(row.at("n") == 1500);
+    CHECK(kept[9999]["_position"] == "10000");
+    const Json row = Json::parse(kept[9999]["_raw"].get<std::string>());
+    CHECK(row.at("n") == 2000);
     CHECK(row.at("odd \"name") == 1.5);
     CHECK_THAT(failed("select n, n + 1 as n from this where n = 7").error->message,
                Catch::EndsWith("1 row breaks it ({\"n\":7,\"n_1\":8})"));
@@ -217,7 +217,7 @@ TEST_CASE("examples of a broken check show the columns that its SQL names, and a
     CHECK(example("select * from this where hours > 24") == R"({"Hours":30.5})");
     CHECK(example("from this where hours > 24 and id > 0") == R"({"id":7,"Hours":30.5})");
     CHECK(example("select t.* from this t where t.note is not null") == R"({"note":")" + std::string(40, 'x') + "...\"}");
-    CHECK(example("select id, hours * 2 as twice from this where hours > 24") == R"({"id":7,"twice":61.0})");
+    CHECK(example("select id, hours * 2 as twice from this where hours > 24") == R"({"id":7,"twice":61})");
     CHECK(example("select note, id, hours from this where hours > 24 -- id is only told") ==
           R"({"Hours":30.5,"note":")" + std::string(40, 'x') + R"(...","id":7})");
     CHECK(Json::parse(example("select * from this")).size() == 8);
@@ -242,6 +242,40 @@ TEST_CASE("a check of severity warn tells some of the rows, but none that are se
     };
     CHECK(warned(false) == "check few: 4 rows break it ({\"n\":6}, {\"n\":7}, {\"n\":8})");
     CHECK(warned(true) == "check few: 4 rows break it");
+}
+
+TEST_CASE("rows that break checks of severity warn stay in the dataset, and are kept of each check to be looked at") {
+    const TempFolder run;
+    HostProcess host;
+    const auto check = [](const char* name, const char* condition) {
+        return Json{{"name", name}, {"sql", std::string("select * from this where ") + condition}, {"severity", "warn"}};
+    };
+    const Json contract = {{"columns", Json::array({column("n", "INTEGER"), column("d", "DECIMAL(9,2)")})},
+                           {"checks", Json::array({check("high", "n > 5"), check("low", "n < 2")})},
+                           {"rejects", {{"max", {{"count", 1}}}, {"to", "quarantine"}}}};
+    AttemptOrder order = order_for(
+        run, "w", "transform",
+        {{"sql", "select case when i = 9 then 'x' else i::text end as n, i / 2.0 as d from range(10) r(i)"}, {"contract", contract}});
+    host.send(to_line("attempt", order));
+    std::string file;
+    for (const char* kind : {"quarantined", "warning", "warning"}) {
+        const Json event = host.receive("event");
+        CHECK(event.at("kind") == kind);
+        file = event.at("details").at("file");
+    }
+    const auto done = host.receive("done").get<AttemptDone>();
+    if (done.error) FAIL(done.error->message);
+    CHECK(done.rows == 9);
+    CHECK(done.rejected == 1);
+    CHECK(done.warned == 5);
+    CHECK(done.rejects == file);
+    const auto kept = rows_of_dataset(host, done.rejects, "select * from d order by _rule, _position");
+    REQUIRE(kept.size() == 6);
+    CHECK(kept[0]["_rule"] == "breaks check high, which only warns: the row stays");
+    CHECK(kept[0]["_raw"] == R"({"n":6,"d":3})");
+    CHECK(kept[1]["_raw"] == R"({"n":7,"d":3.5})");
+    CHECK(kept[3]["_rule"] == "breaks check low, which only warns: the row stays");
+    CHECK(kept[5]["_value"] == "x");
 }
 
 TEST_CASE("a text that is a local time is one in every zone") {

@@ -11,13 +11,13 @@ namespace {
 /// Each call is a command that writes `text` as its CSV.
 class CsvCommand {
 public:
-    AttemptDone operator()(const std::string& text, const Json& columns = Json::array()) {
+    AttemptDone operator()(const std::string& text, const Json& columns = Json::array(), const Json& checks = Json::array()) {
         const std::string task = "csv" + std::to_string(++number_), from = run_.path + "/" + task + ".from";
         std::ofstream(from, std::ios::binary) << text;
         AttemptOrder order = order_for(run_, task, "run",
                                        {{"argv", {"/bin/sh", "-c", "cp \"$FROM\" \"$MILLRACE_OUTPUT\""}},
                                         {"output", "csv"},
-                                        {"contract", {{"columns", columns}}},
+                                        {"contract", {{"columns", columns}, {"checks", checks}}},
                                         {"env", {{"FROM", from}}}});
         order.memory_bytes = memory_bytes;
         return host_.attempt(order);
@@ -27,6 +27,9 @@ public:
         const AttemptDone done = (*this)(text, columns);
         return done.error ? done.error->error_class + ": " + done.error->message : Json(rows_of_dataset(host_, done.manifest, sql)).dump();
     }
+
+    /// The first of its rejected rows.
+    Json rejected(const AttemptDone& done) { return rows_of_dataset(host_, done.rejects).at(0); }
 
     std::int64_t memory_bytes = 0; ///< of each; 0: the default
 
@@ -130,4 +133,23 @@ TEST_CASE("a time with an offset and digits beyond a double are no such values")
     CHECK(with("FLOAT", "1e38") == R"([{"v":"1e+38"}])");
     CHECK_THAT(with("DOUBLE", "1e400"), Catch::Contains("v does not fit double in 1 row ('1e400')"));
     CHECK_THAT(with("FLOAT", "-1e39"), Catch::Contains("v does not fit float in 1 row ('-1e39')"));
+}
+
+TEST_CASE("a rejected row of a CSV shows the numbers as the file has them") {
+    CsvCommand csv;
+    const auto refused = [&](const std::string& text, const Json& column, const Json& checks = Json::array()) {
+        const AttemptDone done = csv(text, column.is_null() ? Json::array() : Json::array({column}), checks);
+        REQUIRE(done.error);
+        const Json row = csv.rejected(done);
+        return done.error->message.substr(done.error->message.find(": ") + 2) + " / " +
+               (row["_value"].is_null() ? "" : row["_value"].get<std::string>()) + " / " + row["_raw"].get<std::string>();
+    };
+    for (const char* type : {"DOUBLE", "DECIMAL(9,2)"}) {
+        const Json checked = {{"name", "v"}, {"type", type}, {"check", "v < 3"}},
+                   unique = {{"name", "v"}, {"type", type}, {"unique", true}};
+        CHECK(refused("v\n4\n", checked) == R"(v breaks check (v < 3) in 1 row ('4') / 4 / {"v":"4"})");
+        CHECK(refused("v\n4\n4\n", unique) == R"(v is there twice in 1 row ('4') / 4 / {"v":4})");
+    }
+    const Json high = {{"name", "high"}, {"sql", "select * from this where v > 3"}, {"severity", "error"}};
+    CHECK(refused("v\n4\n2.5\n", nullptr, Json::array({high})) == R"(1 row breaks it ({"v":4}) /  / {"v":4})");
 }

@@ -71,7 +71,7 @@ awaitable<Response> show_dataset(Api& api, const Request& request) {
 }
 
 awaitable<Response> show_rejected(Api& api, const Request& request) {
-    const int limit = limit_of(request, 20, 1000);
+    const int limit = limit_of(request, 20, 10000);
     co_return json_response(co_await api.read_models.rejected_rows(request.id_param("id"), request.param("task"), limit));
 }
 

@@ -115,6 +115,7 @@ export interface TaskRun {
   due_at?: string | null;
   rows: number | null;
   rejected: number | null;
+  warned?: number | null;
   progress: Progress | null;
   loads: Load[] | null;
   needs: string[];
@@ -141,7 +142,7 @@ export interface Dataset { columns: { name: string; type: string }[]; rows: unkn
 /** A row that a contract kept out: what it broke, and its fields as they came. */
 export interface RejectedRow { item: unknown; column: string | null; rule: string; value: string | null; position: string | null; fields: Record<string, unknown> }
 
-export interface RejectedRows { columns: string[]; rows: RejectedRow[]; total: number }
+export interface RejectedRows { columns: string[]; rows: RejectedRow[]; total: number; warned?: number }
 
 /** RFC 9457, with the daemon's `remedy`. */
 export interface Problem { title?: string; detail?: string; remedy?: string; status?: number }

@@ -1,4 +1,4 @@
-// The first rows of a task's dataset, and those that its contract kept out.
+// The first rows of a task's dataset, and those that break its rules.
 import { get, withQuery } from '../api/client';
 import type { Dataset, RejectedRows, RunDetail, TaskRun } from '../api/documents';
 import { useResource } from '../api/resource';
@@ -29,10 +29,11 @@ function Rejected({ run, task }: { run: RunDetail; task: TaskRun }) {
   if (rejected.error?.status === 404) return <><p>{rejected.error.message}</p><p class="remedy">{rejected.error.remedy}</p></>;
   if (rejected.error) return <ErrorNotice error={rejected.error} retry={rejected.reload} />;
   if (!rejected.data) return <Skeleton rows={3} height={30} />;
-  const { columns, rows, total } = rejected.data;
+  const { columns, rows, total, warned = 0 } = rejected.data;
+  const title = warned === 0 ? 'Rejected rows' : warned === total ? 'Rows that were warned of' : 'Rejected rows, and rows that were warned of';
   return (
     <>
-      <h3 class="rejected-head">Rejected rows <span class="faint">{rows.length < total ? `the first ${count(rows.length)} of ${count(total)}` : count(total)}</span></h3>
+      <h3 class="rejected-head">{title} <span class="faint">{rows.length < total ? `the first ${count(rows.length)} of ${count(total)}` : count(total)}</span></h3>
       <div class="scroll-x data-scroll" tabIndex={0} role="region" aria-label={`Rejected rows of ${task.task}`}>
         <table class="grid data-grid">
           <thead><tr><th scope="col">reason</th><th scope="col">at</th>{columns.map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
@@ -75,12 +76,13 @@ function Preview({ run, task }: { run: RunDetail; task: TaskRun }) {
 
 export function Data({ run, task, choose }: { run: RunDetail; task: TaskRun | undefined; choose: (task: string) => void }) {
   const hasRows = (one: TaskRun) => verbs.includes(one.verb) && one.state === 'completed';
-  const having = run.tasks.filter((one) => !one.item_hash && (hasRows(one) || one.rejected));
+  const breaksRules = (one: TaskRun) => Boolean(one.rejected || one.warned);
+  const having = run.tasks.filter((one) => !one.item_hash && (hasRows(one) || breaksRules(one)));
   if (task && having.includes(task))
     return (
       <div class="card pad">
-        {task.rejected ? <Rejected run={run} task={task} /> : null}
-        {task.rejected && hasRows(task) ? <h3>Rows</h3> : null}
+        {breaksRules(task) && <Rejected run={run} task={task} />}
+        {breaksRules(task) && hasRows(task) && <h3>Rows</h3>}
         {hasRows(task) && <Preview run={run} task={task} />}
       </div>
     );
