@@ -10,8 +10,6 @@
 #include "daemon/configuration.hpp"
 #include "daemon/exit_code.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <functional>
 #include <optional>
 #include <string>

@@ -3,6 +3,8 @@
 
 #include "daemon/cli/cli.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <span>
 
 namespace millrace {
