@@ -21,13 +21,13 @@ std::string shown_json(const std::string& value, const std::string& type) {
                                                              "to_json(CAST({0} AS VARCHAR))",
                                                              value, type)
                                                : "";
-    return fmt::format("CASE WHEN {} THEN to_json(CAST({} AS BIGINT)){} ELSE to_json({}) END", is_whole(value), value, exact, value);
+    return fmt::format("CASE WHEN {} THEN to_json(TRY_CAST({} AS BIGINT)){} ELSE to_json({}) END", is_whole(value), value, exact, value);
 }
 
 std::string shown_text(const std::string& value, const std::string& type) {
     const std::string text = "CAST(" + value + " AS VARCHAR)";
     if (!has_fractions(type)) return text;
-    return fmt::format("CASE WHEN {} THEN CAST(CAST({} AS BIGINT) AS VARCHAR) ELSE {} END", is_whole(value), value, text);
+    return fmt::format("CASE WHEN {} THEN CAST(TRY_CAST({} AS BIGINT) AS VARCHAR) ELSE {} END", is_whole(value), value, text);
 }
 
 std::string row_json(const std::string& row, const std::vector<ManifestColumn>& columns) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A running daemon takes up what changed in millrace.yaml: at a deploy and at SIGHUP, as a whole or not at all."""
-import json, os, pathlib, signal, subprocess, sys, unittest
+import json, os, pathlib, re, signal, subprocess, sys, unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
@@ -91,7 +91,7 @@ class ChangedSettings(unittest.TestCase):
             secrets.write_text(env)
             told = self.millrace("runs", "list", code=2)
             self.assertRegex(told, r"\n  .*; or go round it: name the daemon's state folder in MILLRACE_STATE, or its address in MILLRACE_URL\n")
-            for name, value in (("MILLRACE_STATE", f"{self.path}/state"), ("MILLRACE_URL", self.daemon.request("GET", "/api/v1/doctor")[1]["settings"]["url"])):
+            for name, value in (("MILLRACE_STATE", f"{self.path}/state"), ("MILLRACE_URL", re.search(r" url=(http://\S+)", self.daemon.log())[1])):
                 self.daemon.environment[name] = value
                 self.millrace("runs", "list")
                 self.millrace("schedules", "list")

@@ -172,7 +172,8 @@ TEST_CASE("what somebody did to a run is in its log, but not in that of one of i
         LogFilter filter;
         filter.task = task;
         test::Texts texts;
-        for (const auto& line : life.wait(life.engine->read_models().logs(run, filter)).at("items"))
+        const Json log = life.wait(life.engine->read_models().logs(run, filter));
+        for (const auto& line : log.at("items"))
             if (line.at("attempt") == 0) texts.push_back(line.at("text"));
         return texts;
     };
