@@ -169,12 +169,14 @@ Configuration Cli::in_spite_of_mistakes(const Loading& whole, const Loading& par
 }
 
 const Configuration& Cli::place() {
-    if (!place_)
-        place_ = in_spite_of_mistakes([&] { return configuration(); }, [&] { return load_place(config_file); },
-                                      "; or go round it: name the daemon's state folder in MILLRACE_STATE, or its address in MILLRACE_URL",
-                                      [](const Configuration& found) {
-                                          return "this command needs only its daemon, and looks for that at " + found.socket().string();
-                                      });
+    if (place_) return *place_;
+    std::error_code ignored;
+    const bool is_there = config_file.empty() || std::filesystem::exists(config_file, ignored); // else its name was mistyped
+    const std::string state_too = is_there ? "the daemon's state folder in MILLRACE_STATE, or its" : "the daemon's";
+    place_ = in_spite_of_mistakes(
+        [&] { return configuration(); }, [&] { return load_place(config_file); },
+        "; or go round it: name " + state_too + " address in MILLRACE_URL",
+        [](const Configuration& found) { return "this command needs only its daemon, and looks for that at " + found.socket().string(); });
     return *place_;
 }
 
@@ -189,9 +191,9 @@ Configuration Cli::databases(const std::filesystem::path& file) {
 
 ApiClient Cli::api() {
     const char* key = std::getenv("MILLRACE_KEY");
-    has_asked_ = true;
     if (names_daemon()) return ApiClient({"", std::getenv("MILLRACE_URL"), key ? key : ""});
     const auto& settings = place();
+    has_asked_ = true;
     const auto socket = settings.socket().string();
     if (settings.file.empty() && access(socket.c_str(), R_OK | W_OK) != 0)
         return ApiClient({"", "http://" + settings.listen, key ? key : ""});

@@ -184,9 +184,8 @@ std::vector<Finding> findings_in_spite_of(const Error& mistakes, Cli& cli, Json&
     cli.tells_mistakes();
     try {
         findings.push_back(check_daemon(cli, facts));
-    } catch (const Error&) {
-        findings.push_back(
-            {"daemon", false, "where it is cannot be read", "name its state folder in MILLRACE_STATE, or its address in MILLRACE_URL"});
+    } catch (const Error& error) {
+        findings.push_back({"daemon", false, "where it is cannot be read", error.remedy});
     }
     return findings;
 }

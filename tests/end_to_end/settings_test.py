@@ -90,7 +90,9 @@ class ChangedSettings(unittest.TestCase):
             path.write_text(config)
             secrets.write_text(env)
             told = self.millrace("runs", "list", code=2)
-            self.assertRegex(told, r"\n  .*; or go round it: name the daemon's state folder in MILLRACE_STATE, or its address in MILLRACE_URL\n")
+            way_round = r"; or go round it: name the daemon's state folder in MILLRACE_STATE, or its address in MILLRACE_URL\n"
+            self.assertRegex(told, r"\n  .*" + way_round)
+            self.assertRegex(self.millrace("doctor", code=1), r"^failed  configuration (.|\n)*\nfailed  daemon  .*\n.*" + way_round + "$")
             for name, value in (("MILLRACE_STATE", f"{self.path}/state"), ("MILLRACE_URL", re.search(r" url=(http://\S+)", self.daemon.log())[1])):
                 self.daemon.environment[name] = value
                 self.millrace("runs", "list")
