@@ -8,6 +8,7 @@ namespace {
 constexpr int gap = 2;            ///< between two columns
 constexpr int least_of_last = 20; ///< a time, or the beginning of a sentence
 constexpr int least = 12;
+constexpr int least_at_first = 17; ///< a time to its minute
 
 std::string spaces(int count) { return std::string(static_cast<std::size_t>(std::max(count, 0)), ' '); }
 
@@ -64,8 +65,10 @@ std::vector<int> fitted_widths(const std::vector<Table::Column>& columns, std::v
             *column = 0;
             continue;
         }
-        shorten(columns, widths, 1, last, least, left); // the first says what a line is about
-        shorten(columns, widths, 0, last, least, left);
+        for (const int shortest : {least_at_first, least}) {
+            shorten(columns, widths, 1, last, shortest, left); // the first says what a line is about
+            shorten(columns, widths, 0, last, shortest, left);
+        }
         return widths;
     }
 }

@@ -45,6 +45,7 @@ TEST_CASE("a table that is too wide shortens its last text, then leaves out what
     CHECK(fitted(80) == std::vector{20, 5, 19, 28, 0});
     CHECK(fitted(71) == std::vector{20, 5, 0, 30, 0});
     CHECK(fitted(50) == std::vector{20, 5, 0, 19, 0}); // below a time: all texts but the first
+    CHECK(fitted(46) == std::vector{18, 5, 0, 17, 0}); // the minute of a time stays while a name can be shorter
     CHECK(fitted(36) == std::vector{13, 5, 0, 12, 0});
     CHECK(fitted(10) == std::vector{12, 5, 0, 12, 0}); // numbers are never shortened
 }
@@ -185,6 +186,7 @@ TEST_CASE("what is paused is called so, by its file or by somebody, and only whe
     CHECK(next_start_text({{"schedules", Json::array({by_somebody})}}) == "paused");
     CHECK(next_start_text({{"schedules", {by_file, due}}}) == "2026-11-28 06:00:00 UTC");
     CHECK(next_start_text({{"schedules", {due, by_file}}}) == "2026-11-28 06:00:00 UTC");
+    CHECK(next_start_text({{"schedules", Json::array({by_file})}, {"paused", true}}) == "paused (file)"); // somebody's resume would not do
 }
 
 TEST_CASE("a list names the chunks of a run by their numbers, and says of a trial that it is one") {
