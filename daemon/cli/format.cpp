@@ -109,10 +109,13 @@ std::string chunk_runs_text(const Json& run) {
 std::string paused_text(const Json& paused) { return paused.value("paused_in_file", false) ? "paused (file)" : "paused"; }
 
 std::string next_start_text(const Json& flow) {
-    if (flow.value("paused", false)) return "paused";
+    const auto schedules = list_of(flow, "schedules");
+    const auto is_in_file = [](const Json& schedule) { return schedule.value("paused_in_file", false); };
+    const bool all_in_file = !schedules.empty() && std::all_of(schedules.begin(), schedules.end(), is_in_file);
+    if (flow.value("paused", false)) return paused_text(Json{{"paused_in_file", all_in_file}});
     std::optional<Instant> first;
     std::string text = "-";
-    for (const auto& schedule : list_of(flow, "schedules")) {
+    for (const auto& schedule : schedules) {
         if (!first && schedule.value("paused", false)) text = paused_text(schedule);
         const auto next = parse_rfc3339(text_of(schedule, "next"));
         if (!next || (first && *first <= *next)) continue;
