@@ -49,7 +49,7 @@ std::string holder_text(const Json& settings, const std::string& listener) {
 void check_is_free(const std::string& listen) {
     const auto endpoint = endpoint_of(listen);
     if (!is_taken(endpoint)) return;
-    const auto settings = settings_at({"", "http://" + listen, ""});
+    const auto settings = settings_at({"", "http://" + (listen.starts_with(':') ? "127.0.0.1" + listen : listen), ""});
     const auto listener = listener_of(endpoint);
     const bool is_strange = text_of(settings, "state").empty() && !listener.empty();
     const auto free = free_port_beside(endpoint.port(), [&](unsigned short port) { return is_taken({endpoint.address(), port}); });
