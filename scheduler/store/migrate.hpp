@@ -9,7 +9,8 @@ namespace millrace {
 [[nodiscard]] int schema_version();
 
 /// One transaction per migration, under an advisory lock, so that nodes which start together do not collide.
-/// Throws Error{Permanent} when the store is newer than this program or refuses us, Error{Transient} when it does not answer.
+/// Throws Error{Permanent} when the store is newer than this program or refuses what we ask, Error{Transient} when it does not answer
+/// or does not let us in: libpq tells these two in words only.
 void migrate(const std::string& url);
 
 } // namespace millrace
