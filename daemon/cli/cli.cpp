@@ -4,6 +4,7 @@
 #include "flows/error.hpp"
 #include "flows/nearest.hpp"
 #include "flows/version.hpp"
+#include "scheduler/service.hpp"
 
 #include <fmt/format.h>
 
@@ -137,6 +138,9 @@ int tell_failure(Cli& cli, const std::exception_ptr& failure) {
         return failed(cli, error.what(), with_whose_answer(cli, error.remedy), code_of(error));
     } catch (const Error& error) {
         return failed(cli, error.what(), error.remedy, code_of(error));
+    } catch (const Refusal& error) { // of the engine, where it could not start
+        const auto remedy = error.remedy.empty() ? "check that the server of `database:` runs and lets us in" : error.remedy;
+        return failed(cli, error.what(), remedy, error.kind == Refusal::Kind::Unavailable ? exit_unreachable : exit_failed);
     } catch (const std::filesystem::filesystem_error& error) {
         return failed(cli, error.path1().string() + ": " + error.code().message(), "check the path and its permissions", exit_usage);
     } catch (const std::exception& error) {

@@ -101,9 +101,8 @@ std::string chunk_runs_text(const Json& run) {
     const auto runs = run.value("chunk_runs", Json());
     if (!runs.is_object()) return "";
     const auto count = number_of(runs, "count"), first = number_of(runs, "first"), last = number_of(runs, "last");
-    if (count == 1) return fmt::format("in chunk {}: ", first);
-    return count == last - first + 1 ? fmt::format("in chunks {}-{}: ", first, last)
-                                     : fmt::format("in {} chunks, {}-{}: ", count, first, last);
+    if (count == 1) return fmt::format("in chunk {}", first);
+    return count == last - first + 1 ? fmt::format("in chunks {}-{}", first, last) : fmt::format("in {} chunks, {}-{}", count, first, last);
 }
 
 std::string paused_text(const Json& paused) { return paused.value("paused_in_file", false) ? "paused (file)" : "paused"; }

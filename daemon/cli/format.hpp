@@ -37,7 +37,7 @@ namespace millrace {
 /// "chunk 2 of 5" of a run that is one; empty for others.
 [[nodiscard]] std::string chunk_text(const Json& run);
 
-/// "in chunks 25-28: ", the numbers of its chunks, before what a list says of a run; empty where it has none.
+/// "in chunks 25-28", the numbers of its chunks; empty where it has none.
 [[nodiscard]] std::string chunk_runs_text(const Json& run);
 /// How a schedule that is paused is called: "paused (file)" where its flow's file says so, else "paused", by somebody.
 [[nodiscard]] std::string paused_text(const Json& schedule);

@@ -23,6 +23,13 @@ struct ListArguments {
     int limit = 20;
 };
 
+/// What it loaded or why it is where it is, after the numbers of its chunks.
+std::string list_message(const Json& run) {
+    const auto chunks = chunk_runs_text(run), cause = cause_text(run);
+    const auto about = text_of(run, "state") == "completed" && cause.empty() ? run_detail(run) : cause;
+    return chunks + (chunks.empty() || about.empty() ? "" : ": ") + about;
+}
+
 int list_runs(Cli& cli, const ListArguments& arguments) {
     std::string target = fmt::format("/api/v1/runs?limit={}", arguments.limit);
     if (!arguments.flow.empty()) target += "&flow=" + url_encoded(arguments.flow);
@@ -35,14 +42,13 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
     using enum Table::Align;
     Table table({{"run", Right}, {"flow"}, {"state"}, {"by", Left, 1}, {local_title("created")}, {"took", Right, 2}, {"message"}});
     for (const auto& run : runs)
-        table.add(
-            {text_of(run, "id"),
-             text_of(run, "flow"),
-             {outcome_text(run), paint_of_run(run)},
-             trigger_of(run),
-             local_time_text(text_of(run, "created_at")),
-             elapsed_text(run, now()),
-             chunk_runs_text(run) + (text_of(run, "state") == "completed" && cause_text(run).empty() ? run_detail(run) : cause_text(run))});
+        table.add({text_of(run, "id"),
+                   text_of(run, "flow"),
+                   {outcome_text(run), paint_of_run(run)},
+                   trigger_of(run),
+                   local_time_text(text_of(run, "created_at")),
+                   elapsed_text(run, now()),
+                   list_message(run)});
     if (table.is_empty())
         std::cout << "There is no such run.\n";
     else

@@ -194,9 +194,9 @@ TEST_CASE("a list names the chunks of a run by their numbers, and says of a tria
     const auto told = [](int count, int first, int last) {
         return chunk_runs_text({{"id", 24}, {"chunk_runs", {{"count", count}, {"first", first}, {"last", last}}}});
     };
-    CHECK(told(4, 25, 28) == "in chunks 25-28: ");
-    CHECK(told(1, 25, 25) == "in chunk 25: ");
-    CHECK(told(3, 25, 28) == "in 3 chunks, 25-28: "); // one of those numbers is of another run
+    CHECK(told(4, 25, 28) == "in chunks 25-28");
+    CHECK(told(1, 25, 25) == "in chunk 25");
+    CHECK(told(3, 25, 28) == "in 3 chunks, 25-28"); // one of those numbers is of another run
     CHECK(chunk_runs_text({{"id", 24}}).empty());
     CHECK(outcome_text({{"state", "completed"}, {"limit_rows", 10}}) == "completed (trial)");
     CHECK(outcome_text({{"state", "completed"}, {"limit_rows", 10}, {"warning_count", 1}}) == "completed (trial), 1 warning");
