@@ -271,7 +271,7 @@ void RunView::draw(const std::vector<RunDocument>& runs, Instant at) {
     }
     int names = 0;
     for (const auto& line : lines) names = std::max(names, display_width(line.indent + line.name));
-    names = std::min(names, 40);
+    names = std::min(names, std::clamp(terminal_.width - 28, 8, 40)); // a line that wraps would be drawn over wrongly
     std::string block;
     if (drawn_lines_ > 0) block += fmt::format("\x1b[{}A", drawn_lines_);
     for (const auto& line : lines) {

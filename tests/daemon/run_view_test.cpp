@@ -193,6 +193,20 @@ TEST_CASE("on a terminal progress is redrawn in place") {
     CHECK(out.str().substr(first.size()).starts_with("\x1b[2A"));
 }
 
+TEST_CASE("on a narrow terminal no line of the progress is wider than it, whatever the names") {
+    std::ostringstream out;
+    const Terminal terminal{true, false, 50};
+    RunView view(out, terminal);
+    const Json progress = {{"step", "requesting"}};
+    view.show({run("running", {task("a_task_with_a_very_long_name_indeed", "running", {{"progress", progress}})})}, at);
+    std::istringstream lines(out.str());
+    for (std::string line; std::getline(lines, line);) {
+        if (const auto start = line.rfind("\x1b[2K"); start != std::string::npos) line.erase(0, start + 4);
+        if (!line.starts_with("\x1b")) CHECK(display_width(line) <= 50);
+    }
+    CHECK_THAT(out.str(), Catch::Contains("requestin"));
+}
+
 TEST_CASE("after a failure the outcome names the task, the reason, the remedy and the next command") {
     std::ostringstream out;
     const Json error = {{"class", "auth"}, {"message", "GET /user was answered 401"}, {"remedy", "check the key"}};
