@@ -14,7 +14,9 @@ constexpr int forgiven_crashes = 3; ///< a host that dies is not the flow's fail
 std::size_t index(State s) { return static_cast<std::size_t>(s); }
 
 Json result_of(const AttemptDone& done) {
-    if (done.manifest.empty() && done.loads.empty() && done.rows == 0 && done.rejected == 0 && done.progress.records == 0) return nullptr;
+    if (done.manifest.empty() && done.loads.empty() && done.rows == 0 && done.rejected == 0 && done.warned == 0 &&
+        done.progress.records == 0)
+        return nullptr;
     return {{"manifest", done.manifest}, {"dataset_hash", done.dataset_hash}, {"rows", done.rows},   {"rejected", done.rejected},
             {"warned", done.warned},     {"rejects", done.rejects},           {"loads", done.loads}, {"progress", done.progress}};
 }
@@ -123,7 +125,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
     if (run.timing_out)
         error = {"timeout", "timed out after " + std::to_string(std::llround(plan_of(key.task).timeout)) + " s",
                  "raise `timeout` or give the task less to do", 0};
-    if (done.rejected > 0) run.detail().result = result_of(done);
+    if (done.rejected + done.warned > 0) run.detail().result = result_of(done);
     error = told(key, std::move(error));
     run.detail().error = error;
     if (!retry(key, error, done.outcome, now)) fail(key, error, now);

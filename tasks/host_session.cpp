@@ -59,7 +59,7 @@ AttemptDone run_verb(const AttemptOrder& order, AttemptSession& session) {
         done.rejected = e.rejected;
         done.warned = e.warned;
         done.rejects = e.rejects;
-        if (!e.rejects.empty())
+        if (!e.rejects.empty() && e.rejected > 0) // rows that were only warned of are not why
             done.error->remedy += fmt::format("{}look at the rejected rows: millrace data head {}.{} --rejected",
                                               e.remedy.empty() ? "" : "; ", order.context.run_id, order.task);
         return done;

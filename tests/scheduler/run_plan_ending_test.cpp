@@ -202,3 +202,21 @@ TEST_CASE("a wait that goes on after a restart still ends at its timeout") {
     d.pass(1);
     CHECK(d.state("w") == "failed/TimedOut");
 }
+
+TEST_CASE("a task that fails keeps what is known of its rejected rows, and of those that were only warned of") {
+    for (const auto& [rejected, warned] : {std::pair(2, 0), std::pair(0, 3)}) {
+        Drive d("a: extract");
+        d.begin(), d.decisions();
+        d.started("a");
+        AttemptDone done;
+        done.outcome = "failed";
+        done.error = OrderError{"bad_data", "it broke", {}, 0};
+        done.rejected = rejected;
+        done.warned = warned;
+        done.rejects = "/there.json";
+        d.plan->finished(d.key("a"), done, d.now);
+        const auto& result = d.plan->at(d.key("a")).details->result;
+        CHECK(result.value("rejects", "") == "/there.json");
+        CHECK(result.value("warned", 0) == warned);
+    }
+}

@@ -278,6 +278,20 @@ TEST_CASE("rows that break checks of severity warn stay in the dataset, and are 
     CHECK(kept[5]["_value"] == "x");
 }
 
+TEST_CASE("a check that cannot be run after one that warned keeps the rows of that one, which are not why it failed") {
+    const TempFolder run;
+    HostProcess host;
+    const Json checks = Json::array({{{"name", "few"}, {"sql", "select * from this where n > 5"}, {"severity", "warn"}},
+                                     {{"name", "odd"}, {"sql", "select * from nowhere"}, {"severity", "error"}}});
+    const AttemptDone done = transform(host, run, "w", "select i as n from range(10) r(i)", {{"checks", checks}});
+    REQUIRE(done.error);
+    CHECK_THAT(done.error->message, Catch::Contains("nowhere"));
+    CHECK_THAT(done.error->remedy, !Catch::Contains("--rejected"));
+    CHECK(done.rejected == 0);
+    CHECK(done.warned == 4);
+    CHECK(rows_of_dataset(host, done.rejects).size() == 4);
+}
+
 TEST_CASE("a text that is a local time is one in every zone") {
     const TempFolder run;
     HostProcess host;
