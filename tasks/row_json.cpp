@@ -8,26 +8,34 @@ namespace millrace {
 namespace {
 
 bool is_decimal(const std::string& type) { return type.starts_with("DECIMAL") && type.ends_with(")"); }
-bool has_fractions(const std::string& type) { return type == "DOUBLE" || type == "FLOAT" || is_decimal(type); }
+bool is_float(const std::string& type) { return type == "DOUBLE" || type == "FLOAT"; }
 
-/// A condition: such a value is a whole number that BIGINT holds.
-std::string is_whole(const std::string& value) { return fmt::format("{0} = trunc({0}) AND abs({0}) < 1e15", value); }
+constexpr const char* text = "CAST(_v AS VARCHAR)";
+/// A condition: `_v` is a whole number that BIGINT holds.
+constexpr const char* is_whole = "_v = trunc(_v) AND abs(_v) < 1e15";
+
+/// `expression` of the value, which it calls `_v`. DuckDB moves what an expression names more than once out of its conditions and
+/// computes it for every row, also for those that break no rule; into a lambda it does not look.
+std::string of_value(const std::string& value, const std::string& expression) {
+    return "list_transform([" + value + "], lambda _v: " + expression + ")[1]";
+}
 
 } // namespace
 
 std::string shown_json(const std::string& value, const std::string& type) {
-    if (!has_fractions(type)) return value;
-    const std::string exact = is_decimal(type) ? fmt::format(" WHEN TRY_CAST(CAST({0} AS DOUBLE) AS {1}) IS DISTINCT FROM {0} THEN "
-                                                             "to_json(CAST({0} AS VARCHAR))",
-                                                             value, type)
-                                               : "";
-    return fmt::format("CASE WHEN {} THEN to_json(TRY_CAST({} AS BIGINT)){} ELSE to_json({}) END", is_whole(value), value, exact, value);
+    std::string number; // the condition under which it is one to a reader of JSON, and that number
+    if (is_float(type)) number = "isfinite(_v) THEN to_json(_v)"; // JSON has no infinity
+    if (is_decimal(type)) number = "abs(_v) < 1e15 AND TRY_CAST(CAST(_v AS DOUBLE) AS " + type + ") = _v THEN to_json(CAST(_v AS DOUBLE))";
+    if (type.ends_with("HUGEINT"))
+        return of_value(value, fmt::format("CASE WHEN TRY_CAST(_v AS BIGINT) IS NULL THEN to_json({}) ELSE to_json(_v) END", text));
+    if (number.empty()) return value;
+    return of_value(value,
+                    fmt::format("CASE WHEN {} THEN to_json(TRY_CAST(_v AS BIGINT)) WHEN {} ELSE to_json({}) END", is_whole, number, text));
 }
 
 std::string shown_text(const std::string& value, const std::string& type) {
-    const std::string text = "CAST(" + value + " AS VARCHAR)";
-    if (!has_fractions(type)) return text;
-    return fmt::format("CASE WHEN {} THEN CAST(TRY_CAST({} AS BIGINT) AS VARCHAR) ELSE {} END", is_whole(value), value, text);
+    if (!is_float(type) && !is_decimal(type)) return "CAST(" + value + " AS VARCHAR)";
+    return of_value(value, fmt::format("CASE WHEN {} THEN CAST(TRY_CAST(_v AS BIGINT) AS VARCHAR) ELSE {} END", is_whole, text));
 }
 
 std::string row_json(const std::string& row, const std::vector<ManifestColumn>& columns) {
