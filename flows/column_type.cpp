@@ -39,7 +39,7 @@ public:
         if (done() || (current().kind != Kind::Word && current().kind != Kind::Quoted)) fail(std::string(what) + " is missing here");
         // Words are scanned in lower case; a name keeps its own.
         const auto& token = tokens_[at_++];
-        return token.kind == Kind::Quoted ? quote_identifier(token.text) : line_.substr(token.offset, token.length);
+        return token.kind == Kind::Quoted ? token.text : line_.substr(token.offset, token.length);
     }
 
     std::string type() {
@@ -74,7 +74,7 @@ private:
         std::string text = std::string(kind) + "(";
         do {
             if (text.back() != '(') text += ", ";
-            if (named) text += name("the name of a member") + " ";
+            if (named) text += quote_identifier(name("the name of a member")) + " "; // as read_type has it: `end` is a word of SQL
             text += type();
         } while (accept(","));
         expect(")");

@@ -73,18 +73,24 @@ constexpr std::array<TypeName, 52> names{{
     {"timestamp_ns", "TIMESTAMP_NS"},
 }};
 
+/// DuckDB calls the type of 1 integer_literal.
+std::string_view without_literal(std::string_view word) {
+    constexpr std::string_view literal = "_literal";
+    return word.ends_with(literal) && word.size() > literal.size() ? word.substr(0, word.size() - literal.size()) : word;
+}
+
 /// Our word for one of DuckDB's, or for another name of it; itself where there is none.
-std::string our_word(const std::string& word) {
-    const auto duckdb = duckdb_name(word);
+std::string our_word(std::string_view word) {
+    const auto duckdb = duckdb_name(without_literal(word));
     const auto own = std::find_if(names.begin(), names.end(), [&](const TypeName& t) { return t.duckdb == duckdb; });
-    return own == names.end() ? word : std::string(own->name);
+    return std::string(own == names.end() ? word : own->name);
 }
 
 /// A member of a struct, in quotes only where it needs them.
 std::string member_name(const SqlToken& token, std::string_view written) {
-    const bool plain = token.kind == Kind::Quoted && std::all_of(token.text.begin(), token.text.end(), [](unsigned char c) {
-                           return c == '_' || (c < 0x80 && std::isalnum(c) != 0);
-                       });
+    const bool plain =
+        token.kind == Kind::Quoted && !token.text.empty() && std::isdigit(static_cast<unsigned char>(token.text[0])) == 0 &&
+        std::all_of(token.text.begin(), token.text.end(), [](unsigned char c) { return c == '_' || (c < 0x80 && std::isalnum(c) != 0); });
     return plain ? token.text : std::string(written);
 }
 
@@ -131,20 +137,21 @@ std::string shown_type(std::string_view type) {
 }
 
 std::string with_type_words(std::string_view text) {
-    const auto is_capital = [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; };
-    constexpr std::string_view zone = " WITH TIME ZONE", literal = "_LITERAL";
+    const auto is_of_name = [](char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)) != 0; };
+    constexpr std::string_view zone = " WITH TIME ZONE";
     std::string out;
     for (std::size_t at = 0, end = 0; at < text.size(); at = end) {
         end = at;
-        while (end < text.size() && is_capital(text[end])) ++end;
+        while (end < text.size() && is_of_name(text[end])) ++end;
         if (end == at) {
             out += text[end++];
             continue;
         }
-        const auto capitals = text.substr(at, end - at);
-        const auto word = lower_case(capitals.ends_with(literal) ? capitals.substr(0, capitals.size() - literal.size()) : capitals);
-        const bool is_type = !duckdb_name(word).empty(), of_zone = is_type && text.substr(end).starts_with(zone);
-        out += is_type ? our_word(word) + (of_zone ? "tz" : "") : std::string(capitals);
+        const auto name = text.substr(at, end - at);
+        const auto word = lower_case(name);
+        const bool is_type = name == upper_case(name) && !duckdb_name(without_literal(word)).empty(),
+                   of_zone = is_type && text.substr(end).starts_with(zone);
+        out += is_type ? our_word(word) + (of_zone ? "tz" : "") : std::string(name);
         if (of_zone) end += zone.size();
     }
     return out;

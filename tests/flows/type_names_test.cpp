@@ -24,6 +24,7 @@ TEST_CASE("a type as DuckDB spells it keeps the names of members and what has no
     CHECK(type_words("ENUM('INTEGER', 'b')") == "enum('INTEGER', 'b')");
     CHECK(type_words("BIT") == "bit");
     CHECK(type_words("varchar") == "text");
+    CHECK(type_words("INTEGER_LITERAL") == "int");
     CHECK(type_words("") == "");
 }
 
@@ -35,5 +36,16 @@ TEST_CASE("a long type is cut for a message") {
 TEST_CASE("what DuckDB says of types in a sentence is told in the same words") {
     CHECK(with_type_words("No function matches 'f(VARCHAR, STRING_LITERAL, DECIMAL(9,2), TIMESTAMP WITH TIME ZONE)'") ==
           "No function matches 'f(text, text, decimal(9,2), timestamptz)'");
+    CHECK(with_type_words("lower(STRUCT(aDATE INTEGER, DATE2 BIGINT))") == "lower(STRUCT(aDATE int, DATE2 bigint))");
     CHECK(with_type_words("WHERE is no type, nor is my_INT") == "WHERE is no type, nor is my_INT");
+}
+
+TEST_CASE("a struct is told so that a contract takes it back, whatever its members are called") {
+    for (const char* type : {R"(STRUCT("start" DATE, "end" TIMESTAMP WITH TIME ZONE))", R"(STRUCT("1a" INTEGER, "" BIGINT, "a""b" TIME))",
+                             R"(STRUCT("Select" STRUCT("struct" VARCHAR[]), "with" DECIMAL(9,2))[2])"})
+        CHECK(canonical_type(type_words(type)) == type);
+    CHECK(canonical_type("struct(end int)") == R"(STRUCT("end" INTEGER))");
+    const auto column = parse_column("client", "text references clients(\"Client \"\"Id\")");
+    CHECK(column.references_task == "clients");
+    CHECK(column.references_column == "Client \"Id");
 }
