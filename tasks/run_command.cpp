@@ -126,8 +126,10 @@ void warn_of_doubles(const Manifest& manifest, AttemptSession& session) {
 void refuse_blank_json(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     if ((in >> std::ws).peek() != std::ifstream::traits_type::eof()) return;
-    throw Error(ErrorClass::BadData, "the command ended with 0 but its output is empty",
-                "write [] where there is no record; or declare its `columns`, with which an empty file is a dataset without rows");
+    throw Error(
+        ErrorClass::BadData, "the command ended with 0 but its output is empty",
+        "declare its `columns`, with which an empty file is a dataset without rows; or write [] where there is no record, which has "
+        "none of the columns that other tasks may name");
 }
 
 AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, AttemptSession& session) {

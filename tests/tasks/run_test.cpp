@@ -267,8 +267,9 @@ TEST_CASE("JSON without a record is told by a list without elements, or by an em
     };
     const Json columns = Json::array({{{"name", "id"}, {"type", "BIGINT"}}});
     for (const char* blank : {"", " \n\n"}) {
-        CHECK_THAT(output(blank), Catch::StartsWith("bad_data: the command ended with 0 but its output is empty") &&
-                                      Catch::Contains(" / write [] where there is no record; or declare its `columns`"));
+        CHECK_THAT(output(blank),
+                   Catch::StartsWith("bad_data: the command ended with 0 but its output is empty") &&
+                       Catch::Contains(" / declare its `columns`, with which an empty file is a dataset without rows; or write []"));
         CHECK(output(blank, columns) == "0");
     }
     CHECK(output("[]") == "0");
