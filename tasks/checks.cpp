@@ -86,8 +86,7 @@ public:
             fmt::format("SELECT NULL::VARCHAR AS _column, {} AS _rule, NULL::VARCHAR AS _value, CAST(rowid + 1 AS "
                         "VARCHAR) AS _position, raw AS _raw FROM _broken ORDER BY rowid",
                         quote_literal("breaks check " + spec_.name + (warns() ? ", which only warns: the row stays" : "")));
-        keep_rejects(db_, request_.folder, fmt::format("check-{}-{}", spec_.name, request_.attempt),
-                     with_earlier_rejects(rows, request_.folder, manifest), std::int64_t{1} << 60, manifest);
+        keep_rejects(db_, request_.folder, fmt::format("check-{}-{}", spec_.name, request_.attempt), rows, most_to_look_at, manifest);
     }
 
     /// Of what was collected, each as a JSON object of the columns that say why.

@@ -180,7 +180,7 @@ private:
         const RejectsSpec& policy = request_.contract.rejects;
         const std::string rejected = with_earlier_rejects(rejected_rows(rows), request_.folder, manifest_);
         if (const auto most = most_kept(policy); most > 0)
-            keep_rejects(db_, request_.folder, fmt::format("quarantine-{}", request_.attempt), rejected, most, manifest_);
+            keep_rejects(db_, request_.folder, fmt::format("quarantine-{}", request_.attempt), rejected_rows(rows), most, manifest_);
         std::vector<std::string> keys;
         for (const ColumnSpec& c : request_.contract.columns)
             if (c.unique) keys.push_back(c.name);

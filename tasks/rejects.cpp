@@ -162,6 +162,11 @@ void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::
     for (const char* column : reject_columns) rejects.columns.push_back({column, "VARCHAR"});
     rejects.rows = static_cast<std::int64_t>(count);
     rejects.parts = {finish_part(folder, file, rejects.rows)};
+    if (const std::string path = rejects_path(manifest, folder); !path.empty()) {
+        const Manifest earlier = read_manifest(path);
+        rejects.rows += earlier.rows;
+        rejects.parts.insert(rejects.parts.end(), earlier.parts.begin(), earlier.parts.end());
+    }
     manifest.quarantine = name + ".json";
     (void)write_manifest(folder, rejects, manifest.quarantine);
 }

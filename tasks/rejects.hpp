@@ -57,7 +57,8 @@ inline constexpr std::int64_t most_to_look_at = 10'000;
 /// The SELECT `rows` of `reject_columns`, and the rows that `manifest.quarantine` names already: they are of an earlier stage.
 [[nodiscard]] std::string with_earlier_rejects(const std::string& rows, const std::string& folder, const Manifest& manifest);
 
-/// Writes what the SELECT `rows` gives, `most` of it, as the dataset `name` in `folder`, and names it in `manifest.quarantine`.
+/// Writes what the SELECT `rows` gives, `most` of it, as the dataset `name` in `folder`, with the parts of the one that
+/// `manifest.quarantine` names already, and names it there.
 void keep_rejects(duckdb::Connection& db, const std::string& folder, const std::string& name, const std::string& rows, std::int64_t most,
                   Manifest& manifest);
 

@@ -270,6 +270,7 @@ TEST_CASE("rows that break checks of severity warn stay in the dataset, and are 
     CHECK(done.rejected == 1);
     CHECK(done.warned == 5);
     CHECK(done.rejects == file);
+    CHECK(read_manifest(done.rejects).parts.size() == 3); // each rule's, written once
     const auto kept = rows_of_dataset(host, done.rejects, "select * from d order by _rule, _position");
     REQUIRE(kept.size() == 6);
     CHECK(kept[0]["_rule"] == "breaks check high, which only warns: the row stays");
