@@ -43,6 +43,8 @@ void Descriptor::sync() const {
     if (::fsync(fd_) != 0) refuse_file("cannot sync", path_);
 }
 
+void Descriptor::begin_sync() const { (void)::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 void sync_folder(const std::string& path) { Descriptor(path, O_RDONLY | O_DIRECTORY).sync(); }
 
 } // namespace millrace

@@ -17,6 +17,8 @@ public:
     /// 0: the end.
     [[nodiscard]] std::size_t read(char* data, std::size_t n) const;
     void sync() const;
+    /// Lets the disk begin with what sync() would wait for; a failure is left to that.
+    void begin_sync() const;
     [[nodiscard]] const std::string& path() const { return path_; }
 
 private:

@@ -33,7 +33,7 @@ std::string content_hash(const Manifest& m) {
     return sha256_hex(text);
 }
 
-ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows) {
+ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows, Durable when) {
     const Descriptor part(folder + "/" + file, O_RDONLY);
     const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(), EVP_MD_CTX_free);
     EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
@@ -48,19 +48,22 @@ ManifestPart finish_part(const std::string& folder, const std::string& file, std
     EVP_DigestFinal_ex(digest.get(), sum, &length);
     constexpr const char* hex = "0123456789abcdef";
     for (unsigned i = 0; i < length; ++i) (out.sha256 += hex[sum[i] >> 4]) += hex[sum[i] & 15];
-    part.sync();
+    when == Durable::Now ? part.sync() : part.begin_sync();
     return out;
 }
 
-std::string write_manifest(const std::string& folder, Manifest& manifest, const std::string& name) {
+std::string write_manifest(const std::string& folder, Manifest& manifest, const std::string& name,
+                           const std::vector<std::string>& unsynced) {
     manifest.hash = content_hash(manifest);
     const std::string path = folder + "/" + name, draft = path + "." + std::to_string(::getpid()) + ".tmp";
     const std::string text = Json(manifest).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     const Descriptor file(draft, O_WRONLY | O_CREAT | O_TRUNC);
     file.write(text.data(), text.size());
+    file.begin_sync();
     if (::rename(draft.c_str(), path.c_str()) != 0) refuse_file("cannot rename", draft);
-    // Synced after the renaming, since nobody reads the file before its task is completed: both are one commit of the file system.
+    // Synced after the renaming, since nobody reads the files before their task is completed: all is one commit of the file system.
     file.sync();
+    for (const std::string& part : unsynced) Descriptor(folder + "/" + part, O_RDONLY).sync();
     sync_folder(folder);
     return path;
 }

@@ -54,11 +54,16 @@ MILLRACE_JSON(Manifest)
 /// SHA-256 over columns and the parts' rows and sha256: two datasets with this hash hold the same bytes.
 [[nodiscard]] std::string content_hash(const Manifest& manifest);
 
-/// Size and SHA-256 of a finished part; its bytes are on disk (fsync) when this returns.
-[[nodiscard]] ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows);
+/// When the bytes of a part are on disk (fsync): when finish_part returns, or when write_manifest does that is told of it.
+enum class Durable { Now, WithManifest };
 
-/// Writes `<folder>/<name>`: `hash` filled in, temporary file, rename, fsync of file and folder. Gives the path.
-std::string write_manifest(const std::string& folder, Manifest& manifest, const std::string& name = "manifest.json");
+/// Size and SHA-256 of a finished part.
+[[nodiscard]] ManifestPart finish_part(const std::string& folder, const std::string& file, std::int64_t rows, Durable when = Durable::Now);
+
+/// Writes `<folder>/<name>`: `hash` filled in, temporary file, rename, fsync of file, of the parts `unsynced` and of the folder.
+/// Gives the path.
+std::string write_manifest(const std::string& folder, Manifest& manifest, const std::string& name = "manifest.json",
+                           const std::vector<std::string>& unsynced = {});
 
 /// Throws Error{Permanent} when it cannot be read or is none.
 [[nodiscard]] Manifest read_manifest(const std::string& path);

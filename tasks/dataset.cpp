@@ -78,7 +78,7 @@ public:
             if (manifest_.rejected + manifest_.warned == 0) throw;
             throw FailedWithRejects(e, manifest_, request_.folder);
         }
-        const std::string path = write_manifest(request_.folder, manifest_);
+        const std::string path = write_manifest(request_.folder, manifest_, "manifest.json", unsynced_);
         return {manifest_, path};
     }
 
@@ -205,7 +205,8 @@ private:
 
     void add_part(const std::string& name, std::int64_t rows) {
         manifest_.rows = rows;
-        manifest_.parts.push_back(finish_part(request_.folder, name, rows));
+        manifest_.parts.push_back(finish_part(request_.folder, name, rows, Durable::WithManifest));
+        unsynced_.push_back(name);
     }
 
     duckdb::Connection& db_;
@@ -213,6 +214,7 @@ private:
     AttemptSession& session_;
     Manifest manifest_;
     std::string sql_;
+    std::vector<std::string> unsynced_; ///< parts
     Way way_ = Way::Prepared;
 };
 
