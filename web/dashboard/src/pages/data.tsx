@@ -3,7 +3,7 @@ import { get, withQuery } from '../api/client';
 import type { Dataset, RejectedRows, RunDetail, TaskRun } from '../api/documents';
 import { useResource } from '../api/resource';
 import { ErrorNotice, Skeleton } from '../parts/notices';
-import { count, itemText, plain } from '../words/figures';
+import { count, itemText, plain, rowsInWords } from '../words/figures';
 
 const verbs = ['extract', 'transform', 'run'];
 const limit = 50;
@@ -59,7 +59,7 @@ function Preview({ run, task }: { run: RunDetail; task: TaskRun }) {
   const { columns, rows, total } = dataset.data;
   return (
     <>
-      <p class="faint">{rows.length < total ? `The first ${count(rows.length)} of ${count(total)} rows` : `${count(total)} rows`}, {columns.length} columns</p>
+      <p class="faint">{rows.length < total ? `The first ${count(rows.length)} of ${rowsInWords(total, count)}` : rowsInWords(total, count)}, {columns.length} {columns.length === 1 ? 'column' : 'columns'}</p>
       <div class="scroll-x data-scroll" tabIndex={0} role="region" aria-label={`Rows of ${task.task}`}>
         <table class="grid data-grid">
           <thead><tr>{columns.map((column) => <th key={column.name} scope="col" class={numeric(column.type) ? 'number' : ''}>{column.name}<span class="column-type">{column.type}</span></th>)}</tr></thead>

@@ -11,7 +11,7 @@ import { StateBadge, WarningsTag } from '../parts/state';
 import { Ago, Elapsed } from '../parts/time';
 import { RunLine } from '../parts/run_line';
 import { changeQuery, Link, usePlace } from '../router';
-import { intervalText, itemText } from '../words/figures';
+import { count, intervalText, itemText, rowsInWords } from '../words/figures';
 import { trialInWords, triggerInWords } from '../words/states';
 import { Data } from './data';
 import { Details } from './details';
@@ -28,7 +28,7 @@ function Facts({ run, zone }: { run: RunDetail; zone: string }) {
       <div><dt>{run.started_at ? 'Started' : 'Created'}</dt><dd><Ago at={run.started_at ?? run.created_at} /></dd></div>
       {run.scheduled_for && <div><dt>Due</dt><dd><Ago at={run.scheduled_for} /></dd></div>}
       <div><dt>Trigger</dt><dd>{triggerInWords(run.trigger)}{run.rerun_of && <> of <Link href={`/runs/${run.rerun_of}`}>#{run.rerun_of}</Link></>}{trialInWords(run) && `, ${trialInWords(run)}`}</dd></div>
-      {run.allow_deletes && <div><dt>May delete</dt><dd>up to {run.allow_deletes.rows} rows of each table, says {run.allow_deletes.by}</dd></div>}
+      {run.allow_deletes && <div><dt>May delete</dt><dd>up to {rowsInWords(run.allow_deletes.rows, count)} of each table, says {run.allow_deletes.by}</dd></div>}
       {run.interval && <div><dt>Interval</dt><dd title={`${run.interval.start} to ${run.interval.end}, end excluded; midnights of ${zone}`}>{intervalText(run.interval, zone)}</dd></div>}
       {run.loads && run.loads.length > 0 && <div><dt>Loaded</dt><dd><LoadWords counts={total(run.loads)} /></dd></div>}
     </dl>

@@ -9,7 +9,7 @@ import { StateMark } from '../parts/state';
 import { Elapsed, now } from '../parts/time';
 import { VirtualRows } from '../parts/virtual_rows';
 import { useStore } from '../api/store';
-import { compact, count, itemText } from '../words/figures';
+import { compact, count, itemText, rowsInWords } from '../words/figures';
 import { allStates, wordFor } from '../words/states';
 import type { GraphNode } from './graph';
 
@@ -71,7 +71,7 @@ export function rowsOf(tasks: TaskRun[], open: Set<string>, only: State | ''): R
 export function graphNodes(tasks: TaskRun[]): GraphNode[] {
   return [...byName(tasks)].map(([name, members]) => {
     const task = members[0];
-    const words = task && isReused(task) ? `${task.verb}, reused` : task && task.rows != null ? `${task.verb}, ${compact(task.rows)} rows` : task?.verb;
+    const words = task && isReused(task) ? `${task.verb}, reused` : task && task.rows != null ? `${task.verb}, ${rowsInWords(task.rows)}` : task?.verb;
     return { name, verb: task?.verb ?? '', needs: task?.needs ?? [], state: groupOf(name, members).state, note: words };
   });
 }
@@ -95,7 +95,7 @@ function Result({ task }: { task: TaskRun }) {
   }
   const counts = total(task.loads);
   if (counts) return <LoadLine counts={counts} />;
-  if (task.rows != null) return <span>{compact(task.rows)} rows{task.rejected ? <span class="load-rejected"> !{compact(task.rejected)} rejected</span> : null}</span>;
+  if (task.rows != null) return <span>{rowsInWords(task.rows)}{task.rejected ? <span class="load-rejected"> !{compact(task.rejected)} rejected</span> : null}</span>;
   if (task.state === 'completed') return <span class="ellipsis faint">{task.message}</span>;
   return <span class="ellipsis faint" title={task.message ?? undefined}>{task.message || wordFor(task)}</span>;
 }

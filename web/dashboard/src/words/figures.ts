@@ -11,6 +11,9 @@ export function compact(value: number): string {
   return `${(value / 1_000_000).toFixed(value < 100_000_000 ? 1 : 0)} M`;
 }
 
+/** `1 row`, `12.0 k rows`. */
+export const rowsInWords = (rows: number, write = compact): string => `${write(rows)} ${rows === 1 ? 'row' : 'rows'}`;
+
 export function bytes(value: number): string {
   if (value < 1024) return `${value} B`;
   const units = ['KiB', 'MiB', 'GiB', 'TiB'];
