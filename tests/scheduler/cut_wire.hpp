@@ -102,7 +102,7 @@ private:
                 const Cut when = commit == std::string_view::npos ? Cut::Never : cut_.exchange(Cut::Never);
                 if (when != Cut::Never) ++cuts_;
                 const auto carried = when == Cut::BeforeCommit ? static_cast<ssize_t>(commit) : n; // rows may come in front of it
-                if (write(both[1 - i].fd, buffer, static_cast<std::size_t>(carried)) != carried) return;
+                if (send(both[1 - i].fd, buffer, static_cast<std::size_t>(carried), MSG_NOSIGNAL) != carried) return;
                 if (when == Cut::BeforeCommit || when == Cut::DuringCommit) return;
                 if (when != Cut::AfterCommit) continue;
                 (void)(readable(server) && read(server, buffer, sizeof buffer) > 0); // it is done, and nobody hears of it
