@@ -3,6 +3,7 @@
 #include "flows/process_tree.hpp"
 #include "scheduler/engine_service.hpp"
 #include "scheduler/host_pool.hpp"
+#include "scheduler/new_run.hpp"
 #include "scheduler/pg_journal.hpp"
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/pg_read_models.hpp"
@@ -216,7 +217,7 @@ asio::awaitable<void> Engine::Parts::resume() {
         if (!plan) plan = co_await store.plan(run.row.plan_hash);
         Runner::Resumed resumed;
         resumed.plan = std::move(plan);
-        if (resumed.plan->interval && !resumed.plan->interval->chunk.is_zero() && !run.row.chunk_of) {
+        if (!parts_of(*resumed.plan, run.row).empty()) {
             resumed.chunks = co_await store.chunks(run.row.id);
             resumed.repeated = co_await repeated_by(store, run.row, *resumed.plan);
         }

@@ -157,12 +157,14 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     if (request.full_refresh) options["full_refresh"] = true;
     std::string request_hash;
     if (!request.idempotency_key.empty()) {
-        const Json asked = {{"params", params}, {"options", options}, {"start", request.interval_start}, {"end", request.interval_end}};
+        Json asked = {{"params", params}, {"options", options}, {"start", request.interval_start}, {"end", request.interval_end}};
+        if (const auto& b = request.backfill) asked["backfill"] = {b->every, b->at_once, b->again};
         request_hash = sha256_hex(asked.dump());
         auto known = co_await store_.run_by_idempotency_key(request.flow, request.idempotency_key);
         if (known) co_return co_await existing(std::move(*known), request_hash);
     }
-    const auto whole = request.interval_start ? whole_steps_of(*flow.plan, *interval) : "";
+    const bool is_cut_by_hand = request.interval_start && !request.backfill;
+    const auto whole = is_cut_by_hand ? whole_steps_of(*flow.plan, *interval) : "";
     if (!whole.empty() && !request.cut_steps && !request.limit_rows && replaces_rows(*flow.plan))
         throw Refusal(Kind::Invalid,
                       "the interval cuts a step of the flow's `every`: a sum over a part of a step would replace that of the whole",
@@ -170,11 +172,13 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     refuse_while_the_store_is_away();
     RunRow row = new_run_row(flow, 0, runner_.new_uuid(), Json::object(), interval, clock_.now());
     check_connections(*flow.plan, with_defaults(*flow.plan, params, Scope(run_context(row, *flow.plan))), connections_.names());
+    row.params = with_defaults(*flow.plan, params, Scope(run_context(row, *flow.plan)));
+    row.trigger = request.trigger;
+    row.options = std::move(options);
+    if (request.backfill) co_await cut_for_backfill(row, flow, request);
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;
     row.params = with_defaults(*flow.plan, std::move(params), Scope(run_context(row, *flow.plan)));
-    row.trigger = request.trigger;
-    row.options = std::move(options);
     row.idempotency_key = request.idempotency_key;
     row.request_hash = request_hash;
     if (!request.idempotency_key.empty()) row.run_key = sha256_hex("key\n" + request.flow + "\n" + request.idempotency_key);
@@ -202,9 +206,6 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
 asio::awaitable<void> EngineService::refuse(std::int64_t run_id, std::string what) {
     const Json run = co_await document(run_id);
     const std::string state = run.value("state", "");
-    if (const auto* parent = runner_.find(run_id); parent && parent->child)
-        throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " runs in chunks: it cannot be " + what + " itself",
-                      "ask for its chunk under way, run " + std::to_string(parent->child));
     if (!runner_.find(run_id) && !is_final(state_from(state)))
         throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is driven by another node: it cannot be " + what + " here",
                       "ask that node; `millrace nodes` lists them");

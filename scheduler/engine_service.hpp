@@ -1,6 +1,7 @@
 /// Service over the runner, the store and the catalogue: checks what is asked, hands it on, waits for the commit.
 #pragma once
 
+#include "flows/interval.hpp"
 #include "scheduler/catalogue.hpp"
 #include "scheduler/one_at_a_time.hpp"
 #include "scheduler/ports.hpp"
@@ -16,6 +17,7 @@ public:
                   Connections& connections, EventHub& events, std::string node);
 
     [[nodiscard]] boost::asio::awaitable<TriggerResult> trigger(TriggerRequest request) override;
+    [[nodiscard]] boost::asio::awaitable<Json> plan_backfill(TriggerRequest request) override;
     [[nodiscard]] boost::asio::awaitable<Json> cancel(std::int64_t run_id, std::string by) override;
     [[nodiscard]] boost::asio::awaitable<Json> pause(std::int64_t run_id, std::string by) override;
     [[nodiscard]] boost::asio::awaitable<Json> resume(std::int64_t run_id, std::string by) override;
@@ -50,6 +52,13 @@ private:
                                                               std::function<void()> adopt, const Json& lines);
     [[nodiscard]] boost::asio::awaitable<Json> other_nodes();
     [[nodiscard]] boost::asio::awaitable<TriggerResult> existing(RunRow row, std::string request_hash);
+
+    // Backfills (engine_backfill.cpp).
+    [[nodiscard]] static std::vector<Interval> backfill_chunks(const FlowPlan& flow, const Interval& whole, const TriggerRequest& request);
+    /// The numbers of those that an earlier run completed, and the run.
+    [[nodiscard]] boost::asio::awaitable<std::map<int, std::int64_t>>
+    completed_chunks(const DeployedFlow& flow, const std::vector<Interval>& parts, const Json& params);
+    [[nodiscard]] boost::asio::awaitable<void> cut_for_backfill(RunRow& row, const DeployedFlow& flow, const TriggerRequest& request);
 
     Clock& clock_;
     Store& store_;

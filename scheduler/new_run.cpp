@@ -2,6 +2,7 @@
 
 #include "flows/hash.hpp"
 #include "flows/zone.hpp"
+#include "scheduler/backfill.hpp"
 #include "scheduler/orders.hpp"
 #include "scheduler/params.hpp"
 
@@ -48,8 +49,11 @@ std::string whole_steps_of(const FlowPlan& flow, const Interval& given) {
 }
 
 std::vector<Interval> parts_of(const FlowPlan& flow, const RunRow& row) {
-    if (!flow.interval || flow.interval->chunk.is_zero() || row.chunk_of || !row.interval_start) return {};
-    auto parts = chunks({*row.interval_start, *row.interval_end}, flow.interval->chunk, flow.timezone);
+    if (row.chunk_of || !row.interval_start) return {};
+    const Interval whole{*row.interval_start, *row.interval_end};
+    if (const auto backfill = backfill_of(row)) return chunks(whole, backfill->every, flow.timezone);
+    if (!flow.interval || flow.interval->chunk.is_zero()) return {};
+    auto parts = chunks(whole, flow.interval->chunk, flow.timezone);
     if (parts.size() < 2) parts.clear();
     return parts;
 }

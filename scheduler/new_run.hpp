@@ -15,7 +15,7 @@ namespace millrace {
 /// empty: its steps are whole.
 [[nodiscard]] std::string whole_steps_of(const FlowPlan& flow, const Interval& given);
 
-/// The parts that a run is cut into, oldest first; empty: it is not cut.
+/// The parts that a run is cut into, by its flow or as a backfill, oldest first; empty: it is not cut.
 [[nodiscard]] std::vector<Interval> parts_of(const FlowPlan& flow, const RunRow& row);
 
 /// A load of it takes the place of rows that are there: a part of a step would replace the sum of the whole.

@@ -2,6 +2,7 @@
 
 #include "flows/hash.hpp"
 #include "flows/substitute.hpp"
+#include "scheduler/backfill.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/orders.hpp"
 
@@ -65,7 +66,8 @@ std::vector<std::int64_t> Runner::active(const std::string& flow) const {
 }
 
 Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()> done, std::function<void(std::string, std::string)> no) {
-    const auto others = row.parent_id ? std::vector<std::int64_t>{} : active(row.flow);
+    const bool in_line = stands_in_line(row);
+    const auto others = in_line ? active(row.flow) : std::vector<std::int64_t>{};
     const std::string overlap = start.catch_up ? "queue" : start.plan->overlap;
     auto admission = Admission::Begun;
     const auto id = row.id;
@@ -102,7 +104,7 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
     run.pending.firing = run.start.firing;
     run.pending.committed = std::move(done);
     run.pending.refused = std::move(no);
-    if (!run.row.parent_id) by_flow_[run.row.flow].push_back(id);
+    if (in_line) by_flow_[run.row.flow].push_back(id);
     // Only a run that the store took takes the place of others.
     if (run.row.options.contains("takes_place_of")) then(run, [this, id] { cancel_previous(id); });
     if (admission == Admission::Begun) begin(run);
@@ -121,7 +123,7 @@ void Runner::cancel_previous(std::int64_t run_id) {
 
 void Runner::begin(LiveRun& run) {
     run.begun = true;
-    if (cut_into_chunks(run)) return next_chunk(run);
+    if (cut_into_chunks(run)) return begin_chunks(run);
     if (!run.start.plan->limits.empty()) return claim(run, {-1, -1}, run.start.plan->limits);
     begin_tasks(run);
 }
@@ -166,14 +168,14 @@ void Runner::retire(std::int64_t run_id) {
     stalled_.erase(run_id);
     if (run.row.parent_id) {
         if (auto* parent = live(*run.row.parent_id)) chunk_ended(*parent, run);
-        return dispatch();
+    } else if (stands_in_line(run.row)) {
+        auto& list = by_flow_[run.row.flow];
+        std::erase(list, run_id);
+        if (list.empty())
+            by_flow_.erase(run.row.flow);
+        else
+            start_queued(run.row.flow);
     }
-    auto& list = by_flow_[run.row.flow];
-    std::erase(list, run_id);
-    if (list.empty())
-        by_flow_.erase(run.row.flow);
-    else
-        start_queued(run.row.flow);
     dispatch();
 }
 

@@ -77,8 +77,17 @@ struct LiveRun {
     // Of a run in chunks.
     std::vector<std::pair<Instant, Instant>> parts;
     std::size_t next_part = 0;
-    std::int64_t child = 0;
-    bool stopping = false;
+    std::set<std::int64_t> children;              ///< under way
+    std::size_t at_once = 1;                      ///< of them, at most
+    std::set<std::size_t> left_out, begun_before; ///< places of parts: an earlier run completed them; this run began them elsewhere
+    bool goes_on = false;                         ///< where a chunk did not complete
+    bool stopping = false, paused = false;
+    std::size_t completed = 0, failed = 0; ///< chunks that ended
+    struct Failure {
+        State state;
+        std::string state_name, message;
+    };
+    std::optional<Failure> failure; ///< the first
     Json chunk_counts = Json::object();
 };
 
@@ -166,6 +175,7 @@ private:
     void start_own(LiveRun& run, TaskKey key);
     void ask_host(LiveRun& run, int task, bool items);
     void record(LiveRun& run);
+    void record_row(LiveRun& run);
     void committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,
                    bool over);
     void refused(std::int64_t run_id, const std::string& sqlstate, const std::string& message);
@@ -196,8 +206,12 @@ private:
     [[nodiscard]] static bool cut_into_chunks(LiveRun& run);
     void resume_one(Resumed& resumed);
     void resume_parent(LiveRun& run, const std::vector<RunRow>& chunks);
-    void next_chunk(LiveRun& run);
+    void begin_chunks(LiveRun& run);
+    void begin_chunk(LiveRun& run, std::int64_t id);
+    void tell_chunks(LiveRun& run);
+    static void count_chunk(LiveRun& parent, const RunRow& child);
     void chunk_ended(LiveRun& parent, const LiveRun& child);
+    bool hold_chunks(LiveRun& run, bool paused, const std::string& by, std::function<void()> done);
     void end_parent(LiveRun& parent, State state, const std::string& name, const std::string& message);
 
     boost::asio::io_context& io_;
@@ -212,7 +226,7 @@ private:
     std::mt19937_64 random_;
 
     std::map<std::int64_t, LiveRun> live_;
-    std::map<std::string, std::vector<std::int64_t>> by_flow_; ///< live runs in order, chunks left out
+    std::map<std::string, std::vector<std::int64_t>> by_flow_; ///< live runs in order, chunks and backfills left out
     std::unordered_map<OrderId, Active> active_;
     OrderId last_order_ = 0;
     std::array<FairLine<Waiting>, Kinds> waiting_;

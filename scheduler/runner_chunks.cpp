@@ -4,34 +4,59 @@
 
 #include "flows/hash.hpp"
 #include "flows/interval.hpp"
+#include "scheduler/backfill.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/new_run.hpp"
 #include "scheduler/orders.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 namespace millrace {
+
 bool Runner::cut_into_chunks(LiveRun& run) {
     for (const auto& part : parts_of(*run.start.plan, run.row)) run.parts.emplace_back(part.start, part.end);
+    if (const auto backfill = backfill_of(run.row)) {
+        run.goes_on = true;
+        run.at_once = static_cast<std::size_t>(std::max(backfill->at_once, 1));
+        for (const int number : backfill->done) run.left_out.insert(static_cast<std::size_t>(number - 1));
+    }
+    for (std::size_t place = 0; place < run.parts.size(); ++place)
+        if (const auto before = run.start.repeated.find(run.parts[place]); before != run.start.repeated.end() && before->second.done)
+            run.left_out.insert(place);
     return !run.parts.empty();
 }
 
-void Runner::next_chunk(LiveRun& run) {
-    const auto is_done = [&](const auto& part) {
-        const auto before = run.start.repeated.find(part);
-        return before != run.start.repeated.end() && before->second.done;
+/// As many as may be under way; where none is and none is left, the whole has ended.
+void Runner::begin_chunks(LiveRun& run) {
+    const auto is_left = [&run] {
+        const auto is_taken = [&run](std::size_t place) { return run.left_out.contains(place) || run.begun_before.contains(place); };
+        while (run.next_part < run.parts.size() && is_taken(run.next_part)) ++run.next_part;
+        return run.next_part < run.parts.size();
     };
-    while (run.next_part < run.parts.size() && is_done(run.parts[run.next_part])) ++run.next_part;
-    if (run.next_part == run.parts.size()) return end_parent(run, State::Completed, "Completed", "");
-    const auto id = ids_.take();
-    if (id == 0) {
+    const bool may_begin = !run.paused && !run.stopping && (run.goes_on || !run.failure);
+    while (may_begin && is_left() && run.children.size() < run.at_once) {
+        if (const auto id = ids_.take()) {
+            begin_chunk(run, id);
+            continue;
+        }
         clock_.call_after(std::chrono::milliseconds(20), [this, run_id = run.row.id] {
-            if (auto* r = live(run_id); r && !r->closing && !r->child) next_chunk(*r);
+            if (auto* r = live(run_id); r && !r->closing) begin_chunks(*r);
         });
-        return;
+        break;
     }
+    if (!run.children.empty()) return tell_chunks(run);
+    if (run.stopping) return end_parent(run, State::Cancelled, "Cancelled", run.row.message);
+    if (is_left() && (run.goes_on || !run.failure)) return tell_chunks(run); // paused, or a run id is on its way
+    if (!run.failure) return end_parent(run, State::Completed, "Completed", "");
+    const auto& [state, name, message] = *run.failure;
+    if (!run.goes_on) return end_parent(run, state, name, message);
+    end_parent(run, State::Failed, "Failed", fmt::format("{} of {} chunks did not complete; {}", run.failed, run.parts.size(), message));
+}
+
+void Runner::begin_chunk(LiveRun& run, std::int64_t id) {
     const auto part = run.parts[run.next_part++];
     RunRow child;
     child.id = id;
@@ -44,23 +69,19 @@ void Runner::next_chunk(LiveRun& run) {
     child.trigger = run.row.trigger;
     child.params = run.row.params;
     child.options = run.row.options;
-    child.options.erase("reuse_before"); // of the whole
+    for (const char* of_the_whole : {"reuse_before", "backfill"}) child.options.erase(of_the_whole);
     child.interval_start = part.first;
     child.interval_end = part.second;
     child.created_at = run.row.created_at; // the recorded time of the whole run: `_loaded_at` is one instant
     child.scheduled_for = run.row.scheduled_for;
     child.parent_id = run.row.id;
 
-    run.child = id;
+    run.children.insert(id);
     run.row.state = State::Running;
     run.row.state_name = "Running";
-    run.row.message = "chunk " + std::to_string(child.chunk_number) + " of " + std::to_string(child.chunk_of);
+    if (!run.goes_on) run.row.message = fmt::format("chunk {} of {}", child.chunk_number, child.chunk_of);
     if (!run.row.started_at) run.row.started_at = clock_.now();
-    if (!run.pending.new_run)
-        run.pending.run = run.row;
-    else
-        run.pending.new_run = run.row;
-    record(run);
+    record_row(run);
     RunStart start;
     start.plan = run.start.plan;
     if (const auto before = run.start.repeated.find(part); before != run.start.repeated.end()) {
@@ -71,19 +92,48 @@ void Runner::next_chunk(LiveRun& run) {
     (void)admit(std::move(child), std::move(start), {}, {});
 }
 
-void Runner::chunk_ended(LiveRun& parent, const LiveRun& child) {
-    parent.child = 0;
-    if (parent.closing) return;
-    if (child.row.summary.is_object()) {
-        add_counts(parent.chunk_counts, child.row.summary.value("counts", Json::object()));
-        add_loads(parent.loads, child.row.summary.value("loads", Json::array()));
-        parent.warnings += child.row.summary.value("warnings", 0);
+/// Of a backfill: how far it is.
+void Runner::tell_chunks(LiveRun& run) {
+    if (!run.goes_on || run.stopping) return;
+    auto message = fmt::format("{} of {} chunks done", run.completed + run.left_out.size(), run.parts.size());
+    if (run.failed > 0) message += fmt::format(", {} failed", run.failed);
+    if (message == run.row.message) return;
+    run.row.message = std::move(message);
+    record_row(run);
+}
+
+void Runner::count_chunk(LiveRun& parent, const RunRow& child) {
+    if (child.summary.is_object()) {
+        add_counts(parent.chunk_counts, child.summary.value("counts", Json::object()));
+        add_loads(parent.loads, child.summary.value("loads", Json::array()));
+        parent.warnings += child.summary.value("warnings", 0);
     }
-    const std::string which = "chunk " + std::to_string(child.row.chunk_number) + " of " + std::to_string(child.row.chunk_of);
-    if (parent.stopping) return end_parent(parent, State::Cancelled, "Cancelled", parent.row.message);
-    if (child.row.state == State::Completed) return next_chunk(parent);
-    end_parent(parent, child.row.state == State::Skipped ? State::Failed : child.row.state, child.row.state_name,
-               which + ": " + child.row.message);
+    if (child.state == State::Completed) return void(++parent.completed);
+    ++parent.failed;
+    if (parent.failure) return;
+    parent.failure = LiveRun::Failure{child.state == State::Skipped ? State::Failed : child.state, child.state_name,
+                                      fmt::format("chunk {} of {}: {}", child.chunk_number, child.chunk_of, child.message)};
+}
+
+void Runner::chunk_ended(LiveRun& parent, const LiveRun& child) {
+    parent.children.erase(child.row.id);
+    if (parent.closing) return;
+    count_chunk(parent, child.row);
+    begin_chunks(parent);
+}
+
+/// No chunk begins while it is paused, and no task of those under way.
+bool Runner::hold_chunks(LiveRun& run, bool paused, const std::string& by, std::function<void()> done) {
+    if (run.paused == paused || run.stopping || run.closing || !run.begun) return false;
+    event(run, "", paused ? "paused" : "resumed", (paused ? "paused by " : "resumed by ") + by, Json::object());
+    then(run, std::move(done));
+    run.paused = paused;
+    run.row.state = paused ? State::Paused : State::Running;
+    run.row.state_name = paused ? "Paused" : "Running";
+    record_row(run);
+    for (const auto child : run.children) (void)(paused ? pause(child, by, {}) : resume(child, by, {}));
+    if (!paused) begin_chunks(run);
+    return true;
 }
 
 void Runner::end_parent(LiveRun& parent, State state, const std::string& name, const std::string& message) {
@@ -94,11 +144,7 @@ void Runner::end_parent(LiveRun& parent, State state, const std::string& name, c
     if (!parent.row.started_at) parent.row.started_at = now;
     parent.row.finished_at = now;
     parent.row.summary = {{"counts", parent.chunk_counts}, {"loads", parent.loads}, {"warnings", parent.warnings}};
-    if (parent.pending.new_run)
-        parent.pending.new_run = parent.row;
-    else
-        parent.pending.run = parent.row;
-    record(parent);
+    record_row(parent);
 }
 
 // ---- after a restart ------------------------------------------------------------------------------------------------
@@ -111,7 +157,7 @@ void Runner::resume_all(std::vector<Resumed> runs) {
         run.stored = true;
         run.start.plan = r.plan;
         run.pending.run_id = r.row.id;
-        if (!r.row.parent_id) by_flow_[r.row.flow].push_back(r.row.id);
+        if (stands_in_line(r.row)) by_flow_[r.row.flow].push_back(r.row.id);
     }
     for (auto& r : runs)
         if (r.row.parent_id) resume_one(r);
@@ -143,7 +189,7 @@ void Runner::resume_one(Resumed& r) {
     run.parts.clear();
     if (queued) {
         run.start.reused = std::move(r.reused);
-        if (run.row.parent_id) begin(run);
+        if (!stands_in_line(run.row)) begin(run);
         return;
     }
     run.begun = true;
@@ -167,29 +213,20 @@ void Runner::resume_one(Resumed& r) {
     soon(run.row.id);
 }
 
-/// The children say how far it came: the one that lives goes on, else the next begins.
+/// The children say how far it came: those that live go on, and others begin.
 void Runner::resume_parent(LiveRun& run, const std::vector<RunRow>& children) {
     run.stopping = run.row.state == State::Cancelling;
-    const RunRow* last = nullptr;
+    run.paused = run.row.state == State::Paused;
     for (const auto& child : children) {
-        run.next_part = std::max(run.next_part, static_cast<std::size_t>(child.chunk_number));
-        if (!is_final(child.state)) {
-            run.child = child.id;
-            continue;
-        }
-        if (child.summary.is_object()) {
-            add_counts(run.chunk_counts, child.summary.value("counts", Json::object()));
-            add_loads(run.loads, child.summary.value("loads", Json::array()));
-            run.warnings += child.summary.value("warnings", 0);
-        }
-        last = &child;
+        run.begun_before.insert(static_cast<std::size_t>(child.chunk_number - 1));
+        if (is_final(child.state))
+            count_chunk(run, child);
+        else
+            run.children.insert(child.id);
     }
-    if (run.child && !run.stopping) return;
-    if (run.child) return void(cancel(run.child, run.row.message, {}));
-    if (run.stopping) return end_parent(run, State::Cancelled, "Cancelled", run.row.message);
-    if (!last || last->state == State::Completed) return next_chunk(run);
-    end_parent(run, last->state, last->state_name,
-               "chunk " + std::to_string(last->chunk_number) + " of " + std::to_string(last->chunk_of) + ": " + last->message);
+    if (run.stopping)
+        for (const auto child : run.children) (void)cancel(child, run.row.message, {});
+    begin_chunks(run);
 }
 
 } // namespace millrace

@@ -94,6 +94,12 @@ void Runner::record(LiveRun& run) {
     for (const auto id : to_start) make_folders(id);
 }
 
+/// With the run's own row, where no machine says what changed of it.
+void Runner::record_row(LiveRun& run) {
+    (run.pending.new_run ? run.pending.new_run : run.pending.run) = run.row;
+    record(run);
+}
+
 /// The side effects of what is now durable.
 void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,
                        bool over) {

@@ -18,15 +18,13 @@ bool Runner::cancel(std::int64_t run_id, const std::string& message, std::functi
         run->machine->cancel(RunPlan::Ending::Cancelled, message, now);
         stalled_.erase(run_id);
         pump(run_id);
-    } else if (run->child) {
+    } else if (!run->children.empty()) {
         run->stopping = true;
         run->row.state = State::Cancelling;
         run->row.state_name = "Cancelling";
         run->row.message = message;
-        run->pending.run = run->row;
-        const auto child = run->child;
-        record(*run);
-        cancel(child, message, {});
+        record_row(*run);
+        for (const auto child : run->children) (void)cancel(child, message, {});
     } else {
         without_slots_.erase({run_id, TaskKey{-1, -1}});
         end_parent(*run, State::Cancelled, "Cancelled", message);
@@ -37,6 +35,7 @@ bool Runner::cancel(std::int64_t run_id, const std::string& message, std::functi
 
 bool Runner::pause(std::int64_t run_id, const std::string& by, std::function<void()> done) {
     auto* run = live(run_id);
+    if (run && !run->parts.empty()) return hold_chunks(*run, true, by, std::move(done));
     if (!run || !run->machine || run->machine->state() != State::Running) return false;
     event(*run, "", "paused", "paused by " + by, Json::object());
     then(*run, std::move(done));
@@ -47,6 +46,7 @@ bool Runner::pause(std::int64_t run_id, const std::string& by, std::function<voi
 
 bool Runner::resume(std::int64_t run_id, const std::string& by, std::function<void()> done) {
     auto* run = live(run_id);
+    if (run && !run->parts.empty()) return hold_chunks(*run, false, by, std::move(done));
     if (!run || !run->machine || run->machine->state() != State::Paused) return false;
     event(*run, "", "resumed", "resumed by " + by, Json::object());
     then(*run, std::move(done));
@@ -69,11 +69,18 @@ bool Runner::decide(std::int64_t run_id, int task, bool approved, const std::str
 /// "waits for approval: millrace runs approve 24"; empty where nobody needs to do anything.
 std::string Runner::waits_for_a_person(std::int64_t run_id) const {
     const auto* run = find(run_id);
-    if (run && run->child) run = find(run->child);
-    if (!run || !run->machine) return "";
-    if (run->machine->state_name() == std::string_view("AwaitingApproval"))
-        return "waits for approval: millrace runs approve " + std::to_string(run_id);
-    return run->machine->state() == State::Paused ? "is paused: millrace runs resume " + std::to_string(run->row.id) : "";
+    if (!run) return "";
+    if (run->row.state == State::Paused) return "is paused: millrace runs resume " + std::to_string(run_id);
+    const auto awaits = [](const LiveRun* r) {
+        return r && r->machine && r->machine->state_name() == std::string_view("AwaitingApproval");
+    };
+    bool asks = awaits(run);
+    for (const auto id : run->children) {
+        const auto* child = find(id);
+        if (child && child->row.state == State::Paused) return "is paused: millrace runs resume " + std::to_string(id);
+        asks = asks || awaits(child);
+    }
+    return asks ? "waits for approval: millrace runs approve " + std::to_string(run_id) : "";
 }
 
 /// The run before it, and whom the first of them waits for: that may have changed since this one came.

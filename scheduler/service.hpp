@@ -32,6 +32,13 @@ public:
     std::string remedy;
 };
 
+/// The interval in chunks that are runs of their own (scheduler/backfill.hpp).
+struct BackfillOptions {
+    std::string every;  ///< length of a chunk, as a flow file has it; empty: the flow's `chunk`, else its `every`
+    int at_once = 1;    ///< chunks under way, at most
+    bool again = false; ///< also those that an earlier run completed
+};
+
 struct TriggerRequest {
     std::string flow;
     Json params = Json::object();                            ///< by name; checked against the flow's params, defaults are filled in
@@ -39,8 +46,9 @@ struct TriggerRequest {
     std::string idempotency_key;                             ///< empty: none
     std::optional<std::int64_t> limit_rows;
     bool full_refresh = false;
-    bool cut_steps = false;      ///< though loads replace rows, the interval may begin or end within a step of `every`
-    std::string trigger = "api"; ///< api | cli
+    bool cut_steps = false; ///< though loads replace rows, the interval may begin or end within a step of `every`
+    std::optional<BackfillOptions> backfill{};
+    std::string trigger = "api"; ///< api | cli | backfill
 };
 
 struct TriggerResult {
@@ -87,6 +95,8 @@ public:
     virtual ~Service() = default;
 
     [[nodiscard]] virtual boost::asio::awaitable<TriggerResult> trigger(TriggerRequest request) = 0;
+    /// The chunks that such a trigger with `backfill` would run: {flow, timezone, chunks: [{number, start, end, completed_by}], left}.
+    [[nodiscard]] virtual boost::asio::awaitable<Json> plan_backfill(TriggerRequest request) = 0;
     /// Each returns the run document. `by` names who asked, for the event: "uid 1000", "key ops".
     [[nodiscard]] virtual boost::asio::awaitable<Json> cancel(std::int64_t run_id, std::string by) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> pause(std::int64_t run_id, std::string by) = 0;

@@ -300,6 +300,29 @@ constexpr Member trigger_request[] = {
     {"full_refresh", "boolean=", "ignores the cursors"},
     {"cut_steps", "boolean=", "the interval may begin or end within a step of `every`, though loads replace rows"},
 };
+constexpr Member backfill_request[] = {
+    {"flow", "string", ""},
+    {"interval", "Interval", "dates or instants"},
+    {"every", "string=", "length of a chunk, such as 1d or 1mo; the flow's `chunk`, else its `every`, where absent"},
+    {"concurrency", "integer=", "chunks at once, 1 to 100; 1 where absent"},
+    {"again", "boolean=", "also the chunks that an earlier run of the same interval, parameters and tasks completed"},
+    {"params", "object=", "by name"},
+    {"cut_steps", "boolean=", "as of a TriggerRequest"},
+    {"idempotency_key", "string=", "as of a TriggerRequest"},
+    {"dry_run", "boolean=", "only says which chunks there are: 200 and a BackfillPlan"},
+};
+constexpr Member backfill_plan[] = {
+    {"flow", "string", ""},
+    {"timezone", "string", "of the flow"},
+    {"chunks", "BackfillChunk[]", ""},
+    {"left", "integer", "how many a backfill would run"},
+};
+constexpr Member backfill_chunk[] = {
+    {"number", "integer", "from 1"},
+    {"start", "time", "inclusive"},
+    {"end", "time", "exclusive"},
+    {"completed_by", "integer?", "the run that did it before: it is left out"},
+};
 constexpr Member rerun_request[] = {
     {"from", "string=", "start, failed or task"},
     {"task", "string=", "for `task`: this one and everything after it"},
@@ -373,6 +396,9 @@ constexpr std::array all{
     Document{"Readiness", readiness},
     Document{"TriggerRequest", trigger_request},
     Document{"RerunRequest", rerun_request},
+    Document{"BackfillRequest", backfill_request},
+    Document{"BackfillPlan", backfill_plan},
+    Document{"BackfillChunk", backfill_chunk},
     Document{"Decision", decision},
     Document{"ScheduleChange", schedule_change},
     Document{"DeployRequest", deploy_request},

@@ -152,6 +152,18 @@ boost::asio::awaitable<std::vector<RunRow>> Store::chunks(std::int64_t parent) {
     });
 }
 
+static const std::string completed_within_sql = columns(
+    run_columns, " from millrace.run where flow = $1 and state = 'completed' and interval_start >= $2 and interval_end <= $3 order by id");
+
+boost::asio::awaitable<std::vector<RunRow>> Store::completed_within(std::string flow, Instant start, Instant end) {
+    return database_.read([flow, start, end](pqxx::nontransaction& w) {
+        std::vector<RunRow> out;
+        for (const auto& row : w.exec_prepared("completed_within", flow, timestamp_text(start), timestamp_text(end)))
+            out.push_back(run_from(row));
+        return out;
+    });
+}
+
 boost::asio::awaitable<std::vector<StoredTaskRun>> Store::task_runs(std::int64_t run_id) {
     return database_.read([run_id](pqxx::nontransaction& w) {
         std::vector<StoredTaskRun> out;
@@ -311,6 +323,7 @@ const std::vector<Statement>& store_statements() {
         {"run", run_sql.c_str()},
         {"run_by_idempotency_key", run_by_idempotency_key_sql.c_str()},
         {"chunks", chunks_sql.c_str()},
+        {"completed_within", completed_within_sql.c_str()},
         {"flows", flows_sql},
         {"flow_marks", flow_marks_sql},
         {"plan", plan_sql},

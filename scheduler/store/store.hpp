@@ -91,6 +91,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run(std::int64_t id);
     [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run_by_idempotency_key(std::string flow, std::string key);
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> chunks(std::int64_t parent);
+    /// Those of the flow, oldest first, whose interval lies within this one.
+    [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> completed_within(std::string flow, Instant start, Instant end);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredTaskRun>> task_runs(std::int64_t run_id);
 
     /// Makes `limits` the slots that exist. A surplus one that is held stays with its holder and counts until it is free. What

@@ -174,6 +174,40 @@ TEST_CASE("a re-run does nothing again that completed, whatever happens") {
     for_each_seed(60, repeated);
 }
 
+TEST_CASE("a backfill runs each of its chunks once, never more at once than it may, whatever happens") {
+    const auto filled = [](std::uint64_t seed) {
+        Faults faults = of_the_store();
+        faults.node_dies = faults.node_freezes = 0.001;
+        faults.person_pauses = 0.01;
+        World world(seed, faults, 2);
+        Backfill backfill;
+        backfill.every.seconds = 1800; // of three hours
+        backfill.at_once = 1 + static_cast<int>(seed % 3);
+        backfill.done = {2};
+        std::int64_t id = 0;
+        const auto run = [&] { return world.store.runs.find(id); };
+        while (run() == world.store.runs.end()) { // it may be lost with the node that took it
+            if (const auto taken = world.trigger(picture(3), backfill)) id = taken;
+            for (int n = 0; n < 1000 && run() == world.store.runs.end(); ++n) world.step();
+        }
+        while (!is_final(run()->second.row.state)) {
+            world.step();
+            const auto chunks = world.store.chunks(id);
+            REQUIRE(std::count_if(chunks.begin(), chunks.end(), [](const RunRow& c) { return !is_final(c.state); }) <= backfill.at_once);
+        }
+        world.run_to_the_end();
+        CHECK(run()->second.row.state == State::Completed);
+        std::vector<int> numbers;
+        for (const auto& chunk : world.store.chunks(id)) {
+            CHECK(chunk.state == State::Completed);
+            numbers.push_back(chunk.chunk_number);
+        }
+        std::sort(numbers.begin(), numbers.end());
+        CHECK(numbers == std::vector{1, 3, 4, 5, 6});
+    };
+    for_each_seed(60, filled);
+}
+
 TEST_CASE("a cancelled run ends, whatever happens") {
     const auto cancelled = [](std::uint64_t seed) {
         Faults faults = of_the_store();

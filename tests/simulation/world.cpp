@@ -88,7 +88,7 @@ Process* World::one_that_is_up() {
     return nullptr;
 }
 
-std::int64_t World::trigger(FlowPlan plan) {
+std::int64_t World::trigger(FlowPlan plan, const std::optional<Backfill>& backfill) {
     auto* process = one_that_is_up();
     if (!process) return 0;
     RunRow row;
@@ -98,11 +98,13 @@ std::int64_t World::trigger(FlowPlan plan) {
     row.run_key = "key of " + std::to_string(row.id);
     row.created_at = clock.now();
     if (plan.interval) row.interval_end = clock.now(), row.interval_start = clock.now() - std::chrono::hours(3);
+    if (backfill) write_backfill(row, *backfill);
     auto shared = std::make_shared<const FlowPlan>(std::move(plan));
     store.plans[row.plan_hash] = shared;
     trace(process->node(), "run " + std::to_string(row.id) + " of " + row.flow + " is triggered");
+    const auto id = row.id; // chunks take more
     process->admit(std::move(row), std::move(shared));
-    return last_run_id;
+    return id;
 }
 
 std::int64_t World::rerun(std::int64_t run_id) {
@@ -119,8 +121,9 @@ std::int64_t World::rerun(std::int64_t run_id) {
     row.interval_start = old.interval_start, row.interval_end = old.interval_end;
     row.options["reuse_before"] = "";
     trace(process->node(), "run " + std::to_string(row.id) + " repeats what failed of run " + std::to_string(run_id));
+    const auto id = row.id;
     process->admit(std::move(row), store.plans.at(old.plan_hash));
-    return last_run_id;
+    return id;
 }
 
 bool World::cancel(std::int64_t run_id) {

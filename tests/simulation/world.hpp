@@ -4,9 +4,11 @@
 
 #include "faults.hpp"
 #include "memory_store.hpp"
+#include "scheduler/backfill.hpp"
 #include "scheduler/clock.hpp"
 
 #include <memory>
+#include <optional>
 #include <random>
 
 namespace millrace::test {
@@ -46,7 +48,7 @@ public:
     void step();
     void run_to_the_end();
     /// A new run on a node that is up; its id, or 0 when none is.
-    std::int64_t trigger(FlowPlan plan);
+    std::int64_t trigger(FlowPlan plan, const std::optional<Backfill>& backfill = {});
     /// The same for what of an ended run did not complete.
     std::int64_t rerun(std::int64_t run_id);
     /// False: nobody took it.

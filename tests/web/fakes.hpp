@@ -36,6 +36,10 @@ struct FakeService final : Service {
         if (refusal) std::rethrow_exception(refusal);
         co_return trigger_result;
     }
+    awaitable<Json> plan_backfill(TriggerRequest request) override {
+        triggered = std::move(request);
+        return done("plan backfill", 0);
+    }
     awaitable<Json> cancel(std::int64_t id, std::string by) override { return done("cancel " + std::to_string(id) + " by " + by, id); }
     awaitable<Json> pause(std::int64_t id, std::string by) override { return done("pause " + std::to_string(id) + " by " + by, id); }
     awaitable<Json> resume(std::int64_t id, std::string by) override { return done("resume " + std::to_string(id) + " by " + by, id); }

@@ -40,6 +40,26 @@ TEST_CASE("a run is started with params, interval and key, and answered with 202
     CHECK(asked.trigger == "cli");
 }
 
+TEST_CASE("a backfill is started with its span and chunks; a dry run only lists them") {
+    RunningServer daemon;
+    const std::string body = R"({"flow": "hours", "interval": {"start": "2026-01-01", "end": "2026-02-01"}, "every": "7d",
+                                 "concurrency": 3, "again": true, "idempotency_key": "k")";
+    CHECK(daemon.post("/api/v1/backfills", body + "}").status == 202);
+    const TriggerRequest asked = daemon.on_loop([&] { return daemon.service.triggered; });
+    CHECK(asked.flow == "hours");
+    CHECK(asked.interval_end == "2026-02-01");
+    CHECK(asked.idempotency_key == "k");
+    CHECK(asked.trigger == "backfill");
+    REQUIRE(asked.backfill);
+    CHECK(asked.backfill->every == "7d");
+    CHECK(asked.backfill->at_once == 3);
+    CHECK(asked.backfill->again);
+    CHECK(daemon.post("/api/v1/backfills", body + R"(, "dry_run": true})").status == 200);
+    CHECK(daemon.on_loop([&] { return daemon.service.calls; }) == std::vector<std::string>{"plan backfill"});
+    CHECK(daemon.post("/api/v1/backfills", R"({"flow": "hours"})").status == 422);
+    CHECK(daemon.post("/api/v1/backfills", R"({"interval": {"start": "2026-01-01", "end": "2026-02-01"}})").status == 422);
+}
+
 TEST_CASE("a trigger that overlap skips is 200, a known idempotency key 202 again") {
     RunningServer daemon;
     daemon.on_loop([&] { daemon.service.trigger_result.outcome = TriggerResult::Outcome::Skipped; });

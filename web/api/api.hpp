@@ -58,6 +58,7 @@ awaitable<Response> show_flow(Api&, const Request&);
 awaitable<Response> show_plan(Api&, const Request&);
 awaitable<Response> validate_flows(Api&, const Request&);
 awaitable<Response> trigger_run(Api&, const Request&);
+awaitable<Response> start_backfill(Api&, const Request&);
 awaitable<Response> deploy_flows(Api&, const Request&);
 
 // api/runs.cpp

@@ -26,11 +26,9 @@ std::string idempotency_key(const Request& request, const Json& body) {
     return key;
 }
 
-TriggerRequest trigger_request(const Request& request) {
-    const Json body = request.json_object();
-    only_members(body, {"params", "interval", "idempotency_key", "limit_rows", "full_refresh", "cut_steps"});
+/// What a run and a backfill have in common.
+TriggerRequest common_request(const Request& request, const Json& body) {
     TriggerRequest trigger;
-    trigger.flow = request.param("name");
     trigger.params = object_member(body, "params");
     const Json interval = object_member(body, "interval");
     only_members(interval, {"start", "end"});
@@ -42,11 +40,35 @@ TriggerRequest trigger_request(const Request& request) {
         trigger.interval_end = end;
     }
     trigger.idempotency_key = idempotency_key(request, body);
+    trigger.cut_steps = flag_member(body, "cut_steps");
+    return trigger;
+}
+
+TriggerRequest trigger_request(const Request& request) {
+    const Json body = request.json_object();
+    only_members(body, {"params", "interval", "idempotency_key", "limit_rows", "full_refresh", "cut_steps"});
+    TriggerRequest trigger = common_request(request, body);
+    trigger.flow = request.param("name");
     trigger.limit_rows = integer_member(body, "limit_rows");
     if (trigger.limit_rows && *trigger.limit_rows < 1) throw Problem(422, "'limit_rows' is less than 1");
     trigger.full_refresh = flag_member(body, "full_refresh");
-    trigger.cut_steps = flag_member(body, "cut_steps");
     if (request.header("user-agent").starts_with("millrace/")) trigger.trigger = "cli";
+    return trigger;
+}
+
+TriggerRequest backfill_request(const Request& request, const Json& body) {
+    only_members(body, {"flow", "params", "interval", "idempotency_key", "cut_steps", "every", "concurrency", "again", "dry_run"});
+    TriggerRequest trigger = common_request(request, body);
+    trigger.flow = text_member(body, "flow");
+    if (trigger.flow.empty()) throw Problem(422, "'flow' is missing", "send the name of a deployed flow");
+    if (!trigger.interval_start)
+        throw Problem(422, "'interval' is missing", "send {\"interval\": {\"start\": \"2026-01-01\", \"end\": \"2026-02-01\"}}");
+    BackfillOptions options;
+    options.every = text_member(body, "every");
+    options.at_once = static_cast<int>(std::clamp<std::int64_t>(integer_member(body, "concurrency").value_or(1), -1, 1000));
+    options.again = flag_member(body, "again");
+    trigger.backfill = std::move(options);
+    trigger.trigger = "backfill";
     return trigger;
 }
 
@@ -102,6 +124,13 @@ awaitable<Response> validate_flows(Api& api, const Request& request) {
 awaitable<Response> trigger_run(Api& api, const Request& request) {
     auto trigger = trigger_request(request);
     co_return trigger_response(co_await api.service.trigger(std::move(trigger)));
+}
+
+awaitable<Response> start_backfill(Api& api, const Request& request) {
+    const Json body = request.json_object();
+    auto backfill = backfill_request(request, body);
+    if (flag_member(body, "dry_run")) co_return json_response(co_await api.service.plan_backfill(std::move(backfill)));
+    co_return trigger_response(co_await api.service.trigger(std::move(backfill)));
 }
 
 awaitable<Response> deploy_flows(Api& api, const Request& request) {

@@ -1,0 +1,101 @@
+// What a backfill is before it begins: its chunks, and which of them earlier runs completed.
+#include "scheduler/engine_service.hpp"
+
+#include "scheduler/backfill.hpp"
+#include "scheduler/new_run.hpp"
+#include "scheduler/orders.hpp"
+#include "scheduler/params.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace millrace {
+namespace asio = boost::asio;
+using Kind = Refusal::Kind;
+
+namespace {
+
+constexpr std::size_t most_chunks = 10'000;
+constexpr int most_at_once = 100;
+
+Span length_of_chunks(const FlowPlan& flow, const std::string& every) {
+    if (every.empty()) return flow.interval->chunk.is_zero() ? flow.interval->every : flow.interval->chunk;
+    try {
+        return parse_span(every);
+    } catch (const std::invalid_argument& e) {
+        throw Refusal(Kind::Invalid, std::string("every: ") + e.what());
+    }
+}
+
+} // namespace
+
+/// Throws Refusal{Invalid}.
+std::vector<Interval> EngineService::backfill_chunks(const FlowPlan& flow, const Interval& whole, const TriggerRequest& request) {
+    const auto& asked = *request.backfill;
+    if (asked.at_once < 1 || asked.at_once > most_at_once)
+        throw Refusal(Kind::Invalid, fmt::format("{} chunks cannot run at once", asked.at_once), fmt::format("take 1 to {}", most_at_once));
+    const Span every = length_of_chunks(flow, asked.every);
+    const auto second = add(whole.start, every, static_cast<std::int64_t>(most_chunks), flow.timezone);
+    if (second < whole.end)
+        throw Refusal(Kind::Invalid,
+                      fmt::format("chunks of {} are more than {} from {} to {}", to_text(every), most_chunks, to_rfc3339(whole.start),
+                                  to_rfc3339(whole.end)),
+                      "take longer ones with --every, or a part of the time");
+    auto parts = chunks(whole, every, flow.timezone);
+    if (request.cut_steps || request.limit_rows || !replaces_rows(flow)) return parts;
+    for (const auto& part : parts)
+        if (const auto steps = whole_steps_of(flow, part); !steps.empty())
+            throw Refusal(Kind::Invalid,
+                          fmt::format("the chunk from {} to {} cuts a step of the flow's `every` ({}): a sum over a part of a step would "
+                                      "replace that of the whole",
+                                      to_rfc3339(part.start), to_rfc3339(part.end), to_text(flow.interval->every)),
+                          "its whole steps are " + steps + "; with --cut-steps (`cut_steps` of the API) it runs as it is");
+    return parts;
+}
+
+asio::awaitable<std::map<int, std::int64_t>> EngineService::completed_chunks(const DeployedFlow& flow, const std::vector<Interval>& parts,
+                                                                             const Json& params) {
+    const auto runs = co_await store_.completed_within(flow.name, parts.front().start, parts.back().end);
+    std::map<std::string, std::shared_ptr<const FlowPlan>> plans;
+    for (const auto& run : runs) {
+        auto& plan = plans[run.plan_hash];
+        if (plan) continue;
+        plan = catalogue_.plan(run.plan_hash);
+        if (!plan) plan = co_await store_.plan(run.plan_hash);
+    }
+    co_return completed_before(parts, params, *flow.plan, runs, plans);
+}
+
+asio::awaitable<Json> EngineService::plan_backfill(TriggerRequest request) {
+    const DeployedFlow flow = deployed(request.flow);
+    const auto interval = run_interval(*flow.plan, request.interval_start, request.interval_end, clock_.now());
+    const auto parts = backfill_chunks(*flow.plan, interval.value(), request);
+    const RunRow row = new_run_row(flow, 0, "", Json::object(), interval, clock_.now());
+    const Json params = with_defaults(*flow.plan, checked_params(*flow.plan, request.params), Scope(run_context(row, *flow.plan)));
+    std::map<int, std::int64_t> done;
+    if (!request.backfill->again) done = co_await completed_chunks(flow, parts, params);
+    Json list = Json::array();
+    for (int number = 1; const auto& part : parts) {
+        const auto by = done.find(number);
+        list.push_back({{"number", number},
+                        {"start", to_rfc3339(part.start)},
+                        {"end", to_rfc3339(part.end)},
+                        {"completed_by", by == done.end() ? Json() : Json(by->second)}});
+        ++number;
+    }
+    Json plan = {{"flow", flow.name}, {"timezone", flow.plan->timezone}, {"chunks", std::move(list)}, {"left", parts.size() - done.size()}};
+    co_return plan;
+}
+
+/// As the row's options keep it.
+asio::awaitable<void> EngineService::cut_for_backfill(RunRow& row, const DeployedFlow& flow, const TriggerRequest& request) {
+    const auto parts = backfill_chunks(*flow.plan, {row.interval_start.value(), row.interval_end.value()}, request);
+    Backfill backfill{length_of_chunks(*flow.plan, request.backfill->every), request.backfill->at_once};
+    std::map<int, std::int64_t> done;
+    if (!request.backfill->again) done = co_await completed_chunks(flow, parts, row.params);
+    for (const auto& [number, run] : done) backfill.done.push_back(number);
+    write_backfill(row, backfill);
+}
+
+} // namespace millrace

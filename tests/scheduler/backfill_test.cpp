@@ -1,0 +1,204 @@
+// Backfills, over a real PostgreSQL.
+#include "life.hpp"
+
+using namespace millrace;
+using test::FreshDatabase;
+using test::Life;
+using test::plan_text;
+using test::refusal;
+
+namespace {
+
+/// Days. A load of `mode` upsert takes the place of rows that are there.
+FlowPlan daily(const std::string& tasks = "a: extract", const std::string& name = "days") {
+    auto plan = plan_text(tasks, name);
+    plan.interval = IntervalSpec{};
+    plan.interval->every.days = 1;
+    return plan;
+}
+
+TriggerRequest backfill(const std::string& flow, const std::string& start, const std::string& end, int at_once = 1) {
+    auto request = Life::request(flow);
+    request.interval_start = start;
+    request.interval_end = end;
+    request.trigger = "backfill";
+    request.backfill = BackfillOptions{};
+    request.backfill->at_once = at_once;
+    return request;
+}
+
+Json begun(Life& life, const TriggerRequest& request) { return life.wait(life.engine->service().trigger(request)).run; }
+std::int64_t number_of(const Json& run) { return run.at("id").get<std::int64_t>(); }
+
+void finish_one(Life& life) {
+    if (life.hosts->hanging().empty()) return;
+    AttemptDone done;
+    done.outcome = "completed";
+    (void)life.hosts->end(life.hosts->hanging().front().id, done);
+}
+
+Json finished(Life& life, std::int64_t id) {
+    life.until([&] {
+        finish_one(life);
+        return !life.run(id).at("finished_at").is_null();
+    });
+    return life.run(id);
+}
+
+test::Texts days_of(const Json& run) {
+    test::Texts out;
+    for (const auto& chunk : run.at("chunks")) out.push_back(chunk.at("interval").at("start").get<std::string>().substr(8, 2));
+    return out;
+}
+
+} // namespace
+
+TEST_CASE("a backfill runs a span of the past in chunks, as many at once as it may") {
+    FreshDatabase database;
+    Life life(database.url(), {daily("hang: run")});
+    const auto id = number_of(begun(life, backfill("days", "2026-01-01", "2026-01-06", 3)));
+    life.until([&] { return life.hosts->hanging().size() == 3; });
+    CHECK(life.run(id).at("chunks").size() == 3);
+    CHECK(life.run(id).at("trigger") == "backfill");
+    CHECK(life.run(id).at("message") == "0 of 5 chunks done");
+    finish_one(life);
+    life.until([&] { return life.run(id).at("chunks").size() == 4; });
+    CHECK(life.hosts->hanging().size() == 3);
+    life.until([&] { return life.run(id).at("message") == "1 of 5 chunks done"; });
+    const Json run = finished(life, id);
+    CHECK(run.at("state") == "completed");
+    CHECK(days_of(run) == test::Texts{"01", "02", "03", "04", "05"});
+}
+
+TEST_CASE("runs of the flow and its backfill do not wait for each other") {
+    FreshDatabase database;
+    auto plan = daily("hang: run");
+    plan.overlap = GENERATE("queue", "skip", "cancel_previous");
+    Life life(database.url(), {plan});
+    const auto past = number_of(begun(life, backfill("days", "2026-01-01", "2026-01-03")));
+    const auto now = life.trigger_id("days");
+    life.until([&] { return life.hosts->hanging().size() == 2; });
+    CHECK(life.run(past).at("state") == "running");
+    CHECK(life.run(now).at("state") == "running");
+}
+
+TEST_CASE("a backfill goes on where a chunk fails, ends failed, and a re-run of what failed runs only that") {
+    FreshDatabase database;
+    Life life(database.url(), {daily()});
+    life.hosts->script = [](const AttemptOrder& order) {
+        return order.context.chunk_number == 2 ? std::optional(test::failed_attempt("permanent")) : std::nullopt;
+    };
+    const Json failed = life.ended(number_of(begun(life, backfill("days", "2026-01-01", "2026-01-05", 2))));
+    CHECK(failed.at("state") == "failed");
+    CHECK(failed.at("chunks").size() == 4);
+    CHECK_THAT(failed.at("message").get<std::string>(), Catch::StartsWith("1 of 4 chunks did not complete; chunk 2 of 4: "));
+    life.hosts->script = nullptr;
+    life.started.clear();
+    RerunRequest request;
+    request.run_id = number_of(failed);
+    request.from = RerunRequest::From::Failed;
+    const Json again = life.ended(number_of(life.wait(life.engine->service().rerun(request))));
+    CHECK(again.at("state") == "completed");
+    CHECK(days_of(again) == test::Texts{"02"});
+    CHECK(life.started == test::Texts{"a"});
+}
+
+TEST_CASE("what an earlier run completed is left out of a backfill, unless it was asked for again or had other parameters") {
+    FreshDatabase database;
+    auto plan = daily();
+    ParamSpec region;
+    region.name = "region", region.default_value = "eu";
+    plan.params.push_back(region);
+    Life life(database.url(), {plan});
+    const auto by_hand = [&](const std::string& day, const std::string& next, const Json& params, std::optional<std::int64_t> limit = {}) {
+        auto request = Life::request("days", {}, params);
+        request.interval_start = day;
+        request.interval_end = next;
+        request.limit_rows = limit;
+        return number_of(life.ended(number_of(life.wait(life.engine->service().trigger(request)).run)));
+    };
+    const auto third = by_hand("2026-01-03", "2026-01-04", Json::object());
+    (void)by_hand("2026-01-02", "2026-01-03", {{"region", "us"}});
+    (void)by_hand("2026-01-01", "2026-01-02", Json::object(), 5); // a trial
+    auto request = backfill("days", "2026-01-01", "2026-01-05");
+    const Json planned = life.wait(life.engine->service().plan_backfill(request));
+    CHECK(planned.at("left") == 3);
+    CHECK(planned.at("chunks")[2] ==
+          Json{{"number", 3}, {"start", "2026-01-03T00:00:00Z"}, {"end", "2026-01-04T00:00:00Z"}, {"completed_by", third}});
+    CHECK(planned.at("chunks")[0].at("completed_by").is_null());
+    const Json run = life.ended(number_of(begun(life, request)));
+    CHECK(days_of(run) == test::Texts{"01", "02", "04"});
+    const Json nothing = life.ended(number_of(begun(life, request)));
+    CHECK(nothing.at("state") == "completed");
+    CHECK(nothing.at("chunks").empty());
+    request.backfill->again = true;
+    CHECK(life.ended(number_of(begun(life, request))).at("chunks").size() == 4);
+}
+
+TEST_CASE("a backfill goes on after the daemon was killed, paused or not, and runs no chunk twice") {
+    FreshDatabase database;
+    const std::vector plans{daily("hang: run"), plan_text("w: wait", "probe")};
+    std::optional<Life> life(std::in_place, database.url(), plans);
+    const auto id = number_of(begun(*life, backfill("days", "2026-01-01", "2026-01-06", 2)));
+    life->until([&] { return life->hosts->hanging().size() == 2; });
+    finish_one(*life);
+    life->until([&] { return life->run(id).at("chunks").size() == 3; });
+    const bool paused = GENERATE(false, true);
+    if (paused) {
+        (void)life->wait(life->engine->service().pause(id, "me"));
+        CHECK(life->run(id).at("state") == "paused");
+    }
+    life.reset();
+    life.emplace(database.url(), plans);
+    if (paused) {
+        life->settle();
+        CHECK(life->run(id).at("state") == "paused");
+        CHECK(life->run(id).at("chunks").size() == 3);
+        (void)life->wait(life->engine->service().resume(id, "me"));
+    }
+    life->until([&] { return life->hosts->hanging().size() == 2; });
+    const Json run = finished(*life, id);
+    CHECK(run.at("state") == "completed");
+    CHECK(days_of(run) == test::Texts{"01", "02", "03", "04", "05"});
+}
+
+TEST_CASE("who pauses a run in chunks pauses those under way, and no other begins; cancel ends them all") {
+    FreshDatabase database;
+    Life life(database.url(), {daily("hang: run\n after: extract <- hang"), plan_text("w: wait", "probe")});
+    const auto id = number_of(begun(life, backfill("days", "2026-01-01", "2026-01-06", 2)));
+    life.until([&] { return life.hosts->hanging().size() == 2; });
+    CHECK(life.wait(life.engine->service().pause(id, "me")).at("state") == "paused");
+    finish_one(life);
+    life.settle();
+    CHECK(life.run(id).at("chunks").size() == 2);
+    CHECK(std::count(life.started.begin(), life.started.end(), "after") == 0);
+    if (GENERATE(false, true)) {
+        CHECK(life.wait(life.engine->service().resume(id, "me")).at("state") == "running");
+        life.until([&] { return life.run(id).at("chunks").size() == 3; });
+    }
+    life.cancel(id);
+    const Json run = life.ended(id);
+    CHECK(run.at("state") == "cancelled");
+    for (const auto& chunk : run.at("chunks")) CHECK_FALSE(chunk.at("finished_at").is_null());
+}
+
+TEST_CASE("a backfill that cannot be is refused: of no interval, of too many chunks, or that cuts steps of loads that replace rows") {
+    FreshDatabase database;
+    auto sums = daily("a: extract\n l: load <- a", "sums");
+    LoadOptions load;
+    load.tables.emplace_back();
+    load.tables.front().mode = "upsert";
+    sums.tasks[1].options = load;
+    Life life(database.url(), {daily(), sums, plan_text("a: extract", "no_interval")});
+    const auto refused = [&](TriggerRequest request, const std::string& every = {}, int at_once = 1) {
+        request.backfill->every = every;
+        request.backfill->at_once = at_once;
+        return refusal([&] { (void)life.wait(life.engine->service().trigger(request)); });
+    };
+    CHECK_THAT(refused(backfill("no_interval", "2026-01-01", "2026-01-02")), Catch::Contains("has no `interval`"));
+    CHECK_THAT(refused(backfill("days", "2026-01-01", "2026-01-02"), "1x"), Catch::Contains("every: "));
+    CHECK_THAT(refused(backfill("days", "2026-01-01", "2026-01-02"), "1s"), Catch::Contains("more than 10000"));
+    CHECK_THAT(refused(backfill("days", "2026-01-01", "2026-01-02"), "", 0), Catch::Contains("1 to 100"));
+    CHECK_THAT(refused(backfill("sums", "2026-01-01", "2026-01-02"), "12h"), Catch::Contains("cuts a step"));
+    CHECK(life.runs("days").empty());
+}
