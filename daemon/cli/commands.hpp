@@ -11,6 +11,7 @@ void add_flows_commands(CLI::App& app, Cli& cli);
 void add_deploy_command(CLI::App& app, Cli& cli);
 void add_schedules_commands(CLI::App& app, Cli& cli);
 void add_run_command(CLI::App& app, Cli& cli);
+void add_backfill_command(CLI::App& app, Cli& cli);
 void add_runs_commands(CLI::App& app, Cli& cli);
 void add_data_commands(CLI::App& app, Cli& cli);
 void add_sources_commands(CLI::App& app, Cli& cli);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -60,12 +61,18 @@ void cancel_all(const ApiClient& api, const std::vector<RunDocument>& runs, cons
 
 } // namespace
 
-RunDocument fetch_run(const ApiClient& api, const std::string& id) {
+RunDocument fetch_run(const ApiClient& api, const std::string& id, const RunDocument& before) {
+    std::map<std::string, const Json*> known;
+    if (const auto chunks = before.find("chunks"); chunks != before.end())
+        for (const auto& chunk : *chunks)
+            if (is_over(chunk)) known[text_of(chunk, "id")] = &chunk;
     auto run = api.get("/api/v1/runs/" + url_encoded(id));
     if (run.contains("chunks") && run["chunks"].is_array())
         for (auto& chunk : run["chunks"]) {
             const auto state = text_of(chunk, "state");
-            if (state != "scheduled" && state != "pending") chunk = api.get("/api/v1/runs/" + text_of(chunk, "id"));
+            if (state == "scheduled" || state == "pending") continue;
+            const auto at = known.find(text_of(chunk, "id"));
+            chunk = at == known.end() ? api.get("/api/v1/runs/" + text_of(chunk, "id")) : *at->second;
         }
     return run;
 }
@@ -112,7 +119,7 @@ private:
 
     void fetch() {
         for (std::size_t i = 0; i < ids_.size(); ++i)
-            if (runs_[i].is_null() || !is_over(runs_[i])) runs_[i] = fetch_run(api_, ids_[i]);
+            if (runs_[i].is_null() || !is_over(runs_[i])) runs_[i] = fetch_run(api_, ids_[i], runs_[i]);
     }
 
     const ApiClient api_;

@@ -1,15 +1,14 @@
 /// `millrace run FLOW...`
 #include "daemon/cli/commands.hpp"
 
+#include "daemon/cli/flow_arguments.hpp"
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/project_flows.hpp"
-#include "flows/nearest.hpp"
 
 #include <fmt/format.h>
 
 #include <iostream>
-#include <map>
 
 namespace millrace {
 namespace {
@@ -21,80 +20,6 @@ struct RunArguments {
     bool cut_steps = false;
     bool full_refresh = false, wait = false;
 };
-
-/// The value in the parameter's own type; a text that does not fit is left to the daemon, whose message names the parameter.
-Json typed_value(const std::string& text, const std::string& type) {
-    const auto parsed = Json::parse(text, nullptr, false);
-    if (type == "int" && parsed.is_number_integer()) return parsed;
-    if (type == "bool" && parsed.is_boolean()) return parsed;
-    if (type == "list") {
-        if (parsed.is_array()) return parsed;
-        Json items = Json::array();
-        for (const auto& item : CLI::detail::split(text, ',')) items.push_back(item);
-        return items;
-    }
-    return text;
-}
-
-/// `--param a 3` in place of `--param a=3`: what follows was taken for a flow. `value` is it, or empty.
-void require_assignments(const std::vector<std::string>& assignments, const std::string& value) {
-    for (const auto& assignment : assignments)
-        if (const auto equals = assignment.find('='); equals == std::string::npos || equals == 0)
-            throw UsageError(fmt::format("--param {} is not NAME=VALUE", assignment),
-                             equals == 0
-                                 ? "for example: --param region=eu"
-                                 : fmt::format("write --param {}={}, without a space", assignment, value.empty() ? "VALUE" : value));
-}
-
-/// The documents of these flows, so that a name that is none is told before anything was started.
-std::vector<Json> flows_named(const ApiClient& api, const RunArguments& arguments) {
-    std::map<std::string, Json> deployed;
-    std::vector<std::string> known;
-    for (auto& flow : api.list("/api/v1/flows")) {
-        const auto name = text_of(flow, "name");
-        if (!flow.value("archived", false)) known.push_back(name);
-        deployed[name] = std::move(flow);
-    }
-    std::vector<Json> flows;
-    for (const auto& name : arguments.flows) {
-        const auto found = deployed.find(name);
-        if (found == deployed.end()) {
-            require_assignments(arguments.params, name);
-            const bool is_file = is_flow_file(name);
-            const auto near = nearest(is_file ? std::filesystem::path(name).stem().string() : name, known);
-            throw UsageError("there is no flow " + name,
-                             fmt::format("{}{} a new file needs `millrace deploy`",
-                                         is_file ? "a run takes the name of a deployed flow; " : "",
-                                         near.empty() ? "`millrace flows` lists them;" : "did you mean " + near + "?"));
-        }
-        flows.push_back(found->second);
-    }
-    require_assignments(arguments.params, "");
-    return flows;
-}
-
-Json params_of(const Json& flow, const std::vector<std::string>& assignments) {
-    Json params = Json::object();
-    std::map<std::string, std::string> types;
-    for (const auto& param : list_of(flow, "params")) types[text_of(param, "name")] = text_of(param, "type");
-    for (const auto& assignment : assignments) {
-        const auto equals = assignment.find('=');
-        const auto name = assignment.substr(0, equals);
-        const auto type = types.find(name);
-        if (type == types.end()) {
-            std::vector<std::string> names;
-            for (const auto& [known, of] : types) names.push_back(known);
-            const auto near = nearest(name, names);
-            throw UsageError(fmt::format("flow {} has no parameter {}", text_of(flow, "name"), name),
-                             !near.empty()   ? fmt::format("did you mean {}?", near)
-                             : names.empty() ? "it takes none"
-                                             : fmt::format("its parameters are {}", fmt::join(names, ", ")));
-        }
-        if (params.contains(name)) throw UsageError(fmt::format("parameter {} is given twice", name), "leave one of them out");
-        params[name] = typed_value(assignment.substr(equals + 1), type->second);
-    }
-    return params;
-}
 
 Json request_of(const Json& flow, const RunArguments& arguments) {
     Json request = {{"params", params_of(flow, arguments.params)}};
@@ -119,7 +44,7 @@ int run_flows(Cli& cli, const RunArguments& arguments) {
     Json started = Json::array();
     std::vector<std::string> ids;
     std::vector<std::pair<std::string, Json>> requests; // all are made before the first is sent
-    for (const auto& document : flows_named(api, arguments)) {
+    for (const auto& document : flows_named(api, arguments.flows, arguments.params)) {
         requests.emplace_back(text_of(document, "name"), request_of(document, arguments));
         note_file_ahead(cli, document);
     }

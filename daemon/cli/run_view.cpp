@@ -101,14 +101,20 @@ std::vector<Line> lines_of(const Json& run, Instant now) {
         std::move(tasks.begin(), tasks.end(), std::back_inserter(lines));
         return lines;
     }
+    std::size_t hidden = 0;
     for (const auto& chunk : chunks) {
         const auto state = text_of(chunk, "state");
+        if (chunks.size() > most_lines && (state == "completed" || lines.size() > 2 * most_lines)) { // of many those that are no routine
+            ++hidden;
+            continue;
+        }
         lines.push_back({state, "  ", chunk_text(chunk), is_over(state) ? load_text(list_of(chunk, "loads")) : state_text(chunk),
                          elapsed_text(chunk, now)});
         if (is_over(state) && state != "failed") continue;
         auto tasks = task_lines(run, chunk, "    ", now);
         std::move(tasks.begin(), tasks.end(), std::back_inserter(lines));
     }
+    if (hidden > 0) lines.push_back({"", "  ", fmt::format("and {} more", count_text(static_cast<std::int64_t>(hidden))), "", ""});
     return lines;
 }
 

@@ -351,6 +351,20 @@ class CommandLine(unittest.TestCase):
         self.assertIn("did you mean 'made'?", self.millrace("data", "head", f"{whole}.mad", code=2))
         self.assertIn("1 of 1 row\n", self.millrace("data", "head", f"{part}.made"))
 
+    def test_a_backfill_runs_the_chunks_that_no_run_completed(self):
+        self.millrace("run", "parts", "--from", "2026-01-02", "--to", "2026-01-03", "--wait")
+        done = json.loads(self.millrace("runs", "list", "--flow", "parts", "-n", "1", "--json"))[0]["id"]
+        span = ("--from", "2026-01-01", "--to", "2026-01-04")
+        told = self.millrace("backfill", "parts", *span, "--dry-run")
+        self.assertRegex(told, rf"(?m)^ *2  2026-01-02 to 2026-01-03 +{done}\n(.|\n)*2 of 3 chunks would run; the others are left out")
+        told = self.millrace("backfill", "parts", *span, "--concurrency", "2", "--wait")
+        self.assertRegex(told, r"parts chunk 3 of 3: completed(.|\n)*parts run \d+: completed")
+        self.assertNotIn("chunk 2 of 3", told)
+        self.assertIn("there is no flow prats", self.millrace("backfill", "prats", *span, code=2))
+        self.assertIn("nothing to fill", self.millrace("backfill", "quick", *span, code=2))
+        whole = json.loads(self.millrace("backfill", "parts", *span, "--again", "--json"))
+        self.assertEqual((whole["trigger"], self.daemon.wait(whole["id"])["state"]), ("backfill", "completed"))
+
     def test_an_approval_says_how_it_is_given(self):
         run = self.daemon.trigger("asking")["id"]
         wait_until(lambda: "awaiting approval" in self.millrace("runs", "show", str(run)), 20, "the question")
