@@ -50,7 +50,10 @@ void Runner::begin_chunks(LiveRun& run) {
     if (!run.children.empty()) return tell_chunks(run);
     if (run.stopping) return end_parent(run, State::Cancelled, "Cancelled", run.row.message);
     if (is_left() && (run.goes_on || !run.failure)) return tell_chunks(run); // paused, or a run id is on its way
-    if (!run.failure) return end_parent(run, State::Completed, "Completed", "");
+    const auto before = run.goes_on ? run.left_out.size() : 0;
+    if (!run.failure)
+        return end_parent(run, State::Completed, "Completed",
+                          before ? fmt::format("{} of {} chunks were done before", before, run.parts.size()) : "");
     const auto& [state, name, message] = *run.failure;
     if (!run.goes_on) return end_parent(run, state, name, message);
     end_parent(run, State::Failed, "Failed", fmt::format("{} of {} chunks did not complete; {}", run.failed, run.parts.size(), message));

@@ -65,10 +65,12 @@ int backfill(Cli& cli, const BackfillArguments& arguments) {
         return exit_done;
     }
     if (!arguments.wait) {
+        const auto message = message_text(answer);
         if (cli.json)
             Cli::print(answer);
         else
-            std::cout << fmt::format("{}\n  follow it: millrace runs show {}\n", trigger_text(answer), text_of(answer, "id"));
+            std::cout << fmt::format("{}{}\n  follow it: millrace runs show {}\n", trigger_text(answer),
+                                     message.empty() ? "" : ": " + message, text_of(answer, "id"));
         return exit_done;
     }
     const auto runs = follow_runs(api, {text_of(answer, "id")}, cli.json ? nullptr : &std::cout, cli.out);

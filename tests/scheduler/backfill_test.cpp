@@ -131,6 +131,7 @@ TEST_CASE("what an earlier run completed is left out of a backfill, unless it wa
     const Json nothing = life.ended(number_of(begun(life, request)));
     CHECK(nothing.at("state") == "completed");
     CHECK(nothing.at("chunks").empty());
+    CHECK(nothing.at("message") == "4 of 4 chunks were done before");
     request.backfill->again = true;
     CHECK(life.ended(number_of(begun(life, request))).at("chunks").size() == 4);
 }
