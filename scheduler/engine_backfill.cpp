@@ -8,8 +8,6 @@
 
 #include <fmt/format.h>
 
-#include <set>
-
 namespace millrace {
 namespace asio = boost::asio;
 using Kind = Refusal::Kind;
@@ -36,8 +34,8 @@ std::vector<Interval> EngineService::backfill_chunks(const FlowPlan& flow, const
     if (asked.at_once < 1 || asked.at_once > most_at_once)
         throw Refusal(Kind::Invalid, fmt::format("{} chunks cannot run at once", asked.at_once), fmt::format("take 1 to {}", most_at_once));
     const Span every = length_of_chunks(flow, asked.every);
-    const auto second = add(whole.start, every, static_cast<std::int64_t>(most_chunks), flow.timezone);
-    if (second < whole.end)
+    const auto end_of_most = add(whole.start, every, static_cast<std::int64_t>(most_chunks), flow.timezone);
+    if (end_of_most < whole.end)
         throw Refusal(Kind::Invalid,
                       fmt::format("chunks of {} are more than {} from {} to {}", to_text(every), most_chunks, to_rfc3339(whole.start),
                                   to_rfc3339(whole.end)),
