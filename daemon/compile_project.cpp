@@ -48,10 +48,25 @@ std::vector<FlowFile> read_all(const std::vector<fs::path>& files) {
 
 fs::path host_program(const Configuration& configuration) { return configuration.installation.bin / "millrace-host"; }
 
+/// The project's flow files that are none of these. One that cannot be read is none.
+std::vector<FlowFile> others_than(const std::vector<FlowFile>& files, const Configuration& configuration) {
+    std::vector<FlowFile> out;
+    for (const auto& folder : configuration.flows) {
+        if (!fs::is_directory(folder)) continue;
+        for (const auto& file : yaml_files(folder)) {
+            const auto name = shown(file);
+            if (std::none_of(files.begin(), files.end(), [&](const FlowFile& f) { return f.path == name; }))
+                out.push_back({name, read_source_text(file).text()});
+        }
+    }
+    return out;
+}
+
 /// Every flow file in the folder and those below it.
 CompiledFolder compile_folder(const Configuration& configuration, const fs::path& folder, InferencePort& inference) {
     const auto files = read_all(yaml_files(folder));
-    const auto result = millrace::compile(files, configuration.project, configuration.sources, &inference);
+    const auto result =
+        millrace::compile(files, configuration.project, configuration.sources, &inference, others_than(files, configuration));
     CompiledFolder out{folder.string(), {}};
     for (const auto& file : files) {
         CompiledFolder::File compiled;
@@ -129,7 +144,7 @@ Settings::Fresh read_settings(const Settings& settings, const Configuration& bef
 
 CompileResult compile_texts(const Configuration& configuration, const std::vector<FlowFile>& files) {
     InferenceHost host(host_program(configuration));
-    return millrace::compile(files, configuration.project, configuration.sources, &host);
+    return millrace::compile(files, configuration.project, configuration.sources, &host, others_than(files, configuration));
 }
 
 CompileResult compile_files(const Configuration& configuration, const std::vector<fs::path>& files) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 
 namespace millrace {
 namespace {
@@ -43,11 +44,32 @@ void note_origins(Draft& draft, const CompileScope& scope) {
     }
 }
 
-/// The flow of one file, when it has no errors.
-std::optional<Draft> compile_file(const SourceText& source, CompileScope& scope) {
-    const auto root = parse_yaml(source, scope.diagnostics);
-    if (!root) return std::nullopt;
-    auto draft = parse_flow(*root, scope.diagnostics);
+/// One file on its way to a plan. Its text, tree and draft live as long as somebody may point into them.
+struct Compilation {
+    explicit Compilation(const FlowFile& file) : source(file.path, file.text), diagnostics(source), root(parse_yaml(source, diagnostics)) {
+        if (root) draft = parse_flow(*root, diagnostics);
+    }
+
+    SourceText source;
+    Diagnostics diagnostics;
+    std::optional<YamlNode> root;
+    std::optional<Draft> draft;
+};
+using Compilations = std::vector<std::unique_ptr<Compilation>>;
+
+Compilations parse_all(const std::vector<FlowFile>& files, FlowGraph& graph) {
+    Compilations out;
+    for (const auto& file : files) {
+        const auto& parsed = *out.emplace_back(std::make_unique<Compilation>(file));
+        if (parsed.draft)
+            graph.add(*parsed.draft);
+        else
+            graph.add_unreadable();
+    }
+    return out;
+}
+
+void check(Draft& draft, CompileScope& scope) {
     check_references(draft, scope);
     describe_extracts(draft, scope);
     infer(draft, scope);
@@ -57,7 +79,6 @@ std::optional<Draft> compile_file(const SourceText& source, CompileScope& scope)
     check_sums(draft, scope);
     order_tasks(draft, scope);
     note_origins(draft, scope);
-    return draft;
 }
 
 /// flow -> file, of the files that are called like their flow: where two declare one flow, the other one is the mistake.
@@ -75,24 +96,27 @@ std::map<std::string, std::string> files_of_their_name(const std::vector<FlowFil
 
 } // namespace
 
-CompileResult compile(const std::vector<FlowFile>& files, const Project& project, const Sources& sources, InferencePort* inference) {
+CompileResult compile(const std::vector<FlowFile>& files, const Project& project, const Sources& sources, InferencePort* inference,
+                      const std::vector<FlowFile>& beside) {
     CompileResult result;
     auto named = files_of_their_name(files);
-    for (const auto& file : files) {
-        const SourceText source(file.path, file.text);
-        Diagnostics diagnostics(source);
+    FlowGraph graph;
+    const auto compilations = parse_all(files, graph);
+    const auto others = parse_all(beside, graph);
+    for (const auto& compilation : compilations) {
+        auto& [source, diagnostics, root, draft] = *compilation;
         CompileScope scope{project, sources, inference, diagnostics};
-        auto draft = compile_file(source, scope);
+        if (draft) check(*draft, scope), graph.check(*draft, diagnostics);
         if (draft && !draft->plan.name.empty()) {
-            const auto first = named.emplace(draft->plan.name, file.path).first;
-            if (first->second != file.path)
+            const auto first = named.emplace(draft->plan.name, source.file()).first;
+            if (first->second != source.file())
                 diagnostics.error(draft->name_mark, fmt::format("a flow called '{}' is already in {}", draft->plan.name, first->second),
                                   "flows of one project have different names");
         }
         if (draft && !diagnostics.has_errors()) {
             embed_sources(*draft, scope, draft->plan);
             auto hash = plan_hash(draft->plan);
-            result.flows.push_back({file.path, std::move(draft->plan), std::move(hash)});
+            result.flows.push_back({source.file(), draft->plan, std::move(hash)});
         }
         const auto found = diagnostics.sorted();
         result.diagnostics.insert(result.diagnostics.end(), found.begin(), found.end());

@@ -42,7 +42,8 @@ struct CompileResult {
 
 /// Without `inference` the tables that SQL reads are guessed (sql_scan.hpp), and columns are checked only where contracts
 /// and source specs say them: good for an editor, while a deploy should always ask a host.
+/// `beside`: the project's other flow files, for what the flows of `files` say of them; nothing is reported of those.
 [[nodiscard]] CompileResult compile(const std::vector<FlowFile>& files, const Project& project, const Sources& sources,
-                                    InferencePort* inference = nullptr);
+                                    InferencePort* inference = nullptr, const std::vector<FlowFile>& beside = {});
 
 } // namespace millrace

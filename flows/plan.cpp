@@ -36,6 +36,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DstPolicy, gap, overlap)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused, params,
                                                 dst)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(IntervalSpec, every, lookback, chunk, from)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(FlowTrigger, flow, state)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SlotDemand, key, slots)
 
 static void to_json(Json& j, const Verb& v) { j = std::string(to_string(v)); }

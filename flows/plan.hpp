@@ -73,6 +73,12 @@ struct IntervalSpec {
     std::string from; ///< "" | cursor | schedule | a date
 };
 
+/// A run of `flow` that ends so starts one of the flow that says this.
+struct FlowTrigger {
+    std::string flow;
+    std::string state = "completed"; ///< completed | failed (or crashed)
+};
+
 struct SlotDemand {
     std::string key;
     int slots = 1;
@@ -101,7 +107,7 @@ struct FlowPlan {
     std::vector<std::string> tags;
     std::vector<ParamSpec> params;
     std::vector<ScheduleSpec> schedules;
-    Json triggers = Json::array(); ///< as written; a later issue acts on them
+    std::vector<FlowTrigger> triggers;
     std::optional<IntervalSpec> interval;
     std::string timezone = "UTC";  ///< of the first schedule
     std::string overlap = "queue"; ///< queue | skip | cancel_previous | allow

@@ -21,6 +21,15 @@ Json result_of(const AttemptDone& done) {
             {"warned", done.warned},     {"rejects", done.rejects},           {"loads", done.loads}, {"progress", done.progress}};
 }
 
+/// Of a task that called a run its number stays.
+void add_to_result(TaskRun& run, const Json& more) {
+    auto& result = run.detail().result;
+    if (result.is_object())
+        result.update(more);
+    else
+        result = more;
+}
+
 /// SplitMix64: the same seed and key give the same jitter in every replay.
 double random_unit(std::uint64_t seed, TaskKey key, int n) {
     std::uint64_t z = seed + 0x9e3779b97f4a7c15ULL * (static_cast<std::uint64_t>(key.task) * 1000003U +
@@ -114,7 +123,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
     if (is_final(run.state)) return;
     const bool stopping = run.state == State::Cancelling;
     if (done.outcome == "completed") {
-        if (Json result = result_of(done); !result.is_null()) run.detail().result = std::move(result);
+        if (const Json result = result_of(done); !result.is_null()) add_to_result(run, result);
         return completed(key, now);
     }
     if (stopping) {
@@ -125,7 +134,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
     if (run.timing_out)
         error = {"timeout", "timed out after " + std::to_string(std::llround(plan_of(key.task).timeout)) + " s",
                  "raise `timeout` or give the task less to do", 0};
-    if (done.rejected + done.warned > 0) run.detail().result = result_of(done);
+    if (done.rejected + done.warned > 0) add_to_result(run, result_of(done));
     error = told(key, std::move(error));
     run.detail().error = error;
     if (!retry(key, error, done.outcome, now)) fail(key, error, now);
@@ -228,6 +237,13 @@ void RunPlan::evaluation_failed(int task, const OrderError& error, Instant now) 
     if (error.error_class != "crashed" || run.crashes >= forgiven_crashes) return fail(key, told(key, std::move(what)), now);
     run.due_at = after(now, 0.1 * ++run.crashes);
     set_timer(key, *run.due_at, Alarm::Evaluation);
+}
+
+void RunPlan::called(TaskKey key, std::int64_t run_id, const std::string& flow) {
+    auto& run = run_at(key);
+    run.detail().result = {{"run", run_id}};
+    run.detail().message = fmt::format("run {} of flow {}", run_id, flow);
+    mark_changed(key, run);
 }
 
 void RunPlan::wait_until(TaskKey key, Instant due, Instant now) {

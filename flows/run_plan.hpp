@@ -45,7 +45,10 @@ struct TaskRunDetails {
     std::string message;
     std::optional<OrderError> error; ///< of the last attempt
     Json value;                      ///< the item of a mapped task run
-    Json result;                     ///< null, or {manifest, dataset_hash, rows, rejected, warned, rejects, loads, progress}
+    Json result;                     ///< null, or {manifest, dataset_hash, rows, rejected, warned, rejects, loads, progress, run}
+
+    /// The run that a `flow` task called; 0: none.
+    [[nodiscard]] std::int64_t called_run() const { return result.is_object() ? result.value("run", std::int64_t{0}) : 0; }
 };
 
 struct TaskRun {
@@ -116,6 +119,8 @@ public:
     void when_known(int task, bool holds, Instant now);
     void items_known(int task, std::vector<Json> items, Instant now);
     void evaluation_failed(int task, const OrderError& error, Instant now);
+    /// A running `flow` task called this run, which is in its result from now on; finished() or completed() tells how that ended.
+    void called(TaskKey key, std::int64_t run_id, const std::string& flow);
     /// A running task of the daemon itself that ends by time, or by a person's decision.
     void wait_until(TaskKey key, Instant due, Instant now);
     void await_approval(TaskKey key, const std::string& question, Instant due, Instant now);

@@ -228,16 +228,22 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
     const auto resume_one = [&](TaskKey key) {
         auto& run = run_at(key);
         ++counts_[static_cast<std::size_t>(run.state)];
-        const bool at_host = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
+        const bool at_work = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
+        const bool calls = at_work && run.details && run.details->called_run() != 0;
+        const auto set_timeout = [&] {
+            if (const double limit = plan_of(key.task).timeout; limit > 0)
+                set_timer(key, run.started_at.value_or(now) + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
+        };
         if (run.state == State::Retrying && run.due_at)
             set_timer(key, *run.due_at, Alarm::Retry);
         else if (run.state == State::Paused && run.due_at)
             set_timer(key, *run.due_at, Alarm::Approval);
         else if (run.state == State::Running && run.due_at) {
             set_timer(key, *run.due_at, Alarm::Wait);
-            if (const double limit = plan_of(key.task).timeout; limit > 0)
-                set_timer(key, run.started_at.value_or(now) + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
-        } else if (at_host && !(key.item < 0 && node(key.task).mapped))
+            set_timeout();
+        } else if (calls) {
+            if (run.state == State::Running) set_timeout(); // the run that it called tells its end
+        } else if (at_work && !(key.item < 0 && node(key.task).mapped))
             lost.push_back(key);
     };
     tasks_left_ = 0;

@@ -25,10 +25,21 @@ public:
         return out;
     }
 
+    /// Those that the end of a run of `flow` starts.
+    [[nodiscard]] std::vector<std::string> triggered_by(const std::string& flow, State state) const {
+        std::vector<std::string> out;
+        const auto [first, last] = triggers_.equal_range({flow, state == State::Completed ? "completed" : "failed"});
+        for (auto at = first; at != last; ++at) out.push_back(at->second);
+        return out;
+    }
+
     void replace(std::vector<DeployedFlow> flows) {
         flows_.clear();
+        triggers_.clear();
         for (auto& flow : flows) {
             plans_[flow.plan_hash] = flow.plan;
+            if (!flow.archived)
+                for (const auto& trigger : flow.plan->triggers) triggers_.emplace(std::pair(trigger.flow, trigger.state), flow.name);
             flows_.emplace(flow.name, std::move(flow));
         }
     }
@@ -46,6 +57,7 @@ public:
 private:
     static constexpr std::size_t most_plans = 1000;
     std::map<std::string, DeployedFlow> flows_;
+    std::multimap<std::pair<std::string, std::string>, std::string> triggers_; ///< flow and state -> flow that it starts
     std::map<std::string, std::shared_ptr<const FlowPlan>> plans_;
 };
 

@@ -17,6 +17,14 @@ Json counts_json(const std::array<int, 11>& counts) {
     return out;
 }
 
+/// Without what only the engine needs.
+static Json caused_by(const RunRow& r) {
+    Json cause = r.options.value("cause", Json());
+    if (cause.is_object())
+        for (const char* of_the_engine : {"place", "flows"}) cause.erase(of_the_engine);
+    return cause;
+}
+
 Json run_document(const RunRow& r, const Json& summary) {
     Json interval, chunk;
     if (r.interval_start) interval = {{"start", instant_json(r.interval_start)}, {"end", instant_json(r.interval_end)}};
@@ -36,6 +44,7 @@ Json run_document(const RunRow& r, const Json& summary) {
             {"rerun_of", r.rerun_of ? Json(*r.rerun_of) : Json()},
             {"parent_id", r.parent_id ? Json(*r.parent_id) : Json()},
             {"chunk", chunk},
+            {"caused_by", caused_by(r)},
             {"allow_deletes", r.options.value("allow_deletes", Json())},
             {"limit_rows", r.options.value("limit_rows", Json())},
             {"plan_hash", r.plan_hash},
@@ -71,6 +80,7 @@ Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, co
             {"warned", of_result("warned", Json())},
             {"progress", progress.is_null() ? of_result("progress", Json()) : progress},
             {"loads", of_result("loads", Json::array())},
+            {"run", of_result("run", Json())},
             {"needs", std::move(needs)},
             {"on_failure", task.continue_on_failure ? "continue" : "fail"}};
 }

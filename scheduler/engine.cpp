@@ -44,6 +44,15 @@ std::string node_name(const EngineConfig& config, const StateLock& lock) {
     return std::string(name) + ":" + std::filesystem::weakly_canonical(config.state).string() + "#" + lock.mark();
 }
 
+/// Those that its `flow` tasks wait for.
+std::vector<std::int64_t> called_runs(const FlowPlan& plan, const std::vector<StoredTaskRun>& task_runs) {
+    std::vector<std::int64_t> out;
+    for (const auto& [key, run] : task_runs)
+        if (plan.tasks[static_cast<std::size_t>(key.task)].verb == Verb::Flow && !is_final(run.state) && run.details)
+            if (const auto id = run.details->called_run(); id != 0) out.push_back(id);
+    return out;
+}
+
 std::string host_program(const EngineConfig& config) {
     if (!config.host_program.empty()) return config.host_program;
     return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "millrace-host";
@@ -90,6 +99,7 @@ struct Engine::Parts {
     RunIdBlock ids;
     EventHub events;
     Catalogue catalogue;
+    CausedRuns caused_runs{catalogue, connections};
     NodeIdentity node;
     std::unique_ptr<PgJournal> journal;
     std::unique_ptr<Runner> runner;
@@ -164,7 +174,8 @@ asio::awaitable<void> Engine::Parts::start() {
     settings.staging = std::filesystem::absolute(config.staging);
     settings.project = config.project;
     auto claim = std::bind_front(&Parts::claim_slots, this);
-    runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, std::move(claim), ids, events, std::move(settings));
+    runner =
+        std::make_unique<Runner>(io, clock, *journal, *hosts, connections, caused_runs, std::move(claim), ids, events, std::move(settings));
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events, node.id);
     auto journal_figures = [this] {
@@ -207,7 +218,7 @@ asio::awaitable<void> Engine::Parts::resume() {
     const auto ours = co_await store.adopt(node.epoch);
     std::set<std::int64_t> adopted;
     for (const auto id : ours)
-        if (!runner->find(id)) adopted.insert(id);
+        if (!runner->knows(id)) adopted.insert(id);
     if (adopted.empty()) co_return;
     auto stored = co_await store.live_runs(node.epoch);
     std::vector<Runner::Resumed> runs;
@@ -221,6 +232,8 @@ asio::awaitable<void> Engine::Parts::resume() {
             resumed.chunks = co_await store.chunks(run.row.id);
             resumed.repeated = co_await repeated_by(store, run.row, *resumed.plan);
         }
+        auto called = called_runs(*resumed.plan, run.task_runs);
+        if (!called.empty()) resumed.called = co_await store.runs_by_id(std::move(called));
         resumed.reused = co_await reused_by(store, run.row, *resumed.plan);
         resumed.warnings = run.warnings;
         resumed.row = std::move(run.row);

@@ -22,7 +22,8 @@ inline constexpr auto lease_length = std::chrono::seconds(9);
 struct RunChanges {
     std::int64_t run_id = 0; ///< 0: of no run
     std::optional<RunRow> new_run;
-    std::optional<RunRow> run; ///< its state, message, summary and times
+    std::vector<RunRow> also_new; ///< runs that it causes: they are there when what caused them is
+    std::optional<RunRow> run;    ///< its state, message, summary and times
     std::vector<TaskRunRow> task_runs;
     std::vector<AttemptRow> begun, ended;
     std::vector<EventRow> events;

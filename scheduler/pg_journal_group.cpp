@@ -129,9 +129,7 @@ void write_new_runs(GroupCalls& out, std::span<RunChanges> group, const std::str
     ArrayText id, flow, plan, staging, key, idempotency, request, trigger, state, name, message, params, options, start, end, created,
         scheduled, started, finished, rerun_of, parent, chunk, chunks, summary, driver;
     std::size_t rows = 0;
-    for (const auto& changes : group) {
-        if (!changes.new_run) continue;
-        const auto& r = *changes.new_run;
+    const auto write = [&](const RunRow& r) {
         ++rows;
         id.add(r.id), flow.add_text(r.flow), plan.add_text(r.plan_hash), staging.add_text(r.staging_id), key.add_text(r.run_key);
         add(idempotency, unless_empty(r.idempotency_key)), add(request, unless_empty(r.request_hash)), trigger.add_text(r.trigger);
@@ -143,6 +141,10 @@ void write_new_runs(GroupCalls& out, std::span<RunChanges> group, const std::str
         add(chunk, r.chunk_of ? std::optional<std::int64_t>(r.chunk_number) : std::nullopt);
         add(chunks, r.chunk_of ? std::optional<std::int64_t>(r.chunk_of) : std::nullopt);
         add(driver, is_final(r.state) ? std::nullopt : Text(epoch));
+    };
+    for (const auto& changes : group) {
+        if (changes.new_run) write(*changes.new_run);
+        for (const auto& r : changes.also_new) write(r);
     }
     if (rows)
         out.add("insert_runs", id.take(), flow.take(), plan.take(), staging.take(), key.take(), idempotency.take(), request.take(),

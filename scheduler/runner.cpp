@@ -28,9 +28,9 @@ std::vector<EventRow> first_events(const std::string& flow, const RunStart& star
 } // namespace
 
 Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
-               ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings)
-    : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), claim_slots_(std::move(claim_slots)), ids_(ids),
-      events_(events), settings_(std::move(settings)), random_(settings_.seed) {
+               CausedRuns& caused_runs, ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings)
+    : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), caused_runs_(caused_runs),
+      claim_slots_(std::move(claim_slots)), ids_(ids), events_(events), settings_(std::move(settings)), random_(settings_.seed) {
     hosts_.listen(*this);
 }
 
@@ -82,10 +82,11 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
         changes.run_id = id;
         changes.firing = start.firing;
         changes.events = first_events(row.flow, start, clock_.now());
-        changes.new_run = std::move(row);
+        (start.stored ? changes.run : changes.new_run) = row;
         changes.committed = std::move(done);
         changes.refused = std::move(no);
         journal_.submit(std::move(changes));
+        if (start.stored) boost::asio::post(io_, [this, row = std::move(row)] { call_ended(row); });
         return admission;
     }
     if (!others.empty() && overlap != "allow") {
@@ -99,7 +100,8 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
     run.row = std::move(row);
     run.start = std::move(start);
     run.pending.run_id = id;
-    run.pending.new_run = run.row;
+    run.stored = run.start.stored;
+    (run.stored ? run.pending.run : run.pending.new_run) = run.row;
     for (const auto& e : first_events(run.row.flow, run.start, clock_.now())) event(run, "", e.kind, e.message, Json::object());
     run.pending.firing = run.start.firing;
     run.pending.committed = std::move(done);
@@ -176,6 +178,7 @@ void Runner::retire(std::int64_t run_id) {
         else
             start_queued(run.row.flow);
     }
+    call_ended(run.row);
     dispatch();
 }
 
@@ -245,6 +248,7 @@ void Runner::perform(LiveRun& run, const Decision& d) {
         if (!run.machine->may_start(d.key)) return;
         if (task.verb == Verb::Extract || task.verb == Verb::Transform || task.verb == Verb::Load || task.verb == Verb::Run)
             return enqueue(run, d.key, false);
+        if (task.verb == Verb::Flow) return task.limits.empty() ? call_flow(run, d.key) : claim(run, d.key, task.limits);
         return start_own(run, d.key);
     case Decision::Kind::EvaluateWhen: return ask_host(run, d.key.task, false);
     case Decision::Kind::EvaluateItems: return ask_host(run, d.key.task, true);
@@ -255,6 +259,7 @@ void Runner::perform(LiveRun& run, const Decision& d) {
             a.stop = true;
             if (a.started) hosts_.cancel(id);
         }
+        if (const auto call = run.calls.find(d.key); call != run.calls.end()) stop_call(call->second, run.row.id);
     }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "scheduler/attempt_runner.hpp"
+#include "scheduler/caused_runs.hpp"
 #include "scheduler/clock.hpp"
 #include "scheduler/event_hub.hpp"
 #include "scheduler/fair_line.hpp"
@@ -38,25 +39,6 @@ public:
     [[nodiscard]] virtual std::int64_t take() = 0;
 };
 
-/// What stands of the chunk of an earlier run. By its interval: another `chunk` makes other parts.
-struct RepeatedChunk {
-    std::int64_t run_id = 0;
-    Reused reused;
-    bool done = false; ///< all of it: the part is not run again
-};
-using RepeatedChunks = std::map<std::pair<Instant, Instant>, RepeatedChunk>;
-
-/// What a run begins with besides its row.
-struct RunStart {
-    std::shared_ptr<const FlowPlan> plan;
-    Reused reused;             ///< of the run that it repeats
-    RepeatedChunks repeated{}; ///< the same for one in chunks
-    std::optional<FiringRow> firing;
-    bool catch_up = false; ///< a missed firing: queues whatever `overlap` says
-    std::string warning{}; ///< of what was asked for; told with the run
-    std::string rerun{};   ///< of a rerun: what it repeats, and who asked; told with the run
-};
-
 struct LiveRun {
     RunRow row;
     RunStart start;
@@ -73,6 +55,10 @@ struct LiveRun {
     bool held = false;    ///< resumed, its slots not yet claimed again: nothing of it begins
     Json loads = Json::array();
     int warnings = 0; ///< of its events, and of chunks that ended
+
+    std::map<TaskKey, std::int64_t> calls;            ///< the runs that its `flow` tasks wait for
+    std::vector<CausedRun> caused;                    ///< their rows are in `pending`
+    std::optional<std::vector<CausedRun>> by_its_end; ///< once it is known that it ends: the runs that this starts
 
     // Of a run in chunks.
     std::vector<std::pair<Instant, Instant>> parts;
@@ -101,7 +87,7 @@ public:
         std::string project{};            ///< folder in which commands run; empty: the one of their task run
     };
     Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
-           ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings);
+           CausedRuns& caused_runs, ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings);
 
     enum class Admission { Begun, Queued, Skipped };
     /// Takes a new run; its id, flow, params, interval and so on are set. `committed` and `refused` as in RunChanges.
@@ -112,6 +98,7 @@ public:
         std::shared_ptr<const FlowPlan> plan;
         std::vector<StoredTaskRun> task_runs;
         std::vector<RunRow> chunks; ///< its children so far
+        std::vector<RunRow> called; ///< the runs that its `flow` tasks wait for
         Reused reused;              ///< what of it is not in its rows yet
         int warnings = 0;           ///< of its events so far
         RepeatedChunks repeated{};
@@ -123,6 +110,8 @@ public:
 
     /// Nothing when the run is not live here.
     [[nodiscard]] const LiveRun* find(std::int64_t run_id) const;
+    /// Live here, or it will be when what causes it is committed: it may be in the store already.
+    [[nodiscard]] bool knows(std::int64_t run_id) const { return live_.contains(run_id) || on_their_way_.contains(run_id); }
     [[nodiscard]] std::vector<std::int64_t> active(const std::string& flow) const;
     [[nodiscard]] std::size_t live_count() const { return live_.size(); }
     [[nodiscard]] std::size_t attempts_under_way() const { return active_.size(); }
@@ -202,6 +191,14 @@ private:
     void give_back(std::int64_t run_id, TaskKey key) { give_back(run_id, std::vector{key}); }
     void fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error);
 
+    // Runs that this one causes (runner_calls.cpp).
+    void call_flow(LiveRun& run, TaskKey key);
+    void admit_caused(CausedRun caused);
+    void stop_call(std::int64_t run_id, std::int64_t caller);
+    void call_ended(const RunRow& called);
+    void resume_calls(LiveRun& run, const std::vector<RunRow>& called);
+    bool find_what_its_end_starts(LiveRun& run);
+
     // Runs in chunks (runner_chunks.cpp).
     [[nodiscard]] static bool cut_into_chunks(LiveRun& run);
     void resume_one(Resumed& resumed);
@@ -219,6 +216,7 @@ private:
     Journal& journal_;
     AttemptRunner& hosts_;
     Connections& connections_;
+    CausedRuns& caused_runs_;
     ClaimSlots claim_slots_;
     RunIds& ids_;
     EventHub& events_;
@@ -234,8 +232,9 @@ private:
     std::map<std::pair<std::int64_t, TaskKey>, std::vector<SlotDemand>> without_slots_;
     std::set<std::pair<std::int64_t, TaskKey>> slots_moving_; ///< a claim or a release is on its way: no other may meet it
     bool slot_poll_ = false;
-    std::set<std::int64_t> stalled_; ///< wait for the journal
-    std::set<std::int64_t> woken_;   ///< a turn is posted for them
+    std::set<std::int64_t> on_their_way_; ///< runs that are caused by what is not committed yet
+    std::set<std::int64_t> stalled_;      ///< wait for the journal
+    std::set<std::int64_t> woken_;        ///< a turn is posted for them
     bool admitting_ = true;
     std::uint64_t completed_ = 0;
 };

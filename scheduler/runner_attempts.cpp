@@ -141,7 +141,11 @@ void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& dem
             soon(run_id);
         } else if (key.task < 0)
             begin_tasks(*r);
-        else
+        else if (r->start.plan->tasks[static_cast<std::size_t>(key.task)].verb == Verb::Flow) {
+            if (!r->machine || !r->machine->may_start(key)) return give_back(run_id, key);
+            call_flow(*r, key);
+            pump(run_id);
+        } else
             enqueue(*r, key, true);
         dispatch();
     });

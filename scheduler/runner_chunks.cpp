@@ -73,6 +73,7 @@ void Runner::begin_chunk(LiveRun& run, std::int64_t id) {
     child.params = run.row.params;
     child.options = run.row.options;
     for (const char* of_the_whole : {"reuse_before", "backfill"}) child.options.erase(of_the_whole);
+    if (child.options.contains("cause")) child.options["cause"].erase("place"); // who called the whole waits for the whole
     child.interval_start = part.first;
     child.interval_end = part.second;
     child.created_at = run.row.created_at; // the recorded time of the whole run: `_loaded_at` is one instant
@@ -208,6 +209,7 @@ void Runner::resume_one(Resumed& r) {
     for (const auto key : lost)
         if (const int attempts = run.machine->at(key).attempts; attempts > 0)
             run.pending.ended.push_back({key, attempts, State::Crashed, {}, {}, now, error});
+    resume_calls(run, r.called);
     event(run, "", "resumed", "a daemon took the run over; " + std::to_string(lost.size()) + " attempts begin again", Json::object());
     if (!r.plan->limits.empty()) { // its slots went with the epoch of the daemon that ended; another run may have them
         run.held = true;

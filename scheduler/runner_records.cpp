@@ -35,6 +35,7 @@ void tell_failure(const RunRow& row) {
 
 /// Everything that changed since the last time goes to the journal together.
 void Runner::record(LiveRun& run) {
+    if (!run.closing && !find_what_its_end_starts(run)) return;
     auto& changes = run.pending;
     std::vector<TaskKey> changed;
     bool run_changed = changes.new_run.has_value() || changes.run.has_value(), over = false;
@@ -77,17 +78,20 @@ void Runner::record(LiveRun& run) {
     const bool told = !changed.empty(); // a client that misses single task runs sees the run's counts
     if (!events_.heard() || changed.size() > most_told) changed.clear();
     const auto to_start = std::exchange(run.to_start, {});
+    for (const auto& c : run.caused) on_their_way_.insert(c.row.id);
     out.committed = [this, id = run.row.id, to_start, changed = std::move(changed), run_changed = run_changed || told, over,
-                     released = out.released, then = std::move(out.committed)] {
+                     released = out.released, caused = std::exchange(run.caused, {}), then = std::move(out.committed)] {
         if (then) then();
+        for (const auto& c : caused) admit_caused(c);
         committed(id, to_start, changed, run_changed, over);
         for (const auto key : released) slots_moving_.erase({id, key});
         if (!released.empty()) retry_claims();
     };
-    out.refused = [this, id = run.row.id, released = out.released, then = std::move(out.refused)](const std::string& sqlstate,
-                                                                                                  const std::string& message) {
+    out.refused = [this, id = run.row.id, released = out.released, also_new = out.also_new,
+                   then = std::move(out.refused)](const std::string& sqlstate, const std::string& message) {
         if (then) then(sqlstate, message);
         for (const auto key : released) give_back(id, key);
+        for (const auto& row : also_new) on_their_way_.erase(row.id);
         refused(id, sqlstate, message);
     };
     journal_.submit(std::move(out));

@@ -41,6 +41,7 @@ bool Runner::pause(std::int64_t run_id, const std::string& by, std::function<voi
     then(*run, std::move(done));
     run->machine->pause(clock_.now());
     pump(run_id);
+    for (const auto& [key, called] : std::map(run->calls)) (void)pause(called, by, {});
     return true;
 }
 
@@ -51,6 +52,7 @@ bool Runner::resume(std::int64_t run_id, const std::string& by, std::function<vo
     event(*run, "", "resumed", "resumed by " + by, Json::object());
     then(*run, std::move(done));
     run->machine->resume(clock_.now());
+    for (const auto& [key, called] : std::map(run->calls)) (void)resume(called, by, {});
     pump(run_id);
     dispatch();
     return true;

@@ -67,8 +67,9 @@ constexpr Member run[] = {
     {"params", "object", "by name, with defaults"},
     {"interval", "Interval?", ""},
     {"rerun_of", "integer?", "the run that it repeats"},
-    {"parent_id", "integer?", "the run that it is a chunk of, or was started by"},
+    {"parent_id", "integer?", "the run that it is a chunk of"},
     {"chunk", "Chunk?", ""},
+    {"caused_by", "Cause?", ""},
     {"chunk_runs", "ChunkRuns=", "in lists, of a run that is cut into chunks"},
     {"allow_deletes", "AllowedDeletes?", "what a person let this run delete beyond `max_deletes`"},
     {"limit_rows", "integer?", "of a trial: each extract read at most so many rows"},
@@ -94,6 +95,13 @@ constexpr Member interval[] = {
 constexpr Member chunk[] = {
     {"number", "integer", "from 1"},
     {"of", "integer", ""},
+};
+constexpr Member cause[] = {
+    {"run", "integer", "whose task called this run, or whose end started it"},
+    {"flow", "string", "of that run"},
+    {"task", "string=", "that called it"},
+    {"item", "any", "of that task, where it is mapped"},
+    {"state", "string=", "in which that run ended, where this started it"},
 };
 constexpr Member chunk_runs[] = {
     {"count", "integer", "those that began so far"},
@@ -133,6 +141,7 @@ constexpr Member task_run[] = {
     {"warned", "integer?", "rows of its dataset that break a check of severity warn, of each check"},
     {"progress", "Progress?", ""},
     {"loads", "Load[]", ""},
+    {"run", "integer?", "the run that a `flow` task called last"},
     {"needs", "string[]", ""},
     {"on_failure", "string", "fail or continue: whether the run fails with it"},
 };
@@ -367,6 +376,7 @@ constexpr std::array all{
     Document{"TriggeredRun", triggered_run},
     Document{"Interval", interval},
     Document{"Chunk", chunk},
+    Document{"Cause", cause},
     Document{"ChunkRuns", chunk_runs},
     Document{"AllowedDeletes", allowed_deletes},
     Document{"Load", load},

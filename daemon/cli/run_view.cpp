@@ -237,6 +237,8 @@ std::string task_detail(const Json& run, const Json& task_run) {
     const auto state = text_of(task_run, "state");
     if (state == "completed") {
         const auto loads = list_of(task_run, "loads");
+        if (text_of(task_run, "verb") == "flow") // which run it called
+            return joined({message_text(task_run), loads.empty() ? "" : load_text(loads)});
         if (!loads.empty()) return load_text(loads);
         if (text_of(task_run, "verb") == "approve") return message_text(task_run); // who decided
         const auto rejected = number_of(task_run, "rejected");

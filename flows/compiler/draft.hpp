@@ -52,7 +52,8 @@ struct MissingKey {
     Mark mark;
 };
 
-using VerbOptions = std::variant<std::monostate, ExtractOptions, TransformOptions, LoadOptions, RunOptions, ApproveOptions, WaitOptions>;
+using VerbOptions =
+    std::variant<std::monostate, ExtractOptions, TransformOptions, LoadOptions, RunOptions, SubflowOptions, ApproveOptions, WaitOptions>;
 
 struct DraftTask {
     TaskPlan plan; ///< `needs` and `options` come last
@@ -106,6 +107,7 @@ struct Draft {
     FlowPlan plan; ///< everything but `tasks` and `sources`
     Mark name_mark;
     std::map<std::string, Mark> param_marks;
+    std::vector<Mark> trigger_marks; ///< of the flows that plan.triggers name
     std::vector<SlotDemand> limits;
     std::vector<std::pair<SlotDemand, Mark>> limit_marks;             ///< of the flow, then of all tasks
     std::vector<std::pair<TemplateText, std::size_t>> param_defaults; ///< with the number of the parameters that they may use
@@ -152,6 +154,27 @@ void check_columns(Draft& draft, CompileScope& scope);
 void check_sums(Draft& draft, CompileScope& scope);
 /// Fills plan.tasks.
 void order_tasks(Draft& draft, CompileScope& scope);
+
+/// How the flows of a project start each other, by name: those of the files, and those beside them.
+class FlowGraph {
+public:
+    /// The draft outlives the graph. The first one of a name counts.
+    void add(const Draft& draft);
+    /// There is a file that nobody can read: what is not known may be in it.
+    void add_unreadable() { incomplete_ = true; }
+    /// The flows that are named exist and take what they are given, and none starts itself over others.
+    void check(const Draft& draft, Diagnostics& diagnostics) const;
+
+private:
+    void check_call(const Draft& draft, const DraftTask& task, Diagnostics& diagnostics) const;
+    void check_trigger(const Draft& draft, std::size_t place, Diagnostics& diagnostics) const;
+    [[nodiscard]] const Draft* known(const std::string& flow, Mark mark, Diagnostics& diagnostics) const;
+    void check_round(const std::string& from, const std::string& to, Mark mark, Diagnostics& diagnostics) const;
+
+    bool incomplete_ = false;
+    std::map<std::string, const Draft*> drafts_;
+    std::map<std::string, std::vector<std::string>> starts_; ///< flow -> those whose runs its runs start
+};
 
 /// A connection named by a verb's object. Several types when it is a parameter that may name several connections.
 struct ResolvedConnection {

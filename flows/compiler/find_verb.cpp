@@ -48,7 +48,7 @@ const VerbRow* verb_of(const YamlEntry& entry, Diagnostics& diagnostics) {
     if (!entry.value.is_map() || is_misplaced(entry)) {
         diagnostics.error(entry.mark, fmt::format("the task '{}' has no verb", entry.key),
                           is_misplaced(entry) ? fmt::format("`{}` is a key of a task: indent it below the task's name", entry.key)
-                                              : "a task is one verb with its object: extract, transform, load, run, approve or wait");
+                                              : "a task is one verb with its object: extract, transform, load, run, flow, approve or wait");
         return nullptr;
     }
     const auto found = verbs_of(entry.value);
@@ -72,7 +72,7 @@ const VerbRow* verb_of(const YamlEntry& entry, Diagnostics& diagnostics) {
                 return nullptr;
             }
         diagnostics.error(entry.mark, fmt::format("the task '{}' has no verb", entry.key),
-                          "a task is one verb with its object: extract, transform, load, run, approve or wait");
+                          "a task is one verb with its object: extract, transform, load, run, flow, approve or wait");
         return nullptr;
     }
     if (found[0]->later) {

@@ -39,6 +39,7 @@ public:
             if (tasks->entries.empty()) diagnostics_.error(tasks->mark, "the flow has no tasks", "tasks: {pause: {wait: 1s}}, for example");
             parse_tasks(*tasks, form_.get("defaults"), draft_, diagnostics_);
         }
+        parse_triggers();
         if (const auto* interval = form_.get("interval")) plan.interval = parse_interval(*interval, draft_, diagnostics_);
         return std::move(draft_);
     }
@@ -170,6 +171,22 @@ private:
         }
         parse_schedule_params(form, schedule);
         return schedule;
+    }
+
+    void parse_triggers() {
+        const auto* node = form_.get("triggers");
+        if (node == nullptr) return;
+        for (const auto& item : node->items) {
+            const Form form(item, {&trigger_table}, "the trigger", diagnostics_);
+            const auto* flow = form.get("flow");
+            if (flow == nullptr) continue;
+            draft_.plan.triggers.push_back({flow->text, form.text("state", "completed")});
+            draft_.trigger_marks.push_back(flow->mark);
+        }
+        for (const auto& param : draft_.plan.params)
+            if (!draft_.plan.triggers.empty() && param.required && param.default_value.is_null())
+                diagnostics_.error(draft_.param_marks.at(param.name),
+                                   fmt::format("a trigger gives no parameters, and '{}' is required", param.name), "give it a `default`");
     }
 
     static bool ever_fires(const std::string& cron) {

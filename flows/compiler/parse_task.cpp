@@ -44,7 +44,7 @@ public:
         case Verb::Run: task_.options = run(); break;
         case Verb::Approve: task_.options = approve(); break;
         case Verb::Wait: task_.options = wait(); break;
-        case Verb::Flow:
+        case Verb::Flow: task_.options = flow(); break;
         case Verb::Notify: break; // refused before
         }
         if (verb_.makes_dataset) parse_contract(form_, task_, diagnostics_);
@@ -99,6 +99,14 @@ private:
         return static_cast<int>(std::min<std::int64_t>(number.value_or(0), 10'000));
     }
 
+    std::optional<Share> allow_failed() {
+        auto share = form_.share("allow_failed");
+        if (share && !has_items())
+            diagnostics_.error(form_.key_mark("allow_failed"), "`allow_failed` counts items, and there is no `for_each`",
+                               "add `for_each`, or use `on_failure: continue`");
+        return share;
+    }
+
     ExtractOptions extract() {
         ExtractOptions options;
         if (const auto* object = form_.get("extract")) {
@@ -114,10 +122,7 @@ private:
         if (const auto* with = form_.get("with")) options.with = to_json_value(*with);
         options.for_each = for_each();
         options.concurrency = concurrency();
-        options.allow_failed = form_.share("allow_failed");
-        if (options.allow_failed && !options.for_each)
-            diagnostics_.error(form_.key_mark("allow_failed"), "`allow_failed` counts items, and there is no `for_each`",
-                               "add `for_each`, or use `on_failure: continue`");
+        options.allow_failed = allow_failed();
         options.on_drift = form_.text("on_drift", "evolve");
         return options;
     }
@@ -158,6 +163,19 @@ private:
                                    "add `output: parquet`, csv or json");
         options.for_each = for_each();
         options.concurrency = concurrency();
+        task_.plan.map_over = options.for_each;
+        return options;
+    }
+
+    SubflowOptions flow() {
+        SubflowOptions options;
+        options.flow = form_.text("flow");
+        task_.add_templates(form_.get("with"), has_items());
+        if (const auto* with = form_.get("with")) options.with = to_json_value(*with);
+        options.for_each = for_each();
+        options.concurrency = concurrency();
+        options.detach = form_.flag("detach", false);
+        options.allow_failed = allow_failed();
         task_.plan.map_over = options.for_each;
         return options;
     }

@@ -23,9 +23,9 @@ const std::array flow_fields{
           .table = &schedule_table},
     Field{.key = "triggers",
           .shape = Mappings,
-          .doc = "What else starts it: webhooks, Pub/Sub, other flows, files. Events arrive as the table `events`.",
-          .table = &trigger_table,
-          .later = true},
+          .doc = "What else starts it: the end of a run of another flow. Of its parameters each has a default.",
+          .example = "[{flow: clockify_hours}]",
+          .table = &trigger_table},
     Field{.key = "interval",
           .shape = Mapping,
           .doc = "The span of data time that a run is about: `${interval.start}` inclusive, `${interval.end}` exclusive.",
@@ -113,16 +113,25 @@ const std::array dst_fields{
 };
 
 const std::array trigger_fields{
-    Field{.key = "webhook", .shape = Name, .doc = "The name of the hook: POST /hooks/NAME."},
-    Field{.key = "events", .shape = Texts, .doc = "Only these kinds of event."},
-    Field{.key = "key", .shape = Template, .doc = "Events of one key are collected into one run."},
-    Field{.key = "debounce", .shape = Duration, .doc = "Wait for this much quiet."},
-    Field{.key = "max_wait", .shape = Duration, .doc = "But no longer than this."},
-    Field{.key = "pubsub", .shape = Name, .doc = "The name of a Pub/Sub subscription."},
-    Field{.key = "flow", .shape = Name, .doc = "A run of this flow that ended."},
-    Field{.key = "state", .shape = Choice, .doc = "How it ended.", .choices = "completed|failed", .fallback = "completed"},
-    Field{.key = "files", .shape = Name, .doc = "A connection of type files."},
-    Field{.key = "path", .shape = Text, .doc = "Which files, as a pattern."},
+    Field{.key = "flow",
+          .shape = Name,
+          .doc = "Each run of this flow that ends so starts one of this one, exactly once, over the same interval where both have one. "
+                 "Trials (`--limit-rows`) and chunks start nothing.",
+          .example = "clockify_hours",
+          .required = true},
+    Field{.key = "state",
+          .shape = Choice,
+          .doc = "How it ended; a run that crashed has failed, one that was cancelled or skipped has not.",
+          .choices = "completed|failed",
+          .fallback = "completed"},
+    Field{.key = "webhook", .shape = Name, .doc = "The name of the hook: POST /hooks/NAME.", .later = true},
+    Field{.key = "events", .shape = Texts, .doc = "Only these kinds of event.", .later = true},
+    Field{.key = "key", .shape = Template, .doc = "Events of one key are collected into one run.", .later = true},
+    Field{.key = "debounce", .shape = Duration, .doc = "Wait for this much quiet.", .later = true},
+    Field{.key = "max_wait", .shape = Duration, .doc = "But no longer than this.", .later = true},
+    Field{.key = "pubsub", .shape = Name, .doc = "The name of a Pub/Sub subscription.", .later = true},
+    Field{.key = "files", .shape = Name, .doc = "A connection of type files.", .later = true},
+    Field{.key = "path", .shape = Text, .doc = "Which files, as a pattern.", .later = true},
 };
 
 const std::array interval_fields{

@@ -138,12 +138,21 @@ const std::array run_verb{
 };
 
 const std::array flow_verb{
-    Field{.key = "flow", .shape = Name, .doc = "Run another flow.", .required = true},
-    Field{.key = "with", .shape = Values, .doc = "Its parameters."},
+    Field{.key = "flow",
+          .shape = Name,
+          .doc = "Run another flow and wait for its end: where it does not complete, this task fails. It runs over the interval of this "
+                 "run where both have one, as a trial where this run is one, and is cancelled, paused and resumed with it. Its `overlap` "
+                 "holds. Waiting takes no place.",
+          .example = "clockify_hours",
+          .required = true},
+    Field{.key = "with", .shape = Values, .doc = "Its parameters; the others have their defaults.", .example = "{client: \"${item.id}\"}"},
     Field{.key = "for_each", .shape = Task | Mapping, .doc = "One run per row.", .table = &for_each_table},
     Field{.key = "concurrency", .shape = Whole, .doc = "Runs under way at once."},
-    Field{.key = "detach", .shape = Bool, .doc = "Start it and go on.", .fallback = "false"},
-    Field{.key = "allow_failed", .shape = Whole | Percent, .doc = "So many runs may fail.", .fallback = "0"},
+    Field{.key = "detach", .shape = Bool, .doc = "Start it and go on: its end concerns nobody here.", .fallback = "false"},
+    Field{.key = "allow_failed",
+          .shape = Whole | Percent,
+          .doc = "So many runs of a `for_each` may fail, be cancelled or be skipped.",
+          .fallback = "0"},
 };
 
 const std::array approve_verb{
@@ -187,7 +196,7 @@ const Table notify_verb_table{"notify_task", "a notify task", "Tells a channel."
 const std::array verbs{
     VerbRow{Verb::Extract, &extract_table, true, false}, VerbRow{Verb::Transform, &transform_table, true, false},
     VerbRow{Verb::Load, &load_table, false, false},      VerbRow{Verb::Run, &run_table, true, false},
-    VerbRow{Verb::Flow, &subflow_table, false, true},    VerbRow{Verb::Approve, &approve_table, false, false},
+    VerbRow{Verb::Flow, &subflow_table, false, false},   VerbRow{Verb::Approve, &approve_table, false, false},
     VerbRow{Verb::Wait, &wait_verb_table, false, false}, VerbRow{Verb::Notify, &notify_verb_table, false, true},
 };
 

@@ -132,6 +132,18 @@ boost::asio::awaitable<std::optional<RunRow>> Store::run(std::int64_t id) {
     });
 }
 
+static const std::string runs_by_id_sql = columns(run_columns, " from millrace.run where id = any($1::bigint[]) order by id");
+
+boost::asio::awaitable<std::vector<RunRow>> Store::runs_by_id(std::vector<std::int64_t> ids) {
+    ArrayText wanted;
+    for (const auto id : ids) wanted.add(id);
+    return database_.read([wanted = wanted.take()](pqxx::nontransaction& w) {
+        std::vector<RunRow> out;
+        for (const auto& row : w.exec_prepared("runs_by_id", wanted)) out.push_back(run_from(row));
+        return out;
+    });
+}
+
 static const std::string run_by_idempotency_key_sql = columns(run_columns, " from millrace.run where flow = $1 and idempotency_key = $2");
 
 boost::asio::awaitable<std::optional<RunRow>> Store::run_by_idempotency_key(std::string flow, std::string key) {
@@ -321,6 +333,7 @@ const std::vector<Statement>& store_statements() {
         {"take_back_run_ids", take_back_run_ids},
         {"give_back_run_ids", give_back_run_ids},
         {"run", run_sql.c_str()},
+        {"runs_by_id", runs_by_id_sql.c_str()},
         {"run_by_idempotency_key", run_by_idempotency_key_sql.c_str()},
         {"chunks", chunks_sql.c_str()},
         {"completed_within", completed_within_sql.c_str()},

@@ -89,6 +89,7 @@ public:
 
     /// Runs without their task runs.
     [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run(std::int64_t id);
+    [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> runs_by_id(std::vector<std::int64_t> ids);
     [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run_by_idempotency_key(std::string flow, std::string key);
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> chunks(std::int64_t parent);
     /// Those of the flow, oldest first, whose interval lies within this one.

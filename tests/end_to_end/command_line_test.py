@@ -45,6 +45,8 @@ tasks:
 tasks:
   a: {run: "echo a >> $D/once; kill -9 $PPID", retry: 1, env: {D: "${env.FOLDER_OF_THE_TEST}"}}
 """,
+    "calling": "flow: calling\ntasks:\n  called: {flow: quick, with: {n: 3}}\n",
+    "following": "flow: following\ntriggers: [{flow: calling}]\ntasks:\n  a: {run: echo followed}\n",
     "asking": "flow: asking\ntasks:\n  ask: {approve: may it}\n",
 }
 
@@ -364,6 +366,18 @@ class CommandLine(unittest.TestCase):
         self.assertIn("nothing to fill", self.millrace("backfill", "quick", *span, code=2))
         whole = json.loads(self.millrace("backfill", "parts", *span, "--again", "--json"))
         self.assertEqual((whole["trigger"], self.daemon.wait(whole["id"])["state"]), ("backfill", "completed"))
+
+    def test_a_flow_that_runs_another_and_one_that_follows_it(self):
+        run = json.loads(self.millrace("run", "calling", "--wait", "--json"))
+        run = run[0] if isinstance(run, list) else run
+        called = run["tasks"][0]["run"]
+        self.assertIn(f"run {called} of flow quick", self.millrace("runs", "show", str(run["id"])))
+        other = json.loads(self.millrace("runs", "show", str(called), "--json"))
+        self.assertEqual((other["flow"], other["params"], other["trigger"]), ("quick", {"n": 3}, "flow"))
+        self.assertEqual(other["caused_by"], {"run": run["id"], "flow": "calling", "task": "called"})
+        followed = lambda: json.loads(self.millrace("runs", "list", "--flow", "following", "--state", "completed", "--json"))
+        wait_until(followed, 20, "the flow that follows did not run")
+        self.assertEqual(followed()[0]["caused_by"], {"run": run["id"], "flow": "calling", "state": "completed"})
 
     def test_an_approval_says_how_it_is_given(self):
         run = self.daemon.trigger("asking")["id"]

@@ -5,6 +5,7 @@
 ///     c: load <- b               continue when="x" limit=writers
 ///     d: run <- a, b             each=a concurrency=2
 ///     w: wait                    seconds=30
+///     f: flow                    calls=other detach
 #pragma once
 
 #include "flows/plan.hpp"
@@ -38,6 +39,10 @@ inline FlowPlan plan_text(const std::string& text, const std::string& name = "fl
                 parents = true;
             } else if (word == "continue") {
                 task.continue_on_failure = true;
+            } else if (key == "calls") {
+                task.options["flow"] = value;
+            } else if (word == "detach") {
+                task.options["detach"] = true;
             } else if (key == "retry") {
                 task.retry.attempts = std::stoi(value);
             } else if (key == "timeout") {

@@ -1,6 +1,7 @@
 // The runner alone, on a fake clock: what it submits is committed or refused when the test says so, together as it likes.
 #include "given_flows.hpp"
 #include "plan_text.hpp"
+#include "scheduler/catalogue.hpp"
 #include "scheduler/runner.hpp"
 
 #include <catch2/catch.hpp>
@@ -37,6 +38,7 @@ private:
     void tell_committed(const RunChanges& changes) {
         for (const auto key : changes.released) released.emplace(changes.run_id, key);
         if (changes.new_run) runs.push_back(*changes.new_run);
+        for (const auto& row : changes.also_new) runs.push_back(row);
         if (changes.run) runs.push_back(*changes.run);
         if (changes.committed) changes.committed();
     }
@@ -79,7 +81,8 @@ struct Node {
         auto claim = [this](std::int64_t, TaskKey, const std::vector<SlotDemand>&, std::function<void(SlotClaim)> answer) {
             claims.push_back([answer = std::move(answer)] { answer({true, {}}); });
         };
-        runner = std::make_unique<Runner>(io, clock, journal, hosts, connections, std::move(claim), ids, events, std::move(settings));
+        runner = std::make_unique<Runner>(io, clock, journal, hosts, connections, caused_runs, std::move(claim), ids, events,
+                                          std::move(settings));
     }
     std::int64_t admit(const FlowPlan& plan) {
         RunRow row;
@@ -117,6 +120,8 @@ struct Node {
     HandJournal journal;
     HandHosts hosts;
     NoConnections connections;
+    Catalogue catalogue;
+    CausedRuns caused_runs{catalogue, connections};
     Counter ids;
     EventHub events;
     std::vector<std::function<void()>> claims; ///< answers, not given yet

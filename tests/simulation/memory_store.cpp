@@ -23,6 +23,7 @@ std::string describe(const std::vector<RunChanges>& group) {
     std::string text;
     for (const auto& c : group) {
         if (c.new_run) text += "; run " + std::to_string(c.run_id) + " is new";
+        for (const auto& row : c.also_new) text += "; run " + std::to_string(row.id) + " is new, by run " + std::to_string(c.run_id);
         for (const auto& a : c.ended) text += "; " + name_of(c.run_id, a.key) + " attempt " + std::to_string(a.number) + " ended";
         for (const auto& row : c.task_runs) text += "; " + name_of(c.run_id, row.key) + " " + row.state_name;
         for (const auto& a : c.begun) text += "; " + name_of(c.run_id, a.key) + " attempt " + std::to_string(a.number) + " begins";
@@ -49,6 +50,8 @@ MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequ
 
 void MemoryStore::apply(const RunChanges& c, Epoch epoch) {
     if (c.new_run && !runs.emplace(c.run_id, Run{*c.new_run, is_final(c.new_run->state) ? 0 : epoch}).second) broken("run inserted twice");
+    for (const auto& row : c.also_new)
+        if (!runs.emplace(row.id, Run{row, epoch}).second) broken("run inserted twice");
     const bool writes = c.run || !c.task_runs.empty() || !c.begun.empty() || !c.ended.empty();
     if (writes && !c.new_run) {
         const auto& run = runs.at(c.run_id);
@@ -139,6 +142,7 @@ std::vector<Runner::Resumed> MemoryStore::live_runs(Epoch epoch) const {
         r.reused = reused_by(run.row);
         r.repeated = repeated_by(run.row);
         r.chunks = chunks(id);
+        r.called = called_by(r.task_runs);
         out.push_back(std::move(r));
     }
     return out;
@@ -154,8 +158,17 @@ std::vector<StoredTaskRun> MemoryStore::task_runs(std::int64_t run_id) const {
         s.run.attempts = row.attempts, s.run.charged = row.charged;
         s.run.started_at = row.started_at, s.run.finished_at = row.finished_at, s.run.due_at = row.due_at;
         if (!at->second.value.empty()) s.run.detail().value = Json::parse(at->second.value);
+        if (!row.result.empty()) s.run.detail().result = Json::parse(row.result);
         out.push_back(std::move(s));
     }
+    return out;
+}
+
+std::vector<RunRow> MemoryStore::called_by(const std::vector<StoredTaskRun>& task_runs) const {
+    std::vector<RunRow> out;
+    for (const auto& task : task_runs)
+        if (const auto id = task.run.details ? task.run.details->called_run() : 0; id != 0 && !is_final(task.run.state))
+            out.push_back(runs.at(id).row);
     return out;
 }
 

@@ -51,6 +51,7 @@ public:
     [[nodiscard]] std::vector<Runner::Resumed> live_runs(Epoch epoch) const;
     [[nodiscard]] std::vector<StoredTaskRun> task_runs(std::int64_t run_id) const;
     [[nodiscard]] std::vector<RunRow> chunks(std::int64_t parent) const;
+    [[nodiscard]] std::vector<RunRow> called_by(const std::vector<StoredTaskRun>& task_runs) const;
     [[nodiscard]] Reused reused_by(const RunRow& row) const;
     [[nodiscard]] Reused reused_of(std::int64_t run_id, const std::shared_ptr<const FlowPlan>& plan) const;
     [[nodiscard]] RepeatedChunks repeated_by(const RunRow& row) const;

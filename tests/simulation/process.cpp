@@ -32,7 +32,8 @@ void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDema
 }
 
 Process::Process(World& world, int node, int life)
-    : world_(world), node_(node), life_(life), clock_(*this), hosts_(*this), ids_(world.last_run_id) {}
+    : world_(world), node_(node), life_(life), clock_(*this), hosts_(*this), ids_(world.last_run_id),
+      caused_runs_(world.catalogue, connections_) {}
 
 void Process::later(double seconds, std::function<void()> action) {
     world_.later(seconds, [&world = world_, node = node_, life = life_, action = std::move(action)] { world.in_life(node, life, action); });
@@ -51,7 +52,7 @@ void Process::start() {
         journal_->submit({});
         auto claim = std::bind_front(&Process::claim_slots, this);
         runner_ = std::make_unique<Runner>(
-            io_, clock_, *journal_, hosts_, connections_, std::move(claim), ids_, events_,
+            io_, clock_, *journal_, hosts_, connections_, caused_runs_, std::move(claim), ids_, events_,
             Runner::Settings{std::filesystem::temp_directory_path() / "millrace-simulation", world_.random(), 7, 50});
         take_over([this](bool done) {
             if (!done) return world_.kill_soon(node_, life_, "cannot start without the store");
@@ -78,7 +79,7 @@ void Process::take_over(Then then) {
         if (!ours) return then(false);
         std::set<std::int64_t> adopted;
         for (const auto id : *ours)
-            if (!runner_->find(id)) adopted.insert(id);
+            if (!runner_->knows(id)) adopted.insert(id);
         if (adopted.empty()) return then(true);
         std::function<std::vector<Runner::Resumed>()> look = [&store = world_.store, epoch = epoch_] { return store.live_runs(epoch); };
         call<std::vector<Runner::Resumed>>("live_runs", std::move(look), [this, then, adopted = std::move(adopted)](auto runs) {

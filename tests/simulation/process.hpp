@@ -86,6 +86,7 @@ private:
     FakeHosts hosts_;
     Counter ids_;
     NoConnections connections_;
+    CausedRuns caused_runs_;
     EventHub events_;
     std::unique_ptr<MemoryJournal> journal_;
     std::unique_ptr<Runner> runner_;

@@ -27,13 +27,18 @@ const char* const pictures[] = {
 };
 constexpr std::uint64_t picture_count = 4;
 
-FlowPlan picture(std::uint64_t n) {
-    FlowPlan plan = plan_text(pictures[n], "flow" + std::to_string(n));
-    for (auto& task : plan.tasks) { // nothing hangs for ever
-        if (task.timeout == 0 && task.verb != Verb::Wait) task.timeout = 120;
+/// Nothing hangs for ever, and what fails is tried again until it does not.
+FlowPlan robust(FlowPlan plan, int attempts = 30) {
+    for (auto& task : plan.tasks) {
+        if (task.timeout == 0 && task.verb != Verb::Wait && task.verb != Verb::Flow) task.timeout = 120;
         task.retry.for_classes = {"any"};
-        if (task.retry.attempts > 1) task.retry.attempts = n == 0 ? 5 : 30;
+        if (task.retry.attempts > 1) task.retry.attempts = attempts;
     }
+    return plan;
+}
+
+FlowPlan picture(std::uint64_t n) {
+    FlowPlan plan = robust(plan_text(pictures[n], "flow" + std::to_string(n)), n == 0 ? 5 : 30);
     if (n == 0) { // five attempts, six times
         plan.retry.attempts = 6;
         plan.retry.for_classes = {"any"};
@@ -206,6 +211,53 @@ TEST_CASE("a backfill runs each of its chunks once, never more at once than it m
         CHECK(numbers == std::vector{1, 3, 4, 5, 6});
     };
     for_each_seed(60, filled);
+}
+
+TEST_CASE("what a run causes is made exactly once, and is waited for, whatever happens") {
+    const auto caused = [](std::uint64_t seed) {
+        Faults faults = of_the_store();
+        faults.node_dies = faults.node_freezes = 0.001;
+        faults.person_pauses = 0.01;
+        World world(seed, faults, 2);
+        const auto deploy = [&](const char* text, const char* name, const char* after = "") {
+            auto plan = robust(plan_text(text, name));
+            plan.overlap = seed % 2 ? "allow" : "queue";
+            if (*after) plan.triggers.push_back({after, "completed"});
+            world.deploy(plan);
+            return plan;
+        };
+        deploy("a: extract retry=5\n l: load <- a retry=5", "inner");
+        deploy("i: flow calls=inner retry=5", "between");
+        deploy("a: extract retry=5", "next", "outer");
+        deploy("a: extract retry=5", "last", "next");
+        const auto outer = deploy("a: extract retry=5\n f: flow <- a calls=between retry=5\n"
+                                  "m: flow <- a each=a calls=inner concurrency=2 limit=w retry=5\n d: flow <- a calls=inner detach\n"
+                                  "z: load <- f, m, d retry=5",
+                                  "outer");
+        for (int i = 0; i < 3;) {
+            if (world.trigger(outer)) ++i;
+            for (auto n = world.random() % 150; n > 0; --n) world.step();
+        }
+        world.run_to_the_end();
+        std::map<std::pair<std::int64_t, TaskKey>, std::vector<State>> calls;
+        std::map<std::int64_t, int> followers;
+        for (const auto& [id, run] : world.store.runs) {
+            CAPTURE(id, run.row.flow, run.row.message);
+            CHECK(run.row.state == State::Completed);
+            if (const auto caller = caller_of(run.row)) calls[{caller->run_id, caller->key}].push_back(run.row.state);
+            if (run.row.options.contains("cause") && run.row.options.at("cause").contains("state"))
+                ++followers[run.row.options.at("cause").at("run").get<std::int64_t>()];
+        }
+        for (const auto& [id, run] : world.store.runs) CHECK(followers[id] == (run.row.flow == "outer" || run.row.flow == "next" ? 1 : 0));
+        for (const auto& [key, task] : world.store.tasks) {
+            const auto& plan = world.store.plan_of(key.first);
+            const auto& verb = plan.tasks[static_cast<std::size_t>(key.second.task)];
+            if (verb.verb != Verb::Flow || verb.options.value("detach", false) || (verb.map_over && key.second.item < 0)) continue;
+            CAPTURE(name_of(key.first, key.second));
+            CHECK(calls[key].size() == static_cast<std::size_t>(task.row.attempts));
+        }
+    };
+    for_each_seed(60, caused);
 }
 
 TEST_CASE("a cancelled run ends, whatever happens") {

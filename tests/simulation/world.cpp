@@ -107,6 +107,16 @@ std::int64_t World::trigger(FlowPlan plan, const std::optional<Backfill>& backfi
     return id;
 }
 
+void World::deploy(FlowPlan plan) {
+    DeployedFlow flow;
+    flow.name = plan.name;
+    flow.plan_hash = plan.name + "/" + plan.overlap;
+    flow.plan = std::make_shared<const FlowPlan>(std::move(plan));
+    store.plans[flow.plan_hash] = flow.plan;
+    deployed_.push_back(std::move(flow));
+    catalogue.replace(deployed_);
+}
+
 std::int64_t World::rerun(std::int64_t run_id) {
     auto* process = one_that_is_up();
     if (!process) return 0;

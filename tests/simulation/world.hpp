@@ -5,6 +5,7 @@
 #include "faults.hpp"
 #include "memory_store.hpp"
 #include "scheduler/backfill.hpp"
+#include "scheduler/catalogue.hpp"
 #include "scheduler/clock.hpp"
 
 #include <memory>
@@ -49,6 +50,8 @@ public:
     void run_to_the_end();
     /// A new run on a node that is up; its id, or 0 when none is.
     std::int64_t trigger(FlowPlan plan, const std::optional<Backfill>& backfill = {});
+    /// From now on other runs may cause runs of it.
+    void deploy(FlowPlan plan);
     /// The same for what of an ended run did not complete.
     std::int64_t rerun(std::int64_t run_id);
     /// False: nobody took it.
@@ -73,6 +76,7 @@ public:
     void trace(int node, const std::string& what) const;
 
     FakeClock clock;
+    Catalogue catalogue;
     std::mt19937_64 random;
     Faults faults;
     MemoryStore store;
@@ -96,6 +100,7 @@ private:
     void a_person_acts();
     void check_the_end() const;
 
+    std::vector<DeployedFlow> deployed_;
     std::vector<Node> nodes_;
     const Instant calm_after_, deadline_;
     Instant away_until_{};

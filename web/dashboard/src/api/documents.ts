@@ -79,6 +79,8 @@ export interface Run {
   limit_rows?: number | null;
   parent_id: number | null;
   chunk: { number: number; of: number } | null;
+  /** Whose task called it, or whose end started it. */
+  caused_by?: { run: number; flow: string; task?: string; state?: string } | null;
   plan_hash: string | null;
   counts: Partial<Record<State, number>> | null;
   loads: Load[] | null;
@@ -118,6 +120,8 @@ export interface TaskRun {
   warned?: number | null;
   progress: Progress | null;
   loads: Load[] | null;
+  /** That a flow task called. */
+  run?: number | null;
   needs: string[];
 }
 

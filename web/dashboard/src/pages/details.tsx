@@ -4,6 +4,7 @@ import { byTable, LoadTable } from '../parts/loads';
 import { progressWords } from '../parts/progress';
 import { StateBadge } from '../parts/state';
 import { Elapsed } from '../parts/time';
+import { Link } from '../router';
 import { absolute, count, itemText, plain } from '../words/figures';
 
 function Facts({ facts }: { facts: [string, string | null | undefined][] }) {
@@ -21,6 +22,7 @@ function TaskDetails({ task }: { task: TaskRun }) {
             {task.error.remedy && <p class="remedy">{task.error.remedy}</p>}</div>
         </div>
       )}
+      {task.run && <p><Link href={`/runs/${task.run}`}>Run #{task.run}</Link></p>}
       {task.loads && task.loads.length > 0 && <LoadTable loads={task.loads} />}
       <Facts facts={[
         ['Rows', task.rows == null ? null : count(task.rows)],

@@ -27,7 +27,7 @@ function Facts({ run, zone }: { run: RunDetail; zone: string }) {
       <div><dt>Took</dt><dd><Elapsed of={run} /></dd></div>
       <div><dt>{run.started_at ? 'Started' : 'Created'}</dt><dd><Ago at={run.started_at ?? run.created_at} /></dd></div>
       {run.scheduled_for && <div><dt>Due</dt><dd><Ago at={run.scheduled_for} /></dd></div>}
-      <div><dt>Trigger</dt><dd>{triggerInWords(run.trigger)}{run.rerun_of && <> of <Link href={`/runs/${run.rerun_of}`}>#{run.rerun_of}</Link></>}{trialInWords(run) && `, ${trialInWords(run)}`}</dd></div>
+      <div><dt>Trigger</dt><dd>{triggerInWords(run.trigger)}{run.rerun_of && <> of <Link href={`/runs/${run.rerun_of}`}>#{run.rerun_of}</Link></>}{run.caused_by && <>, {run.caused_by.task ? `task ${run.caused_by.task} of` : 'the end of'} <Link href={`/runs/${run.caused_by.run}`}>{run.caused_by.flow} #{run.caused_by.run}</Link></>}{trialInWords(run) && `, ${trialInWords(run)}`}</dd></div>
       {run.allow_deletes && <div><dt>May delete</dt><dd>up to {rowsInWords(run.allow_deletes.rows, count)} of each table, says {run.allow_deletes.by}</dd></div>}
       {run.interval && <div><dt>Interval</dt><dd title={`${run.interval.start} to ${run.interval.end}, end excluded; midnights of ${zone}`}>{intervalText(run.interval, zone)}</dd></div>}
       {run.loads && run.loads.length > 0 && <div><dt>Loaded</dt><dd><LoadWords counts={total(run.loads)} /></dd></div>}

@@ -1,0 +1,142 @@
+// Runs that a run causes: those that its `flow` tasks call, whose end they wait for, and those that its own end starts. Their rows are
+// committed together with what causes them; only then are they taken.
+#include "scheduler/runner.hpp"
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+namespace millrace {
+namespace {
+
+constexpr auto ids_come_in = std::chrono::milliseconds(20); ///< run ids that are on their way
+
+/// Told by the task that waited for it.
+AttemptDone told_of_end(const RunRow& called) {
+    AttemptDone done;
+    if (called.summary.is_object())
+        for (const auto& load : called.summary.value("loads", Json::array())) done.loads.push_back(load.get<LoadCounts>());
+    done.outcome = called.state == State::Completed ? "completed" : called.state == State::Cancelled ? "failed" : "retry";
+    if (called.state != State::Completed)
+        done.error = OrderError{"permanent",
+                                fmt::format("run {} of flow {} {}{}", called.id, called.flow,
+                                            called.state == State::Failed || called.state == State::Crashed
+                                                ? std::string(to_string(called.state))
+                                                : fmt::format("was {}", to_string(called.state)),
+                                            called.message.empty() ? "" : ": " + called.message),
+                                fmt::format("millrace runs show {}", called.id), 0};
+    return done;
+}
+
+} // namespace
+
+/// Its record and the run's are one commit.
+void Runner::call_flow(LiveRun& run, TaskKey key) {
+    const auto id = ids_.take();
+    if (id == 0) {
+        clock_.call_after(ids_come_in, [this, run_id = run.row.id, key] {
+            auto* r = live(run_id);
+            if (!r || !r->machine || !r->machine->may_start(key)) return;
+            call_flow(*r, key);
+            pump(run_id);
+        });
+        return;
+    }
+    auto& machine = *run.machine;
+    const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)];
+    const auto now = clock_.now();
+    machine.started(key, now);
+    try {
+        auto called = caused_runs_.called(run.row, machine, key, now);
+        called.row.id = id;
+        called.row.staging_id = new_uuid();
+        machine.called(key, id, called.row.flow);
+        run.pending.also_new.push_back(called.row);
+        if (caller_of(called.row)) {
+            run.calls[key] = id;
+        } else {
+            if (!task.limits.empty()) release(run, key);
+            machine.completed(key, now);
+        }
+        run.caused.push_back(std::move(called));
+    } catch (const Error& e) {
+        if (!task.limits.empty()) release(run, key);
+        AttemptDone done;
+        done.outcome = "failed";
+        done.error = OrderError{std::string(to_string(e.error_class)), e.what(), e.remedy, 0};
+        machine.finished(key, done, now);
+    }
+}
+
+/// What caused it is committed, and so is its row.
+void Runner::admit_caused(CausedRun caused) {
+    const auto id = caused.row.id;
+    on_their_way_.erase(id);
+    const auto caller = caller_of(caused.row);
+    (void)admit(std::move(caused.row), std::move(caused.start), {}, {});
+    if (!caller) return;
+    const auto* run = find(caller->run_id);
+    const auto* task_run = run && run->machine ? &run->machine->at(caller->key) : nullptr;
+    const bool awaited = task_run && task_run->state == State::Running && !task_run->timing_out;
+    if (!awaited) return stop_call(id, caller->run_id);
+    if (run->row.state == State::Paused) (void)pause(id, "run " + std::to_string(caller->run_id), {});
+}
+
+void Runner::stop_call(std::int64_t run_id, std::int64_t caller) {
+    boost::asio::post(io_, [this, run_id, caller] {
+        (void)cancel(run_id, fmt::format("run {}, which called it, does not wait for it any more", caller), {});
+    });
+}
+
+void Runner::call_ended(const RunRow& called) {
+    const auto caller = caller_of(called);
+    auto* run = caller ? live(caller->run_id) : nullptr;
+    if (!run || !run->machine) return;
+    const auto call = run->calls.find(caller->key);
+    if (call == run->calls.end() || call->second != called.id) return;
+    run->calls.erase(call);
+    if (!run->start.plan->tasks[static_cast<std::size_t>(caller->key.task)].limits.empty()) release(*run, caller->key);
+    run->machine->finished(caller->key, told_of_end(called), clock_.now());
+    if (run->held) return pump(caller->run_id);
+    follow(*run);
+}
+
+/// After a restart: what it waited for goes on beside it, or ended before.
+void Runner::resume_calls(LiveRun& run, const std::vector<RunRow>& called) {
+    for (const auto& row : called) {
+        const auto caller = caller_of(row);
+        if (!caller || caller->run_id != run.row.id) continue;
+        run.calls[caller->key] = row.id;
+        if (!live(row.id))
+            boost::asio::post(io_, [this, row] { call_ended(row); });
+        else if (run.machine->at(caller->key).state == State::Cancelling)
+            stop_call(row.id, run.row.id);
+    }
+}
+
+/// False: the numbers of those runs are still on their way, so the end waits for them.
+bool Runner::find_what_its_end_starts(LiveRun& run) {
+    const auto state = run.machine ? run.machine->state() : run.row.state;
+    if (!is_final(state) || run.parked) return true;
+    if (!run.by_its_end) {
+        std::vector<std::string> not_started;
+        run.by_its_end = caused_runs_.started_by_end(run.row, state, not_started, clock_.now());
+        for (const auto& why : not_started) event(run, "", "warning", why, Json::object());
+    }
+    for (auto& next : *run.by_its_end) {
+        if (next.row.id == 0 && (next.row.id = ids_.take()) == 0) {
+            clock_.call_after(ids_come_in, [this, run_id = run.row.id] {
+                if (auto* r = live(run_id)) record(*r);
+            });
+            return false;
+        }
+        next.row.staging_id = new_uuid();
+    }
+    for (auto& next : *run.by_its_end) {
+        run.pending.also_new.push_back(next.row);
+        run.caused.push_back(std::move(next));
+    }
+    run.by_its_end->clear();
+    return true;
+}
+
+} // namespace millrace
