@@ -83,6 +83,7 @@ struct Engine::Parts {
     asio::awaitable<void> look_at_nodes();
     asio::awaitable<void> look_at_others();
     void look_at_others_soon();
+    void answer_requests_soon();
 
     asio::io_context& io;
     Clock& clock;
@@ -108,6 +109,7 @@ struct Engine::Parts {
     std::unique_ptr<PgReadModels> read_models;
     Clock::TimerId beat_timer = 0, look_timer = 0;
     bool stopping = false, killed = false;
+    bool others_live = false, answering = false;
     bool looking = false, look_again = false, looking_failed = false;
     std::chrono::microseconds clock_offset{0};
     int beats = 0;
@@ -250,6 +252,7 @@ void Engine::Parts::beat() {
     const auto left = journal->leased_until() - clock.uptime();
     if (left < lease_length / 10) hosts->kill_all();
     runner->set_admitting(left > lease_length / 2);
+    answer_requests_soon();
     if (++beats % 3 == 0) {
         RunChanges nothing;
         journal->submit(std::move(nothing));
@@ -293,7 +296,14 @@ asio::awaitable<void> Engine::Parts::look_at_nodes() {
     clock.cancel(look_timer);
     if (first < lease_length - 2 * heartbeat)
         look_timer = clock.call_after(first + std::chrono::milliseconds(20), [this] { look_at_others_soon(); });
+    others_live = ids.size() > 1;
     schedules->share_among(std::move(ids));
+}
+
+/// A request that cannot be answered now is answered the next time.
+void Engine::Parts::answer_requests_soon() {
+    if (!others_live || stopping || std::exchange(answering, true)) return;
+    asio::co_spawn(io, service->answer_requests(node.epoch), [this](std::exception_ptr) { answering = false; });
 }
 
 asio::awaitable<void> Engine::Parts::look_at_others() {

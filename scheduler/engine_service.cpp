@@ -200,76 +200,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     co_return result;
 }
 
-// ---- what a person wants of a run -----------------------------------------------------------------------------------
-
-/// Says why a run does not do what was asked: it does not exist, or its state does not allow it.
-asio::awaitable<void> EngineService::refuse(std::int64_t run_id, std::string what) {
-    const Json run = co_await document(run_id);
-    const std::string state = run.value("state", "");
-    if (!runner_.find(run_id) && !is_final(state_from(state)))
-        throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is driven by another node: it cannot be " + what + " here",
-                      "ask that node; `millrace nodes` lists them");
-    throw Refusal(Kind::Conflict, "run " + std::to_string(run_id) + " is " + state + ": it cannot be " + what);
-}
-
-asio::awaitable<Json> EngineService::cancel(std::int64_t run_id, std::string by) {
-    std::function<bool(std::function<void()>)> act = [this, run_id, by](std::function<void()> then) {
-        return runner_.cancel(run_id, "cancelled by " + by, std::move(then));
-    };
-    const auto* run = runner_.find(run_id);
-    const bool on_its_way = run && !run->closing && run->row.state == State::Cancelling; // who asks twice gets what they asked for
-    if (!on_its_way && !co_await done(std::move(act))) co_await refuse(run_id, "cancelled");
-    co_return co_await document(run_id);
-}
-
-asio::awaitable<Json> EngineService::pause(std::int64_t run_id, std::string by) {
-    std::function<bool(std::function<void()>)> act = [this, run_id, by](std::function<void()> then) {
-        return runner_.pause(run_id, by, std::move(then));
-    };
-    if (!co_await done(std::move(act))) co_await refuse(run_id, "paused");
-    co_return co_await document(run_id);
-}
-
-asio::awaitable<Json> EngineService::resume(std::int64_t run_id, std::string by) {
-    std::function<bool(std::function<void()>)> act = [this, run_id, by](std::function<void()> then) {
-        return runner_.resume(run_id, by, std::move(then));
-    };
-    if (!co_await done(std::move(act))) co_await refuse(run_id, "resumed");
-    co_return co_await document(run_id);
-}
-
-asio::awaitable<Json> EngineService::decide(std::int64_t run_id, std::string task, bool approved, std::string comment, std::string by) {
-    const auto* run = runner_.find(run_id);
-    if (!run) {
-        const Json past = co_await document(run_id);
-        if (!is_final(state_from(past.value("state", "")))) co_await refuse(run_id, "decided on");
-        throw Refusal(Kind::Conflict,
-                      "run " + std::to_string(run_id) + " is " + past.value("state", "") + ": nothing in it waits for a decision");
-    }
-    int place = -1;
-    for (std::size_t i = 0; i < run->start.plan->tasks.size(); ++i)
-        if (run->start.plan->tasks[i].name == task) place = static_cast<int>(i);
-    if (place < 0) throw Refusal(Kind::NotFound, "flow " + run->row.flow + " has no task " + task);
-    const auto allowed = run->start.plan->tasks[static_cast<std::size_t>(place)].options.value("by", std::vector<std::string>{});
-    if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), by) == allowed.end())
-        throw Refusal(Kind::Conflict, by + " may not decide on " + task,
-                      fmt::format("`by` of the task lists who may: {}", fmt::join(allowed, ", ")));
-    const std::string message = (approved ? "approved by " : "rejected by ") + by + (comment.empty() ? "" : ": " + comment);
-    std::function<bool(std::function<void()>)> act = [this, run_id, place, approved, message](std::function<void()> then) {
-        return runner_.decide(run_id, place, approved, message, std::move(then));
-    };
-    if (!co_await done(std::move(act)))
-        throw Refusal(Kind::Conflict, "task " + task + " of run " + std::to_string(run_id) + " does not wait for a decision");
-    co_return co_await document(run_id);
-}
-
-asio::awaitable<Json> EngineService::approve(std::int64_t run_id, std::string task, std::string comment, std::string by) {
-    return decide(run_id, std::move(task), true, std::move(comment), std::move(by));
-}
-
-asio::awaitable<Json> EngineService::reject(std::int64_t run_id, std::string task, std::string comment, std::string by) {
-    return decide(run_id, std::move(task), false, std::move(comment), std::move(by));
-}
+// ---- runs that are repeated ----------------------------------------------------------------------------------------
 
 /// "rerun of run 24 from what failed, asked for by uid 1000"
 static std::string rerun_text(const RerunRequest& request) {

@@ -28,6 +28,9 @@ public:
     [[nodiscard]] boost::asio::awaitable<Json> deploy(DeployRequest request) override;
     [[nodiscard]] std::unique_ptr<Subscription> subscribe(std::function<void(const EngineEvent&)> receive) override;
 
+    /// Does what other nodes were asked to do with the runs that this one drives.
+    [[nodiscard]] boost::asio::awaitable<void> answer_requests(std::string epoch);
+
 private:
     struct Admitted {
         Runner::Admission admission = Runner::Admission::Begun;
@@ -44,9 +47,14 @@ private:
     /// `act(done)` starts something that calls `done` when it is committed; false: it did not.
     [[nodiscard]] boost::asio::awaitable<bool> done(std::function<bool(std::function<void()>)> act);
     [[nodiscard]] boost::asio::awaitable<Json> document(std::int64_t run_id);
-    [[nodiscard]] boost::asio::awaitable<void> refuse(std::int64_t run_id, std::string what);
-    [[nodiscard]] boost::asio::awaitable<Json> decide(std::int64_t run_id, std::string task, bool approved, std::string comment,
-                                                      std::string by);
+
+    // What people ask of a live run (engine_requests.cpp).
+    [[nodiscard]] boost::asio::awaitable<Json> ask(RunRequest request);
+    [[nodiscard]] boost::asio::awaitable<void> act(RunRequest request);
+    [[nodiscard]] boost::asio::awaitable<void> pass_on(RunRequest request);
+    [[noreturn]] static void refuse(const Json& run, const RunRequest& request);
+    void check_decision(const RunRequest& request, const LiveRun& run) const;
+
     /// Returns the limits that are higher than written, as flows or runs need them.
     [[nodiscard]] boost::asio::awaitable<Limits> put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,
                                                               std::function<void()> adopt, const Json& lines);

@@ -59,6 +59,14 @@ struct EventRow {
     Json details = Json::object();
 };
 
+/// What somebody asks of a live run.
+struct RunRequest {
+    std::int64_t run_id = 0;
+    std::string what;          ///< cancel | pause | resume | approve | reject
+    std::string task, comment; ///< of the last two
+    std::string by;
+};
+
 struct FiringRow {
     std::string flow;
     int schedule = 0;

@@ -87,6 +87,17 @@ public:
     /// The nodes that live, and how much is left of their leases, sorted by id.
     [[nodiscard]] boost::asio::awaitable<std::map<std::string, std::chrono::microseconds>> living_nodes();
 
+    /// For the node that drives the run; its number.
+    [[nodiscard]] boost::asio::awaitable<std::int64_t> put_request(RunRequest request, Instant now);
+    /// Of runs that this epoch drives, those that nobody answered yet, oldest first.
+    [[nodiscard]] boost::asio::awaitable<std::vector<std::pair<std::int64_t, RunRequest>>> requests_to(std::string epoch);
+    struct Answer {
+        std::string refusal, remedy; ///< empty: done
+    };
+    [[nodiscard]] boost::asio::awaitable<void> answer_request(std::int64_t id, Answer answer);
+    /// Nothing as long as there is none; it is told once.
+    [[nodiscard]] boost::asio::awaitable<std::optional<Answer>> answer_to(std::int64_t id);
+
     /// Runs without their task runs.
     [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run(std::int64_t id);
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> runs_by_id(std::vector<std::int64_t> ids);

@@ -344,17 +344,6 @@ TEST_CASE("a deploy puts limits and settings in force, unless it is a dry run") 
     CHECK(keys() == std::map<std::string, int>{{"one", 3}, {"new", 1}});
 }
 
-TEST_CASE("a refusal says where a run is driven") {
-    FreshDatabase database;
-    const auto plan = plan_text("hang: run", "hanging");
-    Life life(database.url(), {plan}), other(database.url(), {plan}, {}, "other");
-    const auto id = life.trigger_id("hanging");
-    life.until([&] { return life.hosts->hanging().size() == 1; });
-    CHECK_THAT(refusal([&] { (void)other.wait(other.engine->service().pause(id, "me")); }), Catch::Contains("driven by another node"));
-    life.cancel(id);
-    CHECK(life.ended(id).at("state") == "cancelled");
-}
-
 TEST_CASE("mapped tasks, slots and text that PostgreSQL refuses") {
     FreshDatabase database;
     Life life(database.url(), flows());

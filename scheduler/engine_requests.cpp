@@ -1,0 +1,122 @@
+// What people ask of a live run. Whichever node is asked passes it on to the one that drives the run, through the store, and waits for
+// the answer: the run may change hands in between.
+#include "scheduler/engine_service.hpp"
+
+#include "scheduler/documents.hpp"
+#include "scheduler/not_found.hpp"
+
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace millrace {
+namespace asio = boost::asio;
+using Kind = Refusal::Kind;
+namespace {
+
+constexpr auto patience = std::chrono::seconds(10); ///< with another node
+constexpr auto between_looks = std::chrono::milliseconds(200);
+
+std::string past_of(const std::string& what) {
+    return what == "cancel" ? "cancelled" : what == "pause" ? "paused" : what == "resume" ? "resumed" : "decided on";
+}
+
+} // namespace
+
+/// Says why a run does not do what was asked: its state does not allow it.
+void EngineService::refuse(const Json& run, const RunRequest& request) {
+    const auto number = std::to_string(request.run_id), state = run.value("state", "");
+    if (!request.task.empty())
+        throw Refusal(Kind::Conflict, is_final(state_from(state))
+                                          ? "run " + number + " is " + state + ": nothing in it waits for a decision"
+                                          : "task " + request.task + " of run " + number + " does not wait for a decision");
+    throw Refusal(Kind::Conflict, "run " + number + " is " + state + ": it cannot be " + past_of(request.what));
+}
+
+void EngineService::check_decision(const RunRequest& request, const LiveRun& run) const {
+    const auto& tasks = run.start.plan->tasks;
+    const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const TaskPlan& t) { return t.name == request.task; });
+    if (task == tasks.end()) throw Refusal(Kind::NotFound, "flow " + run.row.flow + " has no task " + request.task);
+    const auto allowed = task->options.value("by", std::vector<std::string>{});
+    if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), request.by) == allowed.end())
+        throw Refusal(Kind::Conflict, request.by + " may not decide on " + request.task,
+                      fmt::format("`by` of the task lists who may: {}", fmt::join(allowed, ", ")));
+}
+
+/// On the node that drives the run.
+asio::awaitable<void> EngineService::act(RunRequest request) {
+    const auto* run = runner_.find(request.run_id);
+    const bool on_its_way = request.what == "cancel" && run && !run->closing && run->row.state == State::Cancelling;
+    if (on_its_way) co_return; // who asks twice gets what they asked for
+    if (run && !request.task.empty()) check_decision(request, *run);
+    std::function<bool(std::function<void()>)> act = [this, request](std::function<void()> then) {
+        if (request.what == "cancel") return runner_.cancel(request.run_id, "cancelled by " + request.by, std::move(then));
+        if (request.what == "pause") return runner_.pause(request.run_id, request.by, std::move(then));
+        if (request.what == "resume") return runner_.resume(request.run_id, request.by, std::move(then));
+        const auto* live = runner_.find(request.run_id);
+        if (!live) return false;
+        const auto& tasks = live->start.plan->tasks;
+        const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const TaskPlan& t) { return t.name == request.task; });
+        const bool approved = request.what == "approve";
+        const auto message =
+            (approved ? "approved by " : "rejected by ") + request.by + (request.comment.empty() ? "" : ": " + request.comment);
+        return runner_.decide(request.run_id, static_cast<int>(task - tasks.begin()), approved, message, std::move(then));
+    };
+    const bool did = co_await done(std::move(act));
+    if (did) co_return;
+    const Json now = co_await document(request.run_id);
+    refuse(now, request);
+}
+
+asio::awaitable<void> EngineService::pass_on(RunRequest request) {
+    const auto id = co_await store_.put_request(request, clock_.now());
+    const auto until = clock_.now() + patience;
+    std::optional<Store::Answer> answer;
+    while (!answer && clock_.now() < until) {
+        co_await sleep_until(clock_, clock_.now() + between_looks);
+        answer = co_await store_.answer_to(id);
+    }
+    if (!answer)
+        throw Refusal(Kind::Unavailable, fmt::format("the node that drives run {} does not answer: what was asked stands", request.run_id),
+                      "`millrace nodes` shows which nodes live; when another one has taken the run over, that one does it");
+    if (!answer->refusal.empty()) throw Refusal(Kind::Conflict, answer->refusal, answer->remedy);
+}
+
+asio::awaitable<Json> EngineService::ask(RunRequest request) {
+    if (runner_.find(request.run_id)) {
+        co_await act(request);
+    } else {
+        const Json run = co_await document(request.run_id);
+        if (is_final(state_from(run.value("state", "")))) refuse(run, request);
+        co_await pass_on(request);
+    }
+    co_return co_await document(request.run_id);
+}
+
+asio::awaitable<void> EngineService::answer_requests(std::string epoch) {
+    const auto requests = co_await store_.requests_to(std::move(epoch));
+    for (const auto& [id, request] : requests) {
+        if (!runner_.find(request.run_id)) continue; // taken over, and not yet here
+        Store::Answer answer;
+        try {
+            co_await act(request);
+        } catch (const Refusal& e) {
+            if (e.kind == Kind::Unavailable) throw;
+            answer = {e.what(), e.remedy};
+        }
+        co_await store_.answer_request(id, answer);
+    }
+}
+
+asio::awaitable<Json> EngineService::cancel(std::int64_t run_id, std::string by) { return ask({run_id, "cancel", "", "", std::move(by)}); }
+asio::awaitable<Json> EngineService::pause(std::int64_t run_id, std::string by) { return ask({run_id, "pause", "", "", std::move(by)}); }
+asio::awaitable<Json> EngineService::resume(std::int64_t run_id, std::string by) { return ask({run_id, "resume", "", "", std::move(by)}); }
+asio::awaitable<Json> EngineService::approve(std::int64_t run_id, std::string task, std::string comment, std::string by) {
+    return ask({run_id, "approve", std::move(task), std::move(comment), std::move(by)});
+}
+asio::awaitable<Json> EngineService::reject(std::int64_t run_id, std::string task, std::string comment, std::string by) {
+    return ask({run_id, "reject", std::move(task), std::move(comment), std::move(by)});
+}
+
+} // namespace millrace

@@ -1,0 +1,72 @@
+// What people ask of a run that another node drives, over a real PostgreSQL.
+#include "life.hpp"
+
+using namespace millrace;
+using test::FreshDatabase;
+using test::Life;
+using test::plan_text;
+using test::refusal;
+
+namespace {
+
+/// Two nodes of one store: `life` drives, `other` is asked.
+struct TwoNodes {
+    explicit TwoNodes(FlowPlan plan) : life(database.url(), {plan}), other(database.url(), {plan}, {}, "other") {
+        id = life.trigger_id(plan.name);
+    }
+    /// While `other` waits, `life` goes on.
+    Json ask(boost::asio::awaitable<Json> work) {
+        std::optional<Json> answer;
+        std::exception_ptr failed;
+        boost::asio::co_spawn(other.io, std::move(work), [&](std::exception_ptr e, Json run) {
+            failed = e;
+            answer = std::move(run);
+        });
+        for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+             !answer && std::chrono::steady_clock::now() < until;)
+            turn();
+        if (failed) std::rethrow_exception(failed);
+        REQUIRE(answer);
+        return *answer;
+    }
+    void turn() {
+        for (auto* node : {&life, &other}) {
+            node->io.restart();
+            node->io.run_one_for(std::chrono::milliseconds(5));
+        }
+    }
+    [[nodiscard]] Service& service() const { return other.engine->service(); }
+
+    FreshDatabase database;
+    Life life, other;
+    std::int64_t id = 0;
+};
+
+} // namespace
+
+TEST_CASE("a run is paused, resumed and cancelled by whichever node is asked") {
+    TwoNodes nodes(plan_text("hang: run", "hanging"));
+    nodes.life.until([&] { return nodes.life.hosts->hanging().size() == 1; });
+    CHECK(nodes.ask(nodes.service().pause(nodes.id, "me")).at("state") == "paused");
+    CHECK(nodes.ask(nodes.service().resume(nodes.id, "me")).at("state") == "running");
+    (void)nodes.ask(nodes.service().cancel(nodes.id, "me"));
+    CHECK(nodes.life.ended(nodes.id).at("message") == "cancelled by me");
+}
+
+TEST_CASE("an approval is given through whichever node is asked, and refused with the driving node's reason") {
+    auto plan = plan_text("ask: approve\n z: extract <- ask", "asking");
+    plan.tasks[0].options["by"] = {"key ops"};
+    TwoNodes nodes(plan);
+    nodes.life.until([&] { return nodes.life.run(nodes.id).at("state_name") == "AwaitingApproval"; });
+    CHECK_THAT(refusal([&] { (void)nodes.ask(nodes.service().approve(nodes.id, "ask", "", "key dev")); }),
+               Catch::Contains("key dev may not decide on ask") && Catch::Contains("key ops"));
+    (void)nodes.ask(nodes.service().approve(nodes.id, "ask", "fine", "key ops"));
+    CHECK(nodes.life.ended(nodes.id).at("state") == "completed");
+}
+
+TEST_CASE("a run that ended is refused without asking anybody") {
+    TwoNodes nodes(plan_text("a: extract", "quick"));
+    (void)nodes.life.ended(nodes.id);
+    CHECK_THAT(refusal([&] { (void)nodes.ask(nodes.service().cancel(nodes.id, "me")); }),
+               Catch::Contains("is completed: it cannot be cancelled"));
+}
