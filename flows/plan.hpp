@@ -78,6 +78,19 @@ struct SlotDemand {
     int slots = 1;
 };
 
+/// What should be so of a flow's runs and loads. Seconds; 0: nothing is expected.
+struct Expectations {
+    struct Rows {
+        std::string task;
+        std::optional<std::int64_t> min, max; ///< at least one of them
+    };
+    double start_within = 0, finish_within = 0, fresh = 0, new_rows = 0;
+    std::vector<Rows> rows;
+    [[nodiscard]] bool is_empty() const {
+        return start_within <= 0 && finish_within <= 0 && fresh <= 0 && new_rows <= 0 && rows.empty();
+    }
+};
+
 struct TaskPlan {
     std::string name;
     Verb verb = Verb::Wait;
@@ -109,7 +122,7 @@ struct FlowPlan {
     RetryPolicy retry; ///< rounds of a task: its own attempts used up, it begins again with as many; attempts 1: one round
     std::string priority = "normal";
     std::vector<SlotDemand> limits;
-    Json expect = Json::object();
+    Expectations expect;
     Json notify = Json::object();
     std::vector<TaskPlan> tasks;   ///< in topological order
     Json sources = Json::object(); ///< source type -> its spec (source_spec.hpp), those that the flow uses

@@ -181,6 +181,29 @@ void move_schedules_on(GroupCalls& out, std::span<RunChanges> group) {
     out.add("move_schedules", flow.take(), number.take(), next_at.take(), next_local.take());
 }
 
+void write_breaches(GroupCalls& out, std::span<RunChanges> group) {
+    std::map<BreachKey, const Breach*> told;
+    std::map<BreachKey, const Recovery*> over;
+    for (const auto& changes : group) {
+        for (const auto& b : changes.breaches) told.emplace(b.key, &b);
+        for (const auto& r : changes.recoveries) over.emplace(r.key, &r);
+    }
+    ArrayText flow, expectation, subject, kind, run, since, at, message;
+    for (const auto& [key, b] : told) {
+        flow.add_text(key.flow), expectation.add_text(key.expectation), subject.add_text(key.subject), kind.add_text(b->kind);
+        add(run, b->run_id ? std::optional(b->run_id) : std::nullopt), since.add_instant(b->since), at.add_instant(b->told_at);
+        message.add_text(b->message);
+    }
+    if (!told.empty())
+        out.add("insert_breaches", flow.take(), expectation.take(), subject.take(), kind.take(), run.take(), since.take(), at.take(),
+                message.take());
+    for (const auto& [key, r] : over) {
+        flow.add_text(key.flow), expectation.add_text(key.expectation), subject.add_text(key.subject);
+        at.add_instant(r->at), message.add_text(r->message);
+    }
+    if (!over.empty()) out.add("end_breaches", flow.take(), expectation.take(), subject.take(), at.take(), message.take());
+}
+
 using FiringKey = std::tuple<std::string, int, std::int64_t>;
 FiringKey key_of(const FiringRow& f) { return {f.flow, f.schedule, to_micros(f.nominal)}; }
 
@@ -231,6 +254,7 @@ GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch) {
             out.add("insert_event", timestamp_text(e.at), changes.run_id ? number(changes.run_id) : std::nullopt, unless_empty(e.flow),
                     unless_empty(e.task), fit_text(e.kind), fit_text(e.message), json(e.details));
     }
+    write_breaches(out, group);
     if (any_released) out.add("release_slots", run.take(), task.take(), item.take());
     write_runs(out, group);
     return out;

@@ -73,6 +73,7 @@ struct LiveRun {
     bool held = false;    ///< resumed, its slots not yet claimed again: nothing of it begins
     Json loads = Json::array();
     int warnings = 0; ///< of its events, and of chunks that ended
+    std::string late; ///< why it is shown as late, although nothing of it begins; empty: it is not
 
     // Of a run in chunks.
     std::vector<std::pair<Instant, Instant>> parts;
@@ -136,6 +137,11 @@ public:
     bool pause(std::int64_t run_id, const std::string& by, std::function<void()> done);
     bool resume(std::int64_t run_id, const std::string& by, std::function<void()> done);
     bool decide(std::int64_t run_id, int task, bool approved, const std::string& message, std::function<void()> done);
+
+    /// `changed` hears of the flow of each run that expects something, after its state is committed.
+    void watch_runs(std::function<void(const std::string& flow)> changed) { watch_ = std::move(changed); }
+    /// Shows a run of which nothing has begun as late, for this reason, or (empty) no more.
+    void show_late(std::int64_t run_id, const std::string& why);
 
     void attempt_progress(const AttemptProgress& progress) override;
     void attempt_event(const AttemptEvent& event) override;
@@ -222,6 +228,7 @@ private:
     ClaimSlots claim_slots_;
     RunIds& ids_;
     EventHub& events_;
+    std::function<void(const std::string&)> watch_;
     const Settings settings_;
     std::mt19937_64 random_;
 

@@ -77,6 +77,11 @@ void Runner::record(LiveRun& run) {
     const bool told = !changed.empty(); // a client that misses single task runs sees the run's counts
     if (!events_.heard() || changed.size() > most_told) changed.clear();
     const auto to_start = std::exchange(run.to_start, {});
+    const bool watched = watch_ && !run.row.parent_id && ((run_changed && !run.start.plan->expect.is_empty()) || !run.late.empty());
+    if (watched) out.committed = [this, flow = run.row.flow, then = std::move(out.committed)] {
+        if (then) then();
+        watch_(flow);
+    };
     out.committed = [this, id = run.row.id, to_start, changed = std::move(changed), run_changed = run_changed || told, over,
                      released = out.released, then = std::move(out.committed)] {
         if (then) then();

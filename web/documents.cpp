@@ -21,7 +21,15 @@ constexpr Member flow[] = {
     {"params", "Param[]", ""},
     {"tasks", "FlowTask[]", ""},
     {"interval", "boolean", "its runs are about a span of time"},
+    {"attention", "Attention[]", "what is not as its `expect` says, and since when; empty: all is well"},
     {"last_runs", "LastRun[]", "newest first"},
+};
+constexpr Member attention[] = {
+    {"kind", "string", "late, stale, rows_out_of_range"},
+    {"expectation", "string", "start_within, finish_within, fresh, new_rows, or rows.TASK"},
+    {"since", "time?", ""},
+    {"run_id", "integer?", "null: it is about no run"},
+    {"message", "string", ""},
 };
 constexpr Member flow_schedule[] = {
     {"cron", "string=", "5 or 6 fields"},
@@ -360,6 +368,7 @@ constexpr std::array all{
     Document{"FlowSchedule", flow_schedule},
     Document{"Param", param},
     Document{"FlowTask", flow_task},
+    Document{"Attention", attention},
     Document{"LastRun", last_run},
     Document{"Plan", {}},
     Document{"Run", run},

@@ -1,4 +1,5 @@
 #include "flows/compiler/draft.hpp"
+#include "flows/compiler/parse_expect.hpp"
 #include "flows/compiler/parse_interval.hpp"
 #include "flows/compiler/policies.hpp"
 #include "flows/cron.hpp"
@@ -40,6 +41,7 @@ public:
             parse_tasks(*tasks, form_.get("defaults"), draft_, diagnostics_);
         }
         if (const auto* interval = form_.get("interval")) plan.interval = parse_interval(*interval, draft_, diagnostics_);
+        if (const auto* expect = form_.get("expect")) plan.expect = parse_expect(*expect, draft_, diagnostics_);
         return std::move(draft_);
     }
 

@@ -21,7 +21,7 @@ struct RunRow {
     std::string state_name = "Pending";
     std::string message;
     Json params = Json::object();
-    Json options = Json::object(); ///< {limit_rows, full_refresh, reuse_before: TASK or "", chunk_number: of the chunk that it repeats,
+    Json options = Json::object(); ///< {schedule: number of the one that started it, limit_rows, full_refresh, reuse_before: TASK or "", chunk_number: of the chunk that it repeats,
                                    ///< allow_deletes: {rows, by}, takes_place_of: [run that it cancels], backfill: scheduler/backfill.hpp}
     Json summary;                  ///< {counts, loads}; null until the run ends
     std::optional<Instant> interval_start, interval_end;

@@ -2,6 +2,7 @@
 
 #include "flows/version.hpp"
 #include "scheduler/store/array_text.hpp"
+#include "scheduler/store/breaches.hpp"
 
 #include <unistd.h>
 
@@ -341,6 +342,7 @@ const std::vector<Statement>& store_statements() {
     static const auto all = [] {
         auto both = others;
         both.insert(both.end(), slot_statements().begin(), slot_statements().end());
+        both.insert(both.end(), breach_statements().begin(), breach_statements().end());
         return both;
     }();
     return all;

@@ -28,6 +28,8 @@ struct StoredSchedule {
     Instant changed_at{};
     std::optional<Instant> next_at;
     std::string next_local;
+    /// It starts no run.
+    [[nodiscard]] bool rests() const { return paused || spec.paused; }
 };
 
 /// A run that has to go on, with its task runs.

@@ -45,8 +45,12 @@ export interface Flow {
   params: ParamSpec[];
   tasks: { name: string; verb: string; needs: string[] }[];
   interval: boolean;
+  /** What is not as its `expect` says. */
+  attention?: Attention[];
   last_runs: LastRun[];
 }
+
+export interface Attention { kind: string; expectation: string; since: string | null; run_id: number | null; message: string }
 
 export interface Load {
   task: string;

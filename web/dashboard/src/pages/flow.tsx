@@ -58,6 +58,9 @@ export function FlowPage({ name, flows }: { name: string; flows: Resource<Flow[]
           <p class="crumbs"><Link href="/">Flows</Link></p>
           <h1>{flow.name}{flow.archived && <span class="tag">archived</span>}</h1>
           <p class="lead">{flow.description}</p>
+          {(flow.attention ?? []).map((one) => (
+            <p class="attention" key={`${one.expectation} ${one.message}`}><span class="tag tag-warning">{one.kind.replaceAll('_', ' ')}</span> {one.run_id ? <Link href={`/runs/${one.run_id}`}>{one.message}</Link> : one.message}</p>
+          ))}
           <p class="flow-facts">
             <Schedules flow={flow} />
             {flow.owner && <span class="faint">owner {flow.owner}</span>}

@@ -8,7 +8,7 @@ import { Icon } from '../parts/icon';
 import { EmptyState, ErrorNotice, Skeleton } from '../parts/notices';
 import { RunBars } from '../parts/run_bars';
 import { RunLine } from '../parts/run_line';
-import { StateBadge, TrialTag, WarningsTag } from '../parts/state';
+import { AttentionTags, StateBadge, TrialTag, WarningsTag } from '../parts/state';
 import { Ago } from '../parts/time';
 import { changeQuery, Link, usePlace } from '../router';
 import { scheduleInWords } from '../words/schedule';
@@ -42,6 +42,7 @@ function FlowRow({ flow, start }: { flow: Flow; start: () => void }) {
           <Link href={`/flows/${flow.name}`} class="flow-name" data-row>{flow.name}</Link>
           {flow.demo && <span class="tag" title="It came with Millrace: millrace up --demo">demo</span>}
           {(flow.tags ?? []).map((tag) => <span class="tag" key={tag}>{tag}</span>)}
+          <AttentionTags of={flow} />
         </div>
         <p class="flow-description">{flow.description}</p>
       </div>
