@@ -62,6 +62,7 @@ struct ScheduleSpec {
     std::string missed = "last"; ///< last | all | none
     std::string start, end;      ///< RFC 3339, empty: unbounded
     bool paused = false;
+    int pause_after = 0; ///< runs in a row that failed or crashed; 0: never
     Json params = Json::object();
     DstPolicy dst;
 };
@@ -86,9 +87,7 @@ struct Expectations {
     };
     double start_within = 0, finish_within = 0, fresh = 0, new_rows = 0;
     std::vector<Rows> rows;
-    [[nodiscard]] bool is_empty() const {
-        return start_within <= 0 && finish_within <= 0 && fresh <= 0 && new_rows <= 0 && rows.empty();
-    }
+    [[nodiscard]] bool is_empty() const { return start_within <= 0 && finish_within <= 0 && fresh <= 0 && new_rows <= 0 && rows.empty(); }
 };
 
 struct TaskPlan {

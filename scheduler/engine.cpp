@@ -168,6 +168,7 @@ asio::awaitable<void> Engine::Parts::start() {
     auto claim = std::bind_front(&Parts::claim_slots, this);
     runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, std::move(claim), ids, events, std::move(settings));
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);
+    runner->watch_schedules([this] { look_at_others_soon(); }); // the store says whether it is held now
     watch = std::make_unique<ExpectationWatch>(clock, database, catalogue, *schedules, *runner, *journal, events);
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events, node.id);
     auto journal_figures = [this] {

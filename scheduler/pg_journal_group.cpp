@@ -181,6 +181,21 @@ void move_schedules_on(GroupCalls& out, std::span<RunChanges> group) {
     out.add("move_schedules", flow.take(), number.take(), next_at.take(), next_local.take());
 }
 
+/// One by one: several runs of a schedule may end in one commit. In the order of the schedules, which other nodes write too.
+void count_failures(GroupCalls& out, std::span<RunChanges> group) {
+    std::vector<const RunChanges*> ends;
+    for (const auto& changes : group)
+        if (changes.schedule_end) ends.push_back(&changes);
+    std::stable_sort(ends.begin(), ends.end(), [](const auto* a, const auto* b) {
+        return std::tie(a->schedule_end->flow, a->schedule_end->schedule) < std::tie(b->schedule_end->flow, b->schedule_end->schedule);
+    });
+    for (const auto* changes : ends) {
+        const auto& end = *changes->schedule_end;
+        out.add("count_failures", end.flow, std::to_string(end.schedule), end.failed ? "true" : "false", timestamp_text(end.at),
+                number(changes->run_id));
+    }
+}
+
 void write_breaches(GroupCalls& out, std::span<RunChanges> group) {
     std::map<BreachKey, const Breach*> told;
     std::map<BreachKey, const Recovery*> over;
@@ -254,6 +269,7 @@ GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch) {
             out.add("insert_event", timestamp_text(e.at), changes.run_id ? number(changes.run_id) : std::nullopt, unless_empty(e.flow),
                     unless_empty(e.task), fit_text(e.kind), fit_text(e.message), json(e.details));
     }
+    count_failures(out, group);
     write_breaches(out, group);
     if (any_released) out.add("release_slots", run.take(), task.take(), item.take());
     write_runs(out, group);

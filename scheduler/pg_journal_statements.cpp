@@ -86,6 +86,22 @@ constexpr const char* move_schedules = R"sql(
       from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) as u(flow, number, next_at, next_local)
      where s.flow = u.flow and s.number = u.number)sql";
 
+// With the end of the run, which is written once. A schedule that is held counts no more: what is still under way changes nothing.
+constexpr const char* count_failures = R"sql(
+    with counted as (
+        update millrace.schedule s
+           set failures = case when $3::bool then s.failures + 1 else 0 end,
+               held_at = case when $3::bool and s.failures + 1 >= coalesce(nullif((s.spec->'schedules'->0->>'pause_after')::int, 0), 1000000)
+                              then $4::timestamptz end
+         where s.flow = $1 and s.number = $2 and s.held_at is null and ($3::bool or s.failures > 0)
+        returning s.failures, s.held_at)
+    insert into millrace.event (at, run_id, flow, task, kind, message, details)
+    select $4::timestamptz, $5::bigint, $1::text, null, 'schedule_paused',
+           format('the schedule is paused: %s of its runs in a row failed or crashed, the last one is run %s; millrace schedules resume %s starts it again',
+                  failures, $5::bigint, $1::text),
+           jsonb_build_object('schedule', $2::int, 'failures', failures)
+      from counted where held_at is not null)sql";
+
 // Told by whoever comes first; in the order of the key, as above.
 constexpr const char* insert_breaches = R"sql(
     with told as (
@@ -130,6 +146,7 @@ const std::vector<Statement>& journal_statements() {
         {"insert_event", insert_event},
         {"claim_firings", claim_firings},
         {"move_schedules", move_schedules},
+        {"count_failures", count_failures},
         {"insert_breaches", insert_breaches},
         {"end_breaches", end_breaches},
         {"release_slots", release_slots},

@@ -56,11 +56,12 @@ static std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, co
 Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs, const Json& attention) const {
     const auto& plan = *flow.plan;
     Json schedules = Json::array(), tasks = Json::array();
-    for (const auto& s : s_.schedules.all()) {
-        if (s.flow != flow.name) continue;
+    for (int number = 0; const auto* found = s_.schedules.find(flow.name, number); ++number) {
+        const auto& s = *found;
         Json line = {{"timezone", s.spec.timezone},
                      {"paused", s.rests()},
                      {"paused_in_file", s.spec.paused},
+                     {"paused_after_failures", s.held ? Json(s.failures) : Json()},
                      {"next", s.rests() ? Json() : instant_json(s.next_at)}};
         if (s.spec.cron.empty())
             line["every"] = to_text(s.spec.every);
@@ -137,6 +138,7 @@ asio::awaitable<Json> PgReadModels::schedules() {
                      {"timezone", s.spec.timezone},
                      {"paused", s.rests()},
                      {"paused_in_file", s.spec.paused},
+                     {"paused_after_failures", s.held ? Json(s.failures) : Json()},
                      {"next", s.rests() ? Json() : instant_json(s.next_at)},
                      {"next_local", s.next_local},
                      {"params", s.spec.params},
@@ -280,7 +282,11 @@ const std::vector<Statement>& read_statements() {
         std::vector<Statement> all = run_statements();
         const auto of_logs = log_statements();
         all.insert(all.end(), of_logs.begin(), of_logs.end());
-        all.insert(all.end(), {{"last_runs", last_runs}, {"open_breaches", open_breaches}, {"node_list", node_list}, {"slot_list", slot_list}, {"store_facts", store_facts}});
+        all.insert(all.end(), {{"last_runs", last_runs},
+                               {"open_breaches", open_breaches},
+                               {"node_list", node_list},
+                               {"slot_list", slot_list},
+                               {"store_facts", store_facts}});
         return all;
     }();
     return all;

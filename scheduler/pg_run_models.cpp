@@ -66,7 +66,8 @@ constexpr const char* run_breaches = R"sql(
     select run_id, count(*), coalesce(max(message) filter (where expectation = 'start_within' and recovered_at is null), '')
       from millrace.breach where run_id = any($1::bigint[]) group by run_id)sql";
 
-std::map<std::int64_t, PgReadModels::RunBreaches> PgReadModels::breaches_of(pqxx::nontransaction& w, const std::vector<std::int64_t>& runs) {
+std::map<std::int64_t, PgReadModels::RunBreaches> PgReadModels::breaches_of(pqxx::nontransaction& w,
+                                                                            const std::vector<std::int64_t>& runs) {
     ArrayText ids;
     for (const auto id : runs) ids.add(id);
     std::map<std::int64_t, RunBreaches> out;
@@ -325,6 +326,8 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     co_return document;
 }
 
-std::vector<Statement> run_statements() { return {{"runs", runs_sql.c_str()}, {"chunk_runs", chunk_runs}, {"run_breaches", run_breaches}, {"tasks", tasks_sql.c_str()}}; }
+std::vector<Statement> run_statements() {
+    return {{"runs", runs_sql.c_str()}, {"chunk_runs", chunk_runs}, {"run_breaches", run_breaches}, {"tasks", tasks_sql.c_str()}};
+}
 
 } // namespace millrace

@@ -140,6 +140,8 @@ public:
 
     /// `changed` hears of the flow of each run that expects something, after its state is committed.
     void watch_runs(std::function<void(const std::string& flow)> changed) { watch_ = std::move(changed); }
+    /// `failed` is called when the failure of a run is committed whose schedule pauses after some.
+    void watch_schedules(std::function<void()> failed) { schedule_failed_ = std::move(failed); }
     /// Shows a run of which nothing has begun as late, for this reason, or (empty) no more.
     void show_late(std::int64_t run_id, const std::string& why);
 
@@ -229,6 +231,7 @@ private:
     RunIds& ids_;
     EventHub& events_;
     std::function<void(const std::string&)> watch_;
+    std::function<void()> schedule_failed_;
     const Settings settings_;
     std::mt19937_64 random_;
 

@@ -99,7 +99,7 @@ Json Runner::live_document(const LiveRun& run) const {
     if (run.machine) summary["counts"] = counts_json(run.machine->counts());
     Json document = run_document(run.row, summary);
     if (run.row.state_name == "Queued") document["message"] = why_queued(run);
-    if (!run.late.empty()) mark_late(document, run.late);
+    if (!run.late.empty() && run.attempts.empty()) mark_late(document, run.late);
     return document;
 }
 

@@ -75,8 +75,8 @@ private:
     std::function<void()> loaded_;
     std::vector<StoredSchedule> schedules_;
     std::map<std::pair<std::string, int>, std::size_t> places_; ///< of schedules_, by flow and number
-    std::chrono::microseconds ids_in_{5000};         ///< to the next try while no run id is there
-    std::uint64_t generation_ = 0;                   ///< of schedules_: places mean others after a load()
+    std::chrono::microseconds ids_in_{5000};                    ///< to the next try while no run id is there
+    std::uint64_t generation_ = 0;                              ///< of schedules_: places mean others after a load()
     std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
     Clock::TimerId timer_ = 0;
     bool stopped_ = false;

@@ -35,8 +35,9 @@ constexpr Member flow_schedule[] = {
     {"cron", "string=", "5 or 6 fields"},
     {"every", "string=", "a span, where there is no cron"},
     {"timezone", "string", ""},
-    {"paused", "boolean", "by somebody, or by the flow's file"},
+    {"paused", "boolean", "by somebody, by the flow's file, or after failures"},
     {"paused_in_file", "boolean", "`paused: true` stands in the flow's file"},
+    {"paused_after_failures", "integer?", "runs in a row that failed, where `pause_after` of them paused it"},
     {"next", "time?", "the next start; null while paused"},
 };
 constexpr Member param[] = {
@@ -254,8 +255,9 @@ constexpr Member schedule[] = {
     {"next", "time?", "null while paused"},
     {"next_local", "string?", "the same on the clock of its zone"},
     {"missed", "string", "last, all or none: what happens to starts that passed while the daemon was down"},
-    {"paused", "boolean", "by somebody, or by the flow's file"},
+    {"paused", "boolean", "by somebody, by the flow's file, or after failures"},
     {"paused_in_file", "boolean", "`paused: true` stands in the flow's file"},
+    {"paused_after_failures", "integer?", "runs in a row that failed, where `pause_after` of them paused it"},
 };
 constexpr Member limit[] = {
     {"key", "string", ""},

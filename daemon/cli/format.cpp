@@ -111,7 +111,11 @@ std::string attention_text(const std::string& flow, const Json& attention) {
     return fmt::format("{} {}: {}", flow, what, printable(text_of(attention, "message")));
 }
 
-std::string paused_text(const Json& paused) { return paused.value("paused_in_file", false) ? "paused (file)" : "paused"; }
+std::string paused_text(const Json& paused) {
+    if (paused.value("paused_in_file", false)) return "paused (file)";
+    const auto failures = number_of(paused, "paused_after_failures");
+    return failures > 0 ? fmt::format("paused ({})", counted(failures, "failure")) : "paused";
+}
 
 std::string next_start_text(const Json& flow) {
     const auto schedules = list_of(flow, "schedules");

@@ -151,6 +151,13 @@ private:
         schedule.jitter_seconds = form.seconds("jitter").value_or(0);
         schedule.missed = form.text("missed", "last");
         schedule.paused = form.flag("paused", false);
+        if (const auto failures = form.whole("pause_after")) {
+            if (*failures < 1 || *failures > 1000)
+                diagnostics_.error(form.get("pause_after")->mark, "`pause_after` is 1 to 1000 runs in a row",
+                                   "leave it out, or write 3, for example");
+            else
+                schedule.pause_after = static_cast<int>(*failures);
+        }
         if (const auto* zone = form.get("timezone"))
             schedule.timezone = checked([&] { (void)find_zone(zone->text); }, zone->mark) ? zone->text : "UTC";
         if (const auto* cron = form.get("cron");

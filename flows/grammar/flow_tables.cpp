@@ -98,6 +98,11 @@ const std::array schedule_fields{
     Field{.key = "start", .shape = Moment, .doc = "Not before this date or instant.", .example = "2026-01-01"},
     Field{.key = "end", .shape = Moment, .doc = "Before this date or instant only.", .example = "2027-01-01"},
     Field{.key = "paused", .shape = Bool, .doc = "Deployed, but does not fire; shown as `paused (file)`.", .fallback = "false"},
+    Field{.key = "pause_after",
+          .shape = Whole,
+          .doc = "After so many runs of this schedule in a row that failed or crashed it pauses, shown as `paused (3 failures)`, until "
+                 "`millrace schedules resume FLOW`, which counts anew. Cancelled and skipped runs do not count; nor do reruns.",
+          .example = "3"},
     Field{.key = "params", .shape = Values, .doc = "Parameters of the runs that this schedule starts."},
     Field{.key = "dst", .shape = Mapping, .doc = "What a fixed hour does when the clocks change.", .table = &dst_table},
 };

@@ -65,7 +65,7 @@ constexpr const char* watched_loads = R"sql(
 constexpr const char* watched_schedules = R"sql(
     select s.flow, s.number, extract(epoch from s.next_at) * 1000000
       from millrace.schedule s join millrace.flow f on f.name = s.flow and not f.paused and not f.archived
-     where s.flow = any($1::text[]) and s.next_at is not null)sql";
+     where s.flow = any($1::text[]) and s.next_at is not null and s.held_at is null)sql";
 
 constexpr const char* told_breaches = R"sql(
     select flow, expectation, subject, kind, run_id, extract(epoch from since) * 1000000, message, extract(epoch from told_at) * 1000000,

@@ -7,6 +7,7 @@
 #include "scheduler/store/migrations/m0001_tables.hpp"
 #include "scheduler/store/migrations/m0002_retired_slots.hpp"
 #include "scheduler/store/migrations/m0003_breaches.hpp"
+#include "scheduler/store/migrations/m0004_held_schedules.hpp"
 
 #include <pqxx/pqxx>
 
@@ -20,6 +21,7 @@ constexpr std::array steps{
     migrations::m0001_tables,
     migrations::m0002_retired_slots,
     migrations::m0003_breaches,
+    migrations::m0004_held_schedules,
 };
 
 constexpr const char* bookkeeping = R"sql(

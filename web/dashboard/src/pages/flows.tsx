@@ -20,7 +20,10 @@ export function Schedules({ flow }: { flow: Flow }) {
     <>
       {flow.schedules.map((schedule, index) => {
         const { text, title } = scheduleInWords(schedule);
-        const held = schedule.paused_in_file ? 'paused (file)' : flow.paused || schedule.paused ? 'paused' : undefined;
+        const failures = schedule.paused_after_failures ?? 0;
+        const held = schedule.paused_in_file ? 'paused (file)'
+          : failures > 0 ? `paused (${failures} ${failures === 1 ? 'failure' : 'failures'})`
+          : flow.paused || schedule.paused ? 'paused' : undefined;
         return (
           <span class="schedule" key={index}>
             <span title={title}>{text}</span>
