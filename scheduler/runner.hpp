@@ -199,7 +199,7 @@ private:
     void enqueue(LiveRun& run, TaskKey key, bool has_slots);
     void dispatch();
     void start_attempt(LiveRun& run, TaskKey key);
-    void tell_in_log(const LiveRun& run, TaskKey key) const;
+    void tell_in_log(const LiveRun& run, TaskKey key, const OrderError& error) const;
     void hand_over(OrderId id);
     void make_folders(OrderId id);
     void remove_folder(const RunRow& row) const;
