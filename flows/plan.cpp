@@ -33,11 +33,26 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RetryPolicy, attempts, delay, ma
                                                 charges_lost)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ParamSpec, name, type, default_value, enumeration, min, max, required)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DstPolicy, gap, overlap)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused, params,
-                                                dst)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused,
+                                                pause_after, params, dst)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(IntervalSpec, every, lookback, chunk, from)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(FlowTrigger, flow, state)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SlotDemand, key, slots)
+
+/// Only what is expected: a flow without has the hash that it had.
+static void to_json(Json& j, const Expectations& e) {
+    j = Json::object();
+    for (const auto& [key, seconds] :
+         {std::pair("start_within", e.start_within), {"finish_within", e.finish_within}, {"fresh", e.fresh}, {"new_rows", e.new_rows}})
+        if (seconds > 0) j[key] = seconds;
+    for (const auto& [task, min, max] : e.rows) j["rows"][task] = {{"min", min}, {"max", max}};
+}
+static void from_json(const Json& j, Expectations& e) {
+    e = {j.value("start_within", 0.0), j.value("finish_within", 0.0), j.value("fresh", 0.0), j.value("new_rows", 0.0), {}};
+    const Json rows = j.value("rows", Json::object());
+    for (const auto& [task, bounds] : rows.items())
+        e.rows.push_back({task, bounds.at("min").get<std::optional<std::int64_t>>(), bounds.at("max").get<std::optional<std::int64_t>>()});
+}
 
 static void to_json(Json& j, const Verb& v) { j = std::string(to_string(v)); }
 static void from_json(const Json& j, Verb& v) { v = verb_from(j.get<std::string>()); }

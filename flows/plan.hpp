@@ -62,6 +62,7 @@ struct ScheduleSpec {
     std::string missed = "last"; ///< last | all | none
     std::string start, end;      ///< RFC 3339, empty: unbounded
     bool paused = false;
+    int pause_after = 0; ///< runs in a row that failed or crashed; 0: never
     Json params = Json::object();
     DstPolicy dst;
 };
@@ -82,6 +83,17 @@ struct FlowTrigger {
 struct SlotDemand {
     std::string key;
     int slots = 1;
+};
+
+/// What should be so of a flow's runs and loads. Seconds; 0: nothing is expected.
+struct Expectations {
+    struct Rows {
+        std::string task;
+        std::optional<std::int64_t> min, max; ///< at least one of them
+    };
+    double start_within = 0, finish_within = 0, fresh = 0, new_rows = 0;
+    std::vector<Rows> rows;
+    [[nodiscard]] bool is_empty() const { return start_within <= 0 && finish_within <= 0 && fresh <= 0 && new_rows <= 0 && rows.empty(); }
 };
 
 struct TaskPlan {
@@ -115,7 +127,7 @@ struct FlowPlan {
     RetryPolicy retry; ///< rounds of a task: its own attempts used up, it begins again with as many; attempts 1: one round
     std::string priority = "normal";
     std::vector<SlotDemand> limits;
-    Json expect = Json::object();
+    Expectations expect;
     Json notify = Json::object();
     std::vector<TaskPlan> tasks;   ///< in topological order
     Json sources = Json::object(); ///< source type -> its spec (source_spec.hpp), those that the flow uses

@@ -17,11 +17,13 @@ public:
     }
     [[nodiscard]] const std::map<std::string, DeployedFlow>& all() const { return flows_; }
 
-    /// What tells one state of the catalogue from another: each flow's plan, and whether it is archived or held.
+    /// What tells one state of the catalogue from another: each flow's plan, and whether it, or some of its schedules, are archived or
+    /// held.
     [[nodiscard]] std::string marks() const {
         std::string out;
         for (const auto& [name, flow] : flows_)
-            out += (out.empty() ? "" : ",") + name + " " + flow.plan_hash + " " + (flow.archived ? "1" : "0") + (flow.paused ? "1" : "0");
+            out += (out.empty() ? "" : ",") + name + " " + flow.plan_hash + " " + (flow.archived ? "1" : "0") + (flow.paused ? "1" : "0") +
+                   " " + std::to_string(flow.held);
         return out;
     }
 
@@ -43,7 +45,12 @@ public:
             flows_.emplace(flow.name, std::move(flow));
         }
     }
-    void set_paused(const std::string& flow, bool paused) { flows_.at(flow).paused = paused; }
+    /// Not paused: nor does a failure hold any of its schedules.
+    void set_paused(const std::string& flow, bool paused) {
+        auto& known = flows_.at(flow);
+        known.paused = paused;
+        if (!paused) known.held = 0;
+    }
 
     [[nodiscard]] std::shared_ptr<const FlowPlan> plan(const std::string& hash) const {
         const auto at = plans_.find(hash);

@@ -53,6 +53,12 @@ Json run_document(const RunRow& r, const Json& summary) {
             {"warning_count", summary.is_object() ? summary.value("warnings", 0) : 0}};
 }
 
+void mark_late(Json& document, const std::string& why) {
+    const auto message = document.value("message", "");
+    document["state_name"] = "Late";
+    document["message"] = why + (message.empty() ? "" : "; " + message);
+}
+
 Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, const Json& progress) {
     const auto& task = flow.tasks.at(static_cast<std::size_t>(key.task));
     Json needs = Json::array();

@@ -1,6 +1,7 @@
 /// The API's documents of runs and task runs, made from values: the same for rows of the store and for live runs.
 #pragma once
 
+#include "scheduler/expectations.hpp"
 #include "scheduler/store/rows.hpp"
 
 namespace millrace {
@@ -11,6 +12,11 @@ namespace millrace {
 [[nodiscard]] Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, const Json& progress);
 /// An event that somebody should see beside the end of its run; Store::live_runs counts the same kinds.
 [[nodiscard]] inline bool is_warning(std::string_view kind) { return kind == "warning" || kind == "quarantined" || kind == "drifted"; }
+
+/// The same of what the watch over `expect` tells; those are counted apart, since some are told when the run is over.
+[[nodiscard]] inline bool is_breach(std::string_view kind) { return kind == event_kind::late || kind == event_kind::rows_out_of_range; }
+/// Of a run of which nothing has begun in time: its state's name is "Late", and its message begins with `why`.
+void mark_late(Json& run_document, const std::string& why);
 
 [[nodiscard]] Json error_json(const OrderError& error);
 /// {<state>: n}, zeros left out.

@@ -2,6 +2,7 @@
 
 #include "flows/process_tree.hpp"
 #include "scheduler/engine_service.hpp"
+#include "scheduler/expectation_watch.hpp"
 #include "scheduler/host_pool.hpp"
 #include "scheduler/new_run.hpp"
 #include "scheduler/pg_journal.hpp"
@@ -105,6 +106,7 @@ struct Engine::Parts {
     std::unique_ptr<PgJournal> journal;
     std::unique_ptr<Runner> runner;
     std::unique_ptr<Schedules> schedules;
+    std::unique_ptr<ExpectationWatch> watch;
     std::unique_ptr<EngineService> service;
     std::unique_ptr<PgReadModels> read_models;
     Clock::TimerId beat_timer = 0, look_timer = 0;
@@ -179,6 +181,8 @@ asio::awaitable<void> Engine::Parts::start() {
     runner =
         std::make_unique<Runner>(io, clock, *journal, *hosts, connections, caused_runs, std::move(claim), ids, events, std::move(settings));
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);
+    runner->watch_schedules([this] { look_at_others_soon(); }); // the store says whether it is held now
+    watch = std::make_unique<ExpectationWatch>(clock, database, catalogue, *schedules, *runner, *journal, events);
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events, node.id);
     auto journal_figures = [this] {
         const auto f = journal->figures();
@@ -190,6 +194,7 @@ asio::awaitable<void> Engine::Parts::start() {
                     {"journal_backlog", journal->backlog()},
                     {"journal_alive", !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2 ? 1 : 0}};
     };
+    auto watch_figures = [this] { return watch->figures(); };
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
     auto settings_in_force = [this] { return folders.settings(); };
     auto is_demo = [this](const std::string& folder) { return folders.is_demo(folder); };
@@ -202,6 +207,7 @@ asio::awaitable<void> Engine::Parts::start() {
                                   connections,
                                   node.id,
                                   std::move(journal_figures),
+                                  std::move(watch_figures),
                                   std::move(host_list),
                                   std::move(settings_in_force),
                                   std::move(is_demo)};
@@ -243,6 +249,7 @@ asio::awaitable<void> Engine::Parts::resume() {
         runs.push_back(std::move(resumed));
     }
     spdlog::info("taking over {} live runs", runs.size());
+    for (const auto& run : runs) watch->look_soon(run.row.flow);
     runner->resume_all(std::move(runs));
 }
 
@@ -346,6 +353,7 @@ asio::awaitable<void> Engine::stop() {
     p.clock.cancel(p.beat_timer);
     p.clock.cancel(p.look_timer);
     p.schedules->stop();
+    p.watch->stop();
     p.runner->set_admitting(false);
     p.database.hurry(longest_last_call);
     PgJournal* journal = p.journal.get();

@@ -14,9 +14,9 @@ namespace asio = boost::asio;
 asio::awaitable<Json> EngineService::set_schedules_paused(std::string name, bool paused) {
     const DeployedFlow flow = deployed(name);
     std::vector<StoredSchedule> moved;
-    if (!paused && flow.paused) // what passed meanwhile was meant to pass
+    if (!paused) // what passed meanwhile was meant to pass
         for (auto schedule : schedules_.all())
-            if (schedule.flow == name) {
+            if (schedule.flow == name && (flow.paused || schedule.held)) {
                 Schedules::set_next(schedule, clock_.now());
                 moved.push_back(std::move(schedule));
             }

@@ -229,7 +229,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     row.scheduled_for = old->scheduled_for;
     row.rerun_of = old->id;
     row.options = old->options;
-    for (const char* of_that_run : {"reuse_before", "allow_deletes", "cause"}) row.options.erase(of_that_run);
+    for (const char* of_that_run : {"reuse_before", "allow_deletes", "cause", "schedule"}) row.options.erase(of_that_run);
     if (old->chunk_of) row.options["chunk_number"] = old->chunk_number;
     if (request.allow_deletes > 0) row.options["allow_deletes"] = {{"rows", request.allow_deletes}, {"by", request.by}};
     row.params = params_of_old(*old, row, *flow.plan);

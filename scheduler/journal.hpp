@@ -5,6 +5,7 @@
 ///        +---------------- committed (on the loop, in order) <--------------+
 #pragma once
 
+#include "scheduler/expectations.hpp"
 #include "scheduler/store/rows.hpp"
 
 #include <chrono>
@@ -28,9 +29,12 @@ struct RunChanges {
     std::vector<AttemptRow> begun, ended;
     std::vector<EventRow> events;
     std::optional<FiringRow> firing;
-    std::vector<TaskKey> released;   ///< task runs whose slots become free
-    bool even_if_refused = false;    ///< taken though earlier rows of the run were not: its end, and its slots
-    std::function<void()> committed; ///< may be empty
+    std::optional<ScheduleEnd> schedule_end;
+    std::vector<Breach> breaches;     ///< one that is told already is left as it is
+    std::vector<Recovery> recoveries; ///< likewise one that is over already
+    std::vector<TaskKey> released;    ///< task runs whose slots become free
+    bool even_if_refused = false;     ///< taken though earlier rows of the run were not: its end, and its slots
+    std::function<void()> committed;  ///< may be empty
     /// PostgreSQL will never take these rows (sqlstate, message), and nothing later of this run is written either; other runs
     /// are not concerned. May be empty.
     std::function<void(std::string, std::string)> refused;

@@ -18,13 +18,22 @@ struct LogSource {
     std::optional<LogLine> line{}; ///< in place of a file: all that there is
 };
 
+/// Which lines are shown.
+struct LogWanted {
+    std::string search; ///< that hold this text, upper and lower case alike; empty: all
+    std::string level;  ///< of this level or a higher one: debug, info, warning, error; empty: all. What a command wrote is info.
+};
+
 /// `{items: [{task, item, attempt, line, at, level, text}], next, end}`: lines of all sources in the order of their times.
 /// `after` is the `next` of the answer before (empty: from the start), a text that tells how far each file has been read: a
-/// page costs what it holds, not what the logs hold. While the run goes on (`over` false), lines of the last moments are held
+/// page costs what it holds, not what the logs hold (of a compressed log what is before it in its file, at most some MB, too; with
+/// `wanted` what is looked through). While the run goes on (`over` false), lines of the last moments are held
 /// back, since another attempt may still write an earlier one. Throws Refusal{Invalid} for an `after` that is none.
-[[nodiscard]] Json read_logs(const std::vector<LogSource>& sources, const std::string& after, int limit, bool over);
+[[nodiscard]] Json read_logs(const std::vector<LogSource>& sources, const std::string& after, int limit, bool over,
+                             const LogWanted& wanted = {});
 
-/// The last line of an attempt whose host did not come to write why it ended: it was killed for its time, or died.
+/// The last line of an attempt whose host did not come to write why it ended: it was killed for its time, or died. Before its end is
+/// recorded.
 void end_log(const std::string& path, Instant at, const OrderError& error);
 
 } // namespace millrace

@@ -183,6 +183,44 @@ void move_schedules_on(GroupCalls& out, std::span<RunChanges> group) {
     out.add("move_schedules", flow.take(), number.take(), next_at.take(), next_local.take());
 }
 
+/// One by one: several runs of a schedule may end in one commit. In the order of the schedules, which other nodes write too.
+void count_failures(GroupCalls& out, std::span<RunChanges> group) {
+    std::vector<const RunChanges*> ends;
+    for (const auto& changes : group)
+        if (changes.schedule_end) ends.push_back(&changes);
+    std::stable_sort(ends.begin(), ends.end(), [](const auto* a, const auto* b) {
+        return std::tie(a->schedule_end->flow, a->schedule_end->schedule) < std::tie(b->schedule_end->flow, b->schedule_end->schedule);
+    });
+    for (const auto* changes : ends) {
+        const auto& end = *changes->schedule_end;
+        out.add("count_failures", end.flow, std::to_string(end.schedule), end.failed ? "true" : "false", timestamp_text(end.at),
+                number(changes->run_id));
+    }
+}
+
+void write_breaches(GroupCalls& out, std::span<RunChanges> group) {
+    std::map<BreachKey, const Breach*> told;
+    std::map<BreachKey, const Recovery*> over;
+    for (const auto& changes : group) {
+        for (const auto& b : changes.breaches) told.emplace(b.key, &b);
+        for (const auto& r : changes.recoveries) over.emplace(r.key, &r);
+    }
+    ArrayText flow, expectation, subject, kind, run, since, at, message;
+    for (const auto& [key, b] : told) {
+        flow.add_text(key.flow), expectation.add_text(key.expectation), subject.add_text(key.subject), kind.add_text(b->kind);
+        add(run, b->run_id ? std::optional(b->run_id) : std::nullopt), since.add_instant(b->since), at.add_instant(b->told_at);
+        message.add_text(b->message);
+    }
+    if (!told.empty())
+        out.add("insert_breaches", flow.take(), expectation.take(), subject.take(), kind.take(), run.take(), since.take(), at.take(),
+                message.take());
+    for (const auto& [key, r] : over) {
+        flow.add_text(key.flow), expectation.add_text(key.expectation), subject.add_text(key.subject);
+        at.add_instant(r->at), message.add_text(r->message);
+    }
+    if (!over.empty()) out.add("end_breaches", flow.take(), expectation.take(), subject.take(), at.take(), message.take());
+}
+
 using FiringKey = std::tuple<std::string, int, std::int64_t>;
 FiringKey key_of(const FiringRow& f) { return {f.flow, f.schedule, to_micros(f.nominal)}; }
 
@@ -233,6 +271,8 @@ GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch) {
             out.add("insert_event", timestamp_text(e.at), changes.run_id ? number(changes.run_id) : std::nullopt, unless_empty(e.flow),
                     unless_empty(e.task), fit_text(e.kind), fit_text(e.message), json(e.details));
     }
+    count_failures(out, group);
+    write_breaches(out, group);
     if (any_released) out.add("release_slots", run.take(), task.take(), item.take());
     write_runs(out, group);
     return out;

@@ -86,6 +86,42 @@ constexpr const char* move_schedules = R"sql(
       from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) as u(flow, number, next_at, next_local)
      where s.flow = u.flow and s.number = u.number)sql";
 
+// With the end of the run, which is written once. A schedule that is held counts no more: what is still under way changes nothing.
+constexpr const char* count_failures = R"sql(
+    with counted as (
+        update millrace.schedule s
+           set failures = case when $3::bool then s.failures + 1 else 0 end,
+               held_at = case when $3::bool and s.failures + 1 >= coalesce(nullif((s.spec->'schedules'->0->>'pause_after')::int, 0), 1000000)
+                              then $4::timestamptz end
+         where s.flow = $1 and s.number = $2 and s.held_at is null and ($3::bool or s.failures > 0)
+        returning s.failures, s.held_at)
+    insert into millrace.event (at, run_id, flow, task, kind, message, details)
+    select $4::timestamptz, $5::bigint, $1::text, null, 'schedule_paused',
+           format('the schedule is paused: %s of its runs in a row failed or crashed, the last one is run %s; millrace schedules resume %s starts it again',
+                  failures, $5::bigint, $1::text),
+           jsonb_build_object('schedule', $2::int, 'failures', failures)
+      from counted where held_at is not null)sql";
+
+// Told by whoever comes first; in the order of the key, as above.
+constexpr const char* insert_breaches = R"sql(
+    with told as (
+        insert into millrace.breach (flow, expectation, subject, kind, run_id, since, told_at, message)
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::timestamptz[], $8::text[])
+        on conflict do nothing returning *)
+    insert into millrace.event (at, run_id, flow, task, kind, message, details)
+    select told_at, run_id, flow, null, kind, message, jsonb_build_object('expectation', expectation, 'since', since) from told)sql";
+
+// What was over long ago is forgotten: nobody asks about it any more.
+constexpr const char* end_breaches = R"sql(
+    with u as (select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+                         as u(flow, expectation, subject, at, message)),
+         forgotten as (delete from millrace.breach b using u where b.flow = u.flow and b.recovered_at < u.at - interval '90 days'),
+         ended as (update millrace.breach b set recovered_at = u.at from u
+                    where b.flow = u.flow and b.expectation = u.expectation and b.subject = u.subject and b.recovered_at is null
+                returning b.flow, b.run_id, b.expectation, u.at, u.message)
+    insert into millrace.event (at, run_id, flow, task, kind, message, details)
+    select at, run_id, flow, null, 'recovered', message, jsonb_build_object('expectation', expectation) from ended)sql";
+
 constexpr const char* release_slots = R"sql(
     update millrace.slot s set epoch = null, run_id = null, task = null, item = null, since = null
       from unnest($1::bigint[], $2::int[], $3::int[]) as u(run_id, task, item)
@@ -110,6 +146,9 @@ const std::vector<Statement>& journal_statements() {
         {"insert_event", insert_event},
         {"claim_firings", claim_firings},
         {"move_schedules", move_schedules},
+        {"count_failures", count_failures},
+        {"insert_breaches", insert_breaches},
+        {"end_breaches", end_breaches},
         {"release_slots", release_slots},
     };
     return all;

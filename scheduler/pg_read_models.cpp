@@ -16,7 +16,7 @@ using Kind = Refusal::Kind;
 
 constexpr const char* last_runs = R"sql(
     select f.name, r.id, r.state, extract(epoch from r.created_at) * 1000000, extract(epoch from r.finished_at) * 1000000,
-           coalesce((r.summary->>'warnings')::int, 0), (r.options->>'limit_rows')::bigint
+           coalesce((r.summary->>'warnings')::int, 0) + (select count(*) from millrace.breach b where b.run_id = r.id)::int, (r.options->>'limit_rows')::bigint
       from millrace.flow f
      cross join lateral (select id, state, created_at, finished_at, summary, options from millrace.run
                           where flow = f.name and parent_id is null order by id desc limit $2) r
@@ -36,15 +36,33 @@ static std::map<std::string, Json> last_runs_by_flow(pqxx::nontransaction& w, co
     return out;
 }
 
-Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs) const {
+constexpr const char* open_breaches = R"sql(
+    select flow, kind, expectation, extract(epoch from since) * 1000000, run_id, message
+      from millrace.breach where recovered_at is null and ($1 = '' or flow = $1) order by flow, told_at, expectation, subject limit 1000)sql";
+
+/// What of a flow is not as it should be, by flow.
+static std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std::string& flow) {
+    std::map<std::string, Json> out;
+    for (const auto& row : w.exec_prepared("open_breaches", flow))
+        out.try_emplace(row[0].c_str(), Json::array())
+            .first->second.push_back({{"kind", row[1].c_str()},
+                                      {"expectation", row[2].c_str()},
+                                      {"since", time_or_null(row[3])},
+                                      {"run_id", row[4].is_null() ? Json() : Json(row[4].as<std::int64_t>())},
+                                      {"message", row[5].c_str()}});
+    return out;
+}
+
+Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs, const Json& attention) const {
     const auto& plan = *flow.plan;
     Json schedules = Json::array(), tasks = Json::array();
-    for (const auto& s : s_.schedules.all()) {
-        if (s.flow != flow.name) continue;
+    for (int number = 0; const auto* found = s_.schedules.find(flow.name, number); ++number) {
+        const auto& s = *found;
         Json line = {{"timezone", s.spec.timezone},
-                     {"paused", s.paused || s.spec.paused},
+                     {"paused", s.rests()},
                      {"paused_in_file", s.spec.paused},
-                     {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)}};
+                     {"paused_after_failures", s.held ? Json(s.failures) : Json()},
+                     {"next", s.rests() ? Json() : instant_json(s.next_at)}};
         if (s.spec.cron.empty())
             line["every"] = to_text(s.spec.every);
         else
@@ -70,23 +88,26 @@ Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs) con
             {"params", Json(plan).at("params")},
             {"tasks", std::move(tasks)},
             {"interval", plan.interval.has_value()},
+            {"attention", attention.is_null() ? Json::array() : attention},
             {"last_runs", runs.is_null() ? Json::array() : runs}};
 }
 
 asio::awaitable<Json> PgReadModels::flows() {
-    auto work = [](pqxx::nontransaction& w) { return last_runs_by_flow(w, "", 10); };
-    auto runs = co_await s_.database.read(std::move(work));
+    auto work = [](pqxx::nontransaction& w) { return std::pair(last_runs_by_flow(w, "", 10), attention_by_flow(w, "")); };
+    auto read = co_await s_.database.read(std::move(work));
+    auto& [runs, attention] = read;
     Json items = Json::array();
-    for (const auto& [name, flow] : s_.catalogue.all()) items.push_back(flow_document(flow, runs[name]));
+    for (const auto& [name, flow] : s_.catalogue.all()) items.push_back(flow_document(flow, runs[name], attention[name]));
     co_return page(std::move(items), nullptr);
 }
 
 asio::awaitable<Json> PgReadModels::flow(std::string name) {
-    auto work = [name](pqxx::nontransaction& w) { return last_runs_by_flow(w, name, 30); };
-    auto runs = co_await s_.database.read(std::move(work));
+    auto work = [name](pqxx::nontransaction& w) { return std::pair(last_runs_by_flow(w, name, 30), attention_by_flow(w, name)); };
+    auto read = co_await s_.database.read(std::move(work));
+    auto& [runs, attention] = read;
     const auto* flow = s_.catalogue.find(name);
     if (!flow) throw no_flow(name, s_.catalogue);
-    co_return flow_document(*flow, runs[name]);
+    co_return flow_document(*flow, runs[name], attention[name]);
 }
 
 asio::awaitable<Json> PgReadModels::plan(std::string name) {
@@ -115,9 +136,10 @@ asio::awaitable<Json> PgReadModels::schedules() {
         Json line = {{"flow", s.flow},
                      {"number", s.number},
                      {"timezone", s.spec.timezone},
-                     {"paused", s.paused || s.spec.paused},
+                     {"paused", s.rests()},
                      {"paused_in_file", s.spec.paused},
-                     {"next", s.paused || s.spec.paused ? Json() : instant_json(s.next_at)},
+                     {"paused_after_failures", s.held ? Json(s.failures) : Json()},
+                     {"next", s.rests() ? Json() : instant_json(s.next_at)},
                      {"next_local", s.next_local},
                      {"params", s.spec.params},
                      {"missed", s.spec.missed}};
@@ -227,9 +249,10 @@ asio::awaitable<Json> PgReadModels::doctor() {
         const auto r = w.exec_prepared1("store_facts");
         Json store = {{"server", r[0].c_str()},          {"size_bytes", r[1].as<std::int64_t>()}, {"schema_version", r[2].as<int>()},
                       {"runs", r[3].as<std::int64_t>()}, {"synchronous_commit", r[4].c_str()},    {"fsync", r[5].c_str()}};
-        return store;
+        return std::pair(store, attention_by_flow(w, ""));
     };
-    Json store = co_await s_.database.read(std::move(work));
+    auto read = co_await s_.database.read(std::move(work));
+    auto& [store, attention] = read;
     Json settings = s_.settings();
     settings["missing"] = lacks();
     Json document = {{"version", version},
@@ -238,6 +261,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"hosts", s_.host_list()},
                      {"journal", s_.journal()},
                      {"figures", figures()},
+                     {"attention", attention},
                      {"flows", s_.catalogue.all().size()},
                      {"schedules", s_.schedules.all().size()},
                      {"settings", std::move(settings)}};
@@ -246,6 +270,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
 
 Json PgReadModels::figures() const {
     Json out = s_.journal();
+    out.update(s_.watch());
     out["live_runs"] = s_.runner.live_count();
     out["attempts_under_way"] = s_.runner.attempts_under_way();
     out["completed_task_runs_total"] = s_.runner.completed_task_runs();
@@ -257,7 +282,11 @@ const std::vector<Statement>& read_statements() {
         std::vector<Statement> all = run_statements();
         const auto of_logs = log_statements();
         all.insert(all.end(), of_logs.begin(), of_logs.end());
-        all.insert(all.end(), {{"last_runs", last_runs}, {"node_list", node_list}, {"slot_list", slot_list}, {"store_facts", store_facts}});
+        all.insert(all.end(), {{"last_runs", last_runs},
+                               {"open_breaches", open_breaches},
+                               {"node_list", node_list},
+                               {"slot_list", slot_list},
+                               {"store_facts", store_facts}});
         return all;
     }();
     return all;

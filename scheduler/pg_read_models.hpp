@@ -22,6 +22,7 @@ public:
         Connections& connections;
         std::string node;
         std::function<Json()> journal; ///< its figures
+        std::function<Json()> watch;   ///< figures of the watch over expectations
         std::function<Json()> host_list;
         std::function<Json()> settings;                  ///< those in force
         std::function<bool(const std::string&)> is_demo; ///< of a folder of flows
@@ -47,8 +48,13 @@ public:
     [[nodiscard]] Json figures() const override;
 
 private:
-    [[nodiscard]] Json flow_document(const DeployedFlow& flow, const Json& last_runs) const;
-    [[nodiscard]] Json run_line(const RunRow& row) const;
+    [[nodiscard]] Json flow_document(const DeployedFlow& flow, const Json& last_runs, const Json& attention) const;
+    struct RunBreaches {
+        int count = 0;
+        std::string late; ///< why nothing of it has begun in time; empty: it has
+    };
+    [[nodiscard]] Json run_line(const RunRow& row, const RunBreaches& breaches) const;
+    [[nodiscard]] static std::map<std::int64_t, RunBreaches> breaches_of(pqxx::nontransaction& w, const std::vector<std::int64_t>& runs);
     [[nodiscard]] boost::asio::awaitable<void> refuse_whole_of_chunks(std::int64_t run_id, std::string task, std::string option);
     /// The row and its plan. Throws Refusal{NotFound}.
     [[nodiscard]] boost::asio::awaitable<RunRow> row_of(std::int64_t run_id);

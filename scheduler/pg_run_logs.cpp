@@ -94,7 +94,10 @@ asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) 
         add_decisions(sources, *plan, task_runs, only);
     }
     const int limit = std::clamp(filter.limit, 1, 10000);
-    auto read = [sources = std::move(sources), after = filter.after, limit, over] { return read_logs(sources, after, limit, over); };
+    LogWanted wanted{std::move(filter.search), std::move(filter.level)};
+    auto read = [sources = std::move(sources), after = filter.after, limit, over, wanted = std::move(wanted)] {
+        return read_logs(sources, after, limit, over, wanted);
+    };
     co_return co_await s_.database.on_pool(std::move(read));
 }
 

@@ -34,7 +34,7 @@ Json warnings_among(const Json& events) {
     constexpr std::size_t most = 20;
     Json out = Json::array();
     for (const auto& event : events)
-        if (is_warning(event.at("kind").get<std::string>()) && out.size() < most)
+        if (const auto kind = event.at("kind").get<std::string>(); (is_warning(kind) || is_breach(kind)) && out.size() < most)
             out.push_back({{"task", event.at("task")},
                            {"kind", event.at("kind")},
                            {"message", event.at("message")},
@@ -62,11 +62,26 @@ static std::map<std::int64_t, Json> chunk_runs_of(pqxx::nontransaction& w, const
     return out;
 }
 
-Json PgReadModels::run_line(const RunRow& row) const {
+constexpr const char* run_breaches = R"sql(
+    select run_id, count(*), coalesce(max(message) filter (where expectation = 'start_within' and recovered_at is null), '')
+      from millrace.breach where run_id = any($1::bigint[]) group by run_id)sql";
+
+std::map<std::int64_t, PgReadModels::RunBreaches> PgReadModels::breaches_of(pqxx::nontransaction& w,
+                                                                            const std::vector<std::int64_t>& runs) {
+    ArrayText ids;
+    for (const auto id : runs) ids.add(id);
+    std::map<std::int64_t, RunBreaches> out;
+    for (const auto& r : w.exec_prepared("run_breaches", ids.take())) out[r[0].as<std::int64_t>()] = {r[1].as<int>(), r[2].c_str()};
+    return out;
+}
+
+Json PgReadModels::run_line(const RunRow& row, const RunBreaches& breaches) const {
     const auto* live = s_.runner.find(row.id);
-    if (!live) return run_document(row, row.summary);
-    Json document = s_.runner.live_document(*live);
-    return live->closing ? run_document(row, document) : document; // an end is told when it is committed
+    Json document = live ? s_.runner.live_document(*live) : run_document(row, row.summary);
+    if (live && live->closing) document = run_document(row, document); // an end is told when it is committed
+    if (!breaches.late.empty() && !is_final(row.state) && document.at("state_name") != "Late") mark_late(document, breaches.late);
+    document["warning_count"] = document.at("warning_count").get<int>() + breaches.count;
+    return document;
 }
 
 asio::awaitable<RunRow> PgReadModels::row_of(std::int64_t run_id) {
@@ -82,14 +97,16 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
         std::vector<RunRow> rows;
         for (const auto& row : w.exec_prepared("runs", filter.flow, text_array(filter.states), filter.parent, before, limit + 1))
             rows.push_back(run_from(row));
-        return std::pair(rows, chunk_runs_of(w, rows));
+        std::vector<std::int64_t> ids;
+        for (const auto& row : rows) ids.push_back(row.id);
+        return std::tuple(rows, chunk_runs_of(w, rows), breaches_of(w, ids));
     };
-    const auto found = co_await s_.database.read(std::move(work));
-    const auto& [rows, in_chunks] = found;
+    auto found = co_await s_.database.read(std::move(work));
+    auto& [rows, in_chunks, breaches] = found;
     if (rows.empty() && !filter.flow.empty() && !s_.catalogue.find(filter.flow)) throw no_flow(filter.flow, s_.catalogue);
     Json items = Json::array(), next;
     for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i) {
-        items.push_back(run_line(rows[i]));
+        items.push_back(run_line(rows[i], breaches[rows[i].id]));
         if (const auto chunks = in_chunks.find(rows[i].id); chunks != in_chunks.end()) items.back()["chunk_runs"] = chunks->second;
     }
     if (rows.size() > static_cast<std::size_t>(limit)) next = std::to_string(rows[static_cast<std::size_t>(limit) - 1].id);
@@ -99,7 +116,9 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
 asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     const auto row = co_await row_of(id);
     const auto plan = co_await plan_of(row.plan_hash);
-    Json document = run_line(row); // before its tasks: a run that is over has no task that seems to run
+    auto look = [id](pqxx::nontransaction& w) { return breaches_of(w, {id}); };
+    auto breaches = co_await s_.database.read(std::move(look));
+    Json document = run_line(row, breaches[id]); // before its tasks: a run that is over has no task that seems to run
     document["timezone"] = plan->timezone;
     TaskFilter all;
     Json tasks = co_await this->tasks(id, all);
@@ -307,6 +326,8 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
     co_return document;
 }
 
-std::vector<Statement> run_statements() { return {{"runs", runs_sql.c_str()}, {"chunk_runs", chunk_runs}, {"tasks", tasks_sql.c_str()}}; }
+std::vector<Statement> run_statements() {
+    return {{"runs", runs_sql.c_str()}, {"chunk_runs", chunk_runs}, {"run_breaches", run_breaches}, {"tasks", tasks_sql.c_str()}};
+}
 
 } // namespace millrace

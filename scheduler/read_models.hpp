@@ -35,6 +35,8 @@ struct LogFilter {
     int attempt = 0;   ///< 0: all
     std::string after; ///< the `next` of the previous answer
     int limit = 1000;
+    std::string search{}; ///< only lines with this text, upper and lower case alike; empty: all
+    std::string level{};  ///< of this level or a higher one: debug, info, warning, error; empty: all
 };
 
 class ReadModels {

@@ -55,6 +55,7 @@ struct LiveRun {
     bool held = false;    ///< resumed, its slots not yet claimed again: nothing of it begins
     Json loads = Json::array();
     int warnings = 0; ///< of its events, and of chunks that ended
+    std::string late; ///< why it is shown as late, although nothing of it begins; empty: it is not
 
     std::map<TaskKey, std::int64_t> calls;            ///< the runs that its `flow` tasks wait for
     std::vector<CausedRun> caused;                    ///< their rows are in `pending`
@@ -126,6 +127,13 @@ public:
     bool resume(std::int64_t run_id, const std::string& by, std::function<void()> done);
     bool decide(std::int64_t run_id, int task, bool approved, const std::string& message, std::function<void()> done);
 
+    /// `changed` hears of the flow of each run that expects something, after its state is committed.
+    void watch_runs(std::function<void(const std::string& flow)> changed) { watch_ = std::move(changed); }
+    /// `failed` is called when the failure of a run is committed whose schedule pauses after some.
+    void watch_schedules(std::function<void()> failed) { schedule_failed_ = std::move(failed); }
+    /// Shows a run of which nothing has begun as late, for this reason, or (empty) no more.
+    void show_late(std::int64_t run_id, const std::string& why);
+
     void attempt_progress(const AttemptProgress& progress) override;
     void attempt_event(const AttemptEvent& event) override;
     void attempt_done(AttemptDone done) override;
@@ -180,7 +188,7 @@ private:
     void enqueue(LiveRun& run, TaskKey key, bool has_slots);
     void dispatch();
     void start_attempt(LiveRun& run, TaskKey key);
-    void tell_in_log(const LiveRun& run, TaskKey key) const;
+    void tell_in_log(const LiveRun& run, TaskKey key, const OrderError& error) const;
     void hand_over(OrderId id);
     void make_folders(OrderId id);
     void remove_folder(const RunRow& row) const;
@@ -220,6 +228,8 @@ private:
     ClaimSlots claim_slots_;
     RunIds& ids_;
     EventHub& events_;
+    std::function<void(const std::string&)> watch_;
+    std::function<void()> schedule_failed_;
     const Settings settings_;
     std::mt19937_64 random_;
 

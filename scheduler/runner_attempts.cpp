@@ -234,13 +234,12 @@ void Runner::attempt_event(const AttemptEvent& e) {
     record(*run);
 }
 
-/// A host that is killed for its time, or dies, writes no reason.
-void Runner::tell_in_log(const LiveRun& run, TaskKey key) const {
+/// A host that is killed, or dies, writes no reason and no end.
+void Runner::tell_in_log(const LiveRun& run, TaskKey key, const OrderError& error) const {
     const auto& task_run = run.machine->at(key);
     const auto* details = task_run.details.get();
-    if (!details || !details->error) return;
     const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)].name;
-    end_log(log_file(settings_.staging, run.row, task, details->value, task_run.attempts), clock_.now(), *details->error);
+    end_log(log_file(settings_.staging, run.row, task, details ? details->value : Json(), task_run.attempts), clock_.now(), error);
 }
 
 void Runner::attempt_done(AttemptDone done) {
@@ -260,7 +259,8 @@ void Runner::attempt_done(AttemptDone done) {
     run->pending.ended.push_back(std::move(row));
     if (!run->start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty()) release(*run, key);
     run->machine->finished(key, done, now);
-    if (done.outcome == "lost" || run->machine->at(key).timing_out) tell_in_log(*run, key);
+    const auto* details = run->machine->at(key).details.get();
+    if ((done.outcome == "lost" || run->machine->at(key).timing_out) && details && details->error) tell_in_log(*run, key, *details->error);
     follow(*run);
 }
 

@@ -207,8 +207,10 @@ void Runner::resume_one(Resumed& r) {
                          r.row.state_name == "TimingOut" ? RunPlan::Ending::TimedOut : RunPlan::Ending::Cancelled, r.row.message);
     const std::string error = error_json(lost_with_the_daemon()).dump();
     for (const auto key : lost)
-        if (const int attempts = run.machine->at(key).attempts; attempts > 0)
+        if (const int attempts = run.machine->at(key).attempts; attempts > 0) {
+            tell_in_log(run, key, lost_with_the_daemon());
             run.pending.ended.push_back({key, attempts, State::Crashed, {}, {}, now, error});
+        }
     resume_calls(run, r.called);
     event(run, "", "resumed", "a daemon took the run over; " + std::to_string(lost.size()) + " attempts begin again", Json::object());
     if (!r.plan->limits.empty()) { // its slots went with the epoch of the daemon that ended; another run may have them

@@ -25,6 +25,16 @@ TaskRunRow row_of(TaskKey key, const TaskRun& run, bool is_new) {
     return row;
 }
 
+/// Of the schedule that started it, where that pauses after failures.
+std::optional<ScheduleEnd> end_for_schedule(const RunRow& row, const FlowPlan& plan) {
+    const bool failed = row.state == State::Failed || row.state == State::Crashed;
+    if (row.parent_id || row.trigger != "schedule" || !row.finished_at || (!failed && row.state != State::Completed)) return std::nullopt;
+    const auto number = row.options.value("schedule", -1);
+    if (number < 0 || number >= std::ssize(plan.schedules) || plan.schedules[static_cast<std::size_t>(number)].pause_after == 0)
+        return std::nullopt;
+    return ScheduleEnd{row.flow, number, failed, *row.finished_at};
+}
+
 /// For whoever reads the daemon's log; a part of a run is told by the whole.
 void tell_failure(const RunRow& row) {
     if ((row.state != State::Failed && row.state != State::Crashed) || row.parent_id || row.state_name == "Unrecordable") return;
@@ -71,6 +81,7 @@ void Runner::record(LiveRun& run) {
     if (nothing) return;
     if (over) {
         run.closing = true;
+        changes.schedule_end = end_for_schedule(run.row, *run.start.plan);
         if (!run.start.plan->limits.empty()) release(run, {-1, -1});
     }
     RunChanges out = std::exchange(changes, RunChanges{});
@@ -79,6 +90,17 @@ void Runner::record(LiveRun& run) {
     if (!events_.heard() || changed.size() > most_told) changed.clear();
     const auto to_start = std::exchange(run.to_start, {});
     for (const auto& c : run.caused) on_their_way_.insert(c.row.id);
+    const bool watched = watch_ && !run.row.parent_id && ((run_changed && !run.start.plan->expect.is_empty()) || !run.late.empty());
+    if (out.schedule_end && out.schedule_end->failed && schedule_failed_)
+        out.committed = [this, then = std::move(out.committed)] {
+            if (then) then();
+            schedule_failed_();
+        };
+    if (watched)
+        out.committed = [this, flow = run.row.flow, then = std::move(out.committed)] {
+            if (then) then();
+            watch_(flow);
+        };
     out.committed = [this, id = run.row.id, to_start, changed = std::move(changed), run_changed = run_changed || told, over,
                      released = out.released, caused = std::exchange(run.caused, {}), then = std::move(out.committed)] {
         if (then) then();

@@ -101,7 +101,15 @@ Json Runner::live_document(const LiveRun& run) const {
     if (run.machine) summary["counts"] = counts_json(run.machine->counts());
     Json document = run_document(run.row, summary);
     if (run.row.state_name == "Queued") document["message"] = why_queued(run);
+    if (!run.late.empty() && run.attempts.empty()) mark_late(document, run.late);
     return document;
+}
+
+void Runner::show_late(std::int64_t run_id, const std::string& why) {
+    auto* run = live(run_id);
+    if (!run || run->late == why) return;
+    run->late = why;
+    if (events_.heard()) events_.publish({"run", run_id, live_document(*run)});
 }
 
 } // namespace millrace

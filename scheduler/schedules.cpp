@@ -33,8 +33,11 @@ void Schedules::set_next(StoredSchedule& s, Instant after) {
 boost::asio::awaitable<void> Schedules::load() {
     auto schedules = co_await store_.schedules();
     schedules_ = std::move(schedules);
+    places_.clear();
+    for (std::size_t i = 0; i < schedules_.size(); ++i) places_[{schedules_[i].flow, schedules_[i].number}] = i;
     ++generation_;
     line_up_all();
+    if (loaded_) loaded_();
 }
 
 void Schedules::share_among(std::vector<std::string> nodes) {
@@ -44,12 +47,17 @@ void Schedules::share_among(std::vector<std::string> nodes) {
 }
 
 /// The node with the highest hash of its name and the schedule's: when one comes or goes, only its own share moves.
-bool Schedules::ours(const StoredSchedule& s) const {
+bool Schedules::is_ours(const std::string& flow, int number) const {
     const auto weight = [&](const std::string& node) {
-        return std::hash<std::string>()(node + '\n' + s.flow + '\n' + std::to_string(s.number));
+        return std::hash<std::string>()(node + '\n' + flow + '\n' + std::to_string(number));
     };
     const auto mine = nodes_.size() > 1 ? weight(node_) : 0;
     return std::none_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node != node_ && weight(node) > mine; });
+}
+
+const StoredSchedule* Schedules::find(const std::string& flow, int number) const {
+    const auto at = places_.find({flow, number});
+    return at == places_.end() ? nullptr : &schedules_[at->second];
 }
 
 void Schedules::stop() {
@@ -57,7 +65,6 @@ void Schedules::stop() {
     clock_.cancel(timer_);
 }
 
-/// The nominal instant plus the schedule's jitter, always the same for the same firing.
 Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
     if (s.spec.jitter_seconds <= 0) return nominal;
     const auto hash = sha256_hex(s.flow + "\n" + to_rfc3339(nominal)).substr(0, 8);
@@ -67,8 +74,8 @@ Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
 
 void Schedules::line_up(std::size_t place) {
     const auto& s = schedules_[place];
-    if (!s.next_at || s.paused || s.spec.paused) return;
-    line_.emplace(due(s, *s.next_at) + (ours(s) ? std::chrono::microseconds(0) : others_have), place);
+    if (!s.next_at || s.rests()) return;
+    line_.emplace(due(s, *s.next_at) + (is_ours(s.flow, s.number) ? std::chrono::microseconds(0) : others_have), place);
 }
 
 void Schedules::line_up_all() {
@@ -91,7 +98,7 @@ void Schedules::fire_due() {
     for (int left = most_a_turn; left > 0 && !line_.empty() && line_.begin()->first <= now; --left) {
         const auto place = line_.begin()->second;
         line_.erase(line_.begin());
-        if (!ours(schedules_[place])) {
+        if (const auto& s = schedules_[place]; !is_ours(s.flow, s.number)) {
             of_others.push_back(place);
             continue;
         }
@@ -175,6 +182,7 @@ bool Schedules::fire(StoredSchedule& s) {
         s.next_at = firing ? std::optional(firing->at) : std::nullopt;
         s.next_local = firing ? firing->local : "";
     };
+    if (late_count > catch_ups) tell_missed(s, first, late_count - catch_ups);
     comes_next(next);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
         comes_next(i + 1 < chosen.size() ? chosen[i + 1] : next); // the store keeps it with this firing
@@ -192,6 +200,15 @@ bool Schedules::fire(StoredSchedule& s) {
     return true;
 }
 
+/// Before the firing that passes over them is written: whoever fires it again tells it again, and that is told once.
+void Schedules::tell_missed(const StoredSchedule& s, Instant first, std::size_t count) {
+    const auto* flow = catalogue_.find(s.flow);
+    if (!flow || flow->archived || flow->plan->expect.start_within <= 0) return;
+    RunChanges told;
+    told.breaches.push_back(missed_firings(s.flow, s.number, first, count, clock_.now()));
+    journal_.submit(std::move(told));
+}
+
 bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool catch_up) {
     const auto* flow = catalogue_.find(s.flow);
     if (!flow || flow->archived) return true;
@@ -203,6 +220,7 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
                                  run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
         row.trigger = "schedule";
         row.scheduled_for = firing.at;
+        row.options["schedule"] = s.number;
         row.params = params_at(row, *flow->plan, s.spec.params, firing.at);
         row.run_key =
             sha256_hex("schedule\n" + s.flow + "\n" + to_rfc3339(firing.at) + (s.spec.params.empty() ? "" : "\n" + s.spec.params.dump()));

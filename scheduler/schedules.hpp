@@ -24,12 +24,21 @@ public:
 
     /// Reads the schedules anew: at start, after a deploy or a pause.
     [[nodiscard]] boost::asio::awaitable<void> load();
+    /// `loaded` is called after each load().
+    void when_loaded(std::function<void()> loaded) { loaded_ = std::move(loaded); }
     /// The nodes that live; until told, this one is alone.
     void share_among(std::vector<std::string> nodes);
     /// Nothing fires any more.
     void stop();
 
     [[nodiscard]] const std::vector<StoredSchedule>& all() const { return schedules_; }
+
+    /// Null: there is none.
+    [[nodiscard]] const StoredSchedule* find(const std::string& flow, int number) const;
+    /// Of the living nodes this one acts first for the flow (for its first schedule, where it has any).
+    [[nodiscard]] bool is_ours(const std::string& flow, int number = 0) const;
+    /// When a firing starts its run: the nominal instant plus the schedule's jitter, always the same for the same firing.
+    [[nodiscard]] static Instant due(const StoredSchedule& schedule, Instant nominal);
 
     /// The next firing of a schedule, strictly after `after`, as the store keeps it.
     static void set_next(StoredSchedule& schedule, Instant after);
@@ -47,14 +56,13 @@ private:
     void fire_due();
     void line_up(std::size_t place);
     void line_up_all();
-    [[nodiscard]] bool ours(const StoredSchedule& schedule) const;
     /// Fires what the nodes whose share it was have not fired.
     [[nodiscard]] boost::asio::awaitable<void> fire_for_others(std::vector<std::size_t> places, std::uint64_t generation);
     bool fire(StoredSchedule& schedule);
     /// True also for a firing that cannot become a run: an event tells of it.
     bool make_run(const StoredSchedule& schedule, const Firing& firing, bool catch_up);
     [[nodiscard]] static Passed passed(const StoredSchedule& schedule, Instant now);
-    [[nodiscard]] static Instant due(const StoredSchedule& schedule, Instant nominal);
+    void tell_missed(const StoredSchedule& schedule, Instant first, std::size_t count);
 
     Clock& clock_;
     Store& store_;
@@ -64,9 +72,11 @@ private:
     RunIds& ids_;
     const std::string node_;
     std::vector<std::string> nodes_;
+    std::function<void()> loaded_;
     std::vector<StoredSchedule> schedules_;
-    std::chrono::microseconds ids_in_{5000};         ///< to the next try while no run id is there
-    std::uint64_t generation_ = 0;                   ///< of schedules_: places mean others after a load()
+    std::map<std::pair<std::string, int>, std::size_t> places_; ///< of schedules_, by flow and number
+    std::chrono::microseconds ids_in_{5000};                    ///< to the next try while no run id is there
+    std::uint64_t generation_ = 0;                              ///< of schedules_: places mean others after a load()
     std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
     Clock::TimerId timer_ = 0;
     bool stopped_ = false;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <poll.h>
 #include <thread>
+#include <utility>
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -27,7 +28,7 @@ constexpr auto patience = std::chrono::seconds(10);            ///< between SIGT
 constexpr auto after_the_end = std::chrono::seconds(1);        ///< for output that somebody else holds open
 constexpr auto for_death = std::chrono::seconds(3);            ///< of what has SIGKILL; longer only where the kernel hangs
 constexpr auto between_looks = std::chrono::milliseconds(500); ///< at the memory of a command that has a limit
-constexpr std::size_t longest_line = 64 << 10;
+constexpr std::size_t longest_line = 16 << 10;                 ///< as the log cuts it
 
 class Pipe {
 public:
@@ -51,35 +52,58 @@ private:
     std::array<int, 2> ends_{-1, -1};
 };
 
-/// Cuts a stream into lines.
+/// Cuts a stream into lines, and holds no more of it than the beginning of the one that has not ended.
 class Lines {
 public:
     Lines(std::string_view level, const ChildProcess::LineSink& sink) : level_(level), sink_(sink) {}
 
     void add(std::string_view bytes) {
-        while (!bytes.empty()) {
-            const std::size_t end = bytes.find('\n');
-            partial_ += bytes.substr(0, end);
-            if (end == std::string_view::npos) break;
-            flush_line();
-            bytes.remove_prefix(end + 1);
+        std::vector<std::string_view> whole;
+        std::string first; // began earlier
+        for (std::size_t end; (end = bytes.find('\n')) != std::string_view::npos; bytes.remove_prefix(end + 1)) {
+            if (is_empty()) {
+                whole.push_back(without_return(bytes.substr(0, end)));
+                continue;
+            }
+            extend(bytes.substr(0, end));
+            first = take();
+            if (!first.empty()) whole.push_back(without_return(first));
         }
-        if (partial_.size() > longest_line) flush_line();
+        if (!whole.empty()) sink_(level_, whole);
+        if (!bytes.empty()) extend(bytes);
     }
     void finish() {
-        if (!partial_.empty()) flush_line();
+        if (is_empty()) return;
+        const std::string last = take();
+        if (!last.empty()) sink_(level_, {without_return(last)});
     }
 
 private:
-    void flush_line() {
-        if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
-        sink_(level_, partial_);
-        partial_.clear();
+    [[nodiscard]] bool is_empty() const { return partial_.empty() && !cut_; }
+
+    static std::string_view without_return(std::string_view line) { return line.substr(0, line.size() - (line.ends_with('\r') ? 1 : 0)); }
+
+    void extend(std::string_view bytes) {
+        const auto room = cut_ ? 0 : std::min(longest_line - partial_.size(), bytes.size());
+        partial_ += bytes.substr(0, room);
+        left_out_ += bytes.size() - room;
+        if (cut_ || partial_.size() < longest_line) return;
+        sink_(level_, {partial_});
+        cut_ = true;
+    }
+
+    std::string take() {
+        auto begun = std::exchange(partial_, {});
+        const auto left_out = std::exchange(left_out_, 0);
+        if (!std::exchange(cut_, false)) return begun;
+        return left_out == 0 ? "" : "... (" + std::to_string(left_out) + " bytes more)";
     }
 
     std::string_view level_;
     const ChildProcess::LineSink& sink_;
     std::string partial_;
+    std::size_t left_out_ = 0; ///< bytes of it
+    bool cut_ = false;         ///< its beginning was handed over
 };
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -208,8 +232,8 @@ ChildEnd with_status(ChildEnd end, int status) {
 
 } // namespace
 
-ChildEnd ChildProcess::watch(pid_t pid, int out, int err, std::int64_t memory_bytes, const LineSink& line) {
-    Lines out_lines("out", line), err_lines("err", line);
+ChildEnd ChildProcess::watch(pid_t pid, int out, int err, std::int64_t memory_bytes, const LineSink& lines) {
+    Lines out_lines("out", lines), err_lines("err", lines);
     const int end = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     std::array<pollfd, 3> sources{{{out, POLLIN, 0}, {err, POLLIN, 0}, {end, POLLIN, 0}}};
     std::vector<char> block(1 << 16);
@@ -257,7 +281,7 @@ ChildEnd ChildProcess::watch(pid_t pid, int out, int err, std::int64_t memory_by
     return result;
 }
 
-ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
+ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& lines) {
     std::vector<std::string> args = command.argv, variables;
     for (const auto& [name, value] : command.env) variables.push_back(name + "=" + value);
     std::vector<std::string> files = places_of(args.at(0), command.env), script = args;
@@ -274,7 +298,7 @@ ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& line) {
     report.close_write();
     int code = 0;
     const bool failed = ::read(report.read_end(), &code, sizeof code) == sizeof code;
-    if (!failed) return watch(pid, out.read_end(), err.read_end(), command.memory_bytes, line);
+    if (!failed) return watch(pid, out.read_end(), err.read_end(), command.memory_bytes, lines);
     take_end(pid);
     throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code),
                 code == ENOENT ? "install it on this machine, or name it with its path; PATH may be set in `env` of the task"

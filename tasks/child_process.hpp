@@ -29,18 +29,19 @@ struct ChildEnd {
 
 class ChildProcess {
 public:
-    /// `line("out" | "err", text)` is called from `run` only. Lines longer than 64 KiB come in pieces.
-    using LineSink = std::function<void(std::string_view level, std::string_view text)>;
+    /// `lines("out" | "err", texts)` is called from `run` only, with what came at once. Of a line that is longer than 16 KiB the
+    /// beginning comes when there is as much of it, and at its end a line that says how much was left out: "... (123 bytes more)".
+    using LineSink = std::function<void(std::string_view level, const std::vector<std::string_view>& texts)>;
 
     /// Starts it and waits for its end; what it left running is killed, in its session or out of it. Throws Error{Permanent} when it
     /// cannot be started, Error{Resource} when there are too many processes.
-    [[nodiscard]] ChildEnd run(const ChildCommand& command, const LineSink& line);
+    [[nodiscard]] ChildEnd run(const ChildCommand& command, const LineSink& lines);
     /// SIGTERM to it and all its descendants now, SIGKILL ten seconds later. From any thread, before or while `run`.
     void stop() { stopping_ = true; }
 
 private:
     /// Until its end and that of all it started.
-    ChildEnd watch(pid_t pid, int out, int err, std::int64_t memory_bytes, const LineSink& line);
+    ChildEnd watch(pid_t pid, int out, int err, std::int64_t memory_bytes, const LineSink& lines);
 
     std::atomic<bool> stopping_ = false;
 };

@@ -140,6 +140,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
         running_.erase(order.id);
     }
     send(to_line("done", done));
+    session.log_file().compress();
 }
 
 void Host::start_attempt(const Json& message) {

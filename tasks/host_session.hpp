@@ -25,6 +25,7 @@ public:
         : order_(order), cancellation_(cancellation), warm_(warm), governors_(governors), send_(std::move(send)), log_(order.log) {}
 
     void log(std::string_view level, std::string_view text) override { log_.write(level, text); }
+    void log(std::string_view level, const std::vector<std::string_view>& lines) override { log_.write(level, lines); }
     void progress(const AttemptProgress& totals) override;
     void event(std::string_view kind, std::string_view message, const Json& details) override;
     [[nodiscard]] bool cancelled() const override { return cancellation_.cancelled(); }

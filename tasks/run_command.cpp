@@ -173,6 +173,8 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
 /// The last lines of a command's output, for its error: what it complained of where it did, else what it said.
 class Tail {
 public:
+    static constexpr std::size_t most_lines = 5;
+
     void add(std::string_view level, std::string_view text) {
         auto& lines = level == "err" ? complaints_ : answers_;
         const std::string line = plain_line(text);
@@ -193,7 +195,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t most_lines = 5, most_bytes = 500;
+    static constexpr std::size_t most_bytes = 500;
 
     static std::string plain_line(std::string_view text) {
         std::string out(text.size() > most_bytes ? text.substr(text.size() - most_bytes) : text);
@@ -214,10 +216,11 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
     const std::shared_ptr<void> stop = session.on_cancel([&child] { child.stop(); });
     if (!options.output.empty() && options.output != "none") fs::remove(output_path(order, options));
     Tail tail;
-    const ChildEnd end = child.run(command_of(order, options, session), [&](std::string_view level, std::string_view text) {
-        session.log(level, text);
-        tail.add(level, text);
-    });
+    const ChildEnd end =
+        child.run(command_of(order, options, session), [&](std::string_view level, const std::vector<std::string_view>& lines) {
+            session.log(level, lines);
+            for (std::size_t i = lines.size() - std::min(lines.size(), Tail::most_lines); i < lines.size(); ++i) tail.add(level, lines[i]);
+        });
     session.check_cancelled();
     if (end.memory_bytes != 0) {
         const auto [unit, bytes] = memory_unit(order.memory_bytes);

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 namespace millrace {
 
@@ -22,6 +23,10 @@ public:
 
     /// One line of the attempt's log; level: debug | info | warning | error | out | err.
     virtual void log(std::string_view level, std::string_view text) = 0;
+    /// Lines that came at the same time: what a command writes may be a flood.
+    virtual void log(std::string_view level, const std::vector<std::string_view>& lines) {
+        for (const auto line : lines) log(level, line);
+    }
     /// Totals so far. Sent at most ten times a second, whatever the caller does.
     virtual void progress(const AttemptProgress& totals) = 0;
     /// A fact that outlives the log.

@@ -21,14 +21,23 @@ constexpr Member flow[] = {
     {"params", "Param[]", ""},
     {"tasks", "FlowTask[]", ""},
     {"interval", "boolean", "its runs are about a span of time"},
+    {"attention", "Attention[]", "what is not as its `expect` says, and since when; empty: all is well"},
     {"last_runs", "LastRun[]", "newest first"},
+};
+constexpr Member attention[] = {
+    {"kind", "string", "late, stale, rows_out_of_range"},
+    {"expectation", "string", "start_within, finish_within, fresh, new_rows, or rows.TASK"},
+    {"since", "time?", ""},
+    {"run_id", "integer?", "null: it is about no run"},
+    {"message", "string", ""},
 };
 constexpr Member flow_schedule[] = {
     {"cron", "string=", "5 or 6 fields"},
     {"every", "string=", "a span, where there is no cron"},
     {"timezone", "string", ""},
-    {"paused", "boolean", "by somebody, or by the flow's file"},
+    {"paused", "boolean", "by somebody, by the flow's file, or after failures"},
     {"paused_in_file", "boolean", "`paused: true` stands in the flow's file"},
+    {"paused_after_failures", "integer?", "runs in a row that failed, where `pause_after` of them paused it"},
     {"next", "time?", "the next start; null while paused"},
 };
 constexpr Member param[] = {
@@ -255,8 +264,9 @@ constexpr Member schedule[] = {
     {"next", "time?", "null while paused"},
     {"next_local", "string?", "the same on the clock of its zone"},
     {"missed", "string", "last, all or none: what happens to starts that passed while the daemon was down"},
-    {"paused", "boolean", "by somebody, or by the flow's file"},
+    {"paused", "boolean", "by somebody, by the flow's file, or after failures"},
     {"paused_in_file", "boolean", "`paused: true` stands in the flow's file"},
+    {"paused_after_failures", "integer?", "runs in a row that failed, where `pause_after` of them paused it"},
 };
 constexpr Member limit[] = {
     {"key", "string", ""},
@@ -369,6 +379,7 @@ constexpr std::array all{
     Document{"FlowSchedule", flow_schedule},
     Document{"Param", param},
     Document{"FlowTask", flow_task},
+    Document{"Attention", attention},
     Document{"LastRun", last_run},
     Document{"Plan", {}},
     Document{"Run", run},

@@ -26,6 +26,8 @@ constexpr std::array task_filters{
 constexpr std::array log_filters{
     QueryMember{"task", "string", "lines of this task only"},
     QueryMember{"attempt", "integer", "lines of this attempt only"},
+    QueryMember{"search", "string", "only lines with this text, upper and lower case alike"},
+    QueryMember{"level", "string", "only lines of this level or a higher one: debug, info, warning or error; what a command wrote is info"},
     QueryMember{"after", "string", "`next` of the answer before"},
     QueryMember{"limit", "integer", "1 to 10000, 1000 without it"},
 };

@@ -176,6 +176,20 @@ void check_connections(Cli& cli, const Json& facts, std::vector<Finding>& findin
     }
 }
 
+/// What is not as flows expect: the daemon is well all the same.
+void check_expectations(const Json& facts, std::vector<Finding>& findings) {
+    constexpr std::size_t most = 10;
+    const auto attention = facts.value("attention", Json::object());
+    std::size_t told = 0;
+    for (const auto& [flow, list] : attention.items())
+        for (const auto& one : list)
+            if (told++ < most)
+                findings.push_back({"expectations", true, attention_text(flow, one),
+                                    fmt::format("millrace {} show {}", one.at("run_id").is_null() ? "flows" : "runs",
+                                                one.at("run_id").is_null() ? flow : text_of(one, "run_id"))});
+    if (told > most) findings.push_back({"expectations", true, fmt::format("and {} more", told - most), "millrace flows list"});
+}
+
 /// Without settings nothing but the daemon can be looked for, and that only where they say where it is.
 std::vector<Finding> findings_in_spite_of(const Error& mistakes, Cli& cli, Json& facts) {
     std::vector<Finding> findings{
@@ -205,6 +219,7 @@ std::vector<Finding> findings_of(Cli& cli, Json& facts) {
     findings.push_back(daemon);
     check_settings(cli, facts, findings);
     check_connections(cli, facts, findings);
+    if (facts.is_object()) check_expectations(facts, findings);
     return findings;
 }
 

@@ -29,6 +29,13 @@ std::string schedule_text(const Json& schedules) {
     return text.empty() ? "-" : text;
 }
 
+/// What is not as flows expect, a line for each.
+void tell_attention(const Cli& cli, const Json& flows) {
+    for (const auto& flow : flows)
+        for (const auto& one : list_of(flow, "attention"))
+            std::cout << cli.out.painted(attention_text(text_of(flow, "name"), one), Paint::Yellow) << '\n';
+}
+
 enum class Archived { Hidden, Shown };
 
 int list_flows(Cli& cli, Archived archived) {
@@ -60,6 +67,7 @@ int list_flows(Cli& cli, Archived archived) {
                      "mistakes\n";
     else
         table.write(std::cout, cli.out);
+    tell_attention(cli, flows);
     if (hidden > 0) std::cout << fmt::format("{} archived flow{}: millrace flows list --all\n", hidden, hidden == 1 ? "" : "s");
     return exit_done;
 }
@@ -87,6 +95,7 @@ int show_flow(Cli& cli, const std::string& name) {
     std::cout << fmt::format("deployed {} {}  plan {}\n", local_time_text(text_of(flow, "deployed_at")), local_zone_text(),
                              text_of(flow, "hash").substr(0, 12));
     std::cout << fmt::format("schedule {}  next {}\n", schedule_text(list_of(flow, "schedules")), next_start_text(flow));
+    tell_attention(cli, Json::array({flow}));
     if (flow.value("interval", false)) {
         const auto plan = cli.api().get("/api/v1/flows/" + url_encoded(name) + "/plan").get<FlowPlan>();
         if (plan.interval) {

@@ -105,7 +105,17 @@ std::string chunk_runs_text(const Json& run) {
     return count == last - first + 1 ? fmt::format("in chunks {}-{}", first, last) : fmt::format("in {} chunks, {}-{}", count, first, last);
 }
 
-std::string paused_text(const Json& paused) { return paused.value("paused_in_file", false) ? "paused (file)" : "paused"; }
+std::string attention_text(const std::string& flow, const Json& attention) {
+    const auto kind = text_of(attention, "kind");
+    const auto what = kind == "rows_out_of_range" ? std::string("has too few or too many rows") : "is " + kind;
+    return fmt::format("{} {}: {}", flow, what, printable(text_of(attention, "message")));
+}
+
+std::string paused_text(const Json& paused) {
+    if (paused.value("paused_in_file", false)) return "paused (file)";
+    const auto failures = number_of(paused, "paused_after_failures");
+    return failures > 0 ? fmt::format("paused ({})", counted(failures, "failure")) : "paused";
+}
 
 std::string next_start_text(const Json& flow) {
     const auto schedules = list_of(flow, "schedules");

@@ -39,7 +39,10 @@ namespace millrace {
 
 /// "in chunks 25-28", the numbers of its chunks; empty where it has none.
 [[nodiscard]] std::string chunk_runs_text(const Json& run);
-/// How a schedule that is paused is called: "paused (file)" where its flow's file says so, else "paused", by somebody.
+/// What is not as a flow expects, of `attention` of its document: "hours is late: run 12 was due at ...".
+[[nodiscard]] std::string attention_text(const std::string& flow, const Json& attention);
+/// How a schedule that is paused is called: "paused (file)" where its flow's file says so, "paused (3 failures)" after
+/// those, else "paused", by somebody.
 [[nodiscard]] std::string paused_text(const Json& schedule);
 /// When a flow's document says that it starts next, in the zone of the schedule that is due first; "paused" as above, or "-" for
 /// never.

@@ -113,7 +113,7 @@ int show_run(Cli& cli, const std::string& id) {
 }
 
 struct LogArguments {
-    std::string id, task;
+    std::string id, task, search, level;
     int attempt = 0;
     bool follow = false;
 };
@@ -129,6 +129,8 @@ std::string log_target(const std::string& run, const LogArguments& arguments, co
     std::string target = fmt::format("/api/v1/runs/{}/logs?limit={}&after={}", url_encoded(run), limit, url_encoded(after));
     if (!arguments.task.empty()) target += "&task=" + url_encoded(arguments.task);
     if (arguments.attempt > 0) target += fmt::format("&attempt={}", arguments.attempt);
+    if (!arguments.search.empty()) target += "&search=" + url_encoded(arguments.search);
+    if (!arguments.level.empty()) target += "&level=" + arguments.level;
     return target;
 }
 
@@ -298,6 +300,11 @@ void add_reading(CLI::App& runs, Cli& cli) {
     logs->add_option("RUN", log->id, "its number, as `millrace runs list` shows it, or RUN.TASK")->required()->type_name("");
     logs->add_option("--task", log->task, "of this task")->type_name("TASK");
     logs->add_option("--attempt", log->attempt, "of this attempt, from 1 on")->check(CLI::Range(1, 1'000'000))->type_name("N");
+    logs->add_option("--grep", log->search, "only lines with this text, upper and lower case alike")->type_name("TEXT");
+    logs->add_option("--level", log->level,
+                     "only lines of this level or a higher one: debug, info, warn or error; what a command wrote is info")
+        ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}))
+        ->type_name("LEVEL");
     logs->add_flag("-f,--follow", log->follow, "until the run ends; a daemon that is away is waited for, at most 5 minutes");
     on_call(logs, cli, [&cli, log] {
         if (const auto dot = log->id.find('.'); dot != std::string::npos && log->task.empty()) { // RUN.TASK, as `data head` takes it

@@ -75,17 +75,24 @@ std::vector<PlannedFiring> firings_of(const FlowPlan& plan, Instant after, int c
 }
 
 /// Why the schedules of a deployed flow start nothing: somebody holds them, or its file is gone. Empty: they do.
-std::string reason_to_rest(Cli& cli, const std::string& name) {
-    if (is_flow_file(name)) return "";
-    const auto flow = cli.api().get("/api/v1/flows/" + url_encoded(name));
+std::string reason_to_rest(const Json& flow) {
     return flow.value("archived", false) ? "archived" : flow.value("paused", false) ? "paused" : "";
+}
+
+/// Why this one of its schedules starts nothing, where the others may: its file says so, or its runs failed. Empty: it does.
+std::string reason_to_rest(const Json& flow, const FlowPlan& plan, const ScheduleSpec& schedule) {
+    if (schedule.paused) return paused_text(Json{{"paused_in_file", true}});
+    const auto schedules = list_of(flow, "schedules");
+    const auto number = static_cast<std::size_t>(&schedule - plan.schedules.data());
+    return number < schedules.size() && number_of(schedules[number], "paused_after_failures") > 0 ? paused_text(schedules[number]) : "";
 }
 
 int preview(Cli& cli, const std::string& name, int count, const std::string& from) {
     const auto plans = plans_of(cli, name);
     if (plans.empty()) return exit_failed;
-    const auto rest = reason_to_rest(cli, name);
-    bool by_file = false;
+    const Json flow = is_flow_file(name) ? Json::object() : cli.api().get("/api/v1/flows/" + url_encoded(name));
+    const auto rest = reason_to_rest(flow);
+    bool by_file = false, by_failures = false;
     Json items = Json::array();
     const bool several = std::any_of(plans.begin(), plans.end(), [](const auto& plan) { return plan.schedules.size() > 1; });
     Table table(several ? std::vector<Table::Column>{{"at (UTC)"}, {"local"}, {"zone"}, {"schedule"}, {"params"}, {"note"}}
@@ -99,21 +106,22 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
             throw UsageError(fmt::format("--from: {}", error.what()));
         }
         for (const auto& [firing, schedule] : firings_of(plan, after, count)) {
-            const bool paused = schedule->paused;
+            const auto own_rest = reason_to_rest(flow, plan, *schedule);
             items.push_back({{"at", to_rfc3339(firing.at)},
                              {"local", firing.local},
                              {"zone", schedule->timezone},
                              {"schedule", schedule_text(*schedule)},
                              {"params", schedule->params},
                              {"note", firing.note},
-                             {"paused", !rest.empty() || paused}});
-            auto note = paused && rest != "archived" ? paused_text(Json{{"paused_in_file", true}}) : rest;
+                             {"paused", !rest.empty() || !own_rest.empty()}});
+            auto note = own_rest.empty() || rest == "archived" ? rest : own_rest;
             if (!firing.note.empty()) note += (note.empty() ? "" : "; ") + firing.note;
             std::vector<Table::Cell> line = {to_rfc3339(firing.at), firing.local, schedule->timezone};
             if (several) line.insert(line.end(), {schedule_text(*schedule), params_text(schedule->params)});
             line.emplace_back(note, Paint::Yellow);
             table.add(std::move(line));
-            by_file = by_file || paused;
+            by_file = by_file || schedule->paused;
+            by_failures = by_failures || (!schedule->paused && !own_rest.empty());
         }
     }
     if (cli.json)
@@ -124,6 +132,8 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
         table.write(std::cout, cli.out);
     if (cli.json || table.is_empty()) return exit_done;
     if (by_file) std::cout << "What is paused (file) starts no run: `paused: true` stands in the flow's file.\n";
+    if (by_failures && rest.empty())
+        std::cout << fmt::format("What is paused after failures starts no run until: millrace schedules resume {}\n", name);
     if (rest == "archived") std::cout << fmt::format("{} is archived: its file is gone, and it runs no more.\n", name);
     if (rest == "paused")
         std::cout << fmt::format("The schedules of {} are paused and start no run until: millrace schedules resume {}\n", name, name);

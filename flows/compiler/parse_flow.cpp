@@ -1,4 +1,5 @@
 #include "flows/compiler/draft.hpp"
+#include "flows/compiler/parse_expect.hpp"
 #include "flows/compiler/parse_interval.hpp"
 #include "flows/compiler/policies.hpp"
 #include "flows/cron.hpp"
@@ -41,6 +42,7 @@ public:
         }
         parse_triggers();
         if (const auto* interval = form_.get("interval")) plan.interval = parse_interval(*interval, draft_, diagnostics_);
+        if (const auto* expect = form_.get("expect")) plan.expect = parse_expect(*expect, draft_, diagnostics_);
         return std::move(draft_);
     }
 
@@ -150,6 +152,13 @@ private:
         schedule.jitter_seconds = form.seconds("jitter").value_or(0);
         schedule.missed = form.text("missed", "last");
         schedule.paused = form.flag("paused", false);
+        if (const auto failures = form.whole("pause_after")) {
+            if (*failures < 1 || *failures > 1000)
+                diagnostics_.error(form.get("pause_after")->mark, "`pause_after` is 1 to 1000 runs in a row",
+                                   "leave it out, or write 3, for example");
+            else
+                schedule.pause_after = static_cast<int>(*failures);
+        }
         if (const auto* zone = form.get("timezone"))
             schedule.timezone = checked([&] { (void)find_zone(zone->text); }, zone->mark) ? zone->text : "UTC";
         if (const auto* cron = form.get("cron");

@@ -57,8 +57,11 @@ const std::array flow_fields{
           .shape = Slots,
           .doc = "Slots that a run of this flow holds, by the name of a limit in millrace.yaml.",
           .example = "{warehouse_writers: 1}"},
-    Field{
-        .key = "expect", .shape = Mapping, .doc = "When someone should be told that a run is late.", .table = &expect_table, .later = true},
+    Field{.key = "expect",
+          .shape = Mapping,
+          .doc = "What should be so. Where it is not, that is an event, told once, and shown with the run and the flow until it is again.",
+          .example = "{start_within: 10m, fresh: 26h}",
+          .table = &expect_table},
     Field{.key = "notify", .shape = Mapping, .doc = "Which channel hears of what.", .table = &notify_table, .later = true},
     Field{.key = "defaults", .shape = Mapping, .doc = "Options that every task has unless it says otherwise.", .table = &defaults_table},
     Field{.key = "tasks",
@@ -95,6 +98,11 @@ const std::array schedule_fields{
     Field{.key = "start", .shape = Moment, .doc = "Not before this date or instant.", .example = "2026-01-01"},
     Field{.key = "end", .shape = Moment, .doc = "Before this date or instant only.", .example = "2027-01-01"},
     Field{.key = "paused", .shape = Bool, .doc = "Deployed, but does not fire; shown as `paused (file)`.", .fallback = "false"},
+    Field{.key = "pause_after",
+          .shape = Whole,
+          .doc = "After so many runs of this schedule in a row that failed or crashed it pauses, shown as `paused (3 failures)`, until "
+                 "`millrace schedules resume FLOW`, which counts anew. Cancelled and skipped runs do not count; nor do reruns.",
+          .example = "3"},
     Field{.key = "params", .shape = Values, .doc = "Parameters of the runs that this schedule starts."},
     Field{.key = "dst", .shape = Mapping, .doc = "What a fixed hour does when the clocks change.", .table = &dst_table},
 };
@@ -191,9 +199,35 @@ const std::array retry_fields{
 };
 
 const std::array expect_fields{
-    Field{.key = "start_within", .shape = Duration, .doc = "Of its nominal time."},
-    Field{.key = "finish_within", .shape = Duration, .doc = "Of its nominal time."},
-    Field{.key = "fresh", .shape = Duration, .doc = "No load of the flow is older than this."},
+    Field{.key = "start_within",
+          .shape = Duration,
+          .doc = "A run of its schedule begins its first task within this of its time (with its `jitter`). A time at which no run begins "
+                 "counts too: where the daemon was down, that is told when it is back.",
+          .example = "10m"},
+    Field{.key = "finish_within",
+          .shape = Duration,
+          .doc = "A run ends, however it ends, within this of the time of its schedule, or of the moment when somebody asked for it. "
+                 "Backfills take what they take.",
+          .example = "2h"},
+    Field{.key = "fresh",
+          .shape = Duration,
+          .doc = "The flow's last completed load is not older than this, also where it found nothing to change; before the first one it "
+                 "counts from the deploy. Backfills and trials (`--limit-rows`) do not count.",
+          .example = "26h"},
+    Field{.key = "new_rows",
+          .shape = Duration,
+          .doc = "The same for loads that inserted, updated or deleted rows: a source that gives the same for ever is noticed.",
+          .example = "3d"},
+    Field{.key = "rows",
+          .shape = Named,
+          .doc = "How many rows the datasets of these tasks have in each run that made them; those of a run in chunks are added up.",
+          .example = "{hours: {min: 1}}",
+          .table = &expected_rows_table},
+};
+
+const std::array expected_rows_fields{
+    Field{.key = "min", .shape = Whole, .doc = "At least so many."},
+    Field{.key = "max", .shape = Whole, .doc = "At most so many."},
 };
 
 const std::array notify_fields{
@@ -219,7 +253,8 @@ const Table trigger_table{"trigger", "a trigger", "What else starts a flow.", tr
 const Table interval_table{"interval", "an interval", "The span of data time that a run is about.", interval_fields};
 const Table param_table{"param", "a parameter", "A parameter of a flow.", param_fields};
 const Table retry_table{"retry", "a retry policy", "When a failed attempt is tried again.", retry_fields};
-const Table expect_table{"expect", "expect", "When a run counts as late.", expect_fields};
+const Table expect_table{"expect", "expect", "What should be so of a flow's runs and loads.", expect_fields};
+const Table expected_rows_table{"expected_rows", "expected rows", "How many rows a task's dataset should have.", expected_rows_fields};
 const Table notify_table{"notify", "notify", "Which channel hears of what.", notify_fields};
 const Table defaults_table{"defaults", "defaults", "Options of every task.", defaults_fields};
 

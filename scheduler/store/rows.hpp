@@ -21,9 +21,9 @@ struct RunRow {
     std::string state_name = "Pending";
     std::string message;
     Json params = Json::object();
-    Json options = Json::object(); ///< {limit_rows, full_refresh, reuse_before: TASK or "", chunk_number: of the chunk that it repeats,
-                                   ///< allow_deletes: {rows, by}, takes_place_of: [run that it cancels], backfill: scheduler/backfill.hpp,
-                                   ///< cause: scheduler/caused_runs.hpp}
+    Json options = Json::object(); ///< {schedule: number of the one that started it, limit_rows, full_refresh, reuse_before: TASK or "",
+                                   ///< chunk_number: of the chunk that it repeats, allow_deletes: {rows, by}, takes_place_of: [run that it
+                                   ///< cancels], backfill: scheduler/backfill.hpp, cause: scheduler/caused_runs.hpp}
     Json summary;                  ///< {counts, loads}; null until the run ends
     std::optional<Instant> interval_start, interval_end;
     Instant created_at{};
@@ -74,6 +74,14 @@ struct FiringRow {
     std::string local;
     std::optional<Instant> next_at; ///< the schedule's next firing, stored with this one
     std::string next_local;
+};
+
+/// The end of a run that a schedule with `pause_after` started.
+struct ScheduleEnd {
+    std::string flow;
+    int schedule = 0;
+    bool failed = false; ///< or crashed; else it completed
+    Instant at{};
 };
 
 } // namespace millrace

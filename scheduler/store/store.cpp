@@ -2,6 +2,7 @@
 
 #include "flows/version.hpp"
 #include "scheduler/store/array_text.hpp"
+#include "scheduler/store/breaches.hpp"
 
 #include <unistd.h>
 
@@ -233,21 +234,28 @@ boost::asio::awaitable<std::vector<StoredTaskRun>> Store::task_runs(std::int64_t
 // ---- flows ----------------------------------------------------------------------------------------------------------
 
 constexpr const char* flows_sql = R"sql(
-    select f.name, f.plan_hash, f.folder, extract(epoch from f.deployed_at) * 1000000, f.archived, f.paused, p.plan
-      from millrace.flow f join millrace.plan p on p.hash = f.plan_hash order by f.name)sql";
+    select f.name, f.plan_hash, f.folder, extract(epoch from f.deployed_at) * 1000000, f.archived, f.paused, p.plan,
+           coalesce(h.schedules, 0)::int
+      from millrace.flow f join millrace.plan p on p.hash = f.plan_hash
+      left join (select flow, count(*) as schedules from millrace.schedule where held_at is not null group by flow) h on h.flow = f.name
+     order by f.name)sql";
 
 boost::asio::awaitable<std::vector<DeployedFlow>> Store::flows() {
     return database_.read([](pqxx::nontransaction& w) {
         std::vector<DeployedFlow> out;
         for (const auto& row : w.exec_prepared("flows"))
             out.push_back({row[0].c_str(), row[1].c_str(), row[2].c_str(), instant_from(row[3]).value(), row[4].as<bool>(),
-                           row[5].as<bool>(), std::make_shared<const FlowPlan>(Json::parse(row[6].c_str()).get<FlowPlan>())});
+                           row[5].as<bool>(), row[7].as<int>(),
+                           std::make_shared<const FlowPlan>(Json::parse(row[6].c_str()).get<FlowPlan>())});
         return out;
     });
 }
 
 constexpr const char* flow_marks_sql = R"sql(
-    select coalesce(string_agg(name || ' ' || plan_hash || ' ' || archived::int || paused::int, ',' order by name collate "C"), '') from millrace.flow)sql";
+    select coalesce(string_agg(name || ' ' || plan_hash || ' ' || archived::int || paused::int || ' ' || coalesce(h.schedules, 0), ','
+                               order by name collate "C"), '')
+      from millrace.flow
+      left join (select flow, count(*) as schedules from millrace.schedule where held_at is not null group by flow) h on h.flow = name)sql";
 
 boost::asio::awaitable<std::string> Store::flow_marks() {
     return database_.read([](pqxx::nontransaction& w) { return std::string(w.exec_prepared1("flow_marks")[0].c_str()); });
@@ -264,7 +272,8 @@ boost::asio::awaitable<std::shared_ptr<const FlowPlan>> Store::plan(std::string 
 }
 
 constexpr const char* schedules_sql = R"sql(
-    select s.flow, s.number, s.spec, f.paused, extract(epoch from s.changed_at) * 1000000, extract(epoch from s.next_at) * 1000000, s.next_local
+    select s.flow, s.number, s.spec, f.paused, extract(epoch from s.changed_at) * 1000000, extract(epoch from s.next_at) * 1000000, s.next_local,
+           s.failures, s.held_at is not null
       from millrace.schedule s join millrace.flow f on f.name = s.flow where not f.archived order by s.flow, s.number)sql";
 
 boost::asio::awaitable<std::vector<StoredSchedule>> Store::schedules() {
@@ -277,7 +286,9 @@ boost::asio::awaitable<std::vector<StoredSchedule>> Store::schedules() {
                              row[3].as<bool>(),
                              instant_from(row[4]).value(),
                              instant_from(row[5]),
-                             row[6].is_null() ? "" : row[6].c_str()};
+                             row[6].is_null() ? "" : row[6].c_str(),
+                             row[7].as<int>(),
+                             row[8].as<bool>()};
             out.push_back(std::move(s));
         }
         return out;
@@ -320,9 +331,13 @@ boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, st
 }
 
 constexpr const char* pause_flow = "update millrace.flow set paused = $2 where name = $1";
+constexpr const char* release_schedules = "update millrace.schedule set failures = 0, held_at = null where flow = $1 and failures > 0";
 
 boost::asio::awaitable<void> Store::pause_flow(std::string flow, bool paused) {
-    return database_.read([flow, paused](pqxx::nontransaction& w) { w.exec_prepared("pause_flow", flow, paused); });
+    return database_.run([flow, paused](pqxx::work& w) {
+        w.exec_prepared("pause_flow", flow, paused);
+        if (!paused) w.exec_prepared("release_schedules", flow);
+    });
 }
 
 constexpr const char* set_next = "update millrace.schedule set next_at = $3, next_local = $4 where flow = $1 and number = $2";
@@ -337,7 +352,7 @@ constexpr const char* next_of = R"sql(
     select s.flow is not null, extract(epoch from s.next_at) * 1000000, s.next_local
       from unnest($1::text[], $2::int[]) with ordinality as u(flow, number, place)
       left join (millrace.schedule s join millrace.flow f on f.name = s.flow and not f.paused and not f.archived)
-             on s.flow = u.flow and s.number = u.number order by u.place)sql";
+             on s.held_at is null and s.flow = u.flow and s.number = u.number order by u.place)sql";
 
 boost::asio::awaitable<std::vector<std::optional<Store::Next>>> Store::next_of(std::vector<std::pair<std::string, int>> schedules) {
     return database_.read([schedules = std::move(schedules)](pqxx::nontransaction& w) {
@@ -398,6 +413,7 @@ const std::vector<Statement>& store_statements() {
         {"drop_schedules", drop_schedules},
         {"insert_schedule", insert_schedule},
         {"pause_flow", pause_flow},
+        {"release_schedules", release_schedules},
         {"set_next", set_next},
         {"next_of", next_of},
         {"living_nodes", living_nodes},
@@ -405,6 +421,7 @@ const std::vector<Statement>& store_statements() {
     static const auto all = [] {
         auto both = others;
         both.insert(both.end(), slot_statements().begin(), slot_statements().end());
+        both.insert(both.end(), breach_statements().begin(), breach_statements().end());
         return both;
     }();
     return all;

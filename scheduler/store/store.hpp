@@ -17,6 +17,7 @@ struct DeployedFlow {
     std::string name, plan_hash, folder;
     Instant deployed_at{};
     bool archived = false, paused = false;
+    int held = 0; ///< of its schedules, after failures
     std::shared_ptr<const FlowPlan> plan;
 };
 
@@ -28,6 +29,10 @@ struct StoredSchedule {
     Instant changed_at{};
     std::optional<Instant> next_at;
     std::string next_local;
+    int failures = 0;  ///< of its runs, in a row
+    bool held = false; ///< after `pause_after` of them
+    /// It starts no run.
+    [[nodiscard]] bool rests() const { return paused || spec.paused || held; }
 };
 
 /// A run that has to go on, with its task runs.
@@ -75,6 +80,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules();
     /// Flows and, unless those stay, limits as set_limits() does, at one moment.
     [[nodiscard]] boost::asio::awaitable<Limits> deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now);
+    /// Not paused: nor are those of its schedules that failures hold, and they count anew.
     [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
     [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules);
     /// What comes next of these as the store knows it: another node may have fired. One entry each, in their order; nothing

@@ -225,3 +225,29 @@ tasks:
     CHECK(tasks[1].retry.attempts == 1);
     CHECK(tasks[2].retry.attempts == 3);
 }
+
+TEST_CASE("compile: what a flow expects, and a plan that expects nothing says nothing of it") {
+    const std::string text = R"(
+flow: hours
+schedule: {every: 1h, pause_after: 3}
+expect: {start_within: 10m, finish_within: 2h, fresh: 26h, new_rows: 3d, rows: {rows: {min: 1, max: 100}, more: {min: 2}}}
+tasks:
+  rows: {transform: select 1 as id}
+  more: {transform: select 2 as id}
+  target: {load: rows, into: warehouse.public.t, mode: append}
+)";
+    const auto plan = plan_of(text);
+    CHECK(plan.schedules[0].pause_after == 3);
+    CHECK(plan.expect.start_within == 600);
+    CHECK(plan.expect.finish_within == 7200);
+    CHECK(plan.expect.fresh == 26 * 3600);
+    CHECK(plan.expect.new_rows == 3 * 86400);
+    const auto again = Json(plan).get<FlowPlan>();
+    CHECK(Json(again) == Json(plan));
+    REQUIRE(again.expect.rows.size() == 2);
+    CHECK(again.expect.rows[0].task == "more");
+    CHECK(again.expect.rows[0].min == 2);
+    CHECK_FALSE(again.expect.rows[0].max);
+    CHECK(again.expect.rows[1].max == 100);
+    CHECK(Json(FlowPlan()).at("expect") == Json::object());
+}

@@ -1,3 +1,4 @@
+#include "flows/log_parts.hpp"
 #include "flows/time.hpp"
 #include "scheduler/log_files.hpp"
 #include "scheduler/service.hpp"
@@ -10,6 +11,7 @@
 #include <set>
 
 #include <unistd.h>
+#include <zstd.h>
 
 using namespace millrace;
 
@@ -27,8 +29,44 @@ public:
              Json({{"at", to_rfc3339(start + std::chrono::microseconds(micros))}, {"level", "out"}, {"text", text}, {"end", end}}).dump() +
                  "\n");
     }
+    [[nodiscard]] std::filesystem::path path_of(const std::string& task) const { return folder_ / (task + ".1.ndjson"); }
+    /// What a host does with a file that ended.
+    static void compress(const std::filesystem::path& path, std::int64_t lines, std::int64_t last_micros) {
+        std::ifstream in(path, std::ios::binary);
+        const std::string text{std::istreambuf_iterator<char>(in), {}};
+        std::string out(ZSTD_compressBound(text.size()), '\0');
+        out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 1));
+        std::ofstream(path.string() + ".zst", std::ios::binary) << out << to_bytes({lines, to_micros(start) + last_micros});
+        std::filesystem::remove(path);
+    }
+    /// Lines of the tail of a task's log, from a number on; returns the file.
+    std::filesystem::path tail(const std::string& task, LogPart part, std::int64_t micros, int lines) {
+        part.begun_at = to_micros(start) + micros;
+        const std::filesystem::path folder = log_tail_folder(path_of(task));
+        std::filesystem::create_directories(folder);
+        std::ofstream file(folder / part_name(part), std::ios::binary);
+        for (int i = 0; i < lines; ++i)
+            file << Json({{"at", to_rfc3339(start + std::chrono::microseconds(micros + i))},
+                          {"level", "out"},
+                          {"text", std::to_string(part.lines + i)},
+                          {"end", false}})
+                        .dump()
+                 << "\n";
+        return folder / part_name(part);
+    }
+    /// The texts that are found, on pages of that size.
+    std::vector<std::string> found(const LogWanted& wanted, int limit = 1000) {
+        std::vector<std::string> out;
+        for (std::string after;;) {
+            const Json page = read_logs(sources, after, limit, true, wanted);
+            for (const auto& item : page.at("items")) out.push_back(item.at("text"));
+            after = page.at("next");
+            if (page.at("end") == true) return out;
+            REQUIRE(!page.at("items").empty());
+        }
+    }
     void line(const std::string& task, const std::string& text) {
-        const auto path = folder_ / (task + ".1.ndjson");
+        const auto path = path_of(task);
         if (!std::filesystem::exists(path)) sources.push_back({path, task, nullptr, 1});
         std::ofstream(path, std::ios::app | std::ios::binary) << text;
     }
@@ -47,7 +85,7 @@ public:
     std::vector<LogSource> sources;
 
 private:
-    const Instant start = *parse_rfc3339("2026-11-20T06:00:00Z");
+    static inline const Instant start = *parse_rfc3339("2026-11-20T06:00:00Z");
     std::filesystem::path folder_;
 };
 
@@ -134,8 +172,105 @@ TEST_CASE("a page of a long log costs what it holds") {
     CHECK(read < 4 * block.size()); // twenty pages
 }
 
+TEST_CASE("a page of long lines holds some megabytes, and all of them are read in the end") {
+    Logs logs;
+    for (const char* task : {"a", "b", "c"})
+        for (int i = 0; i < 600; ++i) logs.write(task, i * 10, std::string(16000, 'x'));
+    const Json page = read_logs(logs.sources, "", 10000, true);
+    CHECK(page.at("items").size() < 300);
+    CHECK(page.at("end") == false);
+    CHECK(logs.pages(10000).size() == 1800);
+}
+
 TEST_CASE("an `after` that is none is refused") {
     Logs logs;
     for (const char* after : {"x", "-1", "1.abc", "1.abc:5", "1.abc:5:", "1.abc:5:6x", "99999999999999999999"})
         CHECK_THROWS_AS(read_logs(logs.sources, after, 10, true), Refusal);
+}
+
+TEST_CASE("a compressed log reads as the plain one did, whatever the size of a page, also for who began before it was compressed") {
+    Logs logs;
+    for (int i = 0; i < 50; ++i) {
+        logs.write("a", i * 10, std::to_string(i));
+        logs.write("b", i * 10 + 5, std::to_string(i));
+    }
+    logs.write("a", 500, "", true);
+    const auto plain = logs.pages(1000);
+    const Json begun = read_logs(logs.sources, "", 30, true);
+    Logs::compress(logs.path_of("a"), 51, 500);
+    for (const int limit : {1, 2, 7, 50, 99, 100}) CHECK(logs.pages(limit) == plain);
+    const Json rest = read_logs(logs.sources, begun.at("next"), 1000, true);
+    CHECK(begun.at("items").size() + rest.at("items").size() == plain.size());
+}
+
+TEST_CASE("who has read a compressed log passes over it") {
+    Logs logs;
+    for (int i = 0; i < 5000; ++i) logs.write("a", i, "line " + std::to_string(i % 7));
+    logs.write("a", 5000, "", true);
+    Logs::compress(logs.path_of("a"), 5001, 5000);
+    const Json all = read_logs(logs.sources, "", 10000, true);
+    REQUIRE(all.at("items").size() == 5000);
+    logs.write("b", 6000, "later");
+    const auto before = bytes_read();
+    const Json later = read_logs(logs.sources, all.at("next"), 10000, true);
+    CHECK(bytes_read() - before < 2000);
+    REQUIRE(later.at("items").size() == 1);
+    CHECK(later.at("items")[0].at("text") == "later");
+}
+
+TEST_CASE("an attempt that was killed when its log was compressed ends with the reason") {
+    Logs logs;
+    logs.write("a", 0, "one");
+    logs.write("a", 1, "", true);
+    Logs::compress(logs.path_of("a"), 2, 1);
+    const Json first = read_logs(logs.sources, "", 100, false);
+    end_log(logs.sources[0].path, *parse_rfc3339("2026-11-20T06:00:02Z"), {"crashed", "the host died", "", 0});
+    CHECK(read_logs(logs.sources, first.at("next"), 100, true).at("items").size() == 1);
+    CHECK(logs.pages(100) == std::vector<std::string>{"a:one", "a:the host died"});
+}
+
+TEST_CASE("of a long log the beginning and the end are read, with a line that says what is between") {
+    const bool packed = GENERATE(false, true);
+    Logs logs;
+    for (int i = 0; i < 3; ++i) logs.write("a", i, std::to_string(i));
+    logs.tail("a", {4, 30, 20, 2'500'000, 0}, 1000, 10);
+    const auto last = logs.tail("a", {5, 40, 27, 3'400'000, 0}, 2000, 10);
+    if (packed) Logs::compress(logs.path_of("a"), 3, 2), Logs::compress(last, 10, 2009);
+    const auto all = logs.pages(1000);
+    REQUIRE(all.size() == 24);
+    CHECK(all[2] == "a:2");
+    CHECK(all[3] == "a:... 27 lines (3.4 MB) left out: of a long log the beginning and the end are kept ...");
+    CHECK(all[4] == "a:30");
+    CHECK(all.back() == "a:49");
+    for (const int limit : {1, 2, 3, 4, 10, 23}) CHECK(logs.pages(limit) == all);
+    const Json page = read_logs(logs.sources, "", 1000, true);
+    CHECK(page.at("items")[4].at("line") == 31);
+    CHECK(page.at("items")[3].at("level") == "warning");
+    CHECK(logs.found({"4", ""}, 3) == std::vector<std::string>{"34", "40", "41", "42", "43", "44", "45", "46", "47", "48", "49"});
+}
+
+TEST_CASE("a log is searched for a text, upper and lower case alike, and for lines of a level or higher") {
+    Logs logs;
+    const auto write = [&](std::int64_t at, const std::string& level, const std::string& text) {
+        logs.line("a", Json({{"at", to_rfc3339(*parse_rfc3339("2026-11-20T06:00:00Z") + std::chrono::microseconds(at))},
+                             {"level", level},
+                             {"text", text},
+                             {"end", false}})
+                               .dump() +
+                           "\n");
+    };
+    for (int i = 0; i < 300; ++i)
+        write(i, i % 100 == 7 ? "error" : i % 100 == 8 ? "warning" : "out", i % 50 == 7 ? "Found \"it\" " + std::to_string(i) : "no");
+    write(300, "debug", "found nothing");
+    using Texts = std::vector<std::string>;
+    const Texts errors{"Found \"it\" 7", "Found \"it\" 107", "Found \"it\" 207"};
+    for (const int limit : {1, 2, 1000}) {
+        CHECK(logs.found({"\"IT\"", ""}, limit).size() == 6);
+        CHECK(logs.found({"found", "error"}, limit) == errors);
+        CHECK(logs.found({"", "error"}, limit) == errors);
+        CHECK(logs.found({"", "warning"}, limit).size() == 6);
+        CHECK(logs.found({"found", "info"}, limit).size() == 6);
+        CHECK(logs.found({"found", "debug"}, limit).size() == 7);
+        CHECK(logs.found({"nowhere", ""}, limit).empty());
+    }
 }

@@ -52,12 +52,22 @@ awaitable<Response> show_graph(Api& api, const Request& request) {
     co_return json_response(co_await api.read_models.graph(request.id_param("id")));
 }
 
+/// Empty: all. Throws Problem.
+static std::string log_level(const std::string& asked) {
+    const std::string level = asked == "warn" ? "warning" : asked;
+    for (const char* known : {"", "debug", "info", "warning", "error"})
+        if (level == known) return level;
+    throw Problem(422, "'" + asked + "' is no level of a log", "debug, info, warning or error");
+}
+
 awaitable<Response> list_logs(Api& api, const Request& request) {
     LogFilter filter;
     filter.task = request.query_value("task").value_or("");
     filter.attempt = static_cast<int>(request.query_integer("attempt", 0, 0, INT32_MAX));
     filter.after = request.query_value("after").value_or("");
     filter.limit = limit_of(request, 1000, 10000);
+    filter.search = request.query_value("search").value_or("");
+    filter.level = log_level(request.query_value("level").value_or(""));
     co_return json_response(co_await api.read_models.logs(request.id_param("id"), std::move(filter)));
 }
 

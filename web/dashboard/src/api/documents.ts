@@ -26,6 +26,8 @@ export interface Schedule {
   paused?: boolean;
   /** `paused: true` stands in the flow's file. */
   paused_in_file?: boolean;
+  /** After so many failures in a row it paused by itself. */
+  paused_after_failures?: number | null;
 }
 
 export interface LastRun { id: number; state: State; created_at: string; finished_at: string | null; started_at?: string | null; warning_count?: number | null; limit_rows?: number | null }
@@ -45,8 +47,12 @@ export interface Flow {
   params: ParamSpec[];
   tasks: { name: string; verb: string; needs: string[] }[];
   interval: boolean;
+  /** What is not as its `expect` says. */
+  attention?: Attention[];
   last_runs: LastRun[];
 }
+
+export interface Attention { kind: string; expectation: string; since: string | null; run_id: number | null; message: string }
 
 export interface Load {
   task: string;

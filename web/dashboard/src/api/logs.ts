@@ -20,7 +20,8 @@ const most = 100_000;
 const pollMs = 1000;
 const empty: Logs = { lines: [], dropped: 0, end: false, loading: true, error: undefined };
 
-export function useLogs(runId: number, task: string | null): Logs {
+/** `search`: only lines with this text; the daemon looks for it. */
+export function useLogs(runId: number, task: string | null, search = ''): Logs {
   const [logs, setLogs] = useState<Logs>(empty);
   const nudge = useRef<() => void>(() => undefined);
   const generation = useStore(epoch);
@@ -48,7 +49,7 @@ export function useLogs(runId: number, task: string | null): Logs {
       busy = true;
       asked = false;
       try {
-        const page: LogPage = await get<LogPage>(withQuery(`runs/${runId}/logs`, { task, after, limit: 1000 }), stop.signal);
+        const page: LogPage = await get<LogPage>(withQuery(`runs/${runId}/logs`, { task, after, limit: 1000, search: search === '' ? null : search }), stop.signal);
         after = page.next ?? after;
         ended = page.end;
         setLogs((old) => {
@@ -67,12 +68,13 @@ export function useLogs(runId: number, task: string | null): Logs {
       }
     };
     nudge.current = () => later(150);
-    void read();
+    if (search === '') void read();
+    else later(300); // more of the word is being typed
     return () => {
       window.clearTimeout(timer);
       stop.abort();
     };
-  }, [runId, task]);
+  }, [runId, task, search]);
 
   useEffect(() => nudge.current(), [generation]);
   useLive((events) => {

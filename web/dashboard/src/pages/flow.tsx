@@ -41,10 +41,11 @@ export function FlowPage({ name, flows }: { name: string; flows: Resource<Flow[]
     if (own.error?.status === 404) return <EmptyState title={`No flow is called ${name}`}><p><Link href="/">See all flows</Link></p></EmptyState>;
     return <div class="page">{own.error ? <ErrorNotice error={own.error} retry={own.reload} /> : <Skeleton rows={6} height={60} />}</div>;
   }
+  const held = flow.paused || flow.schedules.some((schedule) => (schedule.paused_after_failures ?? 0) > 0);
   const hold = async () => {
     setError(undefined);
     try {
-      await patch(`schedules/${encodeURIComponent(name)}`, { paused: !flow.paused });
+      await patch(`schedules/${encodeURIComponent(name)}`, { paused: !held });
       own.reload();
       flows.reload();
     } catch (failure) {
@@ -58,6 +59,9 @@ export function FlowPage({ name, flows }: { name: string; flows: Resource<Flow[]
           <p class="crumbs"><Link href="/">Flows</Link></p>
           <h1>{flow.name}{flow.archived && <span class="tag">archived</span>}</h1>
           <p class="lead">{flow.description}</p>
+          {(flow.attention ?? []).map((one) => (
+            <p class="attention" key={`${one.expectation} ${one.message}`}><span class="tag tag-warning">{one.kind.replaceAll('_', ' ')}</span> {one.run_id ? <Link href={`/runs/${one.run_id}`}>{one.message}</Link> : one.message}</p>
+          ))}
           <p class="flow-facts">
             <Schedules flow={flow} />
             {flow.owner && <span class="faint">owner {flow.owner}</span>}
@@ -65,7 +69,7 @@ export function FlowPage({ name, flows }: { name: string; flows: Resource<Flow[]
           </p>
         </div>
         <div class="actions">
-          {flow.schedules.length > 0 && <button type="button" class="button" onClick={() => void hold()}><Icon name={flow.paused ? 'play' : 'pause'} size={14} />{flow.paused ? 'Resume schedule' : 'Pause schedule'}</button>}
+          {flow.schedules.length > 0 && <button type="button" class="button" onClick={() => void hold()}><Icon name={held ? 'play' : 'pause'} size={14} />{held ? 'Resume schedule' : 'Pause schedule'}</button>}
           {!flow.archived && <button type="button" class="button button-strong" data-shortcut="s" onClick={() => setStarting(true)}><Icon name="start" size={13} />Start</button>}
         </div>
       </header>

@@ -8,7 +8,7 @@ import { Icon } from '../parts/icon';
 import { EmptyState, ErrorNotice, Skeleton } from '../parts/notices';
 import { RunBars } from '../parts/run_bars';
 import { RunLine } from '../parts/run_line';
-import { StateBadge, TrialTag, WarningsTag } from '../parts/state';
+import { AttentionTags, StateBadge, TrialTag, WarningsTag } from '../parts/state';
 import { Ago } from '../parts/time';
 import { changeQuery, Link, usePlace } from '../router';
 import { scheduleInWords } from '../words/schedule';
@@ -20,7 +20,10 @@ export function Schedules({ flow }: { flow: Flow }) {
     <>
       {flow.schedules.map((schedule, index) => {
         const { text, title } = scheduleInWords(schedule);
-        const held = schedule.paused_in_file ? 'paused (file)' : flow.paused || schedule.paused ? 'paused' : undefined;
+        const failures = schedule.paused_after_failures ?? 0;
+        const held = schedule.paused_in_file ? 'paused (file)'
+          : failures > 0 ? `paused (${failures} ${failures === 1 ? 'failure' : 'failures'})`
+          : flow.paused || schedule.paused ? 'paused' : undefined;
         return (
           <span class="schedule" key={index}>
             <span title={title}>{text}</span>
@@ -42,6 +45,7 @@ function FlowRow({ flow, start }: { flow: Flow; start: () => void }) {
           <Link href={`/flows/${flow.name}`} class="flow-name" data-row>{flow.name}</Link>
           {flow.demo && <span class="tag" title="It came with Millrace: millrace up --demo">demo</span>}
           {(flow.tags ?? []).map((tag) => <span class="tag" key={tag}>{tag}</span>)}
+          <AttentionTags of={flow} />
         </div>
         <p class="flow-description">{flow.description}</p>
       </div>

@@ -50,8 +50,10 @@ function useRoom() {
 interface Props { run: RunDetail; task: string | null; item: unknown }
 
 export function LogPanel({ run, task, item }: Props) {
-  const logs = useLogs(run.id, task);
   const [search, setSearch] = useState('');
+  const [tooLong, setTooLong] = useState(false);
+  const logs = useLogs(run.id, task, tooLong ? search.trim() : ''); // what the page does not hold, the daemon looks for
+  if (logs.dropped > 0 && !tooLong) setTooLong(true);
   const [least, setLeast] = useState(0);
   const [follow, setFollow] = useState(!isFinal(run.state));
   const [open, setOpen] = useState<LogLine>();

@@ -1,5 +1,5 @@
 // A state as shape, word and colour.
-import type { Run, State } from '../api/documents';
+import type { Flow, Run, State } from '../api/documents';
 import { count } from '../words/figures';
 import { shapeOf, trialInWords, wordFor } from '../words/states';
 import { Icon } from './icon';
@@ -37,4 +37,16 @@ export function WarningsTag({ of }: { of: Pick<Run, 'warning_count' | 'warnings'
   const number = of.warning_count ?? (typeof of.warnings === 'number' ? of.warnings : listed.length);
   if (number <= 0) return null;
   return <span class="tag tag-warning" title={listed.map((one) => one.message).join('\n') || undefined}>{count(number)} {number === 1 ? 'warning' : 'warnings'}</span>;
+}
+
+/** What is not as the flow expects: one tag for each kind, "late", "stale", "rows out of range". */
+export function AttentionTags({ of }: { of: Pick<Flow, 'attention'> }) {
+  const kinds = [...new Set((of.attention ?? []).map((one) => one.kind))];
+  return (
+    <>
+      {kinds.map((kind) => (
+        <span class="tag tag-warning" key={kind} title={of.attention?.filter((one) => one.kind === kind).map((one) => one.message).join('\n')}>{kind.replaceAll('_', ' ')}</span>
+      ))}
+    </>
+  );
 }
