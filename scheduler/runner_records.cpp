@@ -35,7 +35,6 @@ void tell_failure(const RunRow& row) {
 
 void Runner::take_rows(LiveRun& run, const std::vector<TaskKey>& changed) {
     auto& machine = *run.machine;
-    run.pending.task_runs.reserve(run.pending.task_runs.size() + changed.size());
     for (const auto key : changed) {
         const auto& task_run = machine.at(key);
         run.pending.task_runs.push_back(row_of(key, task_run, !task_run.stored));
