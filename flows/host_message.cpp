@@ -6,9 +6,9 @@ MILLRACE_JSON_MEMBERS(RunContext, flow, run_id, run_at, run_key, timezone, param
                       chunk_of_run, allow_deletes, full_refresh, limit_rows)
 MILLRACE_JSON_MEMBERS(AttemptOrder, id, task, verb, attempt, attempts, options, item, context, interval_key, batch_id, staging, project,
                       log, inputs, connections, source, source_file, origin, memory_bytes, threads)
-MILLRACE_JSON_MEMBERS(EvaluateOrder, id, sql, inputs, context, max_rows)
+MILLRACE_JSON_MEMBERS(EvaluateOrder, id, sql, inputs, context, max_rows, distinct)
 MILLRACE_JSON_MEMBERS(OrderError, error_class, message, remedy, retry_after)
-MILLRACE_JSON_MEMBERS(EvaluateReply, id, rows, error)
+MILLRACE_JSON_MEMBERS(EvaluateReply, id, rows, repeated, error, more)
 MILLRACE_JSON_MEMBERS(InferColumn, name, type)
 MILLRACE_JSON_MEMBERS(InferTask, name, sql, columns, schema_known, expressions)
 MILLRACE_JSON_MEMBERS(InferOrder, id, tasks, bindings)

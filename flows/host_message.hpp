@@ -72,6 +72,7 @@ struct EvaluateOrder {
     std::map<std::string, std::string> inputs; ///< task -> manifest path
     RunContext context;
     std::int64_t max_rows = 10000; ///< more rows is an error that says so
+    bool distinct = false;         ///< of rows that are the same only the first: items
 };
 MILLRACE_JSON(EvaluateOrder)
 
@@ -83,10 +84,13 @@ struct OrderError {
 };
 MILLRACE_JSON(OrderError)
 
+/// Many rows come in several of these: the daemon's loop does not stand still while it reads them.
 struct EvaluateReply {
     OrderId id = 0;
-    std::vector<Json> rows; ///< objects by column name
+    std::vector<Json> rows;    ///< objects by column name
+    std::int64_t repeated = 0; ///< rows that were left out, where `distinct` was asked for
     std::optional<OrderError> error;
+    bool more = false; ///< rows follow in the next one
 };
 MILLRACE_JSON(EvaluateReply)
 

@@ -349,6 +349,22 @@ std::vector<TaskKey> RunPlan::take_changes() {
     return std::exchange(changes_, {});
 }
 
+std::vector<TaskKey> RunPlan::take_ended() {
+    const auto goes_on = [this](TaskKey key) { return !is_final(at(key).state); };
+    const auto end = std::find_if(changes_.begin(), changes_.end(), goes_on);
+    std::vector<TaskKey> ended(changes_.begin(), end);
+    changes_.erase(changes_.begin(), end);
+    for (const TaskKey key : ended) run_at(key).changed = false;
+    return ended;
+}
+
+bool RunPlan::forget_items(int most) {
+    for (auto& node : nodes_)
+        for (auto& items = node.items; !items.empty(); items.pop_back())
+            if (most-- == 0) return true;
+    return false;
+}
+
 const TaskRun& RunPlan::at(TaskKey key) const {
     const auto& n = nodes_.at(static_cast<std::size_t>(key.task));
     return key.item < 0 ? n.run : n.items.at(static_cast<std::size_t>(key.item));

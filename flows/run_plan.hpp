@@ -141,8 +141,12 @@ public:
     /// Whether a Start given out earlier is still wanted.
     [[nodiscard]] bool may_start(TaskKey key) const;
     [[nodiscard]] std::vector<TaskKey> take_changes();
+    /// Of them, from the first on, those that have ended: they will not change again.
+    [[nodiscard]] std::vector<TaskKey> take_ended();
     void mark_stored(TaskKey key) { run_at(key).stored = true; }
     [[nodiscard]] std::optional<Instant> next_wake() const;
+    /// Of a plan that nobody asks any more: frees so many items. False: it has none left.
+    bool forget_items(int most);
 
     // What is.
     [[nodiscard]] State state() const { return state_; }

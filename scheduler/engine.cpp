@@ -4,6 +4,7 @@
 #include "scheduler/engine_service.hpp"
 #include "scheduler/expectation_watch.hpp"
 #include "scheduler/host_pool.hpp"
+#include "scheduler/loop_lag.hpp"
 #include "scheduler/new_run.hpp"
 #include "scheduler/pg_journal.hpp"
 #include "scheduler/pg_journal_statements.hpp"
@@ -73,7 +74,7 @@ struct Engine::Parts {
     Parts(asio::io_context& loop, Clock& c, EngineConfig cfg, Connections& cs, FlowFolders& fs, std::function<void(std::string)> f,
           std::unique_ptr<AttemptRunner> own)
         : io(loop), clock(c), config(std::move(cfg)), connections(cs), folders(fs), fatal(std::move(f)), hosts(std::move(own)),
-          database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store) {}
+          database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store), lag(loop) {}
 
     asio::awaitable<void> start();
     asio::awaitable<void> resume();
@@ -109,6 +110,7 @@ struct Engine::Parts {
     std::unique_ptr<ExpectationWatch> watch;
     std::unique_ptr<EngineService> service;
     std::unique_ptr<PgReadModels> read_models;
+    LoopLag lag;
     Clock::TimerId beat_timer = 0, look_timer = 0;
     bool stopping = false, killed = false;
     bool others_live = false, answering = false;
@@ -195,6 +197,7 @@ asio::awaitable<void> Engine::Parts::start() {
                     {"journal_alive", !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2 ? 1 : 0}};
     };
     auto watch_figures = [this] { return watch->figures(); };
+    auto loop_lag = [this] { return lag.figures(); };
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
     auto settings_in_force = [this] { return folders.settings(); };
     auto is_demo = [this](const std::string& folder) { return folders.is_demo(folder); };
@@ -208,6 +211,7 @@ asio::awaitable<void> Engine::Parts::start() {
                                   node.id,
                                   std::move(journal_figures),
                                   std::move(watch_figures),
+                                  std::move(loop_lag),
                                   std::move(host_list),
                                   std::move(settings_in_force),
                                   std::move(is_demo)};
@@ -217,6 +221,7 @@ asio::awaitable<void> Engine::Parts::start() {
     co_await look_at_nodes();
     co_await schedules->load();
     clock_offset = clock.now().time_since_epoch() - clock.uptime();
+    lag.start();
     beat();
 }
 
@@ -352,6 +357,7 @@ asio::awaitable<void> Engine::stop() {
     if (std::exchange(p.stopping, true) || !p.runner) co_return;
     p.clock.cancel(p.beat_timer);
     p.clock.cancel(p.look_timer);
+    p.lag.stop();
     p.schedules->stop();
     p.watch->stop();
     p.runner->set_admitting(false);

@@ -142,8 +142,13 @@ void HostPool::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> 
     const OrderId id = order.id = --last_question_;
     Question q;
     q.line = to_line("evaluate", order);
-    q.answer = [answer](const Json& reply) { return [answer, said = reply.get<EvaluateReply>()] { answer(said); }; };
-    q.give_up = [answer, id](const OrderError& error) { answer({id, {}, error}); };
+    q.answer = [answer](Json reply) {
+        auto rows = std::exchange(reply.at("rows").get_ref<Json::array_t&>(), {});
+        auto said = reply.get<EvaluateReply>();
+        said.rows = std::move(rows);
+        return [answer, said = std::move(said)]() mutable { answer(std::move(said)); };
+    };
+    q.give_up = [answer, id](const OrderError& error) { answer({id, {}, 0, error}); };
     ask(id, std::move(q));
 }
 
@@ -181,6 +186,7 @@ void HostPool::ask_next() {
         unasked_.pop_front();
         auto& question = questions_.at(id);
         ++question.tries;
+        question.rows.clear();
         ++host->served;
         host->orders.insert(id);
         if (host->process) host->process->send(question.line);
@@ -205,7 +211,7 @@ void HostPool::heard(HostAt host, const std::string& line) {
 
 /// What to do about a message; nothing: it does not matter, or no longer. Whatever can be wrong with one throws a
 /// Json::exception here, before anything is done.
-std::function<void()> HostPool::understand(HostAt host, const Json& message) {
+std::function<void()> HostPool::understand(HostAt host, Json message) {
     const std::string type = message.at("type");
     if (type == "ready") return [this, host] { ready(host); };
     const OrderId id = message.value("id", OrderId{0});
@@ -220,8 +226,15 @@ std::function<void()> HostPool::understand(HostAt host, const Json& message) {
             ask_next();
         };
     }
+    if (type == "rows" && questions_.contains(id)) {
+        auto& rows = message.at("rows").get_ref<Json::array_t&>();
+        auto& all = questions_.at(id).rows;
+        all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
+        if (message.value("more", false)) return {};
+        rows = std::exchange(all, {});
+    }
     if ((type == "rows" || type == "inferred") && questions_.contains(id)) {
-        return [this, host, id, answer = questions_.at(id).answer(message)] {
+        return [this, host, id, answer = questions_.at(id).answer(std::move(message))] {
             questions_.erase(id);
             finished(host, id);
             answer();

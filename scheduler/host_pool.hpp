@@ -64,7 +64,8 @@ private:
     using HostAt = std::list<Host>::iterator;
     struct Question {
         std::string line;
-        std::function<std::function<void()>(const Json&)> answer; ///< reads the reply, which may throw; then hands it over
+        std::function<std::function<void()>(Json)> answer; ///< reads the reply, which may throw; then hands it over
+        std::vector<Json> rows = {};                       ///< of the reply, those that came so far
         std::function<void(const OrderError&)> give_up;
         int tries = 0;
     };
@@ -77,7 +78,7 @@ private:
     void ask(OrderId id, Question question);
     void ask_next();
     void heard(HostAt host, const std::string& line);
-    [[nodiscard]] std::function<void()> understand(HostAt host, const Json& message);
+    [[nodiscard]] std::function<void()> understand(HostAt host, Json message);
     void ready(HostAt host);
     void finished(HostAt host, OrderId id);
     void host_ended(HostAt host, const std::string& how);

@@ -77,7 +77,7 @@ std::string phrase(int status) {
 } // namespace
 
 HostProcess::HostProcess(boost::asio::io_context& io, Events events)
-    : socket_(io), exit_(io), events_(std::move(events)), part_(64 * 1024, '\0') {}
+    : socket_(io), exit_(io), events_(std::move(events)), part_(16 * 1024, '\0') {}
 
 std::shared_ptr<HostProcess> HostProcess::start(boost::asio::io_context& io, const HostCommand& command, Events events) {
     std::shared_ptr<HostProcess> host(new HostProcess(io, std::move(events)));

@@ -138,6 +138,7 @@ EvaluateOrder evaluate_order(const RunRow& row, const RunPlan& plan, int task, Q
     } else {
         o.sql = t.map_over->sql.empty() ? "select * from \"" + t.map_over->task + "\"" : t.map_over->sql;
         o.max_rows = most_items;
+        o.distinct = true;
     }
     return o;
 }

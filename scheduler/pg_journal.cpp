@@ -248,14 +248,20 @@ bool PgJournal::pause() {
 }
 
 void PgJournal::answer(Group group, std::optional<std::pair<std::string, std::string>> refusal) {
-    const std::size_t rows = task_rows(group);
-    auto tell = [backlog = backlog_, rows, group = std::move(group), refusal = std::move(refusal)] {
+    struct Answers {
+        std::function<void()> committed;
+        std::function<void(std::string, std::string)> refused;
+    };
+    std::vector<Answers> answers; // without the rows: the loop has better things to do than to free them
+    answers.reserve(group.size());
+    for (auto& changes : group) answers.push_back({std::move(changes.committed), std::move(changes.refused)});
+    auto tell = [backlog = backlog_, rows = task_rows(group), answers = std::move(answers), refusal = std::move(refusal)] {
         backlog->fetch_sub(rows, std::memory_order_relaxed);
-        for (const auto& changes : group) {
+        for (const auto& of : answers) {
             if (refusal) {
-                if (changes.refused) changes.refused(refusal->first, refusal->second);
-            } else if (changes.committed) {
-                changes.committed();
+                if (of.refused) of.refused(refusal->first, refusal->second);
+            } else if (of.committed) {
+                of.committed();
             }
         }
     };

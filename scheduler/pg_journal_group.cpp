@@ -1,6 +1,7 @@
 // How a group of changes becomes the array parameters of the journal's statements.
 #include "scheduler/pg_journal_statements.hpp"
 
+#include "scheduler/store/array_binary.hpp"
 #include "scheduler/store/array_text.hpp"
 
 #include <algorithm>
@@ -22,7 +23,10 @@ Text json(const Json& j) { return j.is_null() ? std::nullopt : Text(fit_json(j.d
 
 /// The columns of task-run rows as arrays.
 struct TaskRunArrays {
-    ArrayText run_id, task, item, attempts, charged, state, state_name, started_at, finished_at, due_at, message, error, result, value;
+    using Of = ArrayBinary::Of;
+    ArrayBinary run_id{Of::Int8}, task{Of::Int4}, item{Of::Int4}, attempts{Of::Int4}, charged{Of::Int4}, state{Of::Text},
+        state_name{Of::Text}, started_at{Of::Timestamptz}, finished_at{Of::Timestamptz}, due_at{Of::Timestamptz}, message{Of::Text},
+        error{Of::Jsonb}, result{Of::Jsonb}, value{Of::Jsonb};
     std::size_t rows = 0;
 
     void add(std::int64_t run, const TaskRunRow& row, bool plain) {
@@ -36,7 +40,6 @@ struct TaskRunArrays {
         state_name.add_word(row.state_name);
         started_at.add_instant(row.started_at);
         finished_at.add_instant(row.finished_at);
-        if (row.is_new) value.add_json(row.value);
         if (plain) return;
         due_at.add_instant(row.due_at);
         if (row.message.empty())
@@ -57,38 +60,55 @@ struct KeyHash {
     }
 };
 
+/// Runs of which a task run may be in the group twice. The runner lists a task run once in its changes, and makes its row once.
+std::set<std::int64_t> runs_to_look_through(std::span<const RunChanges> group) {
+    std::set<std::int64_t> seen, again;
+    for (const auto& changes : group)
+        if (!changes.task_runs.empty() && !seen.insert(changes.run_id).second) again.insert(changes.run_id);
+    std::set<std::int64_t> changed;
+    const auto is_update = [](const TaskRunRow& row) { return !row.is_new; };
+    for (const auto& changes : group)
+        if (again.contains(changes.run_id) && std::any_of(changes.task_runs.begin(), changes.task_runs.end(), is_update))
+            changed.insert(changes.run_id);
+    return changed;
+}
+
 /// The last row of each task run in the group: an update of a row that the group itself inserts becomes part of the insert.
-void write_task_runs(GroupCalls& out, std::span<RunChanges> group) {
-    std::vector<std::pair<std::int64_t, TaskRunRow*>> last;
+void write_task_runs(GroupCalls& out, std::span<const RunChanges> group) {
+    struct Last {
+        std::int64_t run;
+        const TaskRunRow *row, *inserted; ///< `inserted`: the one that is new, which has the value
+    };
+    std::vector<Last> last;
     std::unordered_map<std::pair<std::int64_t, TaskKey>, std::size_t, KeyHash> place;
     std::size_t total = 0;
-    for (auto& changes : group) total += changes.task_runs.size();
+    for (const auto& changes : group) total += changes.task_runs.size();
     last.reserve(total);
-    const bool one = group.size() == 1; // the runner lists a task run once in its changes
-    if (!one) place.reserve(total);
-    for (auto& changes : group)
-        for (auto& row : changes.task_runs) {
-            if (!one) {
+    const auto twice = runs_to_look_through(group);
+    for (const auto& changes : group) {
+        const bool look = twice.contains(changes.run_id);
+        for (const auto& row : changes.task_runs) {
+            if (look) {
                 const auto [at, fresh] = place.try_emplace({changes.run_id, row.key}, last.size());
                 if (!fresh) {
-                    auto& earlier = *last[at->second].second;
-                    if (earlier.is_new && !std::exchange(row.is_new, true))
-                        row.value = std::move(earlier.value); // once: a group may be written again
-                    last[at->second].second = &row;
+                    last[at->second].row = &row;
                     continue;
                 }
             }
-            last.emplace_back(changes.run_id, &row);
+            last.push_back({changes.run_id, &row, row.is_new ? &row : nullptr});
         }
+    }
     TaskRunArrays inserts, plain_inserts, updates, plain_updates;
-    for (const auto& [run, row] : last) {
+    for (const auto& [run, row, inserted] : last) {
         const bool plain = is_plain(*row);
-        auto& arrays = row->is_new ? (plain ? plain_inserts : inserts) : (plain ? plain_updates : updates);
+        auto& arrays = inserted ? (plain ? plain_inserts : inserts) : (plain ? plain_updates : updates);
         arrays.add(run, *row, plain);
+        if (inserted) arrays.value.add_json(inserted->value);
     }
     const auto common = [&](const char* name, TaskRunArrays& a, auto... more) {
         out.add(name, a.run_id.take(), a.task.take(), a.item.take(), a.attempts.take(), a.charged.take(), a.state.take(),
                 a.state_name.take(), a.started_at.take(), a.finished_at.take(), more...);
+        out.calls.back().binary = true;
     };
     if (auto& a = plain_inserts; a.rows) common("insert_plain_task_runs", a, a.value.take());
     if (auto& a = inserts; a.rows)

@@ -271,6 +271,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
 Json PgReadModels::figures() const {
     Json out = s_.journal();
     out.update(s_.watch());
+    out["loop_lag_seconds"] = s_.loop_lag();
     out["live_runs"] = s_.runner.live_count();
     out["attempts_under_way"] = s_.runner.attempts_under_way();
     out["completed_task_runs_total"] = s_.runner.completed_task_runs();

@@ -23,6 +23,7 @@ public:
         std::string node;
         std::function<Json()> journal; ///< its figures
         std::function<Json()> watch;   ///< figures of the watch over expectations
+        std::function<Json()> loop_lag;
         std::function<Json()> host_list;
         std::function<Json()> settings;                  ///< those in force
         std::function<bool(const std::string&)> is_demo; ///< of a folder of flows

@@ -179,7 +179,14 @@ void Runner::retire(std::int64_t run_id) {
             start_queued(run.row.flow);
     }
     call_ended(run.row);
+    forget(std::move(run.machine));
     dispatch();
+}
+
+/// A run of 100,000 task runs takes several turns of the loop here too.
+void Runner::forget(std::unique_ptr<RunPlan> machine) {
+    if (machine && machine->forget_items(settings_.turn))
+        boost::asio::post(io_, [this, machine = std::move(machine)]() mutable { forget(std::move(machine)); });
 }
 
 void Runner::start_queued(const std::string& flow) {
@@ -203,8 +210,8 @@ void Runner::soon(std::int64_t run_id) {
     });
 }
 
-/// Performs decisions until there are none, or the turn is over; then writes what changed. Who makes rows faster than
-/// the store takes them waits for it.
+/// Performs decisions until there are none; then writes what changed. Where that takes several turns of the loop, what began and
+/// ended in them is one row of one commit. Who makes rows faster than the store takes them waits for it.
 void Runner::pump(std::int64_t run_id) {
     auto* run = live(run_id);
     if (!run || !run->machine) return;
@@ -212,9 +219,14 @@ void Runner::pump(std::int64_t run_id) {
         stalled_.insert(run_id);
         return;
     }
-    if (!run->held && step(*run)) soon(run_id);
+    if (!run->held && step(*run)) {
+        take_rows(*run, run->machine->take_ended());
+        return soon(run_id);
+    }
     record(*run);
-    if (!run->held) arm(*run);
+    if (run->held) return;
+    take_items(*run);
+    arm(*run);
 }
 
 /// True: the turn is over and there is more.
@@ -293,25 +305,37 @@ void Runner::ask_host(LiveRun& run, int task, bool items) {
     hosts_.evaluate(std::move(order), [this, run_id = run.row.id, task, items](EvaluateReply reply) {
         auto* r = live(run_id);
         if (!r || !r->machine) return;
+        if (items && !reply.error) {
+            r->items.emplace_back(task, std::move(reply));
+            return soon(run_id);
+        }
         const auto now = clock_.now();
         const auto holds = items || reply.rows.empty() ? Json(false) : reply.rows.front().value("holds", Json());
         if (reply.error)
             r->machine->evaluation_failed(task, *reply.error, now);
-        else if (!items && !holds.is_boolean())
+        else if (!holds.is_boolean())
             r->machine->evaluation_failed(
                 task,
                 {"permanent", "a condition is true or false, and this is " + holds.dump(), "compare it with something, such as > 0", 0},
                 now);
-        else if (items) {
-            if (const auto repeated = take_out_repeated(reply.rows); repeated > 0)
-                event(*r, r->start.plan->tasks[static_cast<std::size_t>(task)].name, "warning", told_of_repeated_items(repeated),
-                      {{"repeated", repeated}});
-            r->machine->items_known(task, std::move(reply.rows), now);
-        } else
+        else
             r->machine->when_known(task, holds.get<bool>(), now);
         pump(run_id);
         dispatch();
     });
+}
+
+/// Of one mapped task at a time: all of its items are in one commit, which holds what began and ended with them, and the journal
+/// writes it while the next task's begin.
+void Runner::take_items(LiveRun& run) {
+    if (run.items.empty()) return;
+    auto [task, reply] = std::move(run.items.front());
+    run.items.pop_front();
+    if (reply.repeated > 0)
+        event(run, run.start.plan->tasks[static_cast<std::size_t>(task)].name, "warning", told_of_repeated_items(reply.repeated),
+              {{"repeated", reply.repeated}});
+    run.machine->items_known(task, std::move(reply.rows), clock_.now());
+    soon(run.row.id);
 }
 
 void Runner::arm(LiveRun& run) {

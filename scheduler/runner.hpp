@@ -49,10 +49,11 @@ struct LiveRun {
     std::set<OrderId> attempts;    ///< under way
     Clock::TimerId timer = 0;
     std::optional<Instant> timer_at;
-    bool closing = false; ///< its end is submitted
-    bool stored = false;  ///< its row is committed
-    bool parked = false;  ///< its rows were refused: only its end is written
-    bool held = false;    ///< resumed, its slots not yet claimed again: nothing of it begins
+    std::deque<std::pair<int, EvaluateReply>> items; ///< by task: what mapped tasks are made of, not told to `machine` yet
+    bool closing = false;                            ///< its end is submitted
+    bool stored = false;                             ///< its row is committed
+    bool parked = false;                             ///< its rows were refused: only its end is written
+    bool held = false;                               ///< resumed, its slots not yet claimed again: nothing of it begins
     Json loads = Json::array();
     int warnings = 0; ///< of its events, and of chunks that ended
     std::string late; ///< why it is shown as late, although nothing of it begins; empty: it is not
@@ -83,7 +84,7 @@ public:
     struct Settings {
         std::string staging;
         std::uint64_t seed = std::random_device{}();
-        int turn = 4096;                  ///< decisions per turn of the loop: others get their turn too
+        int turn = 1024;                  ///< decisions per turn of the loop: others get their turn too
         std::size_t most_backlog = 20000; ///< rows on their way to the store before runs wait
         std::string project{};            ///< folder in which commands run; empty: the one of their task run
     };
@@ -171,6 +172,8 @@ private:
     void perform(LiveRun& run, const Decision& decision);
     void start_own(LiveRun& run, TaskKey key);
     void ask_host(LiveRun& run, int task, bool items);
+    void take_items(LiveRun& run);
+    void take_rows(LiveRun& run, const std::vector<TaskKey>& changed);
     void record(LiveRun& run);
     void record_row(LiveRun& run);
     void committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,
@@ -179,6 +182,7 @@ private:
     void stop_attempts(LiveRun& run);
     void park(LiveRun& run);
     void retire(std::int64_t run_id);
+    void forget(std::unique_ptr<RunPlan> machine);
     void start_queued(const std::string& flow);
     void arm(LiveRun& run);
     void soon(std::int64_t run_id);

@@ -43,6 +43,18 @@ void tell_failure(const RunRow& row) {
 
 } // namespace
 
+void Runner::take_rows(LiveRun& run, const std::vector<TaskKey>& changed) {
+    auto& machine = *run.machine;
+    for (const auto key : changed) {
+        const auto& task_run = machine.at(key);
+        run.pending.task_runs.push_back(row_of(key, task_run, !task_run.stored));
+        machine.mark_stored(key);
+        if (task_run.state != State::Completed) continue;
+        ++completed_;
+        if (key.item < 0) append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(key.task)].name, task_run);
+    }
+}
+
 /// Everything that changed since the last time goes to the journal together.
 void Runner::record(LiveRun& run) {
     if (!run.closing && !find_what_its_end_starts(run)) return;
@@ -52,16 +64,7 @@ void Runner::record(LiveRun& run) {
     if (run.machine) {
         auto& machine = *run.machine;
         changed = machine.take_changes();
-        changes.task_runs.reserve(changed.size());
-        for (const auto key : changed) {
-            const auto& task_run = machine.at(key);
-            changes.task_runs.push_back(row_of(key, task_run, !task_run.stored));
-            machine.mark_stored(key);
-            if (task_run.state == State::Completed) {
-                ++completed_;
-                if (key.item < 0) append_loads(run.loads, run.start.plan->tasks[static_cast<std::size_t>(key.task)].name, task_run);
-            }
-        }
+        take_rows(run, changed);
         if (run.row.state != machine.state() || run.row.state_name != machine.state_name() || run.row.message != machine.message()) {
             run_changed = true;
             run.row.state = machine.state();
@@ -76,8 +79,8 @@ void Runner::record(LiveRun& run) {
     } else if (run_changed) {
         over = is_final(run.row.state);
     }
-    const bool nothing = !run_changed && changed.empty() && changes.begun.empty() && changes.ended.empty() && changes.events.empty() &&
-                         changes.released.empty() && !changes.committed;
+    const bool nothing = !run_changed && changes.task_runs.empty() && changes.begun.empty() && changes.ended.empty() &&
+                         changes.events.empty() && changes.released.empty() && !changes.committed;
     if (nothing) return;
     if (over) {
         run.closing = true;
@@ -86,8 +89,8 @@ void Runner::record(LiveRun& run) {
     }
     RunChanges out = std::exchange(changes, RunChanges{});
     changes.run_id = run.row.id;
-    const bool told = !changed.empty(); // a client that misses single task runs sees the run's counts
-    if (!events_.heard() || changed.size() > most_told) changed.clear();
+    const bool told = !out.task_runs.empty(); // a client that misses single task runs sees the run's counts
+    if (!events_.heard() || out.task_runs.size() > most_told) changed.clear();
     const auto to_start = std::exchange(run.to_start, {});
     for (const auto& c : run.caused) on_their_way_.insert(c.row.id);
     const bool watched = watch_ && !run.row.parent_id && ((run_changed && !run.start.plan->expect.is_empty()) || !run.late.empty());

@@ -2,6 +2,7 @@
 
 #include "connectors/duckdb/query_error.hpp"
 #include "flows/error.hpp"
+#include "flows/items.hpp"
 #include "tasks/sql_scope.hpp"
 
 #include <new>
@@ -25,6 +26,7 @@ EvaluateReply evaluate(const EvaluateOrder& order, duckdb::Database& database) {
         duckdb::Statement statement = db.prepare(order.sql);
         statement.bind(bindings_of(order.context));
         reply.rows = statement.stream().rows(order.max_rows);
+        if (order.distinct) reply.repeated = take_out_repeated(reply.rows);
     } catch (const duckdb::QueryError& e) {
         reply.rows.clear();
         reply.error = to_order_error(e);

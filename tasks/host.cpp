@@ -6,6 +6,7 @@
 #include "tasks/evaluate.hpp"
 #include "tasks/host_session.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -167,8 +169,20 @@ void Host::start_evaluate(const Json& message) {
         } catch (const std::exception& e) {
             reply.error = to_order_error(e);
         }
-        send(to_line("rows", reply));
+        send_rows(std::move(reply));
     });
+}
+
+void Host::send_rows(EvaluateReply reply) {
+    constexpr std::size_t most = 500; ///< in one message
+    const auto rows = std::exchange(reply.rows, {});
+    for (std::size_t from = 0; from == 0 || from < rows.size(); from += most) {
+        const auto to = std::min(from + most, rows.size());
+        EvaluateReply part = reply;
+        part.rows.assign(rows.begin() + static_cast<std::ptrdiff_t>(from), rows.begin() + static_cast<std::ptrdiff_t>(to));
+        part.more = to < rows.size();
+        send(to_line("rows", part));
+    }
 }
 
 void Host::start_infer(const Json& message) {
@@ -224,7 +238,7 @@ void Host::refuse(const Json& message, const std::string& why) {
         done.error = error;
         send(to_line("done", done));
     }
-    if (message["type"] == "evaluate") send(to_line("rows", EvaluateReply{*id, {}, error}));
+    if (message["type"] == "evaluate") send(to_line("rows", EvaluateReply{*id, {}, 0, error}));
 }
 
 /// A warm host has a thread, with an allocator of its own, before the first order; the thread of an SQL host opens DuckDB.

@@ -38,6 +38,7 @@ private:
     void start_attempt(const Json& message);
     void attempt(const AttemptOrder& order, Running& running);
     void start_evaluate(const Json& message);
+    void send_rows(EvaluateReply reply);
     void start_infer(const Json& message);
     void refuse(const Json& message, const std::string& why);
     void cancel(OrderId id);

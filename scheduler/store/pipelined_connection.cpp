@@ -41,8 +41,15 @@ std::vector<PgResult> PipelinedConnection::run(std::span<const StatementCall> ca
 
 void PipelinedConnection::send(const StatementCall& call) {
     std::vector<const char*> values;
-    for (const auto& p : call.parameters) values.push_back(p ? p->c_str() : nullptr);
-    if (!PQsendQueryPrepared(connection_.get(), call.name, static_cast<int>(values.size()), values.data(), nullptr, nullptr, 0)) broken();
+    std::vector<int> lengths;
+    for (const auto& p : call.parameters) {
+        values.push_back(p ? p->c_str() : nullptr);
+        lengths.push_back(p ? static_cast<int>(p->size()) : 0);
+    }
+    const std::vector<int> formats(values.size(), call.binary ? 1 : 0);
+    if (!PQsendQueryPrepared(connection_.get(), call.name, static_cast<int>(values.size()), values.data(), lengths.data(), formats.data(),
+                             0))
+        broken();
 }
 
 /// The answer to one command. The first that is an error becomes `failure`; the server skips what comes after it.

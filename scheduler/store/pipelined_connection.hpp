@@ -18,7 +18,8 @@ namespace millrace {
 
 struct StatementCall {
     const char* name;                                        ///< of one of the connection's statements
-    std::vector<std::optional<std::string>> parameters = {}; ///< as text; nothing: NULL
+    std::vector<std::optional<std::string>> parameters = {}; ///< nothing: NULL
+    bool binary = false;                                     ///< all of them are in PostgreSQL's binary format; else they are text
 };
 
 using PgResult = std::unique_ptr<PGresult, decltype(&PQclear)>;

@@ -1,13 +1,14 @@
-// Measures the engine itself: `engine_bench URL chain40|host_chain40|fan|trigger_latency|throughput|journal_ceiling [N]` and
+// Measures the engine itself: `engine_bench URL chain40|host_chain40|fan|mapped|trigger_latency|throughput|journal_ceiling [N]` and
 // `engine_bench URL schedules N NODE SECOND [SPREAD [IDLE]]` print one JSON object. Tasks are `wait: 0s`; attempts, where there
-// are any, end at once. `schedules`: N schedules are due at SECOND (Unix time) or in one of the SPREAD seconds from there, IDLE
-// others half a year later; several processes, each with its NODE, share a store.
+// are any (host_chain40, fan), end at once. `schedules`: N schedules are due at SECOND (Unix time) or in one of the SPREAD seconds from
+// there, IDLE others half a year later; several processes, each with its NODE, share a store.
 #include "../scheduler/given_flows.hpp"
 #include "journal_ceiling.hpp"
 #include "scheduler/engine.hpp"
 #include "scheduler/store/migrate.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
 #include <fmt/format.h>
@@ -44,7 +45,7 @@ struct InstantHosts final : AttemptRunner {
     void kill_all() override {}
     void evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override {
         EvaluateReply reply;
-        reply.rows.assign(items, Json{{"n", 1}});
+        for (std::size_t n = 0; n < items; ++n) reply.rows.push_back({{"n", n}});
         asio::post(io, [answer = std::move(answer), reply = std::move(reply)] { answer(reply); });
     }
     void infer(InferOrder, std::function<void(InferReply)>) override {}
@@ -92,7 +93,7 @@ std::vector<FlowPlan> scheduled(int n, std::time_t second, int spread, int idle)
 }
 
 std::vector<FlowPlan> plans() {
-    FlowPlan chain, host_chain, fan;
+    FlowPlan chain, host_chain, fan, mapped;
     chain.name = "chain40";
     chain.overlap = "allow";
     for (int i = 0; i < 40; ++i)
@@ -106,7 +107,12 @@ std::vector<FlowPlan> plans() {
     TaskPlan each = wait_task("each", {0});
     each.map_over = ForEach{"items", ""};
     fan.tasks = {first, each};
-    return {chain, host_chain, fan};
+    mapped.name = "mapped";
+    for (int i = 0; i < 10; ++i) {
+        mapped.tasks.push_back(wait_task("each" + std::to_string(i), {}));
+        mapped.tasks.back().map_over = ForEach{"", "select * from items"};
+    }
+    return {chain, host_chain, fan, mapped};
 }
 
 struct Bench {
@@ -131,6 +137,9 @@ struct Bench {
         request.flow = std::move(flow);
         auto result = co_await engine->service().trigger(std::move(request));
         co_return result.run.at("id").get<std::int64_t>();
+    }
+    asio::awaitable<void> start_many(std::string flow, int& left) {
+        while (left-- > 0) (void)co_await start(flow);
     }
     asio::awaitable<void> until_ended(std::int64_t id) {
         for (;;) {
@@ -158,9 +167,9 @@ struct Bench {
             }
             std::sort(took.begin(), took.end());
             figures = {{"wall_s", {{"min", took.front()}, {"median", took[took.size() / 2]}, {"max", took.back()}}}};
-        } else if (what == "fan") {
-            hosts->items = static_cast<std::size_t>(n);
-            const auto id = co_await start("fan");
+        } else if (what == "fan" || what == "mapped") {
+            hosts->items = static_cast<std::size_t>(what == "fan" ? n : n / 10);
+            const auto id = co_await start(what);
             co_await until_ended(id);
             figures = {{"wall_s", seconds_now() - begin}, {"task_runs_per_s", n / (seconds_now() - begin)}};
         } else if (what == "trigger_latency") {
@@ -176,8 +185,9 @@ struct Bench {
             figures = {{"p50_ms", took[took.size() / 2] * 1000}, {"p99_ms", took[took.size() * 99 / 100] * 1000}};
         } else if (what == "schedules") { // whoever started it looks into the store, and ends it
             for (;;) co_await sleep_until(clock, clock.now() + std::chrono::hours(1));
-        } else { // throughput: many runs of 40 tasks at once
-            for (int i = 0; i < n / 40; ++i) last = co_await start("chain40");
+        } else { // throughput: many runs of 40 tasks at once, asked for by 50 clients
+            int left = n / 40;
+            for (int client = 0; client < 50; ++client) asio::co_spawn(io, start_many("chain40", left), asio::detached);
             while (engine->read_models().figures().value("completed_task_runs_total", 0) < n / 40 * 40 ||
                    engine->read_models().figures().value("live_runs", 1) > 0)
                 co_await sleep_until(clock, clock.now() + std::chrono::milliseconds(1));
@@ -196,7 +206,6 @@ struct Bench {
     std::filesystem::path folder;
     InstantHosts* hosts = nullptr;
     std::set<std::int64_t> ended;
-    std::int64_t last = 0;
     std::unique_ptr<Engine> engine;
     std::unique_ptr<Subscription> subscription;
 };
@@ -205,13 +214,18 @@ struct Bench {
 
 int main(int argc, char** argv) {
     if (argc < 3)
-        return std::fprintf(stderr, "usage: engine_bench URL chain40|host_chain40|fan|trigger_latency|throughput|journal_ceiling [N]\n"), 2;
+        return std::fprintf(stderr,
+                            "usage: engine_bench URL chain40|host_chain40|fan|mapped|trigger_latency|throughput|journal_ceiling [N]\n"),
+               2;
     const std::string url = argv[1], what = argv[2];
     const int n = argc > 3 ? std::atoi(argv[3]) : what == "chain40" || what == "host_chain40" || what == "trigger_latency" ? 50 : 100'000;
     if (what == "journal_ceiling") {
         migrate(url);
         const auto ceiling = bench::journal_ceiling(url, n, 2000);
-        std::cout << Json{{"task_runs_per_s", ceiling.task_runs_per_second}, {"commit_ms", ceiling.commit_ms}} << "\n";
+        std::cout << Json{{"task_runs_per_s", ceiling.task_runs_per_second},
+                          {"inserted_once_per_s", ceiling.inserted_once_per_second},
+                          {"commit_ms", ceiling.commit_ms}}
+                  << "\n";
         return 0;
     }
     const bool due = what == "schedules";

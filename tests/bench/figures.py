@@ -1,5 +1,5 @@
 """Figures: spreads, the machine, and how both are printed."""
-import calendar, json, os, platform, statistics, subprocess, time
+import calendar, glob, json, os, platform, statistics, subprocess, time
 
 
 def spread(values, digits=4):
@@ -11,12 +11,13 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def machine(cluster):
+def machine(cluster=None):
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
     with open("/proc/meminfo") as file:
         memory = int(file.readline().split()[1]) // 1024
-    version = subprocess.run([f"{cluster.bin}/postgres", "--version"], capture_output=True, text=True).stdout.split()[2]
+    server = f"{cluster.bin}/postgres" if cluster else sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))[-1]
+    version = subprocess.run([server, "--version"], capture_output=True, text=True).stdout.split()[2]
     return {"cpus": len(os.sched_getaffinity(0)), "model": model, "memory_mb": memory, "kernel": platform.release(), "postgresql": version,
             "load_before": round(os.getloadavg()[0], 2), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
@@ -40,5 +41,8 @@ def print_result(result, as_json):
     for name, value in result["figures"].items():
         print(f"  {name:{width}}  median {value['median']:<12} min {value['min']:<12} max {value['max']}")
     for title in ("references", "ratios"):
+        wanted = result.get("wanted", {}) if title == "ratios" else {}
         for name, value in result[title].items():
-            print(f"  {name:{width}}  {value if not isinstance(value, dict) else value['median']}  ({title[:-1]})")
+            print(f"  {name:{width}}  {value if not isinstance(value, dict) else value['median']}  ({title[:-1]}{f', at least {wanted[name]} is wanted' if name in wanted else ''})")
+    for name, why in result.get("skipped", {}).items():
+        print(f"  SKIPPED {name}: {why}")

@@ -25,6 +25,11 @@ constexpr const char* update_completed = R"sql(
             offset 0) as u
      where t.run_id = u.run_id and t.task = u.task and t.item = u.item)sql";
 
+constexpr const char* insert_completed = R"sql(
+    insert into millrace.task_run (run_id, task, item, attempts, charged, state, state_name, started_at, finished_at)
+    select -1, 1, item, 1, 0, 'completed', 'Completed', started_at, finished_at
+      from unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) as a(item, started_at, finished_at))sql";
+
 std::string repeated(const std::string& value, int n) {
     std::string out = "{";
     for (int i = 0; i < n; ++i) out.append(i ? "," : "").append(value);
@@ -59,6 +64,7 @@ Ceiling journal_ceiling(const std::string& url, int task_runs, int batch) {
     }
     connection.prepare("insert_pending", insert_pending);
     connection.prepare("update_completed", update_completed);
+    connection.prepare("insert_completed", insert_completed);
     {
         pqxx::work work(connection);
         work.exec("delete from millrace.task_run where run_id = -1");
@@ -69,7 +75,7 @@ Ceiling journal_ceiling(const std::string& url, int task_runs, int batch) {
     Ceiling result;
     result.commit_ms = median_commit_ms(connection);
 
-    const auto begin = std::chrono::steady_clock::now();
+    auto begin = std::chrono::steady_clock::now();
     const auto batches = [&](auto&& statement) {
         for (int from = 0; from < task_runs; from += batch) {
             const int n = std::min(batch, task_runs - from);
@@ -80,11 +86,18 @@ Ceiling journal_ceiling(const std::string& url, int task_runs, int batch) {
         }
     };
     batches([](pqxx::work& work, int from, int n) { work.exec_prepared("insert_pending", numbers(from, n)); });
-    batches([](pqxx::work& work, int from, int n) {
-        work.exec_prepared("update_completed", numbers(from, n), repeated("\"2026-11-20T06:00:00.000001Z\"", n),
-                           repeated("\"2026-11-20T06:00:00.000002Z\"", n));
-    });
+    const auto with_times = [](const char* statement) {
+        return [statement](pqxx::work& work, int from, int n) {
+            work.exec_prepared(statement, numbers(from, n), repeated("\"2026-11-20T06:00:00.000001Z\"", n),
+                               repeated("\"2026-11-20T06:00:00.000002Z\"", n));
+        };
+    };
+    batches(with_times("update_completed"));
     result.task_runs_per_second = task_runs / Seconds(std::chrono::steady_clock::now() - begin).count();
+
+    begin = std::chrono::steady_clock::now();
+    batches(with_times("insert_completed"));
+    result.inserted_once_per_second = task_runs / Seconds(std::chrono::steady_clock::now() - begin).count();
 
     pqxx::work work(connection);
     work.exec("delete from millrace.task_run where run_id = -1");

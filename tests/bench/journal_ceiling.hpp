@@ -9,6 +9,8 @@ namespace millrace::bench {
 
 struct Ceiling {
     double task_runs_per_second = 0;
+    /// The same rows inserted completed: what of a run begins and ends between two commits needs no update.
+    double inserted_once_per_second = 0;
     double commit_ms = 0; ///< one commit of one row, median: the price of durability on this machine
 };
 

@@ -235,10 +235,16 @@ TEST_CASE("questions are answered, with the environment that was declared, and s
     p.until([&] { return reply.has_value(); });
     CHECK(reply->rows.at(0) == Json{{"sql", "select 1"}, {"home", "/nowhere"}});
     reply.reset();
-    order.sql = GENERATE("die", "babble");
+    order.sql = "parts";
+    p.pool->evaluate(order, [&](EvaluateReply r) { reply = std::move(r); });
+    p.until([&] { return reply.has_value(); });
+    CHECK(Json(reply->rows).dump() == R"([0,"0",1,"1",2,"2"])");
+    reply.reset();
+    order.sql = GENERATE("die", "babble", "half");
     p.pool->evaluate(order, [&](EvaluateReply r) { reply = std::move(r); });
     p.until([&] { return reply.has_value(); });
     CHECK(reply->error->error_class == "crashed");
+    CHECK(reply->rows.empty());
 }
 
 TEST_CASE("a host program that does not exist ends attempts with its name") {

@@ -63,7 +63,7 @@ TEST_CASE("of rejected rows no more is read than can be shown") {
         order.sql = rejected_rows_sql(parts.size(), limit);
         order.inputs = parts;
         host.send(to_line("evaluate", order));
-        const auto reply = host.receive("rows").get<EvaluateReply>();
+        const auto reply = host.rows();
         if (reply.error) FAIL(reply.error->message);
         return reply.rows;
     };

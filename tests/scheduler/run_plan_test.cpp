@@ -162,6 +162,15 @@ TEST_CASE("of items that are the same the first is kept, in their order") {
     CHECK(take_out_repeated(items) == 0);
 }
 
+TEST_CASE("changes that will not change again are those before the first that may") {
+    Drive d("a: extract\n b: extract\n c: extract");
+    d.begin();
+    d.decisions(), d.started("a"), d.completed("a"), d.started("c"), d.completed("c");
+    CHECK(d.plan->take_ended() == std::vector<TaskKey>{{0, -1}});
+    CHECK(d.plan->take_ended().empty());
+    CHECK(d.plan->take_changes() == std::vector<TaskKey>{{1, -1}, {2, -1}});
+}
+
 TEST_CASE("changes list each task run once") {
     Drive d("a: extract\n b: load <- a");
     d.begin();

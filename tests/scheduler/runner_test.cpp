@@ -53,7 +53,7 @@ struct HandHosts final : AttemptRunner {
     void start(AttemptOrder order) override { started.push_back(order); }
     void cancel(OrderId id) override { cancelled.push_back(id); }
     void kill_all() override {}
-    void evaluate(EvaluateOrder, std::function<void(EvaluateReply)>) override {}
+    void evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override { asked.push_back(std::move(answer)); }
     void infer(InferOrder, std::function<void(InferReply)>) override {}
     void end(OrderId id, const std::string& outcome) const {
         AttemptDone done;
@@ -66,6 +66,7 @@ struct HandHosts final : AttemptRunner {
     AttemptListener* listener = nullptr;
     std::vector<AttemptOrder> started;
     std::vector<OrderId> cancelled;
+    std::vector<std::function<void(EvaluateReply)>> asked;
 };
 
 struct Counter final : RunIds {
@@ -157,6 +158,33 @@ TEST_CASE("a queued run that is cancelled in the commit in which the one before 
     const auto second = node.hosts.started[1].context.run_id;
     CHECK((chunked ? node.runner->find(second)->row.parent_id.value() : second) == c);
     CHECK(node.runner->live_count() == (chunked ? 2U : 1U));
+}
+
+TEST_CASE("items that begin and end in several turns of the loop are one row each of one commit") {
+    FlowPlan plan;
+    plan.name = "f";
+    TaskPlan each;
+    each.name = "each";
+    each.verb = Verb::Wait;
+    each.options["seconds"] = 0.0;
+    each.map_over = ForEach{"", "select n from range(3000) as r(n)"};
+    plan.tasks = {each};
+    Node node;
+    const auto id = node.admit(plan);
+    node.settle();
+    EvaluateReply reply; // of which a turn does a third
+    for (int i = 0; i < 3000; ++i) reply.rows.push_back(i);
+    node.hosts.asked.at(0)(reply);
+    node.turn();
+    REQUIRE(node.journal.submitted.size() == 1);
+    const auto& rows = node.journal.submitted.front().task_runs;
+    REQUIRE(rows.size() == 3001); // with the task itself
+    const auto done = [](const TaskRunRow& row) { return row.state == State::Completed && row.is_new == (row.key.item >= 0); };
+    CHECK(std::all_of(rows.begin(), rows.end(), done));
+    CHECK(rows[2999].value == "2999");
+    CHECK(rows[2999].attempts == 1);
+    node.settle();
+    CHECK(node.state(id) == "completed/Completed");
 }
 
 TEST_CASE("a run in chunks that is parked begins no further chunk") {

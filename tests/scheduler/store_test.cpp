@@ -2,6 +2,7 @@
 #include "fresh_database.hpp"
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/pg_read_models.hpp"
+#include "scheduler/store/array_binary.hpp"
 #include "scheduler/store/array_text.hpp"
 #include "scheduler/store/migrate.hpp"
 #include "scheduler/store/store.hpp"
@@ -274,4 +275,7 @@ TEST_CASE("text is made fit for PostgreSQL at one boundary") {
     CHECK(array.take() == R"({"a \"b\" \\ c",NULL,NULL})");
     CHECK(array.take() == "{}");
     CHECK(timestamp_text(Instant(std::chrono::microseconds(1'700'000'000'000'001))) == "2023-11-14 22:13:20.000001+00");
+    ArrayBinary binary(ArrayBinary::Of::Text);
+    binary.add_text(std::string("x\xFF\0", 3));
+    CHECK(binary.take().substr(20) == std::string("\0\0\0\4x\xEF\xBF\xBD", 8));
 }

@@ -79,6 +79,17 @@ public:
         }
     }
 
+    /// The answer to "evaluate", of all its parts.
+    EvaluateReply rows() {
+        auto reply = receive("rows").get<EvaluateReply>();
+        while (reply.more) {
+            auto next = receive("rows").get<EvaluateReply>();
+            next.rows.insert(next.rows.begin(), std::make_move_iterator(reply.rows.begin()), std::make_move_iterator(reply.rows.end()));
+            reply = std::move(next);
+        }
+        return reply;
+    }
+
     AttemptDone attempt(const AttemptOrder& order) {
         send(to_line("attempt", order));
         const Json done = receive("done", 120);
@@ -132,7 +143,7 @@ inline std::vector<Json> rows_of_dataset(HostProcess& host, const std::string& m
     ask.sql = sql;
     ask.inputs = {{"d", manifest}};
     host.send(to_line("evaluate", ask));
-    const auto reply = host.receive("rows").get<EvaluateReply>();
+    const auto reply = host.rows();
     if (reply.error) FAIL(reply.error->message);
     return reply.rows;
 }

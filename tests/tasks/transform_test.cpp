@@ -176,3 +176,29 @@ TEST_CASE("cancel interrupts a running statement") {
     host.send("{\"type\":\"cancel\",\"id\":" + std::to_string(order.id) + "}\n");
     CHECK(host.receive("done", 10).at("outcome") == "cancelled");
 }
+
+TEST_CASE("the rows of a question come in parts, as items each once") {
+    const TempFolder run;
+    HostProcess host;
+    EvaluateOrder order;
+    order.id = 7;
+    order.sql = "select i % 1200 as n from range(1300) r(i) order by i";
+    const auto ask = [&] { // and the first of its answers
+        host.send(to_line("evaluate", order));
+        return host.receive("rows").get<EvaluateReply>();
+    };
+    const auto first = ask();
+    CHECK(first.more);
+    CHECK(first.rows.size() < 1300);
+    while (host.receive("rows").get<EvaluateReply>().more) continue;
+    host.send(to_line("evaluate", order));
+    CHECK(host.rows().rows.size() == 1300);
+    order.distinct = true;
+    host.send(to_line("evaluate", order));
+    const auto items = host.rows();
+    CHECK(items.repeated == 100);
+    REQUIRE(items.rows.size() == 1200);
+    CHECK(items.rows.back() == Json{{"n", 1199}});
+    order.sql = "select 1 as n where false";
+    CHECK(ask().rows.empty());
+}

@@ -192,10 +192,17 @@ TEST_CASE("ready means that the store answers and the journal commits") {
 
 TEST_CASE("figures are shown as OpenMetrics") {
     RunningServer daemon;
-    daemon.on_loop([&] { daemon.read_models.gauges = {{"journal_commits_total", 12}, {"runs_active", 3}}; });
+    daemon.on_loop([&] {
+        daemon.read_models.gauges = {{"journal_commits_total", 12},
+                                     {"loop_lag_seconds", {{"le", {{0.001, 7}, {0.005, 9}}}, {"sum", 0.25}, {"count", 10}}},
+                                     {"runs_active", 3}};
+    });
     const Answer answer = daemon.get("/metrics");
     CHECK(answer.headers.at("content-type").find("application/openmetrics-text") == 0);
     CHECK(answer.body == "# TYPE millrace_journal_commits counter\nmillrace_journal_commits_total 12\n"
+                         "# TYPE millrace_loop_lag_seconds histogram\nmillrace_loop_lag_seconds_bucket{le=\"0.001\"} 7\n"
+                         "millrace_loop_lag_seconds_bucket{le=\"0.005\"} 9\nmillrace_loop_lag_seconds_bucket{le=\"+Inf\"} 10\n"
+                         "millrace_loop_lag_seconds_sum 0.25\nmillrace_loop_lag_seconds_count 10\n"
                          "# TYPE millrace_runs_active gauge\nmillrace_runs_active 3\n# EOF\n");
 }
 

@@ -13,6 +13,15 @@ awaitable<Response> healthz(Api&, const Request&) {
 
 namespace {
 
+/// {"le": [[bound, how many are no more], ...], "sum": , "count": } as OpenMetrics wants it.
+std::string histogram_text(const std::string& family, const Json& figure) {
+    std::string out = "# TYPE " + family + " histogram\n";
+    const auto count = figure.at("count").dump();
+    for (const auto& bucket : figure.at("le")) out += family + "_bucket{le=\"" + bucket[0].dump() + "\"} " + bucket[1].dump() + "\n";
+    return out + family + "_bucket{le=\"+Inf\"} " + count + "\n" + family + "_sum " + figure.at("sum").dump() + "\n" + family + "_count " +
+           count + "\n";
+}
+
 /// By asking it: a figure would tell of the past.
 awaitable<bool> store_answers(Api& api) {
     try {
@@ -39,12 +48,13 @@ awaitable<Response> readyz(Api& api, const Request&) {
     co_return response;
 }
 
-/// Every figure is a gauge but those that end in _total, which are counters.
+/// Every number is a gauge but those that end in _total, which are counters; what has buckets is a histogram.
 awaitable<Response> show_metrics(Api& api, const Request&) {
     Response response;
     response.content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const Json figures = api.read_models.figures();
     for (const auto& [name, value] : figures.items()) {
+        if (value.is_object()) response.body += histogram_text("millrace_" + name, value);
         if (!value.is_number()) continue;
         const bool counts = name.ends_with("_total");
         const std::string family = "millrace_" + (counts ? name.substr(0, name.size() - 6) : name);
