@@ -55,6 +55,7 @@ std::optional<Draft> compile_file(const SourceText& source, CompileScope& scope)
     check_deletes(draft, scope);
     check_columns(draft, scope);
     check_sums(draft, scope);
+    add_limits(draft, scope);
     order_tasks(draft, scope);
     note_origins(draft, scope);
     return draft;

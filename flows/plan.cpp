@@ -36,7 +36,12 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DstPolicy, gap, overlap)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused, params,
                                                 dst)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(IntervalSpec, every, lookback, chunk, from)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SlotDemand, key, slots)
+
+static void to_json(Json& j, const SlotDemand& d) {
+    j = {{"key", d.key}, {"slots", d.slots}};
+    if (!d.param.empty()) j["param"] = d.param;
+}
+static void from_json(const Json& j, SlotDemand& d) { d = {j.value("key", ""), j.value("slots", 1), j.value("param", "")}; }
 
 static void to_json(Json& j, const Verb& v) { j = std::string(to_string(v)); }
 static void from_json(const Json& j, Verb& v) { v = verb_from(j.get<std::string>()); }

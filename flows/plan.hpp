@@ -76,6 +76,7 @@ struct IntervalSpec {
 struct SlotDemand {
     std::string key;
     int slots = 1;
+    std::string param{}; ///< of type connection: demanded only by runs whose parameter names the connection of `key`; empty: by all
 };
 
 struct TaskPlan {

@@ -272,7 +272,9 @@ constexpr Member setting_change[] = {
     {"setting", "string", "such as connections.agency_b"},
     {"change", "string",
      "new, changed, removed, needs_restart, in_force: a secret that changed and counted at once, or kept: a "
-     "limit that deployed flows or live runs still need"},
+     "limit that deployed flows or live runs still need, or unmet: a limit of what is not there"},
+    {"message", "string?", "of a limit that is unmet; else left out"},
+    {"hint", "string?", "likewise; empty: none"},
     {"slots", "integer?", "of a limit that is kept; else left out"},
     {"held_back", "boolean?", "true: a flow has a mistake, so the settings stay as they were; else left out"},
 };
