@@ -11,6 +11,8 @@ namespace {
 
 constexpr int forgiven_crashes = 3; ///< a host that dies is not the flow's failure, unless it keeps dying
 
+constexpr std::string_view waits_for_slot = "WaitingForSlot";
+
 std::size_t index(State s) { return static_cast<std::size_t>(s); }
 
 Json result_of(const AttemptDone& done) {
@@ -258,10 +260,12 @@ bool RunPlan::decide(int task, bool approved, const std::string& message, Instan
     return true;
 }
 
-void RunPlan::waiting(TaskKey key, const char* name) {
+void RunPlan::waiting_for_slot(TaskKey key, const std::string& message) {
     auto& run = run_at(key);
-    if (run.state != State::Pending || std::string_view(run.state_name) == name) return;
-    run.state_name = name;
+    const bool said = run.state_name == waits_for_slot && run.details && run.details->message == message;
+    if (run.state != State::Pending || said) return;
+    run.state_name = waits_for_slot.data();
+    run.detail().message = message;
     mark_changed(key, run);
 }
 
@@ -353,6 +357,7 @@ void RunPlan::become(TaskKey key, State state, const char* name, Instant now) {
                                std::string(to_string(state)) + " [this is a bug]");
     --counts_[index(run.state)];
     ++counts_[index(state)];
+    if (run.details && run.state_name == waits_for_slot) run.details->message.clear();
     run.state = state;
     run.state_name = name;
     ++run.stamp;

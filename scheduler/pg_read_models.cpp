@@ -5,6 +5,7 @@
 #include "scheduler/documents.hpp"
 #include "scheduler/not_found.hpp"
 #include "scheduler/pg_documents.hpp"
+#include "scheduler/slot_wait_text.hpp"
 
 #include <set>
 
@@ -154,6 +155,14 @@ constexpr const char* slot_list = R"sql(
            exists (select from millrace.node n where n.epoch = s.epoch), r.plan_hash, s.retired
       from millrace.slot s left join millrace.run r on r.id = s.run_id order by s.key, s.number)sql";
 
+// Whole runs have no task.
+constexpr const char* slot_waiters = R"sql(
+    select r.id, r.flow, null, null, r.message from millrace.run r where r.finished_at is null and r.state_name = 'WaitingForSlot'
+     union all
+    (select t.run_id, r.flow, p.plan -> 'tasks' -> t.task ->> 'name', t.item, t.message
+       from millrace.run r join millrace.task_run t on t.run_id = r.id join millrace.plan p on p.hash = r.plan_hash
+      where r.finished_at is null and t.finished_at is null and t.state_name = 'WaitingForSlot' order by t.run_id, t.task, t.item limit 1000))sql";
+
 asio::awaitable<Json> PgReadModels::limits() {
     struct Held {
         Json document;
@@ -163,6 +172,7 @@ asio::awaitable<Json> PgReadModels::limits() {
     struct Key {
         int slots = 0;
         std::vector<Held> held;
+        Json waiting = Json::array();
     };
     auto work = [](pqxx::nontransaction& w) {
         std::map<std::string, Key> keys;
@@ -178,6 +188,12 @@ asio::awaitable<Json> PgReadModels::limits() {
                              {"since", time_or_null(r[4])}};
             key.held.push_back({std::move(document), r[2].as<int>(), r[6].is_null() ? "" : r[6].c_str()});
         }
+        for (const auto& r : w.exec_prepared("slot_waiters"))
+            if (const auto key = keys.find(limit_waited_for(r[4].c_str())); key != keys.end())
+                key->second.waiting.push_back({{"run_id", r[0].as<std::int64_t>()},
+                                               {"flow", r[1].c_str()},
+                                               {"task", r[2].is_null() ? Json() : Json(r[2].c_str())},
+                                               {"item", r[3].is_null() || r[3].as<int>() < 0 ? Json() : Json(r[3].as<int>())}});
         return keys;
     };
     auto keys = co_await s_.database.read(std::move(work));
@@ -191,7 +207,8 @@ asio::awaitable<Json> PgReadModels::limits() {
             }
             held.push_back(std::move(holder.document));
         }
-        items.push_back({{"key", name}, {"slots", key.slots}, {"held", std::move(held)}});
+        items.push_back(
+            {{"key", name}, {"kind", "slots"}, {"slots", key.slots}, {"held", std::move(held)}, {"waiting", std::move(key.waiting)}});
     }
     co_return page(std::move(items), nullptr);
 }
@@ -257,7 +274,11 @@ const std::vector<Statement>& read_statements() {
         std::vector<Statement> all = run_statements();
         const auto of_logs = log_statements();
         all.insert(all.end(), of_logs.begin(), of_logs.end());
-        all.insert(all.end(), {{"last_runs", last_runs}, {"node_list", node_list}, {"slot_list", slot_list}, {"store_facts", store_facts}});
+        all.insert(all.end(), {{"last_runs", last_runs},
+                               {"node_list", node_list},
+                               {"slot_list", slot_list},
+                               {"slot_waiters", slot_waiters},
+                               {"store_facts", store_facts}});
         return all;
     }();
     return all;

@@ -124,7 +124,7 @@ void Runner::cancel_previous(std::int64_t run_id) {
 void Runner::begin(LiveRun& run) {
     run.begun = true;
     if (cut_into_chunks(run)) return begin_chunks(run);
-    if (!run.start.plan->limits.empty()) return claim(run, {-1, -1}, run.start.plan->limits);
+    if (!run.start.plan->limits.empty()) return ask_for_slots(run, {-1, -1}, demands_of(run, {-1, -1}));
     begin_tasks(run);
 }
 

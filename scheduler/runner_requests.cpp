@@ -99,6 +99,7 @@ Json Runner::live_document(const LiveRun& run) const {
     if (run.machine) summary["counts"] = counts_json(run.machine->counts());
     Json document = run_document(run.row, summary);
     if (run.row.state_name == "Queued") document["message"] = why_queued(run);
+    if (const auto why = why_no_slot(run.row.id, {-1, -1}); !why.empty()) document["message"] = why;
     return document;
 }
 

@@ -251,8 +251,10 @@ constexpr Member schedule[] = {
 };
 constexpr Member limit[] = {
     {"key", "string", ""},
-    {"slots", "integer", ""},
+    {"kind", "string", "slots"},
+    {"slots", "integer=", "of slots, like `held` and `waiting`"},
     {"held", "any", "[{run_id, task, item, since}]; task null: the run as a whole"},
+    {"waiting", "any", "[{run_id, flow, task, item}], 1000 of all limits at most; task null: the run as a whole"},
 };
 constexpr Member diagnostic[] = {
     {"file", "string", ""},

@@ -275,3 +275,84 @@ TEST_CASE("text is made fit for PostgreSQL at one boundary") {
     CHECK(array.take() == "{}");
     CHECK(timestamp_text(Instant(std::chrono::microseconds(1'700'000'000'000'001))) == "2023-11-14 22:13:20.000001+00");
 }
+
+TEST_CASE("a limit holds over two nodes, and each claim that waits says for which limit and who has it") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    Database pool(database.url(), 2, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto n = epoch_of(connection, "n"), m = epoch_of(connection, "m");
+    const auto claim = [&](const std::string& epoch, std::int64_t run, TaskKey key, std::vector<SlotDemand> demands) {
+        return wait(io, store.claim_slots(epoch, run, key, std::move(demands), Instant{}));
+    };
+    (void)wait(io, store.set_limits({{"all", 3}, {"flow.f", 1}, {"tag.t", 2}, {"connection.c", 1}}));
+    CHECK(claim(n, 1, {-1, -1}, {{"flow.f", 1}}).granted);
+    const auto other = claim(m, 2, {-1, -1}, {{"flow.f", 1}});
+    CHECK_FALSE(other.granted);
+    CHECK(other.lacking == "flow.f");
+    CHECK(other.holders == "run 1 has it");
+
+    CHECK(claim(n, 1, {0, -1}, {{"all", 1}, {"tag.t", 1}}).granted);
+    CHECK(claim(m, 3, {0, -1}, {{"all", 1}, {"tag.t", 1}}).granted);
+    CHECK(claim(m, 4, {0, -1}, {{"all", 1}, {"tag.t", 1}}).lacking == "tag.t"); // and it has none of `all`
+    CHECK(claim(n, 1, {1, -1}, {{"all", 1}, {"connection.c", 1}}).granted);
+    CHECK(claim(m, 3, {1, -1}, {{"all", 1}, {"connection.c", 1}}).lacking == "all");
+    const auto third = claim(m, 5, {0, -1}, {{"all", 1}});
+    CHECK(third.holders == "run 1, run 3, run 1 have it");
+}
+
+TEST_CASE("a node that has waited for long has the next free slot, whoever asks first") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    Database pool(database.url(), 1, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto n = epoch_of(connection, "n"), m = epoch_of(connection, "m");
+    const auto claim = [&](const std::string& epoch, std::int64_t run, int slots = 1) {
+        std::vector<SlotDemand> demands{{"k", slots}};
+        return wait(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}));
+    };
+    const auto release = [&](std::int64_t run) {
+        pqxx::nontransaction(connection).exec("update millrace.slot set epoch = null, run_id = null where run_id = " + std::to_string(run));
+    };
+    const auto age = [&](const std::string& epoch, const char* seconds) {
+        pqxx::nontransaction(connection)
+            .exec("update millrace.slot_wait set since = since - interval '" + std::string(seconds) + " s' where epoch = '" + epoch + "'");
+    };
+    (void)wait(io, store.set_limits({{"k", 2}}));
+    REQUIRE(claim(n, 1).granted);
+    REQUIRE(claim(n, 2).granted);
+    CHECK_FALSE(claim(m, 9).granted);
+    release(1);
+    CHECK(claim(n, 3).granted); // the other one has not waited for long
+    age(m, "5");
+    release(3);
+    const auto left = claim(n, 4);
+    CHECK_FALSE(left.granted);
+    CHECK(left.lacking == "k");
+    CHECK(claim(n, 2).granted); // what it holds it has
+    age(n, "4");
+    CHECK_FALSE(claim(n, 4).granted); // both wait for long, the other one longer
+    CHECK(claim(m, 9).granted);
+    release(2);
+    CHECK(claim(n, 4).granted); // and has had its turn
+    release(4);
+    // Who needs several is left as many.
+    CHECK_FALSE(claim(m, 10, 2).granted);
+    age(m, "5");
+    CHECK_FALSE(claim(n, 5).granted);
+    release(9);
+    CHECK_FALSE(claim(n, 5).granted);
+    CHECK(claim(m, 10, 2).granted);
+    // A node that asks no more is waited for no longer.
+    CHECK_FALSE(claim(n, 5).granted);
+    age(n, "60");
+    pqxx::nontransaction(connection).exec("update millrace.slot_wait set asked_at = asked_at - interval '4 s'");
+    release(10);
+    CHECK(claim(m, 11).granted);
+}
