@@ -11,6 +11,8 @@ namespace {
 
 constexpr int forgiven_crashes = 3; ///< a host that dies is not the flow's failure, unless it keeps dying
 
+constexpr int forgiven_pauses = 100; ///< a service that never has time is a failure at last
+
 constexpr std::string_view waits_for_slot = "WaitingForSlot";
 
 std::size_t index(State s) { return static_cast<std::size_t>(s); }
@@ -140,6 +142,14 @@ bool RunPlan::retry(TaskKey key, const OrderError& error, const std::string& out
         ++run.crashes;
         run.due_at = after(now, 0.1 * run.crashes);
         become(key, State::Retrying, "Crashed", now);
+        set_timer(key, *run.due_at, Alarm::Retry);
+        return true;
+    }
+    // The service has named the time: nothing failed, and all that use the credential wait for the same.
+    if (error.error_class == "rate_limited" && error.retry_after > 0 && covers(policy, error) && run.pauses < forgiven_pauses) {
+        ++run.pauses;
+        run.due_at = after(now, error.retry_after);
+        become(key, State::Retrying, "WaitingForRateLimit", now);
         set_timer(key, *run.due_at, Alarm::Retry);
         return true;
     }

@@ -54,6 +54,7 @@ struct TaskRun {
     int attempts = 0;                   ///< begun so far
     int charged = 0;                    ///< failures that count against the retry policies: the task's, then a round of the flow's
     int crashes = 0;                    ///< of hosts, forgiven (not stored: a restart forgets them)
+    int pauses = 0;                     ///< that a service asked for, forgiven (not stored likewise)
     std::optional<Instant> started_at, finished_at;
     std::optional<Instant> due_at; ///< of the next attempt, of a wait or of an approval's end
     std::unique_ptr<TaskRunDetails> details;

@@ -7,6 +7,7 @@
 #include "scheduler/pg_documents.hpp"
 #include "scheduler/slot_wait_text.hpp"
 
+#include <cmath>
 #include <set>
 
 namespace millrace {
@@ -163,6 +164,31 @@ constexpr const char* slot_waiters = R"sql(
        from millrace.run r join millrace.task_run t on t.run_id = r.id join millrace.plan p on p.hash = r.plan_hash
       where r.finished_at is null and t.finished_at is null and t.state_name = 'WaitingForSlot' order by t.run_id, t.task, t.item limit 1000))sql";
 
+// Those that are or were lately in use, or are paused.
+constexpr const char* credential_list = R"sql(
+    select connection, rate, extract(epoch from case when paused_until > clock_timestamp() then paused_until end) * 1000000,
+           quota_limit, quota_left, extract(epoch from quota_reset_at) * 1000000,
+           case when clock_timestamp() > window_at + interval '20 s' then 0
+                when clock_timestamp() > window_at + interval '10 s' then window_count / 10.0
+                when last_count > 0 then last_count / 10.0
+                else window_count / greatest(extract(epoch from clock_timestamp() - window_at), 1) end
+      from millrace.credential
+     where used_at > clock_timestamp() - interval '1 hour' or paused_until > clock_timestamp() order by connection, name)sql";
+
+static Json credential_document(const pqxx::row& r) {
+    const auto number = [&](int column) { return r[column].is_null() ? Json() : Json(r[column].as<std::int64_t>()); };
+    const double rate = r[1].as<double>(), in_use = r[6].as<double>();
+    return {{"key", std::string("rate of ") + r[0].c_str()},
+            {"kind", "rate"},
+            {"connection", r[0].c_str()},
+            {"rate", rate > 0 ? Json(rate) : Json()},
+            {"in_use", std::round(in_use * 100) / 100},
+            {"paused_until", time_or_null(r[2])},
+            {"quota_limit", number(3)},
+            {"quota_left", number(4)},
+            {"quota_reset_at", time_or_null(r[5])}};
+}
+
 asio::awaitable<Json> PgReadModels::limits() {
     struct Held {
         Json document;
@@ -194,9 +220,11 @@ asio::awaitable<Json> PgReadModels::limits() {
                                                {"flow", r[1].c_str()},
                                                {"task", r[2].is_null() ? Json() : Json(r[2].c_str())},
                                                {"item", r[3].is_null() || r[3].as<int>() < 0 ? Json() : Json(r[3].as<int>())}});
-        return keys;
+        Json credentials = Json::array();
+        for (const auto& r : w.exec_prepared("credential_list")) credentials.push_back(credential_document(r));
+        return std::pair(std::move(keys), std::move(credentials));
     };
-    auto keys = co_await s_.database.read(std::move(work));
+    auto [keys, credentials] = co_await s_.database.read(std::move(work));
     Json items = Json::array();
     for (auto& [name, key] : keys) {
         Json held = Json::array();
@@ -210,6 +238,7 @@ asio::awaitable<Json> PgReadModels::limits() {
         items.push_back(
             {{"key", name}, {"kind", "slots"}, {"slots", key.slots}, {"held", std::move(held)}, {"waiting", std::move(key.waiting)}});
     }
+    for (auto& credential : credentials) items.push_back(std::move(credential));
     co_return page(std::move(items), nullptr);
 }
 
@@ -278,6 +307,7 @@ const std::vector<Statement>& read_statements() {
                                {"node_list", node_list},
                                {"slot_list", slot_list},
                                {"slot_waiters", slot_waiters},
+                               {"credential_list", credential_list},
                                {"store_facts", store_facts}});
         return all;
     }();

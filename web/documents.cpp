@@ -251,10 +251,17 @@ constexpr Member schedule[] = {
 };
 constexpr Member limit[] = {
     {"key", "string", ""},
-    {"kind", "string", "slots"},
+    {"kind", "string", "slots, or rate: of a credential that a source counts the requests of, over all nodes"},
     {"slots", "integer=", "of slots, like `held` and `waiting`"},
     {"held", "any", "[{run_id, task, item, since}]; task null: the run as a whole"},
     {"waiting", "any", "[{run_id, flow, task, item}], 1000 of all limits at most; task null: the run as a whole"},
+    {"connection", "string=", "of a rate, like what follows"},
+    {"rate", "number?", "requests a second; null: no limit"},
+    {"in_use", "number=", "requests a second, lately"},
+    {"paused_until", "time?", "the service has said so"},
+    {"quota_limit", "integer?", "as the service says, like what follows; null: it does not"},
+    {"quota_left", "integer?", ""},
+    {"quota_reset_at", "time?", ""},
 };
 constexpr Member diagnostic[] = {
     {"file", "string", ""},

@@ -44,7 +44,23 @@ int list_limits(Cli& cli) {
                  {local_title("since"), Left, 1},
                  {"waiting", Right},
                  {"first", Left, 2}});
+    Table rates({{"rate of connection"},
+                 {"a second", Right},
+                 {"in use", Right},
+                 {local_title("paused until")},
+                 {"quota left", Right},
+                 {local_title("whole again")}});
     for (const auto& limit : limits) {
+        if (text_of(limit, "kind") == "rate") {
+            const auto rate = text_of(limit, "rate"), quota = text_of(limit, "quota_limit"), left = text_of(limit, "quota_left");
+            const auto at = [&](const char* member) {
+                const auto time = text_of(limit, member);
+                return time.empty() ? std::string() : local_time_text(time);
+            };
+            rates.add({text_of(limit, "connection"), rate.empty() ? "no limit" : rate, text_of(limit, "in_use"), at("paused_until"),
+                       quota.empty() ? left : left + " of " + quota, at("quota_reset_at")});
+            continue;
+        }
         const auto held = list_of(limit, "held"), waiting = list_of(limit, "waiting");
         table.add({text_of(limit, "key"), text_of(limit, "slots"), std::to_string(held.size()), who_text(held), held_since_text(held),
                    std::to_string(waiting.size()), who_text(waiting)});
@@ -53,6 +69,10 @@ int list_limits(Cli& cli) {
         std::cout << "No limit is configured (`limits:` in millrace.yaml).\n";
     else
         table.write(std::cout, cli.out);
+    if (!rates.is_empty()) {
+        std::cout << '\n';
+        rates.write(std::cout, cli.out);
+    }
     return exit_done;
 }
 

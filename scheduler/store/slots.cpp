@@ -49,6 +49,7 @@ Limits put_limits(pqxx::work& w, Limits limits) {
     w.exec_prepared("retire_slots", key_list, slot_list);
     w.exec_prepared("remove_slots");
     w.exec_prepared("forget_waits");
+    w.exec_prepared("forget_credentials");
     return kept;
 }
 

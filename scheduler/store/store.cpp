@@ -2,6 +2,7 @@
 
 #include "flows/version.hpp"
 #include "scheduler/store/array_text.hpp"
+#include "scheduler/store/credentials.hpp"
 
 #include <unistd.h>
 
@@ -341,6 +342,7 @@ const std::vector<Statement>& store_statements() {
     static const auto all = [] {
         auto both = others;
         both.insert(both.end(), slot_statements().begin(), slot_statements().end());
+        both.insert(both.end(), credential_statements().begin(), credential_statements().end());
         return both;
     }();
     return all;

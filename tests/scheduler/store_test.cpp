@@ -105,6 +105,12 @@ std::string epoch_of(pqxx::connection& connection, const std::string& node) {
     return pqxx::nontransaction(connection).exec1("select epoch from millrace.node where id = '" + node + "'")[0].c_str();
 }
 
+void done(boost::asio::io_context& io, boost::asio::awaitable<void> work) {
+    boost::asio::co_spawn(io, std::move(work), [](std::exception_ptr failed) { CHECK(!failed); });
+    io.restart();
+    io.run();
+}
+
 /// Eight runs claim a slot of `k` at once.
 int granted_of_eight(boost::asio::io_context& io, Store& store, const std::string& epoch) {
     int granted = 0;
@@ -355,4 +361,56 @@ TEST_CASE("a node that has waited for long has the next free slot, whoever asks 
     pqxx::nontransaction(connection).exec("update millrace.slot_wait set asked_at = asked_at - interval '4 s'");
     release(10);
     CHECK(claim(m, 11).granted);
+}
+
+TEST_CASE("permits of a credential are spans that no two nodes share, and begin after its pause") {
+    FreshDatabase database;
+    migrate(database.url());
+    Database pool(database.url(), 4, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto claim = [&](double rate, int count) {
+        PermitRequest request{"c", "crm", rate, count};
+        return wait(io, store.claim_permits(std::move(request)));
+    };
+    const auto first = claim(10, 5), second = claim(10, 5);
+    CHECK(first.wait < 0.01);
+    CHECK(first.spacing == Approx(0.1));
+    CHECK(second.wait > 0.4);
+    CHECK(second.wait < 0.5);
+
+    // Many at once: together they have what the rate gives in that time.
+    double last = 0;
+    for (int i = 0; i < 20; ++i) {
+        PermitRequest request{"many", "crm", 1000, 10};
+        boost::asio::co_spawn(io, store.claim_permits(std::move(request)), [&](std::exception_ptr failed, const PermitGrant& grant) {
+            CHECK(!failed);
+            last = std::max(last, grant.wait + grant.count * grant.spacing);
+        });
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    io.restart();
+    io.run();
+    const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    CHECK(last + took >= 0.199);
+
+    CredentialPause pause{"c", "crm", 50}, shorter{"c", "crm", 20};
+    done(io, store.pause_credential(std::move(pause)));
+    done(io, store.pause_credential(std::move(shorter)));
+    const auto paused = claim(10, 1);
+    CHECK(paused.paused > 49);
+    CHECK(paused.wait > 49);
+    std::vector<std::string> names{"c", "many", "unknown"};
+    const auto pauses = wait(io, store.credential_pauses(std::move(names)));
+    CHECK(pauses.size() == 1);
+    CHECK(pauses.at("c") > 49);
+    const auto without_rate = claim(0, 0);
+    CHECK(without_rate.count == 0);
+    CHECK(without_rate.paused > 49);
+    CredentialQuota quota{"c", "crm", 100, 7, 30};
+    done(io, store.note_quota(std::move(quota)));
+    pqxx::connection connection(database.url());
+    pqxx::nontransaction work(connection);
+    CHECK(work.exec1("select quota_limit || ' ' || quota_left || ' ' || connection from millrace.credential where name = 'c'")[0].c_str() ==
+          std::string("100 7 crm"));
 }
