@@ -253,15 +253,15 @@ constexpr Member limit[] = {
     {"key", "string", ""},
     {"kind", "string", "slots, or rate: of a credential that a source counts the requests of, over all nodes"},
     {"slots", "integer=", "of slots, like `held` and `waiting`"},
-    {"held", "any", "[{run_id, task, item, since}]; task null: the run as a whole"},
-    {"waiting", "any", "[{run_id, flow, task, item}], 1000 of all limits at most; task null: the run as a whole"},
+    {"held", "any=", "[{run_id, task, item, since}]; task null: the run as a whole"},
+    {"waiting", "any=", "[{run_id, flow, task, item}], 1000 of all limits at most; task null: the run as a whole"},
     {"connection", "string=", "of a rate, like what follows"},
-    {"rate", "number?", "requests a second; null: no limit"},
+    {"rate", "number?=", "requests a second; null: no limit"},
     {"in_use", "number=", "requests a second, lately"},
-    {"paused_until", "time?", "the service has said so"},
-    {"quota_limit", "integer?", "as the service says, like what follows; null: it does not"},
-    {"quota_left", "integer?", ""},
-    {"quota_reset_at", "time?", ""},
+    {"paused_until", "time?=", "the service has said so"},
+    {"quota_limit", "integer?=", "as the service says, like what follows; null: it does not"},
+    {"quota_left", "integer?=", ""},
+    {"quota_reset_at", "time?=", ""},
 };
 constexpr Member diagnostic[] = {
     {"file", "string", ""},
@@ -282,10 +282,10 @@ constexpr Member setting_change[] = {
     {"change", "string",
      "new, changed, removed, needs_restart, in_force: a secret that changed and counted at once, or kept: a "
      "limit that deployed flows or live runs still need, or unmet: a limit of what is not there"},
-    {"message", "string?", "of a limit that is unmet; else left out"},
-    {"hint", "string?", "likewise; empty: none"},
-    {"slots", "integer?", "of a limit that is kept; else left out"},
-    {"held_back", "boolean?", "true: a flow has a mistake, so the settings stay as they were; else left out"},
+    {"message", "string=", "of a limit that is unmet; else left out"},
+    {"hint", "string=", "likewise; empty: none"},
+    {"slots", "integer=", "of a limit that is kept; else left out"},
+    {"held_back", "boolean=", "true: a flow has a mistake, so the settings stay as they were; else left out"},
 };
 constexpr Member deployed_flow[] = {
     {"flow", "string", ""},
