@@ -3,6 +3,7 @@
 #include "daemon/flow_warnings.hpp"
 #include "daemon/inference_host.hpp"
 #include "flows/error.hpp"
+#include "flows/limit_key.hpp"
 #include "flows/project_files.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -130,6 +131,19 @@ std::vector<std::string> withdrawn(const Configuration& configuration, const Con
     return out;
 }
 
+/// Of all flows: whoever deploys a part of them knows no others. A file with mistakes may be the one that is meant.
+void tell_unmet_limits(const Configuration& configuration, CompiledProject& project) {
+    std::vector<const FlowPlan*> plans;
+    for (const auto& folder : project.folders)
+        for (const auto& file : folder.files) {
+            if (!file.plan) return;
+            plans.push_back(&*file.plan);
+        }
+    for (const auto& unmet : unmet_limits(configuration.project.limits, plans))
+        project.settings.push_back(
+            {{"setting", "limits." + unmet.key}, {"change", "unmet"}, {"message", unmet.message}, {"hint", unmet.hint}});
+}
+
 Settings::Fresh read_settings(const Settings& settings, const Configuration& before) {
     try {
         return settings.read(before);
@@ -185,6 +199,7 @@ asio::awaitable<CompiledProject> ProjectCompiler::compile(std::vector<std::strin
             for (const auto& folder : withdrawn(configuration, *before)) project.folders.push_back({folder, {}});
         project.limits = configuration.project.limits;
         project.settings = fresh.changes;
+        if (folders.empty()) tell_unmet_limits(configuration, project);
         project.adopt = [this, fresh = std::move(fresh)] { settings_.adopt(fresh); };
         return project;
     };

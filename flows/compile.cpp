@@ -77,6 +77,7 @@ void check(Draft& draft, CompileScope& scope) {
     check_deletes(draft, scope);
     check_columns(draft, scope);
     check_sums(draft, scope);
+    add_limits(draft, scope);
     order_tasks(draft, scope);
     note_origins(draft, scope);
 }

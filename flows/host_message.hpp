@@ -2,8 +2,10 @@
 /// `{"type": ..., ...}`. This header is the whole protocol. Secrets travel only here, inside `AttemptOrder::connections`.
 ///
 ///   daemon -> host   attempt (AttemptOrder) | evaluate (EvaluateOrder) | infer (InferOrder) | cancel {id} | exit {}
+///                    | permits (PermitGrant) | pause (CredentialPause)
 ///   host -> daemon   ready (HostReady) | progress (AttemptProgress) | event (AttemptEvent) | done (AttemptDone)
 ///                    | rows (EvaluateReply) | inferred (InferReply)
+///                    | permits (PermitRequest) | pause (CredentialPause) | quota (CredentialQuota)
 ///
 /// The order of lines of one attempt: progress and event any number of times, then done, once, last. A host that closes
 /// the socket before `done` has crashed. An unknown type or member is ignored, so that either side may be newer.
@@ -62,8 +64,47 @@ struct AttemptOrder {
     TaskOrigin origin;
     std::int64_t memory_bytes = 0; ///< 0: the host's default
     int threads = 0;               ///< 0: the host's default
+    bool shared_rates = false;     ///< the daemon answers `permits`; else the host keeps rates by itself
 };
 MILLRACE_JSON(AttemptOrder)
+
+/// Requests of a credential are counted by its service together, from whichever host and node they come. `credential` is a hash
+/// of its type, address and secrets; `connection` one of the names that it has, for people. Times are in seconds from the
+/// moment of the message, so that no clocks are compared.
+struct PermitRequest {
+    std::string credential, connection;
+    double rate = 0; ///< requests a second; 0: no limit, only pauses are asked for
+    int count = 1;
+};
+MILLRACE_JSON(PermitRequest)
+
+/// The first request after `wait`, each further one `spacing` later. A permit that is not used in its time is void: the time
+/// after it is somebody else's.
+struct PermitGrant {
+    std::string credential;
+    int count = 0;
+    double wait = 0, spacing = 0;
+    double paused = 0;  ///< nobody asks before; 0: now
+    double share = 1;   ///< of the rate, for a host that is left alone
+    bool alone = false; ///< nothing is known of the others: keep to the share for a while
+};
+MILLRACE_JSON(PermitGrant)
+
+/// The service has said "later" to one, and means all.
+struct CredentialPause {
+    std::string credential, connection;
+    double seconds = 0;
+};
+MILLRACE_JSON(CredentialPause)
+
+/// What the service says is left of a quota (X-RateLimit-* and the like).
+struct CredentialQuota {
+    std::string credential, connection;
+    std::optional<std::int64_t> limit;
+    std::int64_t left = 0;
+    double reset = 0; ///< seconds until it is whole again; 0: not said
+};
+MILLRACE_JSON(CredentialQuota)
 
 /// A query over datasets for the daemon's own decisions: `when:` (one row, one boolean) and `for_each:` (the items).
 struct EvaluateOrder {

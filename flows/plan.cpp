@@ -37,7 +37,12 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timez
                                                 pause_after, params, dst)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(IntervalSpec, every, lookback, chunk, from)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(FlowTrigger, flow, state)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SlotDemand, key, slots)
+
+static void to_json(Json& j, const SlotDemand& d) {
+    j = {{"key", d.key}, {"slots", d.slots}};
+    if (!d.param.empty()) j["param"] = d.param;
+}
+static void from_json(const Json& j, SlotDemand& d) { d = {j.value("key", ""), j.value("slots", 1), j.value("param", "")}; }
 
 /// Only what is expected: a flow without has the hash that it had.
 static void to_json(Json& j, const Expectations& e) {

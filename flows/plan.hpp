@@ -83,6 +83,7 @@ struct FlowTrigger {
 struct SlotDemand {
     std::string key;
     int slots = 1;
+    std::string param{}; ///< of type connection: demanded only by runs whose parameter names the connection of `key`; empty: by all
 };
 
 /// What should be so of a flow's runs and loads. Seconds; 0: nothing is expected.

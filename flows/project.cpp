@@ -2,6 +2,7 @@
 
 #include "flows/grammar/form.hpp"
 #include "flows/grammar/source_tables.hpp"
+#include "flows/limit_key.hpp"
 #include "flows/nearest.hpp"
 #include "flows/substitute.hpp"
 
@@ -88,7 +89,7 @@ public:
             for (const auto& entry : channels->entries) project.channels[entry.key] = parse_channel(entry);
         if (const auto* limits = form_.get("limits"))
             for (const auto& entry : limits->entries) {
-                check_name(entry, "a limit");
+                check_limit(entry, project);
                 const int slots = std::atoi(entry.value.text.c_str());
                 if (slots < 1) diagnostics_.error(entry.value.mark, "a limit of no slots lets nothing run", "give it 1 or more");
                 project.limits[entry.key] = slots;
@@ -105,6 +106,21 @@ private:
     void check_name(const YamlEntry& entry, const char* what) {
         if (const auto why = name_mistake(entry.key); !why.empty())
             diagnostics_.error(entry.mark, fmt::format("{}: {}", what + 2, why), name_rule(entry.key));
+    }
+
+    /// Flows and tags are known when they are compiled (unmet_limits).
+    void check_limit(const YamlEntry& entry, const Project& project) {
+        const auto [kind, name] = limit_key(entry.key);
+        if (kind == LimitKey::Kind::Named && entry.key.find('.') != std::string::npos)
+            return diagnostics_.error(entry.mark, fmt::format("'{}' is no limit", entry.key),
+                                      "a limit is a name, or all, flow.NAME, tag.TAG or connection.NAME");
+        if (kind == LimitKey::Kind::Named) return check_name(entry, "a limit");
+        if (kind != LimitKey::Kind::Connection || project.connections.contains(name)) return;
+        std::vector<std::string> known;
+        for (const auto& [connection, spec] : project.connections) known.push_back(connection);
+        const auto near = nearest(name, known);
+        diagnostics_.error(entry.mark, fmt::format("no connection is called '{}'", name),
+                           near.empty() ? "declare it under `connections:`" : "did you mean '" + near + "'?");
     }
 
     void check_references(const YamlNode& node) {

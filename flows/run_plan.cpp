@@ -11,6 +11,10 @@ namespace {
 
 constexpr int forgiven_crashes = 3; ///< a host that dies is not the flow's failure, unless it keeps dying
 
+constexpr int forgiven_pauses = 100; ///< a service that never has time is a failure at last
+
+constexpr std::string_view waits_for_slot = "WaitingForSlot";
+
 std::size_t index(State s) { return static_cast<std::size_t>(s); }
 
 Json result_of(const AttemptDone& done) {
@@ -150,6 +154,14 @@ bool RunPlan::retry(TaskKey key, const OrderError& error, const std::string& out
         set_timer(key, *run.due_at, Alarm::Retry);
         return true;
     }
+    // The service has named the time: nothing failed, and all that use the credential wait for the same.
+    if (error.error_class == "rate_limited" && error.retry_after > 0 && covers(policy, error) && run.pauses < forgiven_pauses) {
+        ++run.pauses;
+        run.due_at = after(now, error.retry_after);
+        become(key, State::Retrying, "WaitingForRateLimit", now);
+        set_timer(key, *run.due_at, Alarm::Retry);
+        return true;
+    }
     const auto try_again = [&](const RetryPolicy& by, int failures, const char* name) {
         run.due_at = after(now, retry_delay(by, failures, error.retry_after, random_unit(seed_, key, run.charged)));
         become(key, State::Retrying, name, now);
@@ -274,10 +286,12 @@ bool RunPlan::decide(int task, bool approved, const std::string& message, Instan
     return true;
 }
 
-void RunPlan::waiting(TaskKey key, const char* name) {
+void RunPlan::waiting_for_slot(TaskKey key, const std::string& message) {
     auto& run = run_at(key);
-    if (run.state != State::Pending || std::string_view(run.state_name) == name) return;
-    run.state_name = name;
+    const bool said = run.state_name == waits_for_slot && run.details && run.details->message == message;
+    if (run.state != State::Pending || said) return;
+    run.state_name = waits_for_slot.data();
+    run.detail().message = message;
     mark_changed(key, run);
 }
 
@@ -385,6 +399,7 @@ void RunPlan::become(TaskKey key, State state, const char* name, Instant now) {
                                std::string(to_string(state)) + " [this is a bug]");
     --counts_[index(run.state)];
     ++counts_[index(state)];
+    if (run.details && run.state_name == waits_for_slot) run.details->message.clear();
     run.state = state;
     run.state_name = name;
     ++run.stamp;

@@ -57,6 +57,7 @@ struct TaskRun {
     int attempts = 0;                   ///< begun so far
     int charged = 0;                    ///< failures that count against the retry policies: the task's, then a round of the flow's
     int crashes = 0;                    ///< of hosts, forgiven (not stored: a restart forgets them)
+    int pauses = 0;                     ///< that a service asked for, forgiven (not stored likewise)
     std::optional<Instant> started_at, finished_at;
     std::optional<Instant> due_at; ///< of the next attempt, of a wait or of an approval's end
     std::unique_ptr<TaskRunDetails> details;
@@ -126,8 +127,8 @@ public:
     void await_approval(TaskKey key, const std::string& question, Instant due, Instant now);
     /// False: the task does not await a decision.
     bool decide(int task, bool approved, const std::string& message, Instant now);
-    /// A pending task run waits for something outside: "WaitingForSlot". Shown, no transition.
-    void waiting(TaskKey key, const char* name);
+    /// A pending task run waits for a slot. Shown, no transition.
+    void waiting_for_slot(TaskKey key, const std::string& message);
     /// Time passed: retries, waits, timeouts become due.
     void advance(Instant now);
 

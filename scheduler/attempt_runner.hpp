@@ -20,6 +20,16 @@ public:
     virtual void attempt_done(AttemptDone done) = 0;
 };
 
+/// What hosts ask of whoever shares credentials among them. Called on the loop's thread; answers come on the loop, never from
+/// inside a call.
+class CredentialDesk {
+public:
+    virtual ~CredentialDesk() = default;
+    virtual void permits(PermitRequest request, std::function<void(PermitGrant)> answer) = 0;
+    virtual void pause(CredentialPause pause) = 0;
+    virtual void quota(CredentialQuota quota) = 0;
+};
+
 class AttemptRunner {
 public:
     virtual ~AttemptRunner() = default;

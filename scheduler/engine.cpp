@@ -1,6 +1,7 @@
 #include "scheduler/engine.hpp"
 
 #include "flows/process_tree.hpp"
+#include "scheduler/credentials.hpp"
 #include "scheduler/engine_service.hpp"
 #include "scheduler/expectation_watch.hpp"
 #include "scheduler/host_pool.hpp"
@@ -95,6 +96,7 @@ struct Engine::Parts {
     std::function<void(std::string)> fatal;
     StateLock lock;
     int host_lock = -1;
+    std::unique_ptr<Credentials> credentials; ///< hosts ask it: it outlives them
     std::unique_ptr<AttemptRunner> hosts;
     HostPool* pool = nullptr; ///< `hosts`, where it is ours
     Database database;
@@ -130,6 +132,8 @@ void Engine::Parts::make_hosts() {
     pool_config.run_attempts = config.run_attempts;
     auto own = std::make_unique<HostPool>(io, clock, std::move(pool_config));
     pool = own.get();
+    credentials = std::make_unique<Credentials>(io, clock, store, [this](const CredentialPause& pause) { pool->tell_pause(pause); });
+    pool->share_credentials(*credentials);
     hosts = std::move(own);
 }
 
@@ -309,6 +313,7 @@ asio::awaitable<void> Engine::Parts::look_at_nodes() {
     if (first < lease_length - 2 * heartbeat)
         look_timer = clock.call_after(first + std::chrono::milliseconds(20), [this] { look_at_others_soon(); });
     others_live = ids.size() > 1;
+    if (credentials) credentials->set_nodes(ids.size());
     schedules->share_among(std::move(ids));
 }
 
@@ -361,6 +366,7 @@ asio::awaitable<void> Engine::stop() {
     p.schedules->stop();
     p.watch->stop();
     p.runner->set_admitting(false);
+    if (p.credentials) p.credentials->stop();
     p.database.hurry(longest_last_call);
     PgJournal* journal = p.journal.get();
     auto write = [journal] {

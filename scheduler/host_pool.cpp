@@ -107,6 +107,7 @@ void HostPool::start(AttemptOrder order) {
     auto host = idle_host(kind);
     if (host == hosts_.end()) host = spawn(kind);
     ++host->served;
+    order.shared_rates = desk_ != nullptr;
     host->orders.insert(order.id);
     attempts_.emplace(order.id, host);
     if (host->process) host->process->send(to_line("attempt", order));
@@ -214,6 +215,7 @@ void HostPool::heard(HostAt host, const std::string& line) {
 std::function<void()> HostPool::understand(HostAt host, Json message) {
     const std::string type = message.at("type");
     if (type == "ready") return [this, host] { ready(host); };
+    if (type == "permits" || type == "pause" || type == "quota") return understand_credential(host, type, message);
     const OrderId id = message.value("id", OrderId{0});
     if (!host->orders.contains(id)) return {}; // of an order that is settled
     if (type == "progress") return [this, progress = message.get<AttemptProgress>()] { listener_->attempt_progress(progress); };
@@ -242,6 +244,22 @@ std::function<void()> HostPool::understand(HostAt host, Json message) {
         };
     }
     return {};
+}
+
+std::function<void()> HostPool::understand_credential(HostAt host, const std::string& type, const Json& message) {
+    if (desk_ == nullptr) return {};
+    if (type == "pause") return [this, pause = message.get<CredentialPause>()] { desk_->pause(pause); };
+    if (type == "quota") return [this, quota = message.get<CredentialQuota>()] { desk_->quota(quota); };
+    return [this, request = message.get<PermitRequest>(), asker = std::weak_ptr(host->process)] {
+        desk_->permits(request, [asker](const PermitGrant& grant) {
+            if (const auto process = asker.lock()) process->send(to_line("permits", grant));
+        });
+    };
+}
+
+void HostPool::tell_pause(const CredentialPause& pause) {
+    for (auto& host : hosts_)
+        if (host.kind == Kind::Extract && host.process && host.ended.empty()) host.process->send(to_line("pause", pause));
 }
 
 void HostPool::ready(HostAt host) {

@@ -34,6 +34,9 @@ public:
     ~HostPool() override;
 
     void listen(AttemptListener& listener) override { listener_ = &listener; }
+    /// Who answers when hosts ask for permits; without one, each keeps rates by itself. Set once, before the first start.
+    void share_credentials(CredentialDesk& desk) { desk_ = &desk; }
+    void tell_pause(const CredentialPause& pause);
     [[nodiscard]] int free_places(const std::string& verb) const override;
     void start(AttemptOrder order) override;
     void cancel(OrderId id) override;
@@ -79,6 +82,7 @@ private:
     void ask_next();
     void heard(HostAt host, const std::string& line);
     [[nodiscard]] std::function<void()> understand(HostAt host, Json message);
+    [[nodiscard]] std::function<void()> understand_credential(HostAt host, const std::string& type, const Json& message);
     void ready(HostAt host);
     void finished(HostAt host, OrderId id);
     void host_ended(HostAt host, const std::string& how);
@@ -89,6 +93,7 @@ private:
     Clock& clock_;
     const HostPoolConfig config_;
     AttemptListener* listener_ = nullptr;
+    CredentialDesk* desk_ = nullptr;
     std::list<Host> hosts_;
     std::map<OrderId, HostAt> attempts_;
     std::set<OrderId> stopping_;

@@ -44,6 +44,8 @@ struct RunChanges {
 struct SlotClaim {
     bool granted = false;
     std::optional<OrderError> never; ///< why waiting does not help
+    std::string lacking{};           ///< where waiting helps: for which limit; empty: the store is away, and may have granted it
+    std::string holders{};           ///< of that limit, in words
 };
 
 /// Used on the loop's thread. Callbacks come on the loop, never from inside submit(), in the order of submission.

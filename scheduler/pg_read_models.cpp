@@ -5,7 +5,9 @@
 #include "scheduler/documents.hpp"
 #include "scheduler/not_found.hpp"
 #include "scheduler/pg_documents.hpp"
+#include "scheduler/slot_wait_text.hpp"
 
+#include <cmath>
 #include <set>
 
 namespace millrace {
@@ -176,6 +178,39 @@ constexpr const char* slot_list = R"sql(
            exists (select from millrace.node n where n.epoch = s.epoch), r.plan_hash, s.retired
       from millrace.slot s left join millrace.run r on r.id = s.run_id order by s.key, s.number)sql";
 
+// Whole runs have no task.
+constexpr const char* slot_waiters = R"sql(
+    select r.id, r.flow, null, null, r.message from millrace.run r where r.finished_at is null and r.state_name = 'WaitingForSlot'
+     union all
+    (select t.run_id, r.flow, p.plan -> 'tasks' -> t.task ->> 'name', t.item, t.message
+       from millrace.run r join millrace.task_run t on t.run_id = r.id join millrace.plan p on p.hash = r.plan_hash
+      where r.finished_at is null and t.finished_at is null and t.state_name = 'WaitingForSlot' order by t.run_id, t.task, t.item limit 1000))sql";
+
+// Those that are or were lately in use, or are paused.
+constexpr const char* credential_list = R"sql(
+    select connection, rate, extract(epoch from case when paused_until > clock_timestamp() then paused_until end) * 1000000,
+           quota_limit, quota_left, extract(epoch from quota_reset_at) * 1000000,
+           case when clock_timestamp() > window_at + interval '20 s' then 0
+                when clock_timestamp() > window_at + interval '10 s' then window_count / 10.0
+                when last_count > 0 then last_count / 10.0
+                else window_count / greatest(extract(epoch from clock_timestamp() - window_at), 1) end
+      from millrace.credential
+     where used_at > clock_timestamp() - interval '1 hour' or paused_until > clock_timestamp() order by connection, name)sql";
+
+static Json credential_document(const pqxx::row& r) {
+    const auto number = [&](int column) { return r[column].is_null() ? Json() : Json(r[column].as<std::int64_t>()); };
+    const double rate = r[1].as<double>(), in_use = r[6].as<double>();
+    return {{"key", std::string("rate of ") + r[0].c_str()},
+            {"kind", "rate"},
+            {"connection", r[0].c_str()},
+            {"rate", rate > 0 ? Json(rate) : Json()},
+            {"in_use", std::round(in_use * 100) / 100},
+            {"paused_until", time_or_null(r[2])},
+            {"quota_limit", number(3)},
+            {"quota_left", number(4)},
+            {"quota_reset_at", time_or_null(r[5])}};
+}
+
 asio::awaitable<Json> PgReadModels::limits() {
     struct Held {
         Json document;
@@ -185,6 +220,7 @@ asio::awaitable<Json> PgReadModels::limits() {
     struct Key {
         int slots = 0;
         std::vector<Held> held;
+        Json waiting = Json::array();
     };
     auto work = [](pqxx::nontransaction& w) {
         std::map<std::string, Key> keys;
@@ -200,9 +236,17 @@ asio::awaitable<Json> PgReadModels::limits() {
                              {"since", time_or_null(r[4])}};
             key.held.push_back({std::move(document), r[2].as<int>(), r[6].is_null() ? "" : r[6].c_str()});
         }
-        return keys;
+        for (const auto& r : w.exec_prepared("slot_waiters"))
+            if (const auto key = keys.find(limit_waited_for(r[4].c_str())); key != keys.end())
+                key->second.waiting.push_back({{"run_id", r[0].as<std::int64_t>()},
+                                               {"flow", r[1].c_str()},
+                                               {"task", r[2].is_null() ? Json() : Json(r[2].c_str())},
+                                               {"item", r[3].is_null() || r[3].as<int>() < 0 ? Json() : Json(r[3].as<int>())}});
+        Json credentials = Json::array();
+        for (const auto& r : w.exec_prepared("credential_list")) credentials.push_back(credential_document(r));
+        return std::pair(std::move(keys), std::move(credentials));
     };
-    auto keys = co_await s_.database.read(std::move(work));
+    auto [keys, credentials] = co_await s_.database.read(std::move(work));
     Json items = Json::array();
     for (auto& [name, key] : keys) {
         Json held = Json::array();
@@ -213,8 +257,10 @@ asio::awaitable<Json> PgReadModels::limits() {
             }
             held.push_back(std::move(holder.document));
         }
-        items.push_back({{"key", name}, {"slots", key.slots}, {"held", std::move(held)}});
+        items.push_back(
+            {{"key", name}, {"kind", "slots"}, {"slots", key.slots}, {"held", std::move(held)}, {"waiting", std::move(key.waiting)}});
     }
+    for (auto& credential : credentials) items.push_back(std::move(credential));
     co_return page(std::move(items), nullptr);
 }
 
@@ -287,6 +333,8 @@ const std::vector<Statement>& read_statements() {
                                {"open_breaches", open_breaches},
                                {"node_list", node_list},
                                {"slot_list", slot_list},
+                               {"slot_waiters", slot_waiters},
+                               {"credential_list", credential_list},
                                {"store_facts", store_facts}});
         return all;
     }();

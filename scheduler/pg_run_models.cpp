@@ -169,8 +169,10 @@ asio::awaitable<Json> PgReadModels::tasks(std::int64_t run_id, TaskFilter filter
     };
     const auto rows = co_await s_.database.read(std::move(work));
     Json items = Json::array(), next;
-    for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i)
+    for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i) {
         items.push_back(task_run_document(*plan, rows[i].key, rows[i].run, s_.runner.progress(run_id, rows[i].key)));
+        if (auto why = s_.runner.why_no_slot(run_id, rows[i].key); !why.empty()) items.back()["message"] = std::move(why);
+    }
     if (rows.size() > static_cast<std::size_t>(limit)) {
         const auto key = rows[static_cast<std::size_t>(limit) - 1].key;
         next = std::to_string(key.task) + "." + std::to_string(key.item + 1);

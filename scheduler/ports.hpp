@@ -41,7 +41,7 @@ struct CompiledFolder {
 struct CompiledProject {
     std::vector<CompiledFolder> folders;
     std::optional<std::map<std::string, int>> limits; ///< slots by key; nothing: as they were
-    Json settings = Json::array(); ///< [{setting, change: new|changed|removed|needs_restart|in_force}]; of a deploy also kept
+    Json settings = Json::array(); ///< [{setting, change: new|changed|removed|needs_restart|in_force|unmet}]; of a deploy also kept
     std::function<void()> adopt;   ///< connections and folders count from now on; may be empty
 };
 

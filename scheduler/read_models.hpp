@@ -65,7 +65,9 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Json> rejected_rows(std::int64_t run_id, std::string task, int limit) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> schedules() = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> nodes() = 0;
-    /// `{items: [{key, slots, held: [{run_id, task, since}]}]}`; more are held than there are slots where the limit was lowered.
+    /// `{items: [{key, kind: slots, slots, held: [{run_id, task, item, since}], waiting: [{run_id, flow, task, item}]}]}`; more are held
+    /// than there are slots where the limit was lowered. Then the credentials of sources: `{key, kind: rate, connection, rate, in_use,
+    /// paused_until, quota_limit, quota_left, quota_reset_at}`; requests a second.
     [[nodiscard]] virtual boost::asio::awaitable<Json> limits() = 0;
     /// Facts for `millrace doctor`: `{store: {server, schema_version, size_bytes}, node: {...}, hosts: [...], journal: {...}}`.
     [[nodiscard]] virtual boost::asio::awaitable<Json> doctor() = 0;

@@ -126,7 +126,7 @@ void Runner::cancel_previous(std::int64_t run_id) {
 void Runner::begin(LiveRun& run) {
     run.begun = true;
     if (cut_into_chunks(run)) return begin_chunks(run);
-    if (!run.start.plan->limits.empty()) return claim(run, {-1, -1}, run.start.plan->limits);
+    if (!run.start.plan->limits.empty()) return ask_for_slots(run, {-1, -1}, demands_of(run, {-1, -1}));
     begin_tasks(run);
 }
 
@@ -260,7 +260,7 @@ void Runner::perform(LiveRun& run, const Decision& d) {
         if (!run.machine->may_start(d.key)) return;
         if (task.verb == Verb::Extract || task.verb == Verb::Transform || task.verb == Verb::Load || task.verb == Verb::Run)
             return enqueue(run, d.key, false);
-        if (task.verb == Verb::Flow) return task.limits.empty() ? call_flow(run, d.key) : claim(run, d.key, task.limits);
+        if (task.verb == Verb::Flow) return task.limits.empty() ? call_flow(run, d.key) : ask_for_slots(run, d.key, demands_of(run, d.key));
         return start_own(run, d.key);
     case Decision::Kind::EvaluateWhen: return ask_host(run, d.key.task, false);
     case Decision::Kind::EvaluateItems: return ask_host(run, d.key.task, true);

@@ -27,7 +27,8 @@
 
 namespace millrace {
 
-/// Claims the slots of a limit, all or none; `answer` comes on the loop. Not granted also when the store is away.
+/// Claims the slots of limits, all or none; `answer` comes on the loop, never from inside the call. Not granted also when the store is
+/// away.
 using ClaimSlots =
     std::function<void(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer)>;
 
@@ -120,6 +121,8 @@ public:
     [[nodiscard]] Json live_document(const LiveRun& run) const;
     /// Of the attempt under way; null for none.
     [[nodiscard]] Json progress(std::int64_t run_id, TaskKey key) const;
+    /// Of a task run, or with task -1 of the run as a whole, that waits for a limit here: which, and who holds it. Empty: it does not.
+    [[nodiscard]] std::string why_no_slot(std::int64_t run_id, TaskKey key) const;
     [[nodiscard]] std::uint64_t completed_task_runs() const { return completed_; }
 
     /// Each false when the run is not live, or not in a state for it. `done` is called when it is committed (runner_requests.cpp).
@@ -143,7 +146,7 @@ public:
     [[nodiscard]] boost::asio::any_io_executor executor() { return io_.get_executor(); }
 
 private:
-    enum Kind { ExtractKind, SqlKind, RunKind, Kinds };
+    enum Kind { ExtractKind, SqlKind, RunKind, Kinds }; ///< by the hosts' places; Kinds: a whole run, which needs none
     struct Active {
         std::int64_t run_id;
         TaskKey key;
@@ -158,6 +161,16 @@ private:
         TaskKey key;
         bool has_slots;
     };
+
+    /// Those who wait here for the slots of a limit. One of them asks at a time.
+    struct SlotLine {
+        std::array<FairLine<Waiting>, Kinds + 1> waiting; ///< by Kind, which take turns
+        std::size_t size = 0, last = 0;
+        bool asking = false;
+        std::uint64_t asked_at = 0; ///< `slot_news_` when the last one asked in vain
+        std::string holders;        ///< as the store told then
+    };
+    enum class Joins { First, Last };
 
     LiveRun* live(std::int64_t run_id);
     [[nodiscard]] std::string why_queued(const LiveRun& run) const;
@@ -196,7 +209,21 @@ private:
     void hand_over(OrderId id);
     void make_folders(OrderId id);
     void remove_folder(const RunRow& row) const;
-    void claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
+    [[nodiscard]] bool has_place(Kind kind) const;
+
+    // Slots (runner_slots.cpp).
+    [[nodiscard]] static Kind kind_of(const LiveRun& run, TaskKey key);
+    [[nodiscard]] static double weight_of(const LiveRun& run);
+    [[nodiscard]] static std::vector<SlotDemand> demands_of(const LiveRun& run, TaskKey key);
+    [[nodiscard]] static bool wants_slots(const LiveRun* run, TaskKey key);
+    void ask_for_slots(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
+    void join_line(LiveRun& run, TaskKey key, const std::string& limit, Joins place);
+    void ask_in_lines();
+    void poll_slots();
+    bool claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands, const std::string& line);
+    void answered(std::int64_t run_id, TaskKey key, const std::vector<SlotDemand>& demands, const std::string& line, std::uint64_t asked_at,
+                  const SlotClaim& slots);
+    void use_slots(LiveRun& run, TaskKey key);
     void retry_claims();
     void release(LiveRun& run, TaskKey key);
     void give_back(std::int64_t run_id, std::vector<TaskKey> keys);
@@ -243,8 +270,15 @@ private:
     OrderId last_order_ = 0;
     std::array<FairLine<Waiting>, Kinds> waiting_;
     std::array<int, Kinds> reserved_{}; ///< recorded, not yet handed to hosts_
-    std::map<std::pair<std::int64_t, TaskKey>, std::vector<SlotDemand>> without_slots_;
-    std::set<std::pair<std::int64_t, TaskKey>> slots_moving_; ///< a claim or a release is on its way: no other may meet it
+    using Who = std::pair<std::int64_t, TaskKey>;
+    std::map<std::string, SlotLine> lines_;                              ///< by limit
+    std::map<Who, const std::pair<const std::string, SlotLine>*> waits_; ///< in which line
+    std::map<Who, std::vector<SlotDemand>> without_slots_; ///< the answer to their claim was lost, or a release has to be done first
+    std::set<Who> slots_moving_;                           ///< a claim or a release is on its way: no other may meet it
+    std::set<Who> slotted_;                                ///< in `waiting_` with their slots
+    std::array<int, Kinds> slotted_of_{};
+    std::array<int, Kinds + 1> claiming_{};
+    std::uint64_t slot_news_ = 1; ///< raised when a slot was freed, or may have been
     bool slot_poll_ = false;
     std::set<std::int64_t> on_their_way_; ///< runs that are caused by what is not committed yet
     std::set<std::int64_t> stalled_;      ///< wait for the journal

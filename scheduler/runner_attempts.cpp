@@ -1,4 +1,4 @@
-// Attempts: places, slots, the order in which they begin, and what hosts report.
+// Attempts: places, the order in which they begin, and what hosts report.
 #include "scheduler/documents.hpp"
 #include "scheduler/log_files.hpp"
 #include "scheduler/orders.hpp"
@@ -12,8 +12,6 @@ namespace millrace {
 namespace {
 
 constexpr std::array<const char*, 3> sample_verb{"extract", "transform", "run"}; ///< by Kind: whose places count
-
-double weight_of(const FlowPlan& plan) { return plan.priority == "high" ? 16 : plan.priority == "low" ? 1 : 4; }
 
 AttemptDone failed_done(OrderId id, const std::string& outcome, OrderError error) {
     AttemptDone done;
@@ -32,10 +30,16 @@ State attempt_state(const AttemptDone& done) {
 } // namespace
 
 void Runner::enqueue(LiveRun& run, TaskKey key, bool has_slots) {
-    const Verb verb = run.start.plan->tasks[static_cast<std::size_t>(key.task)].verb;
-    const Kind kind = verb == Verb::Extract ? ExtractKind : verb == Verb::Run ? RunKind : SqlKind;
-    if (has_slots) return waiting_[kind].join_first({run.row.id, key, true});
-    waiting_[kind].join(run.row.flow, weight_of(*run.start.plan), {run.row.id, key, false});
+    auto& waiting = waiting_[kind_of(run, key)];
+    if (has_slots) return waiting.join_first({run.row.id, key, true});
+    waiting.join(run.row.flow, weight_of(run), {run.row.id, key, false});
+}
+
+/// For one more attempt, or one more claim for one: who has slots goes first and needs no other place than his own.
+bool Runner::has_place(Kind kind) const {
+    if (kind == Kinds) return true;
+    const int promised = slotted_of_[kind] > 0 ? 0 : claiming_[kind];
+    return hosts_.free_places(sample_verb[kind]) > reserved_[kind] + promised;
 }
 
 /// Starts as many attempts as there are places for, flows in turn. Those that need slots ask for them first and
@@ -43,34 +47,35 @@ void Runner::enqueue(LiveRun& run, TaskKey key, bool has_slots) {
 void Runner::dispatch() {
     if (!admitting_) return;
     std::set<std::int64_t> touched;
-    for (int kind = 0; kind < Kinds; ++kind) {
-        auto& queue = waiting_[static_cast<std::size_t>(kind)];
-        while (!queue.empty() &&
-               hosts_.free_places(sample_verb[static_cast<std::size_t>(kind)]) > reserved_[static_cast<std::size_t>(kind)]) {
+    for (const auto kind : {ExtractKind, SqlKind, RunKind}) {
+        auto& queue = waiting_[kind];
+        while (!queue.empty() && has_place(kind)) {
             const Waiting next = queue.take();
+            if (next.has_slots) slotted_.erase({next.run_id, next.key}), --slotted_of_[kind];
             auto* run = live(next.run_id);
-            const bool wanted = run && run->machine && run->machine->may_start(next.key);
-            const auto* limits = run ? &run->start.plan->tasks[static_cast<std::size_t>(next.key.task)].limits : nullptr;
-            if (!wanted) {
+            if (!run || !run->machine || !run->machine->may_start(next.key)) {
                 if (next.has_slots) give_back(next.run_id, next.key);
                 continue;
             }
-            if (!limits->empty() && !next.has_slots) {
-                claim(*run, next.key, *limits);
-                continue;
-            }
+            const auto& limits = run->start.plan->tasks[static_cast<std::size_t>(next.key.task)].limits;
+            if (!limits.empty() && !next.has_slots)
+                if (const auto demands = demands_of(*run, next.key); !demands.empty()) {
+                    ask_for_slots(*run, next.key, demands);
+                    continue;
+                }
             start_attempt(*run, next.key);
             touched.insert(next.run_id);
         }
     }
     for (const auto run_id : touched) soon(run_id), record(live_.at(run_id));
+    if (!lines_.empty()) ask_in_lines();
 }
 
 void Runner::start_attempt(LiveRun& run, TaskKey key) {
     const auto now = clock_.now();
     run.machine->started(key, now);
     const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)];
-    const Kind kind = task.verb == Verb::Extract ? ExtractKind : task.verb == Verb::Run ? RunKind : SqlKind;
+    const Kind kind = kind_of(run, key);
     AttemptRow row{key, run.machine->at(key).attempts, State::Running, {}, now, std::nullopt, {}};
     try {
         AttemptOrder order = attempt_order(run.row, *run.machine, key, settings_.staging, connections_);
@@ -111,97 +116,6 @@ void Runner::make_folders(OrderId id) {
     auto& a = active_.at(id);
     std::filesystem::create_directories(a.order.staging, a.no_folder);
     if (!a.no_folder) std::filesystem::create_directories(std::filesystem::path(a.order.log).parent_path(), a.no_folder);
-}
-
-// ---- slots ----------------------------------------------------------------------------------------------------------
-
-/// One claim or release of a task run at a time: a release frees whatever it holds, so it must not meet a later claim.
-void Runner::claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands) {
-    if (!slots_moving_.insert({run.row.id, key}).second) {
-        without_slots_[{run.row.id, key}] = demands;
-        return;
-    }
-    claim_slots_(run.row.id, key, demands, [this, run_id = run.row.id, key, demands](const SlotClaim& slots) {
-        slots_moving_.erase({run_id, key});
-        auto* r = live(run_id);
-        if (!r || r->closing) return give_back(run_id, key); // also what was not granted: it may be done, its answer lost
-        if (slots.never) return fail_unstarted(*r, key, *slots.never);
-        if (!slots.granted) {
-            without_slots_[{run_id, key}] = demands;
-            if (key.task >= 0 && r->machine) r->machine->waiting(key, "WaitingForSlot");
-            if (key.task < 0 && !r->machine) r->row.state_name = "WaitingForSlot", r->pending.run = r->row;
-            record(*r);
-            if (!std::exchange(slot_poll_, true)) // another node may free one, or end
-                clock_.call_after(std::chrono::seconds(1), [this] { slot_poll_ = false, retry_claims(); });
-            return;
-        }
-        without_slots_.erase({run_id, key});
-        if (key.task < 0 && r->machine) {
-            r->held = false;
-            soon(run_id);
-        } else if (key.task < 0)
-            begin_tasks(*r);
-        else if (r->start.plan->tasks[static_cast<std::size_t>(key.task)].verb == Verb::Flow) {
-            if (!r->machine || !r->machine->may_start(key)) return give_back(run_id, key);
-            call_flow(*r, key);
-            pump(run_id);
-        } else
-            enqueue(*r, key, true);
-        dispatch();
-    });
-}
-
-/// What it needs to begin is not there, and waiting does not help.
-void Runner::fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error) {
-    const auto id = run.row.id;
-    without_slots_.erase({id, key});
-    const auto now = clock_.now();
-    if (key.task < 0 && !run.machine) return end_parent(run, State::Failed, "Failed", error.message + ": " + error.remedy);
-    if (key.task < 0) {
-        run.held = false;
-        run.machine->cancel(RunPlan::Ending::Cancelled, error.message + ": " + error.remedy, now);
-    } else if (run.machine && run.machine->may_start(key)) {
-        run.machine->started(key, now);
-        run.machine->finished(key, failed_done(0, "failed", error), now);
-    }
-    pump(id);
-    dispatch();
-}
-
-/// Its slots become free with the next commit of the run.
-void Runner::release(LiveRun& run, TaskKey key) {
-    slots_moving_.insert({run.row.id, key});
-    run.pending.released.push_back(key);
-}
-
-/// Slots of what no longer wants them, or of a run that is not written any more.
-void Runner::give_back(std::int64_t run_id, std::vector<TaskKey> keys) {
-    for (const auto key : keys) slots_moving_.insert({run_id, key});
-    RunChanges back;
-    back.run_id = run_id;
-    back.even_if_refused = true;
-    back.released = keys;
-    back.committed = [this, run_id, keys = std::move(keys)] {
-        for (const auto key : keys) slots_moving_.erase({run_id, key});
-        retry_claims();
-    };
-    // With rows of its run that were refused: it goes again, without them.
-    back.refused = [this, run_id, keys = back.released](const std::string&, const std::string&) { give_back(run_id, keys); };
-    journal_.submit(std::move(back));
-}
-
-void Runner::retry_claims() {
-    std::map<std::int64_t, std::vector<TaskKey>> unwanted; // a claim that was not granted may be done, its answer lost
-    for (auto& [who, demands] : std::exchange(without_slots_, {})) {
-        const auto& [run_id, key] = who;
-        auto* run = live(run_id);
-        const bool wanted = run && !run->closing && (key.task < 0 || (run->machine && run->machine->may_start(key)));
-        if (wanted)
-            claim(*run, key, demands);
-        else
-            unwanted[run_id].push_back(key);
-    }
-    for (auto& [run_id, keys] : unwanted) give_back(run_id, std::move(keys));
 }
 
 // ---- reports --------------------------------------------------------------------------------------------------------

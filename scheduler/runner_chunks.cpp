@@ -215,7 +215,7 @@ void Runner::resume_one(Resumed& r) {
     event(run, "", "resumed", "a daemon took the run over; " + std::to_string(lost.size()) + " attempts begin again", Json::object());
     if (!r.plan->limits.empty()) { // its slots went with the epoch of the daemon that ended; another run may have them
         run.held = true;
-        claim(run, {-1, -1}, r.plan->limits);
+        ask_for_slots(run, {-1, -1}, demands_of(run, {-1, -1}));
     }
     soon(run.row.id);
 }

@@ -232,6 +232,8 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session) {
     plan.source.file = order.source_file;
     plan.resource = find_resource(plan.source, substitute_text(options.resource, run).get<std::string>());
     plan.connection = complete_connection(plan.source, connection_of(order, connection));
+    plan.connection_name = connection;
+    plan.shared_rate = order.shared_rates;
     plan.zone = order.context.timezone;
     plan.folder = order.staging;
     plan.concurrency = options.concurrency;

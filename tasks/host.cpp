@@ -73,6 +73,10 @@ void Host::send(const std::string& line) {
     }
 }
 
+void Host::ask(const PermitRequest& request) { send(to_line("permits", request)); }
+void Host::tell(const CredentialPause& pause) { send(to_line("pause", pause)); }
+void Host::tell(const CredentialQuota& quota) { send(to_line("quota", quota)); }
+
 /// On a thread that has nothing to do, else on a new one. One idle thread is kept: DuckDB's allocator gives back what a thread
 /// held when it ends, which costs a small order more than its work.
 void Host::spawn(std::function<void()> work) {
@@ -219,6 +223,10 @@ void Host::receive(const std::string& line) {
             start_evaluate(message);
         else if (type == "infer")
             start_infer(message);
+        else if (type == "permits")
+            governors_.granted(message.get<PermitGrant>());
+        else if (type == "pause")
+            governors_.paused(message.get<CredentialPause>());
         else if (type == "cancel")
             cancel(message.value("id", OrderId{0}));
     } catch (const Json::exception& e) {

@@ -22,10 +22,10 @@ namespace millrace {
 /// What kind of orders this process is meant for. Any host can do any order; the kind says how warm it starts.
 enum class HostKind { Extract, Sql, Run };
 
-class Host {
+class Host : private PermitDesk {
 public:
     /// `channel`: a connected stream socket.
-    Host(int channel, HostKind kind) : channel_(channel), kind_(kind) {}
+    Host(int channel, HostKind kind) : channel_(channel), kind_(kind), governors_(this) {}
 
     /// Until the daemon closes the channel (does not return: the process ends), says `exit`, or the process gets SIGTERM;
     /// in the last two cases running attempts finish, after SIGTERM as cancelled.
@@ -47,6 +47,9 @@ private:
     void work_off();
     void prepare(std::unique_lock<std::mutex>& lock);
     void send(const std::string& line);
+    void ask(const PermitRequest& request) override;
+    void tell(const CredentialPause& pause) override;
+    void tell(const CredentialQuota& quota) override;
     void wait_for_orders(int terminate);
     void warm_up();
 

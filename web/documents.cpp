@@ -270,8 +270,17 @@ constexpr Member schedule[] = {
 };
 constexpr Member limit[] = {
     {"key", "string", ""},
-    {"slots", "integer", ""},
-    {"held", "any", "[{run_id, task, item, since}]; task null: the run as a whole"},
+    {"kind", "string", "slots, or rate: of a credential that a source counts the requests of, over all nodes"},
+    {"slots", "integer=", "of slots, like `held` and `waiting`"},
+    {"held", "any=", "[{run_id, task, item, since}]; task null: the run as a whole"},
+    {"waiting", "any=", "[{run_id, flow, task, item}], 1000 of all limits at most; task null: the run as a whole"},
+    {"connection", "string=", "of a rate, like what follows"},
+    {"rate", "number?=", "requests a second; null: no limit"},
+    {"in_use", "number=", "requests a second, lately"},
+    {"paused_until", "time?=", "the service has said so"},
+    {"quota_limit", "integer?=", "as the service says, like what follows; null: it does not"},
+    {"quota_left", "integer?=", ""},
+    {"quota_reset_at", "time?=", ""},
 };
 constexpr Member diagnostic[] = {
     {"file", "string", ""},
@@ -291,9 +300,11 @@ constexpr Member setting_change[] = {
     {"setting", "string", "such as connections.agency_b"},
     {"change", "string",
      "new, changed, removed, needs_restart, in_force: a secret that changed and counted at once, or kept: a "
-     "limit that deployed flows or live runs still need"},
-    {"slots", "integer?", "of a limit that is kept; else left out"},
-    {"held_back", "boolean?", "true: a flow has a mistake, so the settings stay as they were; else left out"},
+     "limit that deployed flows or live runs still need, or unmet: a limit of what is not there"},
+    {"message", "string=", "of a limit that is unmet; else left out"},
+    {"hint", "string=", "likewise; empty: none"},
+    {"slots", "integer=", "of a limit that is kept; else left out"},
+    {"held_back", "boolean=", "true: a flow has a mistake, so the settings stay as they were; else left out"},
 };
 constexpr Member deployed_flow[] = {
     {"flow", "string", ""},

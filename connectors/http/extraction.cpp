@@ -45,6 +45,13 @@ void remove_leftovers(const std::string& folder, const std::deque<SliceRun>& run
 /// A pace, in requests a second, below which it is what somebody waits for.
 constexpr double worth_saying = 10;
 
+/// "09:30:05 UTC": it comes soon, longer pauses end the attempt.
+std::string clock_text(double seconds_from_now) {
+    const auto at =
+        std::chrono::ceil<std::chrono::seconds>(std::chrono::system_clock::now() + std::chrono::duration<double>(seconds_from_now));
+    return to_rfc3339(std::chrono::time_point_cast<std::chrono::microseconds>(at)).substr(11, 8) + " UTC";
+}
+
 /// `requests_per_second` of the connection wins over the spec.
 GovernorRate rate_of(const ExtractionPlan& plan) {
     const RateSpec& spec = plan.source.rate;
@@ -143,14 +150,17 @@ std::vector<SliceManifest> extract(const ExtractionPlan& plan, Governors& govern
     const auto give_up = [&] { return share.board.stopped() || events.cancelled(); };
     share.requests.cancelled = give_up;
     share.requests.retrying = [&](const std::string& text) { events.log("warning", text); };
-    share.requests.waiting = [&](double seconds) { share.report(fmt::format("waiting {:.0f} s for the rate limit", seconds)); };
+    const std::string connection = plan.connection_name.empty() ? plan.source.source : plan.connection_name;
+    share.requests.waiting = [&](double seconds) {
+        share.report(fmt::format("waits for the rate limit of {} until {}", connection, clock_text(seconds)));
+    };
     const auto reused = share.board.done();
     if (reused > 0) events.log("info", fmt::format("{} of {} slices are there from an earlier attempt", reused, runs.size()));
 
     const GovernorRate rate = rate_of(plan);
     if (rate.requests_per_second > 0 && rate.requests_per_second < worth_saying)
         share.requesting = fmt::format("requesting at most {:g} a second", rate.requests_per_second);
-    const auto governor = governors.of(credential_of(plan), rate);
+    const auto governor = governors.of(credential_of(plan), connection, rate, plan.shared_rate);
     const int workers = std::clamp(plan.concurrency > 0 ? std::min(plan.concurrency, rate.concurrency) : rate.concurrency, 1, most_workers);
     std::vector<std::unique_ptr<SliceWorker>> crew;
     for (int i = 0; i < workers; ++i) crew.push_back(std::make_unique<SliceWorker>(share, governor, database));

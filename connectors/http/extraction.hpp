@@ -26,7 +26,9 @@ namespace millrace {
 struct ExtractionPlan {
     SourceSpec source;
     ResourceSpec resource;
-    Json connection; ///< complete (complete_connection)
+    Json connection;             ///< complete (complete_connection)
+    std::string connection_name; ///< for people; empty: that of the source
+    bool shared_rate = false;    ///< as AttemptOrder::shared_rates
     std::string zone = "UTC";
     std::vector<Slice> slices;
     std::string items_table; ///< DuckDB table (ordinal, item) behind Slice::item; empty: no `_item`

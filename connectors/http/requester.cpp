@@ -1,5 +1,7 @@
 #include "connectors/http/requester.hpp"
 
+#include "connectors/http/quota.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <thread>
@@ -33,6 +35,7 @@ void Requester::exchange(const HttpRequest& request, HttpResponse& response) {
     const auto permit = governor_->acquire(rules_.longest_pause, events_.cancelled, events_.waiting);
     ++events_.requests;
     client_.perform(request, response, events_.cancelled);
+    if (const auto quota = quota_in(response.headers, now())) governor_->learn(quota->limit, quota->left, quota->reset);
     events_.bytes += static_cast<std::int64_t>(response.body.text().size());
 }
 
@@ -66,6 +69,7 @@ void Requester::wait(double seconds) const {
 
 void Requester::send(const HttpRequest& request, const std::string& what, HttpResponse& response,
                      const std::function<void(HttpResponse&)>& accept) {
+    int pauses = 0; ///< that the service asked for: they are no failures
     for (int tries = 1;; ++tries) {
         try {
             exchange(request, response);
@@ -76,6 +80,7 @@ void Requester::send(const HttpRequest& request, const std::string& what, HttpRe
             if (e.error_class == ErrorClass::Cancelled) throw;
             if (e.retry_after > 0) governor_->pause(e.retry_after);
             const bool paused_too_long = e.retry_after > rules_.longest_pause;
+            if (e.error_class == ErrorClass::RateLimited && e.retry_after > 0 && !paused_too_long && ++pauses <= rules_.pauses) --tries;
             const int most = e.error_class == ErrorClass::Timeout ? std::min(rules_.tries, rules_.slow_tries) : rules_.tries;
             if (tries >= most || !is_worth_another_try(e.error_class) || paused_too_long) {
                 const std::string count = tries > 1 ? fmt::format(", after {} tries", tries) : "";

@@ -22,6 +22,7 @@ namespace millrace {
 
 struct RetryRules {
     int tries = 5;
+    int pauses = 20;          ///< of a request, that a 429 with Retry-After asked for: no tries
     int slow_tries = 3;       ///< of a request that timed out: each of them may have cost minutes
     double first_delay = 0.5; ///< seconds; doubles, with jitter
     double longest_delay = 20;

@@ -45,14 +45,18 @@ void write_setting(std::ostream& out, const Terminal& terminal, const Json& chan
             << '\n';
         return;
     }
-    const bool is_later = what == "needs_restart", is_kept = what == "kept";
+    const bool is_later = what == "needs_restart", is_odd = what == "kept" || what == "unmet";
     const std::string kind = change.value("held_back", false) ? "held back" : is_later ? "restart" : what;
     std::string more;
     if (is_later) more = ", which counts when the daemon is started again";
-    if (is_kept)
+    if (what == "unmet") {
+        const auto hint = text_of(change, "hint");
+        more = ": " + printable(text_of(change, "message")) + (hint.empty() ? "" : "; " + printable(hint));
+    }
+    if (what == "kept")
         more = fmt::format(": {}, which deployed flows or live runs still need; deploy again when none does", change.value("slots", 0));
-    const auto line = fmt::format("{} {:<12} millrace.yaml: {}{}", is_later || is_kept ? "!" : sign_of(kind), kind, setting, more);
-    out << terminal.painted(line, paint_of_change(is_later || is_kept ? "changed" : kind)) << '\n';
+    const auto line = fmt::format("{} {:<12} millrace.yaml: {}{}", is_later || is_odd ? "!" : sign_of(kind), kind, setting, more);
+    out << terminal.painted(line, paint_of_change(is_later || is_odd ? "changed" : kind)) << '\n';
 }
 
 /// Of what was deployed, or why not, and where else it is to be done.

@@ -2,6 +2,7 @@
 #include "flows/compiler/draft.hpp"
 #include "flows/compiler/policies.hpp"
 #include "flows/guarantees.hpp"
+#include "flows/limit_key.hpp"
 #include "flows/nearest.hpp"
 #include "flows/substitute.hpp"
 #include "flows/type_names.hpp"
@@ -246,10 +247,13 @@ private:
         for (std::size_t i = 0; i < draft_.limit_marks.size(); ++i) {
             const auto& [demand, mark] = draft_.limit_marks[i];
             const auto known = scope_.project.limits.find(demand.key);
-            if (known == scope_.project.limits.end())
-                scope_.diagnostics.error(mark, fmt::format("no limit is called '{}'", demand.key),
-                                         did_you_mean(demand.key, keys(scope_.project.limits),
-                                                      fmt::format("declare it in millrace.yaml: limits: {{{}: 2}}", demand.key)));
+            if (limit_key(demand.key).kind != LimitKey::Kind::Named)
+                scope_.diagnostics.error(mark, fmt::format("the limit '{}' counts by itself, no flow asks for it", demand.key),
+                                         "remove it here; millrace.yaml has it under `limits:`");
+            else if (known == scope_.project.limits.end())
+                scope_.diagnostics.error(
+                    mark, fmt::format("no limit is called '{}'", demand.key),
+                    did_you_mean(demand.key, named_limits(), fmt::format("declare it in millrace.yaml: limits: {{{}: 2}}", demand.key)));
             else if (demand.slots > known->second)
                 scope_.diagnostics.error(
                     mark, fmt::format("{} slots of '{}' can never be had: the limit is {}", demand.slots, demand.key, known->second),
@@ -260,6 +264,12 @@ private:
             else if (i >= draft_.plan.limits.size()) // of a task: the flow's come first
                 check_beside_the_run(demand, mark, known->second);
         }
+    }
+
+    [[nodiscard]] std::vector<std::string> named_limits() const {
+        auto names = keys(scope_.project.limits);
+        std::erase_if(names, [](const std::string& key) { return limit_key(key).kind != LimitKey::Kind::Named; });
+        return names;
     }
 
     /// The run holds its slots as long as it lives, and its task asks for more of the same.

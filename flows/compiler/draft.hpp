@@ -152,6 +152,7 @@ void check_deletes(Draft& draft, CompileScope& scope);
 void infer(Draft& draft, CompileScope& scope);
 void check_columns(Draft& draft, CompileScope& scope);
 void check_sums(Draft& draft, CompileScope& scope);
+void add_limits(Draft& draft, const CompileScope& scope);
 /// Fills plan.tasks.
 void order_tasks(Draft& draft, CompileScope& scope);
 

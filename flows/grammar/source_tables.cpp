@@ -139,7 +139,15 @@ const std::array project_fields{
     Field{.key = "channels",
           .shape = Values,
           .doc = "Where messages are to go, by name: a mapping with `type` and that type's fields. None is sent yet."},
-    Field{.key = "limits", .shape = Slots, .doc = "Slots by name.", .example = "{warehouse_writers: 2}"},
+    Field{.key = "limits",
+          .shape = Slots,
+          .doc =
+              "How many may be under way at once, over all nodes of the store. A name of your own counts for the flows and tasks that ask "
+              "for it in their `limits`. The others count by themselves, and no flow names them: `all` counts task runs, `flow.NAME` runs "
+              "of that flow (of a run in chunks its chunks; what comes while another run is under way is still what `overlap` says), "
+              "`tag.TAG` task runs with that tag, their own or their flow's, `connection.NAME` task runs that use that connection. Flows "
+              "that wait for one limit take turns. `millrace limits` shows who holds what, and who waits.",
+          .example = "{warehouse_writers: 2, all: 20, flow.hours: 1, tag.nightly: 4, connection.clockify: 2}"},
 };
 
 } // namespace

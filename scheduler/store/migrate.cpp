@@ -6,6 +6,7 @@
 #include "scheduler/store/database.hpp"
 #include "scheduler/store/migrations/m0001_tables.hpp"
 #include "scheduler/store/migrations/m0002_retired_slots.hpp"
+#include "scheduler/store/migrations/m0004_credentials.hpp"
 #include "scheduler/store/migrations/m0005_breaches.hpp"
 #include "scheduler/store/migrations/m0006_held_schedules.hpp"
 #include "scheduler/store/migrations/m0007_requests.hpp"
@@ -21,6 +22,7 @@ namespace {
 constexpr std::array steps{
     migrations::m0001_tables,
     migrations::m0002_retired_slots,
+    migrations::m0004_credentials,
     migrations::m0005_breaches,
     migrations::m0006_held_schedules,
     migrations::m0007_requests,

@@ -48,6 +48,8 @@ Limits put_limits(pqxx::work& w, Limits limits) {
     w.exec_prepared("add_slots", key_list, slot_list);
     w.exec_prepared("retire_slots", key_list, slot_list);
     w.exec_prepared("remove_slots");
+    w.exec_prepared("forget_waits");
+    w.exec_prepared("forget_credentials");
     return kept;
 }
 
@@ -60,8 +62,9 @@ boost::asio::awaitable<Limits> Store::set_limits(Limits limits) {
 // row is looked at again, joined tables are not); the second one sees the locked rows as they are.
 // What the claimer holds already counts: a claim whose answer was lost is made again. One that arrives after the end of its
 // task takes nothing, for nobody would release it.
-// For each retired slot that is still held a free one is left alone. The rows that `offset` leaves are locked like those that
-// it gives, so that two claims cannot both take the last one.
+// For each retired slot that is still held a free one is left alone, and those for which another node has waited for long, longer
+// than this one: who frees a slot is there first, and would have it again and again. The rows that `offset` leaves are locked like those
+// that it gives, so that two claims cannot both take the last one.
 constexpr const char* lock_slots = R"sql(
     select number from millrace.slot s
      where key = $1
@@ -71,14 +74,39 @@ constexpr const char* lock_slots = R"sql(
        and not exists (select from millrace.task_run t where t.run_id = $4 and t.task = $5 and t.item = $6 and t.finished_at is not null)
      order by (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6) is true desc, number
     offset (select case when bool_or(h.epoch = $3::uuid and h.run_id = $4 and h.task = $5 and h.item = $6) then 0
-                        else count(*) filter (where h.retired and h.epoch = any (array(select n.epoch from millrace.node n))) end
+                        else count(*) filter (where h.retired and h.epoch = any (array(select n.epoch from millrace.node n)))
+                             + (select coalesce(sum(w.slots), 0) from millrace.slot_wait w
+                                 where w.key = $1 and w.epoch <> $3::uuid
+                                   and w.asked_at > clock_timestamp() - interval '3 s' and w.since < clock_timestamp() - interval '2 s'
+                                   and w.since < coalesce((select o.since from millrace.slot_wait o
+                                                            where o.key = $1 and o.epoch = $3::uuid), clock_timestamp())) end
               from millrace.slot h where h.key = $1)
      limit $2 for update skip locked)sql";
 constexpr const char* claim_slots = R"sql(
+    with served as (delete from millrace.slot_wait where key = $1 and epoch = $3::uuid)
     update millrace.slot s set epoch = $3::uuid, run_id = $4, task = $5, item = $6, since = $7
      where key = $1 and number = any ($2::int[])
        and (not exists (select from millrace.node n where n.epoch = s.epoch)
             or (epoch = $3::uuid and run_id = $4 and task = $5 and item = $6)))sql";
+
+// All or none. Not by a savepoint: libpqxx 6 sets that of a subtransaction at its first exec(), and never for prepared statements.
+constexpr const char* unclaim_slots = R"sql(
+    update millrace.slot set epoch = null, run_id = null, task = null, item = null, since = null
+     where key = $1 and epoch = $2::uuid and run_id = $3 and task = $4 and item = $5)sql";
+
+// Where there is nobody else, nobody has to know.
+constexpr const char* wait_for_slots = R"sql(
+    insert into millrace.slot_wait as w (key, epoch, slots, since, asked_at)
+    select $1::text, $2::uuid, $3::int, clock_timestamp(), clock_timestamp()
+     where exists (select from millrace.node n where n.epoch <> $2::uuid and n.lease_until > clock_timestamp())
+    on conflict (key, epoch) do update set slots = excluded.slots, asked_at = excluded.asked_at)sql";
+constexpr const char* forget_waits = R"sql(
+    delete from millrace.slot_wait w where asked_at < clock_timestamp() - interval '1 hour')sql";
+constexpr const char* slot_holders = R"sql(
+    select s.run_id, case when s.task >= 0 then p.plan -> 'tasks' -> s.task ->> 'name' end, count(*) over ()
+      from millrace.slot s join millrace.node n on n.epoch = s.epoch
+      left join millrace.run r on r.id = s.run_id left join millrace.plan p on p.hash = r.plan_hash
+     where s.key = $1 order by s.since, s.number limit 3)sql";
 
 // How many there are, and how many of them the run itself holds as long as its tasks live.
 constexpr const char* slots_within_reach = R"sql(
@@ -103,25 +131,49 @@ std::optional<OrderError> beyond_reach(pqxx::transaction_base& w, const std::str
     return error;
 }
 
+/// "run 12 (load) has it"; empty: it is left for another node.
+std::string holders_of(pqxx::transaction_base& w, const std::string& key) {
+    std::string text;
+    long all = 0, named = 0;
+    for (const auto& row : w.exec_prepared("slot_holders", key)) {
+        all = row[2].as<long>();
+        text += fmt::format("{}run {}{}", named++ > 0 ? ", " : "", row[0].c_str(),
+                            row[1].is_null() ? "" : fmt::format(" ({})", row[1].c_str()));
+    }
+    if (all == 0) return text;
+    if (all > named) text += fmt::format(" and {} more", all - named);
+    return text + (all == 1 ? " has it" : " have it");
+}
+
 } // namespace
 
 boost::asio::awaitable<SlotClaim> Store::claim_slots(std::string epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands,
                                                      Instant now) {
     std::sort(demands.begin(), demands.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return database_.run([=](pqxx::work& w) {
-        pqxx::subtransaction all(w);
+        const auto refused = [&](const SlotDemand& d) {
+            SlotClaim answer{false, beyond_reach(w, epoch, run_id, key, d), d.key, {}};
+            if (answer.never) return answer;
+            w.exec_prepared("wait_for_slots", d.key, epoch, d.slots);
+            answer.holders = holders_of(w, d.key);
+            return answer;
+        };
+        std::vector<std::string> numbers;
         for (const auto& d : demands) {
-            ArrayText numbers;
-            for (const auto& row : all.exec_prepared("lock_slots", d.key, d.slots, epoch, run_id, key.task, key.item))
-                numbers.add(row[0].as<std::int64_t>());
-            const auto got =
-                all.exec_prepared("claim_slots", d.key, numbers.take(), epoch, run_id, key.task, key.item, timestamp_text(now));
-            if (static_cast<int>(got.affected_rows()) >= d.slots) continue;
-            all.abort();
-            return SlotClaim{false, beyond_reach(w, epoch, run_id, key, d)};
+            const auto rows = w.exec_prepared("lock_slots", d.key, d.slots, epoch, run_id, key.task, key.item);
+            if (static_cast<int>(rows.size()) < d.slots) return refused(d);
+            ArrayText list;
+            for (const auto& row : rows) list.add(row[0].as<std::int64_t>());
+            numbers.push_back(list.take());
         }
-        all.commit();
-        return SlotClaim{true, {}};
+        for (std::size_t i = 0; i < demands.size(); ++i) {
+            const auto& d = demands[i];
+            const auto got = w.exec_prepared("claim_slots", d.key, numbers[i], epoch, run_id, key.task, key.item, timestamp_text(now));
+            if (static_cast<int>(got.affected_rows()) >= d.slots) continue;
+            for (const auto& claimed : demands) w.exec_prepared("unclaim_slots", claimed.key, epoch, run_id, key.task, key.item);
+            return refused(d);
+        }
+        return SlotClaim{true, {}, {}, {}};
     });
 }
 
@@ -133,6 +185,10 @@ const std::vector<Statement>& slot_statements() {
         {"remove_slots", remove_slots},
         {"lock_slots", lock_slots},
         {"claim_slots", claim_slots},
+        {"unclaim_slots", unclaim_slots},
+        {"wait_for_slots", wait_for_slots},
+        {"forget_waits", forget_waits},
+        {"slot_holders", slot_holders},
         {"slots_within_reach", slots_within_reach},
     };
     return all;

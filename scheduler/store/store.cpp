@@ -3,6 +3,7 @@
 #include "flows/version.hpp"
 #include "scheduler/store/array_text.hpp"
 #include "scheduler/store/breaches.hpp"
+#include "scheduler/store/credentials.hpp"
 
 #include <unistd.h>
 
@@ -422,6 +423,7 @@ const std::vector<Statement>& store_statements() {
         auto both = others;
         both.insert(both.end(), slot_statements().begin(), slot_statements().end());
         both.insert(both.end(), breach_statements().begin(), breach_statements().end());
+        both.insert(both.end(), credential_statements().begin(), credential_statements().end());
         return both;
     }();
     return all;

@@ -120,6 +120,14 @@ public:
     [[nodiscard]] boost::asio::awaitable<SlotClaim> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key,
                                                                 std::vector<SlotDemand> demands, Instant now);
 
+    /// The next permits of a credential, at its rate over all nodes. Those of a paused one are good when that is over.
+    [[nodiscard]] boost::asio::awaitable<PermitGrant> claim_permits(PermitRequest request);
+    [[nodiscard]] boost::asio::awaitable<void> pause_credential(CredentialPause pause);
+    /// Of one that somebody has asked permits for.
+    [[nodiscard]] boost::asio::awaitable<void> note_quota(CredentialQuota quota);
+    /// Seconds until the pauses of these are over; without those that are.
+    [[nodiscard]] boost::asio::awaitable<std::map<std::string, double>> credential_pauses(std::vector<std::string> credentials);
+
 private:
     Database& database_;
 };

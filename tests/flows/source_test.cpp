@@ -78,6 +78,12 @@ TEST_CASE("project: connections, channels and limits") {
           "2 a connection of type postgres has no field 'ulr' = did you mean 'url'?");
     CHECK(project_mistake("connections:\n  a: {type: postgres, url: \"${x}\"}\n").starts_with("2 there is no 'x' here"));
     CHECK(project_mistake("limits: {writers: 0}\n").starts_with("1 a limit of no slots"));
+    CHECK(
+        project_mistake("limits: {all: 9, flow.hours: 1, tag.at-night: 2, connection.clockify: 1, \"connection.warehouse\": 2}\n").empty());
+    CHECK(project_mistake("limits: {connection.clokify: 1}\n") == "1 no connection is called 'clokify' = did you mean 'clockify'?");
+    CHECK(project_mistake("limits: {flows.hours: 1}\n") ==
+          "1 'flows.hours' is no limit = a limit is a name, or all, flow.NAME, tag.TAG or connection.NAME");
+    CHECK(project_mistake("limits: {all: 0}\n").starts_with("1 a limit of no slots"));
     CHECK(project_mistake("retention: {raw: 7d, logs: 30d}\n").empty());
     CHECK(project_mistake("retention: {logz: 5d}\n") == "1 `retention` has no key 'logz' = did you mean 'logs'?");
     CHECK(project_mistake("retention: {backups: 5d}\n") ==

@@ -269,3 +269,36 @@ TEST_CASE("processes of a former self end before the lock is taken") {
     close(second);
     std::filesystem::remove(file);
 }
+
+TEST_CASE("a host that asks for permits is answered by who shares credentials, and a pause goes to every extract host") {
+    struct Desk final : CredentialDesk {
+        void permits(PermitRequest request, std::function<void(PermitGrant)> answer) override {
+            asked.push_back(request);
+            PermitGrant grant;
+            grant.credential = request.credential;
+            grant.count = request.count;
+            answer(std::move(grant));
+        }
+        void pause(CredentialPause pause) override { pauses.push_back(std::move(pause)); }
+        void quota(CredentialQuota quota) override { quotas.push_back(std::move(quota)); }
+        std::vector<PermitRequest> asked;
+        std::vector<CredentialPause> pauses;
+        std::vector<CredentialQuota> quotas;
+    } desk;
+    Pool pool;
+    pool.pool->share_credentials(desk);
+    pool.start(R"(say {"type": "permits", "credential": "c", "connection": "crm", "rate": 2, "count": 3})", "extract");
+    pool.until([&] { return pool.listener.events.size() == 1; });
+    CHECK(desk.asked.at(0).rate == 2);
+    const auto grant = Json::parse(pool.listener.events[0].message).get<PermitGrant>();
+    CHECK(grant.credential == "c");
+    CHECK(grant.count == 3);
+    pool.start(R"(say {"type": "pause", "credential": "c", "connection": "crm", "seconds": 9})", "extract");
+    pool.start(R"(say {"type": "quota", "credential": "c", "connection": "crm", "left": 4})", "extract");
+    pool.until([&] { return desk.pauses.size() == 1 && desk.quotas.size() == 1; });
+    CHECK(desk.pauses[0].seconds == 9);
+    CHECK(desk.quotas[0].left == 4);
+    pool.pool->tell_pause(desk.pauses[0]);
+    pool.until([&] { return pool.listener.events.size() == 2; });
+    CHECK(pool.listener.events[1].kind == "pause");
+}

@@ -135,6 +135,22 @@ TEST_CASE("the delay is never shorter than what the other side asked for") {
     CHECK(d.decisions() == "start a");
 }
 
+TEST_CASE("a pause that the service asks for costs no attempt, however often, and no pause is what was not asked for") {
+    Drive d("a: extract retry=2");
+    d.begin(), d.decisions();
+    for (int i = 0; i < 5; ++i) {
+        d.started("a"), d.failed("a", "rate_limited", -1, 90);
+        CHECK(d.state("a") == "retrying/WaitingForRateLimit");
+        d.pass(90);
+        CHECK(d.decisions() == "start a");
+    }
+    d.started("a"), d.failed("a", "rate_limited");
+    CHECK(d.state("a") == "retrying/AwaitingRetry");
+    d.pass(1000);
+    d.started("a"), d.failed("a", "rate_limited");
+    CHECK(d.state("a") == "failed/Failed");
+}
+
 TEST_CASE("a host that dies is forgiven three times and does not count as a failure") {
     Drive d("a: extract");
     d.begin();

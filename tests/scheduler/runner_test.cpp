@@ -79,8 +79,13 @@ struct Node {
         Runner::Settings settings;
         settings.staging = std::filesystem::temp_directory_path() / ("millrace-runner-" + std::to_string(getpid()));
         settings.most_backlog = 10;
-        auto claim = [this](std::int64_t, TaskKey, const std::vector<SlotDemand>&, std::function<void(SlotClaim)> answer) {
-            claims.push_back([answer = std::move(answer)] { answer({true, {}}); });
+        auto claim = [this](std::int64_t run, TaskKey, const std::vector<SlotDemand>& demands, std::function<void(SlotClaim)> answer) {
+            asked.push_back(run);
+            claims.push_back([this, limit = demands.front().key, answer = std::move(answer)] {
+                if (free_slots-- > 0) return answer({true, {}, {}, {}});
+                free_slots = 0;
+                answer({false, {}, limit, "run 7 (load) has it"});
+            });
         };
         runner = std::make_unique<Runner>(io, clock, journal, hosts, connections, caused_runs, std::move(claim), ids, events,
                                           std::move(settings));
@@ -126,6 +131,8 @@ struct Node {
     Counter ids;
     EventHub events;
     std::vector<std::function<void()>> claims; ///< answers, not given yet
+    std::vector<std::int64_t> asked;           ///< the runs that claimed, in order
+    int free_slots = 1000;
     std::unique_ptr<Runner> runner;
 };
 
@@ -270,4 +277,55 @@ TEST_CASE("a slot that is given back in one commit with refused rows of its run 
     node.journal.refuse(id);
     node.settle();
     CHECK(node.journal.released.contains({id, first_task}));
+}
+
+TEST_CASE("of those who wait for a limit one asks at a time, flows in turn, and each is told who has it") {
+    Node node;
+    node.free_slots = 1;
+    auto f = plan_text("a: run limit=one", "f"), g = plan_text("a: run limit=one", "g");
+    f.overlap = "allow";
+    for (const auto* plan : {&f, &f, &f, &g}) {
+        (void)node.admit(*plan);
+        node.settle();
+    }
+    CHECK(node.asked == std::vector<std::int64_t>{1, 2}); // who comes later stands behind the second
+    CHECK(node.runner->why_no_slot(1, first_task).empty());
+    CHECK(node.runner->why_no_slot(4, first_task) == "waits for the limit 'one': run 7 (load) has it");
+    std::vector<std::int64_t> started;
+    for (std::size_t i = 0; i < 4; ++i) {
+        REQUIRE(node.hosts.started.size() == i + 1);
+        started.push_back(node.hosts.started[i].context.run_id);
+        node.free_slots = 1;
+        node.hosts.end(node.hosts.started[i].id, "completed");
+        node.settle();
+    }
+    CHECK(started == std::vector<std::int64_t>{1, 2, 4, 3});
+    CHECK(node.asked.size() <= 8);
+    CHECK(node.runner->live_count() == 0);
+}
+
+TEST_CASE("a slot that another node frees is asked for within a second") {
+    Node node;
+    node.free_slots = 0;
+    (void)node.admit(plan_text("a: run limit=one", "f"));
+    node.settle();
+    CHECK(node.hosts.started.empty());
+    node.clock.advance_to(node.clock.now() + 1s);
+    node.settle();
+    CHECK(node.hosts.started.empty());
+    node.free_slots = 1;
+    node.clock.advance_to(node.clock.now() + 1s);
+    node.settle();
+    CHECK(node.hosts.started.size() == 1);
+}
+
+TEST_CASE("a limit of a connection counts for the runs whose parameter names it") {
+    Node node;
+    auto plan = plan_text("a: run", "f");
+    plan.params.push_back({"workspace", "connection", {}, {}, {}, {}, false});
+    plan.tasks[0].limits.push_back({"connection.b", 1, "workspace"});
+    (void)node.admit(plan);
+    node.settle();
+    CHECK(node.asked.empty());
+    CHECK(node.hosts.started.size() == 1);
 }

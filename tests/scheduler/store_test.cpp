@@ -106,6 +106,12 @@ std::string epoch_of(pqxx::connection& connection, const std::string& node) {
     return pqxx::nontransaction(connection).exec1("select epoch from millrace.node where id = '" + node + "'")[0].c_str();
 }
 
+void done(boost::asio::io_context& io, boost::asio::awaitable<void> work) {
+    boost::asio::co_spawn(io, std::move(work), [](std::exception_ptr failed) { CHECK(!failed); });
+    io.restart();
+    io.run();
+}
+
 /// Eight runs claim a slot of `k` at once.
 int granted_of_eight(boost::asio::io_context& io, Store& store, const std::string& epoch) {
     int granted = 0;
@@ -278,4 +284,137 @@ TEST_CASE("text is made fit for PostgreSQL at one boundary") {
     ArrayBinary binary(ArrayBinary::Of::Text);
     binary.add_text(std::string("x\xFF\0", 3));
     CHECK(binary.take().substr(20) == std::string("\0\0\0\4x\xEF\xBF\xBD", 8));
+}
+
+TEST_CASE("a limit holds over two nodes, and each claim that waits says for which limit and who has it") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    Database pool(database.url(), 2, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto n = epoch_of(connection, "n"), m = epoch_of(connection, "m");
+    const auto claim = [&](const std::string& epoch, std::int64_t run, TaskKey key, std::vector<SlotDemand> demands) {
+        return wait(io, store.claim_slots(epoch, run, key, std::move(demands), Instant{}));
+    };
+    (void)wait(io, store.set_limits({{"all", 3}, {"flow.f", 1}, {"tag.t", 2}, {"connection.c", 1}}));
+    CHECK(claim(n, 1, {-1, -1}, {{"flow.f", 1}}).granted);
+    const auto other = claim(m, 2, {-1, -1}, {{"flow.f", 1}});
+    CHECK_FALSE(other.granted);
+    CHECK(other.lacking == "flow.f");
+    CHECK(other.holders == "run 1 has it");
+
+    CHECK(claim(n, 1, {0, -1}, {{"all", 1}, {"tag.t", 1}}).granted);
+    CHECK(claim(m, 3, {0, -1}, {{"all", 1}, {"tag.t", 1}}).granted);
+    CHECK(claim(m, 4, {0, -1}, {{"all", 1}, {"tag.t", 1}}).lacking == "tag.t"); // and it has none of `all`
+    CHECK(claim(n, 1, {1, -1}, {{"all", 1}, {"connection.c", 1}}).granted);
+    CHECK(claim(m, 3, {1, -1}, {{"all", 1}, {"connection.c", 1}}).lacking == "all");
+    const auto third = claim(m, 5, {0, -1}, {{"all", 1}});
+    CHECK(third.holders == "run 1, run 3, run 1 have it");
+}
+
+TEST_CASE("a node that has waited for long has the next free slot, whoever asks first") {
+    FreshDatabase database;
+    migrate(database.url());
+    pqxx::connection connection(database.url());
+    make_nodes(connection);
+    Database pool(database.url(), 1, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto n = epoch_of(connection, "n"), m = epoch_of(connection, "m");
+    const auto claim = [&](const std::string& epoch, std::int64_t run, int slots = 1) {
+        std::vector<SlotDemand> demands{{"k", slots}};
+        return wait(io, store.claim_slots(epoch, run, {0, -1}, std::move(demands), Instant{}));
+    };
+    const auto release = [&](std::int64_t run) {
+        pqxx::nontransaction(connection).exec("update millrace.slot set epoch = null, run_id = null where run_id = " + std::to_string(run));
+    };
+    const auto age = [&](const std::string& epoch, const char* seconds) {
+        pqxx::nontransaction(connection)
+            .exec("update millrace.slot_wait set since = since - interval '" + std::string(seconds) + " s' where epoch = '" + epoch + "'");
+    };
+    (void)wait(io, store.set_limits({{"k", 2}}));
+    REQUIRE(claim(n, 1).granted);
+    REQUIRE(claim(n, 2).granted);
+    CHECK_FALSE(claim(m, 9).granted);
+    release(1);
+    CHECK(claim(n, 3).granted); // the other one has not waited for long
+    age(m, "5");
+    release(3);
+    const auto left = claim(n, 4);
+    CHECK_FALSE(left.granted);
+    CHECK(left.lacking == "k");
+    CHECK(claim(n, 2).granted); // what it holds it has
+    age(n, "4");
+    CHECK_FALSE(claim(n, 4).granted); // both wait for long, the other one longer
+    CHECK(claim(m, 9).granted);
+    release(2);
+    CHECK(claim(n, 4).granted); // and has had its turn
+    release(4);
+    // Who needs several is left as many.
+    CHECK_FALSE(claim(m, 10, 2).granted);
+    age(m, "5");
+    CHECK_FALSE(claim(n, 5).granted);
+    release(9);
+    CHECK_FALSE(claim(n, 5).granted);
+    CHECK(claim(m, 10, 2).granted);
+    // A node that asks no more is waited for no longer.
+    CHECK_FALSE(claim(n, 5).granted);
+    age(n, "60");
+    pqxx::nontransaction(connection).exec("update millrace.slot_wait set asked_at = asked_at - interval '4 s'");
+    release(10);
+    CHECK(claim(m, 11).granted);
+}
+
+TEST_CASE("permits of a credential are spans that no two nodes share, and begin after its pause") {
+    FreshDatabase database;
+    migrate(database.url());
+    Database pool(database.url(), 4, store_statements());
+    Store store(pool);
+    boost::asio::io_context io;
+    const auto claim = [&](double rate, int count) {
+        PermitRequest request{"c", "crm", rate, count};
+        return wait(io, store.claim_permits(std::move(request)));
+    };
+    const auto first = claim(10, 5), second = claim(10, 5);
+    CHECK(first.wait < 0.01);
+    CHECK(first.spacing == Approx(0.1));
+    CHECK(second.wait > 0.4);
+    CHECK(second.wait < 0.5);
+
+    // Many at once: together they have what the rate gives in that time.
+    double last = 0;
+    for (int i = 0; i < 20; ++i) {
+        PermitRequest request{"many", "crm", 1000, 10};
+        boost::asio::co_spawn(io, store.claim_permits(std::move(request)), [&](std::exception_ptr failed, const PermitGrant& grant) {
+            CHECK(!failed);
+            last = std::max(last, grant.wait + grant.count * grant.spacing);
+        });
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    io.restart();
+    io.run();
+    const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    CHECK(last + took >= 0.199);
+
+    CredentialPause pause{"c", "crm", 50}, shorter{"c", "crm", 20};
+    done(io, store.pause_credential(std::move(pause)));
+    done(io, store.pause_credential(std::move(shorter)));
+    const auto paused = claim(10, 1);
+    CHECK(paused.paused > 49);
+    CHECK(paused.wait > 49);
+    std::vector<std::string> names{"c", "many", "unknown"};
+    const auto pauses = wait(io, store.credential_pauses(std::move(names)));
+    CHECK(pauses.size() == 1);
+    CHECK(pauses.at("c") > 49);
+    const auto without_rate = claim(0, 0);
+    CHECK(without_rate.count == 0);
+    CHECK(without_rate.paused > 49);
+    CredentialQuota quota{"c", "crm", 100, 7, 30};
+    done(io, store.note_quota(std::move(quota)));
+    pqxx::connection connection(database.url());
+    pqxx::nontransaction work(connection);
+    CHECK(work.exec1("select quota_limit || ' ' || quota_left || ' ' || connection from millrace.credential where name = 'c'")[0].c_str() ==
+          std::string("100 7 crm"));
 }

@@ -199,10 +199,11 @@ Reused MemoryStore::reused_by(const RunRow& row) const {
     return reused_of(*row.rerun_of, plans.at(row.plan_hash));
 }
 
-bool MemoryStore::claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands) {
+SlotClaim MemoryStore::claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, const std::vector<SlotDemand>& demands) {
+    const SlotClaim over{false, {}, demands.front().key, {}};
     const auto task = tasks.find({run_id, key});
-    if (task != tasks.end() && is_final(task->second.row.state)) return false;
-    if (const auto run = runs.find(run_id); run != runs.end() && is_final(run->second.row.state)) return false;
+    if (task != tasks.end() && is_final(task->second.row.state)) return over;
+    if (const auto run = runs.find(run_id); run != runs.end() && is_final(run->second.row.state)) return over;
     std::vector<Slot*> got;
     for (const auto& d : demands) {
         int left = d.slots;
@@ -212,10 +213,10 @@ bool MemoryStore::claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, std
         };
         take([&](const Slot& s) { return s.epoch == epoch && s.run_id == run_id && s.holder == key && is_a_nodes(epoch); });
         take([&](const Slot& s) { return !is_a_nodes(s.epoch); });
-        if (left > 0) return false;
+        if (left > 0) return {false, {}, d.key, {}};
     }
     for (auto* slot : got) *slot = {slot->key, epoch, run_id, key};
-    return true;
+    return {true, {}, {}, {}};
 }
 
 // ---- questions ------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ public:
     [[nodiscard]] Reused reused_by(const RunRow& row) const;
     [[nodiscard]] Reused reused_of(std::int64_t run_id, const std::shared_ptr<const FlowPlan>& plan) const;
     [[nodiscard]] RepeatedChunks repeated_by(const RunRow& row) const;
-    [[nodiscard]] bool claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands);
+    [[nodiscard]] SlotClaim claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, const std::vector<SlotDemand>& demands);
 
     [[nodiscard]] bool is_a_nodes(Epoch epoch) const;
     [[nodiscard]] int slots_of(const std::string& key) const;

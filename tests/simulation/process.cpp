@@ -18,16 +18,16 @@ Clock::TimerId ProcessClock::call_at(Instant at, std::function<void()> action) {
 }
 
 void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer) {
-    std::function<bool()> work = [&store = world_.store, epoch = epoch_, run_id, key, demands] {
-        const bool granted = store.claim_slots(epoch, run_id, key, demands);
+    std::function<SlotClaim()> work = [&store = world_.store, epoch = epoch_, run_id, key, demands] {
+        const auto claim = store.claim_slots(epoch, run_id, key, demands);
         std::size_t held = 0;
         for (const auto& d : demands) held += store.held_by(epoch, run_id, key, d.key) > 0 ? 1 : 0;
         if (store.is_a_nodes(epoch) && held != 0 && held != demands.size()) broken(name_of(run_id, key) + " holds some of its slots");
-        return granted;
+        return claim;
     };
-    call<bool>("claim", std::move(work), [this, run_id, key, answer = std::move(answer)](std::optional<bool> granted) {
-        trace(name_of(run_id, key) + (granted.value_or(false) ? " has its slots" : " waits for slots"));
-        answer({granted.value_or(false), {}});
+    call<SlotClaim>("claim", std::move(work), [this, run_id, key, answer = std::move(answer)](std::optional<SlotClaim> claim) {
+        trace(name_of(run_id, key) + (claim && claim->granted ? " has its slots" : " waits for slots"));
+        answer(claim.value_or(SlotClaim()));
     });
 }
 
