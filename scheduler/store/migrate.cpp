@@ -6,6 +6,7 @@
 #include "scheduler/store/database.hpp"
 #include "scheduler/store/migrations/m0001_tables.hpp"
 #include "scheduler/store/migrations/m0002_retired_slots.hpp"
+#include "scheduler/store/migrations/m0003_periods.hpp"
 
 #include <pqxx/pqxx>
 
@@ -18,6 +19,7 @@ namespace {
 constexpr std::array steps{
     migrations::m0001_tables,
     migrations::m0002_retired_slots,
+    migrations::m0003_periods,
 };
 
 constexpr const char* bookkeeping = R"sql(

@@ -2,6 +2,9 @@
 
 #include "flows/version.hpp"
 #include "scheduler/store/array_text.hpp"
+#include "scheduler/store/periods.hpp"
+
+#include <filesystem>
 
 #include <unistd.h>
 
@@ -89,9 +92,11 @@ boost::asio::awaitable<void> Store::leave(std::string epoch) {
 constexpr const char* new_run_ids = "select nextval('millrace.run_id') from generate_series(1, $1)";
 
 boost::asio::awaitable<std::vector<std::int64_t>> Store::new_run_ids(int blocks) {
-    return database_.read([blocks](pqxx::nontransaction& w) {
+    return database_.run([blocks](pqxx::work& w) {
         std::vector<std::int64_t> first;
+        one_allocates(w);
         for (const auto& row : w.exec_prepared("new_run_ids", blocks)) first.push_back(row[0].as<std::int64_t>());
+        cover_run_id(w, first.back() + run_id_block - 1);
         return first;
     });
 }
@@ -132,7 +137,8 @@ boost::asio::awaitable<std::optional<RunRow>> Store::run(std::int64_t id) {
     });
 }
 
-static const std::string run_by_idempotency_key_sql = columns(run_columns, " from millrace.run where flow = $1 and idempotency_key = $2");
+static const std::string run_by_idempotency_key_sql =
+    columns(run_columns, " from millrace.run where id = (select run_id from millrace.idempotency where flow = $1 and key = $2)");
 
 boost::asio::awaitable<std::optional<RunRow>> Store::run_by_idempotency_key(std::string flow, std::string key) {
     return database_.read([flow, key](pqxx::nontransaction& w) -> std::optional<RunRow> {
@@ -142,7 +148,7 @@ boost::asio::awaitable<std::optional<RunRow>> Store::run_by_idempotency_key(std:
     });
 }
 
-static const std::string chunks_sql = columns(run_columns, " from millrace.run where parent_id = $1 order by id");
+static const std::string chunks_sql = columns(run_columns, " from millrace.run where parent_id = $1 and id > $1 order by id");
 
 boost::asio::awaitable<std::vector<RunRow>> Store::chunks(std::int64_t parent) {
     return database_.read([parent](pqxx::nontransaction& w) {
@@ -161,6 +167,16 @@ boost::asio::awaitable<std::vector<RunRow>> Store::completed_within(std::string 
         for (const auto& row : w.exec_prepared("completed_within", flow, timestamp_text(start), timestamp_text(end)))
             out.push_back(run_from(row));
         return out;
+    });
+}
+
+boost::asio::awaitable<std::set<std::string>> Store::missing_files(std::vector<std::string> paths) {
+    return database_.on_pool([paths = std::move(paths)] {
+        std::set<std::string> missing;
+        std::error_code failure;
+        for (const auto& path : paths)
+            if (!std::filesystem::exists(path, failure) && !failure) missing.insert(path);
+        return missing;
     });
 }
 
@@ -341,6 +357,7 @@ const std::vector<Statement>& store_statements() {
     static const auto all = [] {
         auto both = others;
         both.insert(both.end(), slot_statements().begin(), slot_statements().end());
+        both.insert(both.end(), period_statements().begin(), period_statements().end());
         return both;
     }();
     return all;
