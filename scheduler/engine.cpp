@@ -8,6 +8,7 @@
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/pg_read_models.hpp"
 #include "scheduler/rerun.hpp"
+#include "scheduler/retention_job.hpp"
 #include "scheduler/run_id_block.hpp"
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
@@ -33,6 +34,7 @@ constexpr auto heartbeat = std::chrono::seconds(3);
 std::vector<Statement> pool_statements() {
     auto all = store_statements();
     all.insert(all.end(), read_statements().begin(), read_statements().end());
+    all.insert(all.end(), history_statements().begin(), history_statements().end());
     return all;
 }
 
@@ -68,6 +70,7 @@ struct Engine::Parts {
     asio::awaitable<void> start();
     asio::awaitable<void> resume();
     void make_hosts();
+    void make_retention();
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
     void beat();
     asio::awaitable<void> follow_deploys();
@@ -96,6 +99,7 @@ struct Engine::Parts {
     std::unique_ptr<Schedules> schedules;
     std::unique_ptr<EngineService> service;
     std::unique_ptr<PgReadModels> read_models;
+    std::unique_ptr<RetentionJob> retention;
     Clock::TimerId beat_timer = 0, look_timer = 0;
     bool stopping = false, killed = false;
     bool looking = false, look_again = false, looking_failed = false;
@@ -115,6 +119,15 @@ void Engine::Parts::make_hosts() {
     auto own = std::make_unique<HostPool>(io, clock, std::move(pool_config));
     pool = own.get();
     hosts = std::move(own);
+}
+
+void Engine::Parts::make_retention() {
+    RetentionJob::Config what;
+    what.staging = std::filesystem::absolute(config.staging);
+    what.state = std::filesystem::absolute(config.state);
+    what.written = [this] { return folders.retention(); };
+    what.forget_ids_below = [this](std::int64_t first) { ids.forget_below(first); };
+    retention = std::make_unique<RetentionJob>(io, clock, database, *journal, std::move(what));
 }
 
 /// Through the pool; they are given back through the journal.
@@ -177,6 +190,7 @@ asio::awaitable<void> Engine::Parts::start() {
                     {"journal_backlog", journal->backlog()},
                     {"journal_alive", !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2 ? 1 : 0}};
     };
+    make_retention();
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
     auto settings_in_force = [this] { return folders.settings(); };
     auto is_demo = [this](const std::string& folder) { return folders.is_demo(folder); };
@@ -191,7 +205,8 @@ asio::awaitable<void> Engine::Parts::start() {
                                   std::move(journal_figures),
                                   std::move(host_list),
                                   std::move(settings_in_force),
-                                  std::move(is_demo)};
+                                  std::move(is_demo),
+                                  *retention};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();
@@ -199,6 +214,7 @@ asio::awaitable<void> Engine::Parts::start() {
     co_await schedules->load();
     clock_offset = clock.now().time_since_epoch() - clock.uptime();
     beat();
+    retention->start();
 }
 
 /// What is ours, is not driven here, and is still live when it is read after that: a run that the runner does not know may
@@ -325,6 +341,7 @@ asio::awaitable<void> Engine::stop() {
     p.schedules->stop();
     p.runner->set_admitting(false);
     p.database.hurry(longest_last_call);
+    co_await p.retention->stop();
     PgJournal* journal = p.journal.get();
     auto write = [journal] {
         journal->close();
