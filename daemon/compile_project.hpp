@@ -31,6 +31,7 @@ public:
     void prepare();
     [[nodiscard]] boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) override;
     [[nodiscard]] bool is_demo(const std::string& folder) const override { return folder == settings_.current()->installation.flows; }
+    [[nodiscard]] Json retention() const override { return settings_.current()->project.retention; }
     [[nodiscard]] Json settings() const override { return settings_.describe(); }
     [[nodiscard]] boost::asio::awaitable<Json> validate(std::vector<SourceFile> files) override;
 

@@ -52,6 +52,7 @@ Settings::Fresh Settings::read(const Configuration& before) const {
     auto now = load_(before.file);
     compare(fresh.changes, "connections.", declared(before.project), declared(now.project));
     compare(fresh.changes, "limits.", before.project.limits, now.project.limits);
+    compare(fresh.changes, "retention.", before.project.retention, now.project.retention);
     for (const auto& name : with_other_secrets(before, now)) add(fresh.changes, "secrets." + name, "in_force");
     if (before.flows != now.flows) add(fresh.changes, "flows", "changed");
     const auto keep = [&](const char* setting, const auto& old_value, auto& new_value) {

@@ -11,6 +11,7 @@
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/pg_read_models.hpp"
 #include "scheduler/rerun.hpp"
+#include "scheduler/retention_job.hpp"
 #include "scheduler/run_id_block.hpp"
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
@@ -36,6 +37,7 @@ constexpr auto heartbeat = std::chrono::seconds(3);
 std::vector<Statement> pool_statements() {
     auto all = store_statements();
     all.insert(all.end(), read_statements().begin(), read_statements().end());
+    all.insert(all.end(), history_statements().begin(), history_statements().end());
     return all;
 }
 
@@ -80,6 +82,7 @@ struct Engine::Parts {
     asio::awaitable<void> start();
     asio::awaitable<void> resume();
     void make_hosts();
+    void make_retention();
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
     void beat();
     asio::awaitable<void> follow_deploys();
@@ -113,6 +116,7 @@ struct Engine::Parts {
     std::unique_ptr<EngineService> service;
     std::unique_ptr<PgReadModels> read_models;
     LoopLag lag;
+    std::unique_ptr<RetentionJob> retention;
     Clock::TimerId beat_timer = 0, look_timer = 0;
     bool stopping = false, killed = false;
     bool others_live = false, answering = false;
@@ -135,6 +139,15 @@ void Engine::Parts::make_hosts() {
     credentials = std::make_unique<Credentials>(io, clock, store, [this](const CredentialPause& pause) { pool->tell_pause(pause); });
     pool->share_credentials(*credentials);
     hosts = std::move(own);
+}
+
+void Engine::Parts::make_retention() {
+    RetentionJob::Config what;
+    what.staging = std::filesystem::absolute(config.staging);
+    what.state = std::filesystem::absolute(config.state);
+    what.written = [this] { return folders.retention(); };
+    what.forget_ids_below = [this](std::int64_t first) { ids.forget_below(first); };
+    retention = std::make_unique<RetentionJob>(io, clock, database, *journal, std::move(what));
 }
 
 /// Through the pool; they are given back through the journal.
@@ -202,6 +215,7 @@ asio::awaitable<void> Engine::Parts::start() {
     };
     auto watch_figures = [this] { return watch->figures(); };
     auto loop_lag = [this] { return lag.figures(); };
+    make_retention();
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
     auto settings_in_force = [this] { return folders.settings(); };
     auto is_demo = [this](const std::string& folder) { return folders.is_demo(folder); };
@@ -218,7 +232,8 @@ asio::awaitable<void> Engine::Parts::start() {
                                   std::move(loop_lag),
                                   std::move(host_list),
                                   std::move(settings_in_force),
-                                  std::move(is_demo)};
+                                  std::move(is_demo),
+                                  *retention};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();
@@ -227,6 +242,7 @@ asio::awaitable<void> Engine::Parts::start() {
     clock_offset = clock.now().time_since_epoch() - clock.uptime();
     lag.start();
     beat();
+    retention->start();
 }
 
 /// What is ours, is not driven here, and is still live when it is read after that: a run that the runner does not know may
@@ -368,6 +384,7 @@ asio::awaitable<void> Engine::stop() {
     p.runner->set_admitting(false);
     if (p.credentials) p.credentials->stop();
     p.database.hurry(longest_last_call);
+    co_await p.retention->stop();
     PgJournal* journal = p.journal.get();
     auto write = [journal] {
         journal->close();

@@ -164,7 +164,8 @@ PgJournal::Written PgJournal::write(Group& group) {
 }
 
 void PgJournal::transact(Group& group) {
-    GroupCalls first; // up to the fence and the claims, which decide what is written
+    learn_periods(highest_run_of(group));
+    GroupCalls first{periods_}; // up to the fence and the claims, which decide what is written
     first.add("begin");
     first.add("raise_fence", node_.id, node_.epoch, std::to_string(node_.sequence + 1), std::to_string(lease_seconds));
     if (auto claim = claim_of(group)) {
@@ -172,13 +173,24 @@ void PgJournal::transact(Group& group) {
         kept_ = set_lost_aside(group, *run(first.calls).back());
         first.calls.clear();
     }
-    auto all = write_group(std::span(group).first(kept_), node_.epoch);
+    auto all = write_group(std::span(group).first(kept_), node_.epoch, periods_);
     all.add("commit");
     all.calls.insert(all.calls.begin(), std::make_move_iterator(first.calls.begin()), std::make_move_iterator(first.calls.end()));
     (void)run(all.calls);
     ++node_.sequence;
     std::lock_guard lock(mutex_);
     figures_.rows += all.rows;
+}
+
+/// A round trip, but only when ids of a new period are used for the first time.
+void PgJournal::learn_periods(std::int64_t highest_run) {
+    if (highest_run == 0 || periods_.cover(highest_run)) return;
+    const StatementCall look{"all_periods"};
+    const auto rows = std::move(connection_->run({&look, 1}).front());
+    std::vector<Period> all;
+    for (int row = 0; row < PQntuples(rows.get()); ++row)
+        all.push_back({std::stoll(PQgetvalue(rows.get(), row, 0)), std::stoll(PQgetvalue(rows.get(), row, 1))});
+    periods_ = Periods(std::move(all));
 }
 
 std::vector<PgResult> PgJournal::run(std::span<const StatementCall> calls) {

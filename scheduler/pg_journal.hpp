@@ -4,6 +4,7 @@
 #pragma once
 
 #include "scheduler/journal.hpp"
+#include "scheduler/store/periods.hpp"
 #include "scheduler/store/pipelined_connection.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -55,6 +56,7 @@ private:
     Written write(Group& group);
     void write_or_bisect(Group group);
     void transact(Group& group);
+    void learn_periods(std::int64_t highest_run);
     std::vector<PgResult> run(std::span<const StatementCall> calls);
     bool reconnect(bool& arrived);
     void tell_away(const std::exception& why);
@@ -71,6 +73,7 @@ private:
     // Of the journal's thread.
     NodeIdentity node_;
     std::optional<PipelinedConnection> connection_;
+    Periods periods_; ///< as they were learnt last
     std::pair<std::string, std::string> last_refusal_;
     std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
     std::size_t kept_ = 0;                ///< of the group: what comes after it was fired by another node

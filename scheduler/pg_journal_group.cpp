@@ -51,6 +51,25 @@ struct TaskRunArrays {
     }
 };
 
+/// Rows for one statement, by the period of their runs: seldom more than one.
+template <class Arrays>
+class ByPeriod {
+public:
+    explicit ByPeriod(const Periods& periods) : periods_(periods) {}
+    Arrays& of(std::int64_t run_id) {
+        if (run_id != last_run_) last_run_ = run_id, last_ = &parts_[periods_.part_of(run_id)];
+        return *last_;
+    }
+    [[nodiscard]] auto begin() { return parts_.begin(); }
+    [[nodiscard]] auto end() { return parts_.end(); }
+
+private:
+    const Periods& periods_;
+    std::map<std::string, Arrays> parts_;
+    std::optional<std::int64_t> last_run_;
+    Arrays* last_ = nullptr;
+};
+
 bool is_plain(const TaskRunRow& row) { return !row.due_at && row.message.empty() && row.error.empty() && row.result.empty(); }
 
 struct KeyHash {
@@ -98,45 +117,60 @@ void write_task_runs(GroupCalls& out, std::span<const RunChanges> group) {
             last.push_back({changes.run_id, &row, row.is_new ? &row : nullptr});
         }
     }
-    TaskRunArrays inserts, plain_inserts, updates, plain_updates;
+    struct Arrays {
+        TaskRunArrays inserts, plain_inserts, updates, plain_updates;
+    };
+    ByPeriod<Arrays> all(out.periods);
     for (const auto& [run, row, inserted] : last) {
+        auto& of_period = all.of(run);
         const bool plain = is_plain(*row);
-        auto& arrays = inserted ? (plain ? plain_inserts : inserts) : (plain ? plain_updates : updates);
+        auto& arrays =
+            inserted ? (plain ? of_period.plain_inserts : of_period.inserts) : (plain ? of_period.plain_updates : of_period.updates);
         arrays.add(run, *row, plain);
         if (inserted) arrays.value.add_json(inserted->value);
     }
-    const auto common = [&](const char* name, TaskRunArrays& a, auto... more) {
-        out.add(name, a.run_id.take(), a.task.take(), a.item.take(), a.attempts.take(), a.charged.take(), a.state.take(),
-                a.state_name.take(), a.started_at.take(), a.finished_at.take(), more...);
-        out.calls.back().binary = true;
-    };
-    if (auto& a = plain_inserts; a.rows) common("insert_plain_task_runs", a, a.value.take());
-    if (auto& a = inserts; a.rows)
-        common("insert_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take(), a.value.take());
-    if (auto& a = plain_updates; a.rows) common("update_plain_task_runs", a);
-    if (auto& a = updates; a.rows) common("update_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take());
+    for (auto& [part, arrays] : all) {
+        const auto common = [&out, &part = part](const char* name, TaskRunArrays& a, auto... more) {
+            out.add_to(part, name, a.run_id.take(), a.task.take(), a.item.take(), a.attempts.take(), a.charged.take(), a.state.take(),
+                       a.state_name.take(), a.started_at.take(), a.finished_at.take(), more...);
+            out.calls.back().binary = true;
+        };
+        if (auto& a = arrays.plain_inserts; a.rows) common("insert_plain_task_runs", a, a.value.take());
+        if (auto& a = arrays.inserts; a.rows)
+            common("insert_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take(), a.value.take());
+        if (auto& a = arrays.plain_updates; a.rows) common("update_plain_task_runs", a);
+        if (auto& a = arrays.updates; a.rows)
+            common("update_task_runs", a, a.due_at.take(), a.message.take(), a.error.take(), a.result.take());
+    }
     out.rows += last.size();
 }
 
 void write_attempts(GroupCalls& out, std::span<RunChanges> group) {
-    ArrayText run, task, item, number, log, started, e_run, e_task, e_item, e_number, e_state, e_finished, e_error;
-    bool any_begun = false, any_ended = false;
+    struct Begun {
+        ArrayText run, task, item, number, log, started;
+    };
+    struct Ended {
+        ArrayText run, task, item, number, state, finished, error;
+    };
+    ByPeriod<Begun> begun(out.periods);
+    ByPeriod<Ended> ended(out.periods);
     for (const auto& changes : group) {
         for (const auto& a : changes.begun) {
-            any_begun = true;
-            run.add(changes.run_id), task.add(a.key.task), item.add(a.key.item), number.add(a.number);
-            log.add_text(a.log), started.add_instant(a.started_at);
+            auto& to = begun.of(changes.run_id);
+            to.run.add(changes.run_id), to.task.add(a.key.task), to.item.add(a.key.item), to.number.add(a.number);
+            to.log.add_text(a.log), to.started.add_instant(a.started_at);
         }
         for (const auto& a : changes.ended) {
-            any_ended = true;
-            e_run.add(changes.run_id), e_task.add(a.key.task), e_item.add(a.key.item), e_number.add(a.number);
-            e_state.add_word(to_string(a.state)), e_finished.add_instant(a.finished_at), e_error.add_json(a.error);
+            auto& to = ended.of(changes.run_id);
+            to.run.add(changes.run_id), to.task.add(a.key.task), to.item.add(a.key.item), to.number.add(a.number);
+            to.state.add_word(to_string(a.state)), to.finished.add_instant(a.finished_at), to.error.add_json(a.error);
         }
     }
-    if (any_begun) out.add("insert_attempts", run.take(), task.take(), item.take(), number.take(), log.take(), started.take());
-    if (any_ended)
-        out.add("update_attempts", e_run.take(), e_task.take(), e_item.take(), e_number.take(), e_state.take(), e_finished.take(),
-                e_error.take());
+    for (auto& [part, a] : begun)
+        out.add_to(part, "insert_attempts", a.run.take(), a.task.take(), a.item.take(), a.number.take(), a.log.take(), a.started.take());
+    for (auto& [part, a] : ended)
+        out.add_to(part, "update_attempts", a.run.take(), a.task.take(), a.item.take(), a.number.take(), a.state.take(), a.finished.take(),
+                   a.error.take());
 }
 
 void add(ArrayText& array, const Text& text) { text ? array.add_text(*text) : array.add_null(); }
@@ -145,33 +179,46 @@ void add_json(ArrayText& array, const Json& j) {
     array.add_json(j.is_null() ? "" : j.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-void write_new_runs(GroupCalls& out, std::span<RunChanges> group, const std::string& epoch) {
+struct NewRunArrays {
     ArrayText id, flow, plan, staging, key, idempotency, request, trigger, state, name, message, params, options, start, end, created,
         scheduled, started, finished, rerun_of, parent, chunk, chunks, summary, driver;
-    std::size_t rows = 0;
-    const auto write = [&](const RunRow& r) {
-        ++rows;
+
+    void add(const RunRow& r, const std::string& epoch) {
+        const auto put = [](ArrayText& array, const auto& value) { millrace::add(array, value); };
         id.add(r.id), flow.add_text(r.flow), plan.add_text(r.plan_hash), staging.add_text(r.staging_id), key.add_text(r.run_key);
-        add(idempotency, unless_empty(r.idempotency_key)), add(request, unless_empty(r.request_hash)), trigger.add_text(r.trigger);
+        put(idempotency, unless_empty(r.idempotency_key)), put(request, unless_empty(r.request_hash)), trigger.add_text(r.trigger);
         state.add_word(to_string(r.state)), name.add_text(r.state_name), message.add_text(r.message);
         add_json(params, r.params), add_json(options, r.options), add_json(summary, r.summary);
         start.add_instant(r.interval_start), end.add_instant(r.interval_end), created.add_instant(r.created_at);
         scheduled.add_instant(r.scheduled_for), started.add_instant(r.started_at), finished.add_instant(r.finished_at);
-        add(rerun_of, r.rerun_of), add(parent, r.parent_id);
-        add(chunk, r.chunk_of ? std::optional<std::int64_t>(r.chunk_number) : std::nullopt);
-        add(chunks, r.chunk_of ? std::optional<std::int64_t>(r.chunk_of) : std::nullopt);
-        add(driver, is_final(r.state) ? std::nullopt : Text(epoch));
+        put(rerun_of, r.rerun_of), put(parent, r.parent_id);
+        put(chunk, r.chunk_of ? std::optional<std::int64_t>(r.chunk_number) : std::nullopt);
+        put(chunks, r.chunk_of ? std::optional<std::int64_t>(r.chunk_of) : std::nullopt);
+        put(driver, is_final(r.state) ? std::nullopt : Text(epoch));
+    }
+};
+
+void write_new_runs(GroupCalls& out, std::span<RunChanges> group, const std::string& epoch) {
+    ByPeriod<NewRunArrays> all(out.periods);
+    ArrayText key_flow, key, key_run;
+    bool any_key = false;
+    const auto write = [&](const RunRow& r) {
+        all.of(r.id).add(r, epoch);
+        ++out.rows;
+        if (r.idempotency_key.empty()) return;
+        any_key = true;
+        key_flow.add_text(r.flow), key.add_text(r.idempotency_key), key_run.add(r.id);
     };
     for (const auto& changes : group) {
         if (changes.new_run) write(*changes.new_run);
         for (const auto& r : changes.also_new) write(r);
     }
-    if (rows)
-        out.add("insert_runs", id.take(), flow.take(), plan.take(), staging.take(), key.take(), idempotency.take(), request.take(),
-                trigger.take(), state.take(), name.take(), message.take(), params.take(), options.take(), start.take(), end.take(),
-                created.take(), scheduled.take(), started.take(), finished.take(), rerun_of.take(), parent.take(), chunk.take(),
-                chunks.take(), summary.take(), driver.take());
-    out.rows += rows;
+    if (any_key) out.add("insert_keys", key_flow.take(), key.take(), key_run.take());
+    for (auto& [part, a] : all)
+        out.add_to(part, "insert_runs", a.id.take(), a.flow.take(), a.plan.take(), a.staging.take(), a.key.take(), a.idempotency.take(),
+                   a.request.take(), a.trigger.take(), a.state.take(), a.name.take(), a.message.take(), a.params.take(), a.options.take(),
+                   a.start.take(), a.end.take(), a.created.take(), a.scheduled.take(), a.started.take(), a.finished.take(),
+                   a.rerun_of.take(), a.parent.take(), a.chunk.take(), a.chunks.take(), a.summary.take(), a.driver.take());
 }
 
 /// The last row of each run in the group, except where an end is already among them.
@@ -180,13 +227,18 @@ void write_runs(GroupCalls& out, std::span<RunChanges> group) {
     for (const auto& changes : group)
         if (changes.run)
             if (auto& row = last[changes.run_id]; !row || !row->finished_at) row = &*changes.run;
-    if (last.empty()) return;
-    ArrayText id, state, name, message, started, finished, summary;
+    struct Arrays {
+        ArrayText id, state, name, message, started, finished, summary;
+    };
+    ByPeriod<Arrays> all(out.periods);
     for (const auto& [run, r] : last) {
-        id.add(run), state.add_word(to_string(r->state)), name.add_text(r->state_name), message.add_text(r->message);
-        started.add_instant(r->started_at), finished.add_instant(r->finished_at), add_json(summary, r->summary);
+        auto& a = all.of(run);
+        a.id.add(run), a.state.add_word(to_string(r->state)), a.name.add_text(r->state_name), a.message.add_text(r->message);
+        a.started.add_instant(r->started_at), a.finished.add_instant(r->finished_at), add_json(a.summary, r->summary);
     }
-    out.add("update_runs", id.take(), state.take(), name.take(), message.take(), started.take(), finished.take(), summary.take());
+    for (auto& [part, a] : all)
+        out.add_to(part, "update_runs", a.id.take(), a.state.take(), a.name.take(), a.message.take(), a.started.take(), a.finished.take(),
+                   a.summary.take());
     out.rows += last.size();
 }
 
@@ -277,8 +329,17 @@ std::size_t set_lost_aside(std::vector<RunChanges>& group, const PGresult& claim
     return static_cast<std::size_t>(std::stable_partition(group.begin(), group.end(), ours) - group.begin());
 }
 
-GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch) {
-    GroupCalls out;
+std::int64_t highest_run_of(std::span<const RunChanges> group) {
+    std::int64_t highest = 0;
+    for (const auto& changes : group) {
+        highest = std::max(highest, changes.run_id);
+        for (const auto& caused : changes.also_new) highest = std::max(highest, caused.id);
+    }
+    return highest;
+}
+
+GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch, const Periods& periods) {
+    GroupCalls out{periods};
     write_new_runs(out, group, epoch);
     move_schedules_on(out, group);
     write_task_runs(out, group);
@@ -288,8 +349,8 @@ GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch) {
     for (const auto& changes : group) {
         for (const auto key : changes.released) any_released = true, run.add(changes.run_id), task.add(key.task), item.add(key.item);
         for (const auto& e : changes.events)
-            out.add("insert_event", timestamp_text(e.at), changes.run_id ? number(changes.run_id) : std::nullopt, unless_empty(e.flow),
-                    unless_empty(e.task), fit_text(e.kind), fit_text(e.message), json(e.details));
+            out.add("insert_event", timestamp_text(e.at), number(changes.run_id), unless_empty(e.flow), unless_empty(e.task),
+                    fit_text(e.kind), fit_text(e.message), json(e.details));
     }
     count_failures(out, group);
     write_breaches(out, group);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "scheduler/journal.hpp"
+#include "scheduler/store/periods.hpp"
 #include "scheduler/store/pipelined_connection.hpp"
 
 #include <cstddef>
@@ -25,17 +26,24 @@ namespace millrace {
 /// returns how many changes stand before those.
 [[nodiscard]] std::size_t set_lost_aside(std::vector<RunChanges>& group, const PGresult& claimed);
 
+/// 0: there is none.
+[[nodiscard]] std::int64_t highest_run_of(std::span<const RunChanges> group);
+
 struct GroupCalls {
-    std::vector<StatementCall> calls;
+    const Periods& periods;
+    std::vector<StatementCall> calls{};
     std::size_t rows = 0; ///< of runs and task runs
 
-    void add(const char* name, auto... parameters) {
+    void add(const char* name, auto... parameters) { add_to("", name, std::move(parameters)...); }
+    /// For the rows of one period.
+    void add_to(std::string part, const char* name, auto... parameters) {
         auto& call = calls.emplace_back(StatementCall{name});
+        call.part = std::move(part);
         call.parameters.reserve(sizeof...(parameters));
         (call.parameters.emplace_back(std::move(parameters)), ...);
     }
 };
-/// What writes the group. `epoch` is of the node that drives new runs.
-[[nodiscard]] GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch);
+/// What writes the group. `epoch` is of the node that drives new runs; `periods` cover its runs.
+[[nodiscard]] GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch, const Periods& periods);
 
 } // namespace millrace

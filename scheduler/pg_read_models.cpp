@@ -175,8 +175,8 @@ asio::awaitable<Json> PgReadModels::nodes() {
 
 constexpr const char* slot_list = R"sql(
     select s.key, s.run_id, s.task, s.item, extract(epoch from s.since) * 1000000,
-           exists (select from millrace.node n where n.epoch = s.epoch), r.plan_hash, s.retired
-      from millrace.slot s left join millrace.run r on r.id = s.run_id order by s.key, s.number)sql";
+           exists (select from millrace.node n where n.epoch = s.epoch), (select plan_hash from millrace.run r where r.id = s.run_id), s.retired
+      from millrace.slot s order by s.key, s.number)sql";
 
 // Whole runs have no task.
 constexpr const char* slot_waiters = R"sql(
@@ -266,7 +266,7 @@ asio::awaitable<Json> PgReadModels::limits() {
 
 constexpr const char* store_facts = R"sql(
     select current_setting('server_version'), pg_database_size(current_database()), (select max(number) from millrace.migration),
-           (select count(*) from millrace.run), current_setting('synchronous_commit'), current_setting('fsync'))sql";
+           (select count(*) from (select from millrace.run limit 1000000) r), current_setting('synchronous_commit'), current_setting('fsync'))sql";
 
 /// What connections of deployed flows lack, beside those of which `missing` tells already: nobody declared them.
 static void add_lacks_of_flows(Json& missing, const Catalogue& catalogue, Connections& connections) {
@@ -308,6 +308,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"journal", s_.journal()},
                      {"figures", figures()},
                      {"attention", attention},
+                     {"history", s_.retention.describe()},
                      {"flows", s_.catalogue.all().size()},
                      {"schedules", s_.schedules.all().size()},
                      {"settings", std::move(settings)}};
@@ -321,6 +322,7 @@ Json PgReadModels::figures() const {
     out["live_runs"] = s_.runner.live_count();
     out["attempts_under_way"] = s_.runner.attempts_under_way();
     out["completed_task_runs_total"] = s_.runner.completed_task_runs();
+    out.update(s_.retention.figures());
     return out;
 }
 

@@ -5,6 +5,7 @@
 #include "scheduler/host_pool.hpp"
 #include "scheduler/ports.hpp"
 #include "scheduler/read_models.hpp"
+#include "scheduler/retention_job.hpp"
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
 
@@ -27,6 +28,7 @@ public:
         std::function<Json()> host_list;
         std::function<Json()> settings;                  ///< those in force
         std::function<bool(const std::string&)> is_demo; ///< of a folder of flows
+        const RetentionJob& retention;
     };
     explicit PgReadModels(Sources sources) : s_(std::move(sources)) {}
 

@@ -44,20 +44,38 @@ Json warnings_among(const Json& events) {
 
 } // namespace
 
-static const std::string runs_sql = std::string("select ") + run_columns + R"sql( from millrace.run
-     where ($1 = '' or flow = $1) and (cardinality($2::text[]) = 0 or state = any($2::text[]))
-       and case when $3::bigint is null then parent_id is null else parent_id = $3::bigint end and id < $4
-     order by id desc limit $5)sql";
+/// With `which` runs to look among: a condition that an index serves, so that a page costs the same however many there are.
+static std::string runs_sql(const char* which) {
+    return std::string("select ") + run_columns + " from millrace.run where " + which +
+           " and (cardinality($2::text[]) = 0 or state = any($2::text[])) and id < $3 and id > $4 order by id desc limit $5";
+}
+static const std::string all_runs = runs_sql("$1 = '' and parent_id is null");
+static const std::string runs_of_flow = runs_sql("flow = $1 and parent_id is null");
+static const std::string runs_of_parent = runs_sql("parent_id = $1::bigint");
+// Where the third newest period begins: a page is mostly of these, and the fewer periods are in question the sooner it is planned.
+constexpr const char* recent_runs = "select coalesce((select first - 1 from millrace.period order by first desc offset 2 limit 1), 0)";
+
+static std::vector<RunRow> page_of_runs(pqxx::nontransaction& w, const RunFilter& filter, std::int64_t before, std::int64_t after,
+                                        int limit) {
+    const auto which = filter.parent ? "runs_of_parent" : filter.flow.empty() ? "all_runs" : "runs_of_flow";
+    const auto whose = filter.parent ? std::to_string(*filter.parent) : filter.flow;
+    std::vector<RunRow> rows;
+    for (const auto& row : w.exec_prepared(which, whose, text_array(filter.states), before, after, limit)) rows.push_back(run_from(row));
+    if (filter.parent && !filter.flow.empty()) std::erase_if(rows, [&](const RunRow& row) { return row.flow != filter.flow; });
+    return rows;
+}
 
 constexpr const char* chunk_runs = R"sql(
-    select parent_id, count(*), min(id), max(id) from millrace.run where parent_id = any($1::bigint[]) group by parent_id)sql";
+    select parent_id, count(*), min(id), max(id) from millrace.run
+     where parent_id = any($1::bigint[]) and id > $2 group by parent_id)sql";
 
 /// By the run that is cut into chunks.
 static std::map<std::int64_t, Json> chunk_runs_of(pqxx::nontransaction& w, const std::vector<RunRow>& rows) {
+    std::map<std::int64_t, Json> out;
+    if (rows.empty()) return out;
     ArrayText ids;
     for (const auto& row : rows) ids.add(row.id);
-    std::map<std::int64_t, Json> out;
-    for (const auto& r : w.exec_prepared("chunk_runs", ids.take()))
+    for (const auto& r : w.exec_prepared("chunk_runs", ids.take(), rows.back().id)) // the oldest of them
         out[r[0].as<std::int64_t>()] = {{"count", r[1].as<int>()}, {"first", r[2].as<std::int64_t>()}, {"last", r[3].as<std::int64_t>()}};
     return out;
 }
@@ -94,9 +112,10 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
     const int limit = std::clamp(filter.limit, 1, 500);
     const auto before = number_from(filter.after, std::numeric_limits<std::int64_t>::max());
     auto work = [filter, limit, before](pqxx::nontransaction& w) {
-        std::vector<RunRow> rows;
-        for (const auto& row : w.exec_prepared("runs", filter.flow, text_array(filter.states), filter.parent, before, limit + 1))
-            rows.push_back(run_from(row));
+        const auto after = filter.parent ? *filter.parent : w.exec_prepared1("recent_runs")[0].as<std::int64_t>();
+        auto rows = page_of_runs(w, filter, before, after, limit + 1);
+        if (!filter.parent && after > 0 && rows.size() <= static_cast<std::size_t>(limit))
+            rows = page_of_runs(w, filter, before, 0, limit + 1);
         std::vector<std::int64_t> ids;
         for (const auto& row : rows) ids.push_back(row.id);
         return std::tuple(rows, chunk_runs_of(w, rows), breaches_of(w, ids));
@@ -262,7 +281,7 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
     const Json facts = co_await manifest_at(s_.database, manifest);
     if (!facts.is_object())
         throw Refusal(Kind::NotFound, "the dataset of " + task + " is gone from the staging folder",
-                      "retention removed it; run the flow again");
+                      "retention removed it, see `retention.datasets` in millrace.yaml; make it again: millrace run " + row.flow);
     EvaluateOrder order;
     order.sql = "select * from \"" + task + "\" limit " + std::to_string(std::clamp(limit, 0, 1000));
     order.inputs[task] = manifest;
@@ -316,7 +335,8 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
         reply_rows = reply.rows;
         for (Json& rejected : reply_rows) rejected["_item"] = items.at(rejected.at("_part").get<std::size_t>());
     } else if (gone > 0) {
-        throw Refusal(Kind::NotFound, what + " are gone from the staging folder", "retention removed them; run the flow again");
+        throw Refusal(Kind::NotFound, what + " are gone from the staging folder",
+                      "retention removed them, see `retention.quarantine` in millrace.yaml; make them again: millrace run " + row.flow);
     } else if (total > 0) {
         const auto kept = rejects_before_load(*plan, task_of(*plan, *number), task_runs, run_id);
         if (!kept.empty()) throw Refusal(Kind::NotFound, what + " were rejected before it", kept);
@@ -329,7 +349,13 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
 }
 
 std::vector<Statement> run_statements() {
-    return {{"runs", runs_sql.c_str()}, {"chunk_runs", chunk_runs}, {"run_breaches", run_breaches}, {"tasks", tasks_sql.c_str()}};
+    return {{"all_runs", all_runs.c_str()},
+            {"runs_of_flow", runs_of_flow.c_str()},
+            {"runs_of_parent", runs_of_parent.c_str()},
+            {"recent_runs", recent_runs},
+            {"chunk_runs", chunk_runs},
+            {"run_breaches", run_breaches},
+            {"tasks", tasks_sql.c_str()}};
 }
 
 } // namespace millrace

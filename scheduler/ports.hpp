@@ -54,6 +54,8 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<CompiledProject> compile(std::vector<std::string> folders) = 0;
     /// Whether its flows came with Millrace, for the demo.
     [[nodiscard]] virtual bool is_demo(const std::string&) const { return false; }
+    /// How long things are kept, of the settings in force: durations as text by kind (retention.hpp); null: nothing is said.
+    [[nodiscard]] virtual Json retention() const { return {}; }
     /// The settings in force: `{file, hash, state, needs_restart: [setting], missing: [{connection, variable, message, remedy,
     /// unread}]}`; `file` null: there is none. `missing`: of the connections that millrace.yaml declares; `unread`: the variable is
     /// set, and nothing reads it.

@@ -44,6 +44,8 @@ DoneByName done_in(const RunBefore& run) {
     return out;
 }
 
+std::string manifest_in(const Json& result) { return result.is_object() ? result.value("manifest", "") : ""; }
+
 bool lists(const Json& options, const char* list, const std::string& name) {
     const auto at = options.find(list);
     return at != options.end() && std::find(at->begin(), at->end(), name) != at->end();
@@ -63,7 +65,8 @@ std::set<int> wanted_again(const FlowPlan& now, const std::string& from) {
 /// Looks for one task of `now` after the other in the runs before.
 class Search {
 public:
-    Search(const std::vector<RunBefore>& before, const FlowPlan& now) : now_(now), written_(now) {
+    Search(const std::vector<RunBefore>& before, const FlowPlan& now, const std::set<std::string>& gone)
+        : now_(now), written_(now), gone_(gone) {
         for (const auto& run : before) {
             auto wanted = wanted_again(now, run.from);
             if (!run.from.empty() && wanted.empty()) break; // a task that is no more: who knows what came after it
@@ -73,6 +76,8 @@ public:
 
     Reused found() && {
         for (std::size_t i = 0; i < now_.tasks.size(); ++i) look_for(static_cast<int>(i));
+        while (leave_out_what_is_gone()) {
+        }
         return std::move(out_);
     }
 
@@ -91,6 +96,29 @@ private:
         const auto theirs = layers_[layer].done.find(task(parent).name);
         return layer == 0 || (theirs != layers_[layer].done.end() && theirs->second.result == ours->second);
     }
+
+    /// Of what stands: datasets that a task which runs reads and that are gone, then what was made of those. False: there is none.
+    bool leave_out_what_is_gone() {
+        const auto before = out_.tasks.size();
+        for (std::size_t i = 0; i < now_.tasks.size(); ++i) {
+            if (out_.tasks.contains(static_cast<int>(i))) continue;
+            for (const int parent : now_.tasks[i].needs)
+                if (const auto at = out_.tasks.find(parent); at != out_.tasks.end() && gone_.contains(manifest_in(at->second)))
+                    out_.tasks.erase(at);
+        }
+        const auto runs_again = [&](int parent) { return !out_.tasks.contains(parent); };
+        std::erase_if(out_.tasks, [&](const auto& done) {
+            const auto& needs = task(done.first).needs;
+            return std::any_of(needs.begin(), needs.end(), runs_again);
+        });
+        std::erase_if(out_.items, [&](const auto& done) {
+            const auto& needs = task(done.first).needs;
+            return std::any_of(needs.begin(), needs.end(), [&](int p) { return is_input(done.first, p) && runs_again(p); });
+        });
+        return out_.tasks.size() != before;
+    }
+    /// It reads the dataset beside its items.
+    bool is_input(int number, int parent) const { return lists(task(number).options, "inputs", task(parent).name); }
 
     void look_for(int number) {
         const auto definition = what_it_does(now_, written_, static_cast<std::size_t>(number));
@@ -111,10 +139,9 @@ private:
         const auto stand = [&](auto counts) {
             return std::all_of(needs.begin(), needs.end(), [&](int parent) { return !counts(parent) || stands(layer, parent); });
         };
-        const auto is_input = [&](int parent) { return lists(task(number).options, "inputs", task(parent).name); };
         if (!begun && done.result && stand([](int) { return true; }))
             out_.tasks.emplace(number, *done.result); // it is compared with again
-        else if (!mapped && !done.items.empty() && stand(is_input))
+        else if (!mapped && !done.items.empty() && stand([&](int parent) { return is_input(number, parent); }))
             out_.items.emplace(number, std::move(done.items));
         else
             return false;
@@ -123,6 +150,7 @@ private:
 
     const FlowPlan& now_;
     Json written_;
+    const std::set<std::string>& gone_;
     std::vector<Layer> layers_;
     Reused out_;
 };
@@ -158,9 +186,21 @@ boost::asio::awaitable<std::vector<RunBefore>> runs_before(Store& store, std::op
     co_return out;
 }
 
+boost::asio::awaitable<Reused> standing(Store& store, std::vector<RunBefore> before, const FlowPlan& now) {
+    std::vector<std::string> manifests;
+    for (const auto& run : before)
+        for (const auto& [key, row] : run.task_runs)
+            if (key.item < 0 && row.state == State::Completed && row.details)
+                if (auto manifest = manifest_in(row.details->result); !manifest.empty()) manifests.push_back(std::move(manifest));
+    const auto gone = co_await store.missing_files(std::move(manifests));
+    co_return reusable(before, now, gone);
+}
+
 } // namespace
 
-Reused reusable(const std::vector<RunBefore>& before, const FlowPlan& now) { return Search(before, now).found(); }
+Reused reusable(const std::vector<RunBefore>& before, const FlowPlan& now, const std::set<std::string>& gone) {
+    return Search(before, now, gone).found();
+}
 
 bool do_the_same(const FlowPlan& then, const FlowPlan& now) {
     if (then.tasks.size() != now.tasks.size()) return false;
@@ -184,8 +224,8 @@ bool has_failures(const Json& summary) {
 
 boost::asio::awaitable<Reused> reused_by(Store& store, const RunRow& row, const FlowPlan& now) {
     auto last = repeats(row);
-    const auto before = co_await runs_before(store, std::move(last), now);
-    co_return reusable(before, now);
+    auto before = co_await runs_before(store, std::move(last), now);
+    co_return co_await standing(store, std::move(before), now);
 }
 
 boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& row, const FlowPlan& now) {
@@ -200,8 +240,8 @@ boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& r
             repeated.done = chunk.state == State::Completed && !has_failures(chunk.summary) && do_the_same(*plan, now);
             if (repeated.done) continue;
             auto last = std::optional(std::pair(chunk.id, std::string()));
-            const auto before = co_await runs_before(store, std::move(last), now);
-            repeated.reused = reusable(before, now);
+            auto before = co_await runs_before(store, std::move(last), now);
+            repeated.reused = co_await standing(store, std::move(before), now);
         }
         const auto old = co_await store.run(which->first);
         which = old ? repeats(*old) : std::nullopt;

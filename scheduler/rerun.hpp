@@ -4,6 +4,10 @@
 #include "scheduler/runner.hpp"
 #include "scheduler/store/store.hpp"
 
+#include <set>
+#include <string>
+#include <vector>
+
 namespace millrace {
 
 /// A run that a re-run may take results from.
@@ -15,8 +19,9 @@ struct RunBefore {
 
 /// Of `now`, tasks that completed, whose definition and whose parents' are the same, and items of mapped tasks that completed,
 /// where the definition is the same and so is what it reads beside its items; a row of `for_each` that was made again is known by
-/// its values. `before`: the newest first; an older one counts for what no later one began. Pure.
-[[nodiscard]] Reused reusable(const std::vector<RunBefore>& before, const FlowPlan& now);
+/// its values. `before`: the newest first; an older one counts for what no later one began. `gone`: manifests that are not there any
+/// more: a task of which a dataset is wanted that retention removed runs again, and what comes after it. Pure.
+[[nodiscard]] Reused reusable(const std::vector<RunBefore>& before, const FlowPlan& now, const std::set<std::string>& gone = {});
 
 /// Both plans do the same, whenever and however often: what one completed stands for the other. Pure.
 [[nodiscard]] bool do_the_same(const FlowPlan& then, const FlowPlan& now);

@@ -43,6 +43,11 @@ public:
         return unused;
     }
 
+    /// Lower ones are not given out any more.
+    void forget_below(std::int64_t first) {
+        if (std::erase_if(ids_, [first](std::int64_t id) { return id < first; }) > 0 && ids_.size() <= run_id_block / 2) fetch();
+    }
+
     /// Where each of the blocks begins.
     void add(const std::vector<std::int64_t>& blocks) {
         for (const auto first : blocks) {

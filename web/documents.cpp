@@ -211,7 +211,7 @@ constexpr Member doctor[] = {
     {"store", "object", ""},          {"hosts", "any", ""},
     {"journal", "object", ""},        {"figures", "object", "as /metrics shows them"},
     {"flows", "integer", "deployed"}, {"schedules", "integer", ""},
-    {"settings", "Settings", ""},
+    {"settings", "Settings", ""},     {"history", "object", "its size and age, what retention did, free space"},
 };
 constexpr Member settings[] = {
     {"file", "string?", "the daemon's millrace.yaml; null: it has none"},

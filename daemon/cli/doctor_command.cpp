@@ -3,6 +3,7 @@
 
 #include "daemon/cli/asked_installation.hpp"
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/history_findings.hpp"
 #include "daemon/cli/project_flows.hpp"
 #include "daemon/demo_sandbox.hpp"
 #include "daemon/inference_host.hpp"
@@ -22,12 +23,6 @@
 namespace millrace {
 namespace fs = std::filesystem;
 namespace {
-
-struct Finding {
-    std::string name;
-    bool ok = true; ///< with a remedy: it works, and yet there is something to know
-    std::string message, remedy;
-};
 
 /// Whose findings these are.
 Finding check_installation(Cli& cli, const Json& other) {
@@ -217,6 +212,8 @@ std::vector<Finding> findings_of(Cli& cli, Json& facts) {
     findings.push_back(check_host(cli));
     findings.push_back(other.is_null() ? check_store(cli) : store_of_daemon(facts));
     findings.push_back(daemon);
+    if (facts.is_object() && facts.contains("history"))
+        for (auto& finding : history_findings(facts.at("history"), now())) findings.push_back(std::move(finding));
     check_settings(cli, facts, findings);
     check_connections(cli, facts, findings);
     if (facts.is_object()) check_expectations(facts, findings);

@@ -113,12 +113,21 @@ const std::array resource_param_fields{
 };
 
 const std::array retention_fields{
-    Field{.key = "raw", .shape = Duration, .doc = "The raw pages of extracts.", .example = "7d"},
-    Field{.key = "quarantine", .shape = Duration, .doc = "Rows that were rejected."},
-    Field{.key = "datasets", .shape = Duration, .doc = "Datasets of runs that have ended."},
-    Field{.key = "logs", .shape = Duration, .doc = "Logs of tasks.", .example = "30d"},
-    Field{.key = "events", .shape = Duration, .doc = "Events of runs."},
-    Field{.key = "history", .shape = Duration, .doc = "Runs that have ended."},
+    Field{.key = "raw", .shape = Duration, .doc = "The raw pages of extracts.", .fallback = "7d"},
+    Field{.key = "quarantine", .shape = Duration, .doc = "Rows that were rejected.", .fallback = "30d"},
+    Field{.key = "datasets",
+          .shape = Duration,
+          .doc = "Datasets. `runs rerun --failed` makes again what it needs of them.",
+          .fallback = "7d"},
+    Field{.key = "logs", .shape = Duration, .doc = "Logs of tasks.", .fallback = "30d"},
+    Field{.key = "events",
+          .shape = Duration,
+          .doc = "Events: warnings, and what was done to a run. As long as `history`, unless this says less."},
+    Field{.key = "history",
+          .shape = Duration,
+          .doc =
+              "The runs themselves, with their idempotency keys; a day at least. They go together with the others of about the same day.",
+          .fallback = "90d"},
 };
 
 const std::array project_fields{
@@ -131,7 +140,7 @@ const std::array project_fields{
     Field{.key = "staging", .shape = Template, .doc = "The folder for datasets."},
     Field{.key = "retention",
           .shape = Mapping,
-          .doc = "How long things are to be kept, by kind. It is read and checked; nothing is removed yet.",
+          .doc = "How long things are kept, by kind.",
           .example = "{raw: 7d, logs: 30d}",
           .table = &retention_table},
     Field{.key = "flows", .shape = Texts, .doc = "Folders with flow files, relative to this file.", .fallback = "[flows]"},
@@ -162,7 +171,11 @@ const Table resource_table{"resource", "a resource", "What can be extracted.", r
 const Table paging_table{"paging", "paging", "How the pages follow each other.", paging_fields};
 const Table window_table{"window", "a window", "One request per step of time.", window_fields};
 const Table resource_param_table{"resource_param", "a resource parameter", "What `with` may give.", resource_param_fields};
-const Table retention_table{"retention", "retention", "How long things are to be kept.", retention_fields};
+const Table retention_table{"retention", "retention",
+                            "How long things are kept after their run has ended. Every hour, what is older is removed, and an event and "
+                            "the daemon's log say what. A "
+                            "run that has not ended, and what it goes on from, keeps everything.",
+                            retention_fields};
 const Table project_table{"project", "millrace.yaml", "The project's configuration.", project_fields};
 
 } // namespace millrace

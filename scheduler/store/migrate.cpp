@@ -6,6 +6,7 @@
 #include "scheduler/store/database.hpp"
 #include "scheduler/store/migrations/m0001_tables.hpp"
 #include "scheduler/store/migrations/m0002_retired_slots.hpp"
+#include "scheduler/store/migrations/m0003_periods.hpp"
 #include "scheduler/store/migrations/m0004_credentials.hpp"
 #include "scheduler/store/migrations/m0005_breaches.hpp"
 #include "scheduler/store/migrations/m0006_held_schedules.hpp"
@@ -22,6 +23,7 @@ namespace {
 constexpr std::array steps{
     migrations::m0001_tables,
     migrations::m0002_retired_slots,
+    migrations::m0003_periods,
     migrations::m0004_credentials,
     migrations::m0005_breaches,
     migrations::m0006_held_schedules,

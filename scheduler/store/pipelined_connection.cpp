@@ -1,6 +1,14 @@
 #include "scheduler/store/pipelined_connection.hpp"
 
 namespace millrace {
+namespace {
+
+std::string sql_of(std::string sql, const std::string& part) {
+    if (const auto at = sql.find('@'); at != std::string::npos) sql.replace(at, 1, part);
+    return sql;
+}
+
+} // namespace
 
 PipelinedConnection::PipelinedConnection(const std::string& url, const std::vector<Statement>& statements, const std::string& settings,
                                          CallWatch& watch)
@@ -11,25 +19,26 @@ PipelinedConnection::PipelinedConnection(const std::string& url, const std::vect
     const CallWatch::Call watched(watch_, PQsocket(connection_.get()));
     const PgResult done(PQexec(connection_.get(), (session_settings + ("; " + settings)).c_str()), &PQclear);
     if (PQresultStatus(done.get()) != PGRES_COMMAND_OK || !PQenterPipelineMode(connection_.get())) broken();
-    for (const auto& [name, sql] : statements) statements_.emplace(name, Known{sql});
-    statements_.emplace("rollback", Known{"rollback"});
+    for (const auto& [name, sql] : statements) statements_.emplace(name, sql);
+    statements_.emplace("rollback", "rollback");
 }
 
 std::vector<PgResult> PipelinedConnection::run(std::span<const StatementCall> calls) {
     const CallWatch::Call watched(watch_, PQsocket(connection_.get()));
-    std::vector<Known*> fresh;
+    std::vector<std::string> fresh; // empty: it knows the statement
     for (const auto& call : calls) {
-        auto& statement = statements_.at(call.name);
-        fresh.push_back(statement.to_server ? nullptr : &statement);
-        if (fresh.back() && !PQsendPrepare(connection_.get(), call.name, statement.sql, 0, nullptr)) broken();
-        statement.to_server = true;
-        send(call);
+        const std::string name = call.name + call.part;
+        const bool is_fresh = at_server_.insert(name).second;
+        fresh.push_back(is_fresh ? name : "");
+        if (is_fresh && !PQsendPrepare(connection_.get(), name.c_str(), sql_of(statements_.at(call.name), call.part).c_str(), 0, nullptr))
+            broken();
+        send(call, name);
     }
     if (!PQpipelineSync(connection_.get())) broken();
     std::vector<PgResult> results;
     std::optional<pqxx::sql_error> failure;
     for (std::size_t i = 0; i < calls.size(); ++i) {
-        if (fresh[i]) fresh[i]->to_server = PQresultStatus(receive(calls[i].name, failure).get()) == PGRES_COMMAND_OK;
+        if (!fresh[i].empty() && PQresultStatus(receive(calls[i].name, failure).get()) != PGRES_COMMAND_OK) at_server_.erase(fresh[i]);
         results.push_back(receive(calls[i].name, failure));
     }
     const PgResult end(PQgetResult(connection_.get()), &PQclear);
@@ -39,7 +48,7 @@ std::vector<PgResult> PipelinedConnection::run(std::span<const StatementCall> ca
     throw *failure;
 }
 
-void PipelinedConnection::send(const StatementCall& call) {
+void PipelinedConnection::send(const StatementCall& call, const std::string& name) {
     std::vector<const char*> values;
     std::vector<int> lengths;
     for (const auto& p : call.parameters) {
@@ -47,7 +56,7 @@ void PipelinedConnection::send(const StatementCall& call) {
         lengths.push_back(p ? static_cast<int>(p->size()) : 0);
     }
     const std::vector<int> formats(values.size(), call.binary ? 1 : 0);
-    if (!PQsendQueryPrepared(connection_.get(), call.name, static_cast<int>(values.size()), values.data(), lengths.data(), formats.data(),
+    if (!PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()), values.data(), lengths.data(), formats.data(),
                              0))
         broken();
 }

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ struct StatementCall {
     const char* name;                                        ///< of one of the connection's statements
     std::vector<std::optional<std::string>> parameters = {}; ///< nothing: NULL
     bool binary = false;                                     ///< all of them are in PostgreSQL's binary format; else they are text
+    std::string part = {};                                   ///< takes the place of `@` in its SQL
 };
 
 using PgResult = std::unique_ptr<PGresult, decltype(&PQclear)>;
@@ -36,17 +38,14 @@ public:
     std::vector<PgResult> run(std::span<const StatementCall> calls);
 
 private:
-    struct Known {
-        const char* sql;
-        bool to_server = false; ///< which hears of a statement at its first use
-    };
-    void send(const StatementCall& call);
+    void send(const StatementCall& call, const std::string& name);
     PgResult receive(const char* name, std::optional<pqxx::sql_error>& failure);
     void roll_back();
     [[noreturn]] void broken() const;
 
     std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
-    std::map<std::string_view, Known> statements_;
+    std::map<std::string_view, const char*> statements_; ///< SQL by name
+    std::set<std::string> at_server_;                    ///< names, each with its part: it hears of a statement at its first use
     CallWatch& watch_;
 };
 

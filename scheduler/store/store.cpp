@@ -4,6 +4,9 @@
 #include "scheduler/store/array_text.hpp"
 #include "scheduler/store/breaches.hpp"
 #include "scheduler/store/credentials.hpp"
+#include "scheduler/store/periods.hpp"
+
+#include <filesystem>
 
 #include <unistd.h>
 
@@ -91,9 +94,11 @@ boost::asio::awaitable<void> Store::leave(std::string epoch) {
 constexpr const char* new_run_ids = "select nextval('millrace.run_id') from generate_series(1, $1)";
 
 boost::asio::awaitable<std::vector<std::int64_t>> Store::new_run_ids(int blocks) {
-    return database_.read([blocks](pqxx::nontransaction& w) {
+    return database_.run([blocks](pqxx::work& w) {
         std::vector<std::int64_t> first;
+        one_allocates(w);
         for (const auto& row : w.exec_prepared("new_run_ids", blocks)) first.push_back(row[0].as<std::int64_t>());
+        cover_run_id(w, first.back() + run_id_block - 1);
         return first;
     });
 }
@@ -192,7 +197,8 @@ boost::asio::awaitable<std::vector<RunRow>> Store::runs_by_id(std::vector<std::i
     });
 }
 
-static const std::string run_by_idempotency_key_sql = columns(run_columns, " from millrace.run where flow = $1 and idempotency_key = $2");
+static const std::string run_by_idempotency_key_sql =
+    columns(run_columns, " from millrace.run where id = (select run_id from millrace.idempotency where flow = $1 and key = $2)");
 
 boost::asio::awaitable<std::optional<RunRow>> Store::run_by_idempotency_key(std::string flow, std::string key) {
     return database_.read([flow, key](pqxx::nontransaction& w) -> std::optional<RunRow> {
@@ -202,7 +208,7 @@ boost::asio::awaitable<std::optional<RunRow>> Store::run_by_idempotency_key(std:
     });
 }
 
-static const std::string chunks_sql = columns(run_columns, " from millrace.run where parent_id = $1 order by id");
+static const std::string chunks_sql = columns(run_columns, " from millrace.run where parent_id = $1 and id > $1 order by id");
 
 boost::asio::awaitable<std::vector<RunRow>> Store::chunks(std::int64_t parent) {
     return database_.read([parent](pqxx::nontransaction& w) {
@@ -221,6 +227,16 @@ boost::asio::awaitable<std::vector<RunRow>> Store::completed_within(std::string 
         for (const auto& row : w.exec_prepared("completed_within", flow, timestamp_text(start), timestamp_text(end)))
             out.push_back(run_from(row));
         return out;
+    });
+}
+
+boost::asio::awaitable<std::set<std::string>> Store::missing_files(std::vector<std::string> paths) {
+    return database_.on_pool([paths = std::move(paths)] {
+        std::set<std::string> missing;
+        std::error_code failure;
+        for (const auto& path : paths)
+            if (!std::filesystem::exists(path, failure) && !failure) missing.insert(path);
+        return missing;
     });
 }
 
@@ -424,6 +440,7 @@ const std::vector<Statement>& store_statements() {
         both.insert(both.end(), slot_statements().begin(), slot_statements().end());
         both.insert(both.end(), breach_statements().begin(), breach_statements().end());
         both.insert(both.end(), credential_statements().begin(), credential_statements().end());
+        both.insert(both.end(), period_statements().begin(), period_statements().end());
         return both;
     }();
     return all;

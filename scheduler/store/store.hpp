@@ -64,7 +64,7 @@ public:
     /// Ends the lease: a node that stops on purpose makes nobody wait.
     [[nodiscard]] boost::asio::awaitable<void> leave(std::string epoch);
 
-    /// Where each of that many blocks begins: `run_id_block` new run ids from there.
+    /// Where each of that many blocks begins: `run_id_block` new run ids from there, which the periods cover (periods.hpp).
     [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> new_run_ids(int blocks);
     /// Before a node's first new_run_ids(): the next block begins behind the last run, so that the numbers that a killed daemon had
     /// in hand are not lost, unless another node has ever been: it may be suspended with numbers of its own.
@@ -112,6 +112,8 @@ public:
     /// Those of the flow, oldest first, whose interval lies within this one.
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> completed_within(std::string flow, Instant start, Instant end);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredTaskRun>> task_runs(std::int64_t run_id);
+    /// Those of `paths`, which rows name, that are not on disk.
+    [[nodiscard]] boost::asio::awaitable<std::set<std::string>> missing_files(std::vector<std::string> paths);
 
     /// Makes `limits` the slots that exist. A surplus one that is held stays with its holder and counts until it is free. What
     /// deployed flows and live runs demand is there in any case; returned are the limits that are higher than asked for that.

@@ -33,7 +33,7 @@ TEST_CASE("a changed millrace.yaml is named by its settings, and counts when it 
     CHECK(changes(settings.read(*settings.current())).empty());
 
     folder.write("millrace.yaml",
-                 "state: s\nlimits: {a: 3}\nflows: [more]\nconnections:\n"
+                 "state: s\nlimits: {a: 3}\nretention: {logs: 5d}\nflows: [more]\nconnections:\n"
                  "  left: {type: postgres, url: 'postgresql:///three'}\n  clockify: {type: clockify, api_key: k, workspace_id: w}\n");
     CHECK(settings.describe().at("missing").empty());
     const auto fresh = settings.read(*settings.current());
@@ -42,6 +42,7 @@ TEST_CASE("a changed millrace.yaml is named by its settings, and counts when it 
                                                                {"connections.gone", "removed"},
                                                                {"limits.a", "changed"},
                                                                {"limits.b", "removed"},
+                                                               {"retention.logs", "new"},
                                                                {"flows", "changed"}});
     CHECK(connections.resolve("left").at("url") == "postgresql:///one");
     settings.adopt(fresh);

@@ -25,6 +25,8 @@ struct GivenFlows final : FlowFolders {
     int compiled = 0, adopted = 0; ///< how often flows were, and what was compiled was put in force
     bool fail_next = false;
     bool overtaken = false; ///< something older than what was compiled last was put in force
+    Json kept;              ///< how long things are
+    Json retention() const override { return kept; }
     bool is_demo(const std::string& folder) const override { return demo && folder == folder_name; }
     boost::asio::awaitable<CompiledProject> compile(std::vector<std::string>) override {
         if (std::exchange(fail_next, false)) throw Refusal(Refusal::Kind::Invalid, "a mistake", "");

@@ -291,7 +291,7 @@ TEST_CASE("what the store cannot take now is no refusal: it is tried until it ca
                   " raise exception 'it cannot be' using errcode = '" +
                   sqlstate +
                   "'; end $$;"
-                  " create trigger full_disk before insert on millrace.run execute function full()");
+                  " create trigger full_disk before insert on millrace.run_1 execute function full()");
     }
     desk.journal->submit(desk.new_run(1));
     desk.until([&] { return desk.journal->figures().reconnects >= 4; });
@@ -299,7 +299,7 @@ TEST_CASE("what the store cannot take now is no refusal: it is tried until it ca
     CHECK_THAT(overheard.said(), Catch::Contains("sqlstate=" + sqlstate) && Catch::Contains("it cannot be"));
     SECTION("it can again") {
         pqxx::connection connection(desk.database.url());
-        pqxx::nontransaction(connection).exec("drop trigger full_disk on millrace.run");
+        pqxx::nontransaction(connection).exec("drop trigger full_disk on millrace.run_1");
         desk.until_answered(1);
         CHECK(desk.stored() == Ids{1});
     }
