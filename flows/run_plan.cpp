@@ -96,6 +96,7 @@ void RunPlan::started(TaskKey key, Instant now) {
     run.offered = run.timing_out = false;
     run.due_at.reset();
     if (run.details) run.details->error.reset();
+    if (run.details && std::string_view(run.state_name).starts_with("WaitingFor")) run.details->message.clear();
     become(key, State::Running, "Running", now);
     const double timeout = plan_of(key.task).timeout;
     if (timeout > 0 && plan_of(key.task).verb != Verb::Approve) set_timer(key, after(now, timeout), Alarm::Timeout);
@@ -258,10 +259,11 @@ bool RunPlan::decide(int task, bool approved, const std::string& message, Instan
     return true;
 }
 
-void RunPlan::waiting(TaskKey key, const char* name) {
+void RunPlan::waiting(TaskKey key, const char* name, const std::string& message) {
     auto& run = run_at(key);
     if (run.state != State::Pending || std::string_view(run.state_name) == name) return;
     run.state_name = name;
+    if (run.details || !message.empty()) run.detail().message = message;
     mark_changed(key, run);
 }
 

@@ -1,6 +1,7 @@
 #include "scheduler/engine.hpp"
 
 #include "flows/process_tree.hpp"
+#include "scheduler/disk_guard.hpp"
 #include "scheduler/engine_service.hpp"
 #include "scheduler/host_pool.hpp"
 #include "scheduler/new_run.hpp"
@@ -69,6 +70,7 @@ struct Engine::Parts {
     asio::awaitable<void> resume();
     void make_hosts();
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
+    void make_disk_guard();
     void beat();
     asio::awaitable<void> follow_deploys();
     asio::awaitable<void> look_at_nodes();
@@ -92,6 +94,7 @@ struct Engine::Parts {
     Catalogue catalogue;
     NodeIdentity node;
     std::unique_ptr<PgJournal> journal;
+    std::unique_ptr<DiskGuard> disk;
     std::unique_ptr<Runner> runner;
     std::unique_ptr<Schedules> schedules;
     std::unique_ptr<EngineService> service;
@@ -115,6 +118,15 @@ void Engine::Parts::make_hosts() {
     auto own = std::make_unique<HostPool>(io, clock, std::move(pool_config));
     pool = own.get();
     hosts = std::move(own);
+}
+
+void Engine::Parts::make_disk_guard() {
+    auto report = [this](EventRow event) {
+        RunChanges changes;
+        changes.events.push_back(std::move(event));
+        journal->submit(std::move(changes));
+    };
+    disk = std::make_unique<DiskGuard>(clock, config.staging, config.state, std::move(report));
 }
 
 /// Through the pool; they are given back through the journal.
@@ -160,22 +172,26 @@ asio::awaitable<void> Engine::Parts::start() {
     journal = std::make_unique<PgJournal>(io, config.database, node, std::move(lost));
     RunChanges nothing; // connects before the first run has to wait for it
     journal->submit(std::move(nothing));
+    make_disk_guard();
     Runner::Settings settings;
     settings.staging = std::filesystem::absolute(config.staging);
     settings.project = config.project;
+    settings.short_of_disk = [this] { return disk->shortage(); };
     auto claim = std::bind_front(&Parts::claim_slots, this);
     runner = std::make_unique<Runner>(io, clock, *journal, *hosts, connections, std::move(claim), ids, events, std::move(settings));
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events, node.id);
     auto journal_figures = [this] {
         const auto f = journal->figures();
-        return Json{{"journal_commits_total", f.commits},
+        Json out = {{"journal_commits_total", f.commits},
                     {"journal_rows_total", f.rows},
                     {"journal_refused_total", f.refused},
                     {"journal_connections_total", f.reconnects},
                     {"journal_last_commit_ms", f.last_commit_ms},
                     {"journal_backlog", journal->backlog()},
                     {"journal_alive", !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2 ? 1 : 0}};
+        out.update(disk->figures());
+        return out;
     };
     auto host_list = [this] { return pool ? pool->describe() : Json::array(); };
     auto settings_in_force = [this] { return folders.settings(); };
@@ -234,6 +250,7 @@ asio::awaitable<void> Engine::Parts::resume() {
 /// Keeps the lease and acts when it cannot be kept: no new attempts at half of it, no hosts before its end.
 void Engine::Parts::beat() {
     if (stopping || killed) return;
+    disk->look();
     const auto left = journal->leased_until() - clock.uptime();
     if (left < lease_length / 10) hosts->kill_all();
     runner->set_admitting(left > lease_length / 2);

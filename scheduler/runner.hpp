@@ -99,6 +99,8 @@ public:
         int turn = 4096;                  ///< decisions per turn of the loop: others get their turn too
         std::size_t most_backlog = 20000; ///< rows on their way to the store before runs wait
         std::string project{};            ///< folder in which commands run; empty: the one of their task run
+        /// Why no task run may begin now; empty text: nothing is in the way. Empty function: nothing ever is.
+        std::function<std::string()> short_of_disk{};
     };
     Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
            ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings);
@@ -201,6 +203,8 @@ private:
     void give_back(std::int64_t run_id, std::vector<TaskKey> keys);
     void give_back(std::int64_t run_id, TaskKey key) { give_back(run_id, std::vector{key}); }
     void fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error);
+    [[nodiscard]] bool waits_for_disk();
+    void hold_for_disk(const std::string& shortage);
 
     // Runs in chunks (runner_chunks.cpp).
     [[nodiscard]] static bool cut_into_chunks(LiveRun& run);
@@ -232,6 +236,7 @@ private:
     std::array<FairLine<Waiting>, Kinds> waiting_;
     std::array<int, Kinds> reserved_{}; ///< recorded, not yet handed to hosts_
     std::map<std::pair<std::int64_t, TaskKey>, std::vector<SlotDemand>> without_slots_;
+    std::vector<Waiting> without_disk_;                       ///< taken from waiting_, and shown so
     std::set<std::pair<std::int64_t, TaskKey>> slots_moving_; ///< a claim or a release is on its way: no other may meet it
     bool slot_poll_ = false;
     std::set<std::int64_t> stalled_; ///< wait for the journal

@@ -41,7 +41,7 @@ void Runner::enqueue(LiveRun& run, TaskKey key, bool has_slots) {
 /// Starts as many attempts as there are places for, flows in turn. Those that need slots ask for them first and
 /// come back with them; a run that was cancelled or paused meanwhile is passed over.
 void Runner::dispatch() {
-    if (!admitting_) return;
+    if (!admitting_ || waits_for_disk()) return;
     std::set<std::int64_t> touched;
     for (int kind = 0; kind < Kinds; ++kind) {
         auto& queue = waiting_[static_cast<std::size_t>(kind)];
