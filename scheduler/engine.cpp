@@ -252,7 +252,7 @@ void Engine::Parts::beat() {
     if (stopping || killed) return;
     disk->look();
     const auto left = journal->leased_until() - clock.uptime();
-    if (left < lease_length / 10) hosts->kill_all();
+    if (journal->hosts_until() - clock.uptime() < lease_length / 10) hosts->kill_all();
     runner->set_admitting(left > lease_length / 2);
     if (++beats % 3 == 0) {
         RunChanges nothing;

@@ -12,7 +12,10 @@ constexpr const char* raise_fence = R"sql(
     select 1 / count(*) from fence)sql";
 constexpr const char* no_fence = "22012"; // division_by_zero
 
-constexpr const char* read_sequence = "select journal_seq from millrace.node where id = $1 and epoch = $2::uuid";
+// With the port of the server where it is reached without a network; '' by TCP, also behind a pooler on this machine.
+constexpr const char* read_sequence = R"sql(
+    select journal_seq, case when inet_server_addr() is null then current_setting('port') else '' end
+      from millrace.node where id = $1 and epoch = $2::uuid)sql";
 
 constexpr const char* insert_runs = R"sql(
     insert into millrace.run (id, flow, plan_hash, staging_id, run_key, idempotency_key, request_hash, trigger, state, state_name,
