@@ -3,6 +3,7 @@
 #include "flows/process_tree.hpp"
 #include "scheduler/disk_guard.hpp"
 #include "scheduler/engine_service.hpp"
+#include "scheduler/give_back_memory.hpp"
 #include "scheduler/host_pool.hpp"
 #include "scheduler/new_run.hpp"
 #include "scheduler/pg_journal.hpp"
@@ -30,6 +31,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto heartbeat = std::chrono::seconds(3);
+constexpr int beats_between_trims = 10; ///< of a third of a heartbeat
 
 std::vector<Statement> pool_statements() {
     auto all = store_statements();
@@ -72,6 +74,7 @@ struct Engine::Parts {
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
     void make_disk_guard();
     void beat();
+    void trim();
     asio::awaitable<void> follow_deploys();
     asio::awaitable<void> look_at_nodes();
     asio::awaitable<void> look_at_others();
@@ -103,7 +106,7 @@ struct Engine::Parts {
     bool stopping = false, killed = false;
     bool looking = false, look_again = false, looking_failed = false;
     std::chrono::microseconds clock_offset{0};
-    int beats = 0;
+    int beats = 0, beats_since_trim = 0;
 };
 
 void Engine::Parts::make_hosts() {
@@ -273,7 +276,17 @@ void Engine::Parts::beat() {
         }
         clock_offset = offset;
     }
+    if (++beats_since_trim >= beats_between_trims && journal->backlog() == 0) trim();
     beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
+}
+
+void Engine::Parts::trim() {
+    beats_since_trim = 0;
+    auto work = [] {
+        give_back_memory();
+        return true;
+    };
+    asio::co_spawn(io, database.on_pool(std::move(work)), [](std::exception_ptr, bool) {});
 }
 
 /// What another node deployed, held or released holds here too.
