@@ -1,5 +1,6 @@
 #include "connectors/descriptor.hpp"
 
+#include "connectors/full_disk.hpp"
 #include "flows/error.hpp"
 
 #include <cerrno>
@@ -12,9 +13,9 @@ namespace millrace {
 
 void refuse_file(const std::string& what, const std::string& path) {
     const int code = errno;
-    const bool full = code == ENOSPC || code == EDQUOT;
+    const bool full = is_full_disk(code);
     throw Error(full ? ErrorClass::Resource : ErrorClass::Transient, what + " " + path + ": " + std::strerror(code),
-                full ? "free space in the staging folder" : "");
+                full ? full_disk_remedy(path) : "");
 }
 
 Descriptor::Descriptor(std::string path, int flags) : path_(std::move(path)), fd_(::open(path_.c_str(), flags | O_CLOEXEC, 0600)) {

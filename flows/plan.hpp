@@ -23,7 +23,7 @@ struct RetryPolicy {
     double max_delay = 600;
     bool exponential = true;
     double jitter_percent = 20;
-    std::vector<std::string> for_classes{"transient", "rate_limited", "not_yet_visible", "timeout", "crashed"};
+    std::vector<std::string> for_classes{"transient", "rate_limited", "not_yet_visible", "timeout", "crashed", "resource"};
     bool charges_lost = false; ///< an attempt whose host or daemon died is one of them: what it did is done
 };
 

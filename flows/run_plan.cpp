@@ -286,12 +286,14 @@ bool RunPlan::decide(int task, bool approved, const std::string& message, Instan
     return true;
 }
 
-void RunPlan::waiting_for_slot(TaskKey key, const std::string& message) {
+void RunPlan::waiting_for_slot(TaskKey key, const std::string& message) { waiting(key, waits_for_slot.data(), message); }
+
+void RunPlan::waiting(TaskKey key, const char* name, const std::string& message) {
     auto& run = run_at(key);
-    const bool said = run.state_name == waits_for_slot && run.details && run.details->message == message;
+    const bool said = std::string_view(run.state_name) == name && (!run.details || run.details->message == message);
     if (run.state != State::Pending || said) return;
-    run.state_name = waits_for_slot.data();
-    run.detail().message = message;
+    run.state_name = name;
+    if (run.details || !message.empty()) run.detail().message = message;
     mark_changed(key, run);
 }
 
@@ -399,7 +401,7 @@ void RunPlan::become(TaskKey key, State state, const char* name, Instant now) {
                                std::string(to_string(state)) + " [this is a bug]");
     --counts_[index(run.state)];
     ++counts_[index(state)];
-    if (run.details && run.state_name == waits_for_slot) run.details->message.clear();
+    if (run.details && std::string_view(run.state_name).starts_with("WaitingFor")) run.details->message.clear();
     run.state = state;
     run.state_name = name;
     ++run.stamp;

@@ -127,7 +127,8 @@ public:
     void await_approval(TaskKey key, const std::string& question, Instant due, Instant now);
     /// False: the task does not await a decision.
     bool decide(int task, bool approved, const std::string& message, Instant now);
-    /// A pending task run waits for a slot. Shown, no transition.
+    /// A pending task run waits for something outside: "WaitingForSlot". Shown until it is started, no transition.
+    void waiting(TaskKey key, const char* name, const std::string& message = {});
     void waiting_for_slot(TaskKey key, const std::string& message);
     /// Time passed: retries, waits, timeouts become due.
     void advance(Instant now);

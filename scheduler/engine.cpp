@@ -2,8 +2,10 @@
 
 #include "flows/process_tree.hpp"
 #include "scheduler/credentials.hpp"
+#include "scheduler/disk_guard.hpp"
 #include "scheduler/engine_service.hpp"
 #include "scheduler/expectation_watch.hpp"
+#include "scheduler/give_back_memory.hpp"
 #include "scheduler/host_pool.hpp"
 #include "scheduler/loop_lag.hpp"
 #include "scheduler/new_run.hpp"
@@ -33,6 +35,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto heartbeat = std::chrono::seconds(3);
+constexpr int beats_between_trims = 10; ///< of a third of a heartbeat
 
 std::vector<Statement> pool_statements() {
     auto all = store_statements();
@@ -84,7 +87,9 @@ struct Engine::Parts {
     void make_hosts();
     void make_retention();
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
+    void make_disk_guard();
     void beat();
+    void trim();
     asio::awaitable<void> follow_deploys();
     asio::awaitable<void> look_at_nodes();
     asio::awaitable<void> look_at_others();
@@ -110,6 +115,7 @@ struct Engine::Parts {
     CausedRuns caused_runs{catalogue, connections};
     NodeIdentity node;
     std::unique_ptr<PgJournal> journal;
+    std::unique_ptr<DiskGuard> disk;
     std::unique_ptr<Runner> runner;
     std::unique_ptr<Schedules> schedules;
     std::unique_ptr<ExpectationWatch> watch;
@@ -122,7 +128,7 @@ struct Engine::Parts {
     bool others_live = false, answering = false;
     bool looking = false, look_again = false, looking_failed = false;
     std::chrono::microseconds clock_offset{0};
-    int beats = 0;
+    int beats = 0, beats_since_trim = 0;
 };
 
 void Engine::Parts::make_hosts() {
@@ -148,6 +154,15 @@ void Engine::Parts::make_retention() {
     what.written = [this] { return folders.retention(); };
     what.forget_ids_below = [this](std::int64_t first) { ids.forget_below(first); };
     retention = std::make_unique<RetentionJob>(io, clock, database, *journal, std::move(what));
+}
+
+void Engine::Parts::make_disk_guard() {
+    auto report = [this](EventRow event) {
+        RunChanges changes;
+        changes.events.push_back(std::move(event));
+        journal->submit(std::move(changes));
+    };
+    disk = std::make_unique<DiskGuard>(clock, config.staging, config.state, std::move(report));
 }
 
 /// Through the pool; they are given back through the journal.
@@ -193,9 +208,11 @@ asio::awaitable<void> Engine::Parts::start() {
     journal = std::make_unique<PgJournal>(io, config.database, node, std::move(lost));
     RunChanges nothing; // connects before the first run has to wait for it
     journal->submit(std::move(nothing));
+    make_disk_guard();
     Runner::Settings settings;
     settings.staging = std::filesystem::absolute(config.staging);
     settings.project = config.project;
+    settings.short_of_disk = [this] { return disk->shortage(); };
     auto claim = std::bind_front(&Parts::claim_slots, this);
     runner =
         std::make_unique<Runner>(io, clock, *journal, *hosts, connections, caused_runs, std::move(claim), ids, events, std::move(settings));
@@ -205,13 +222,15 @@ asio::awaitable<void> Engine::Parts::start() {
     service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events, node.id);
     auto journal_figures = [this] {
         const auto f = journal->figures();
-        return Json{{"journal_commits_total", f.commits},
+        Json out = {{"journal_commits_total", f.commits},
                     {"journal_rows_total", f.rows},
                     {"journal_refused_total", f.refused},
                     {"journal_connections_total", f.reconnects},
                     {"journal_last_commit_ms", f.last_commit_ms},
                     {"journal_backlog", journal->backlog()},
                     {"journal_alive", !stopping && !killed && journal->leased_until() - clock.uptime() > lease_length / 2 ? 1 : 0}};
+        out.update(disk->figures());
+        return out;
     };
     auto watch_figures = [this] { return watch->figures(); };
     auto loop_lag = [this] { return lag.figures(); };
@@ -281,8 +300,9 @@ asio::awaitable<void> Engine::Parts::resume() {
 /// Keeps the lease and acts when it cannot be kept: no new attempts at half of it, no hosts before its end.
 void Engine::Parts::beat() {
     if (stopping || killed) return;
+    disk->look();
     const auto left = journal->leased_until() - clock.uptime();
-    if (left < lease_length / 10) hosts->kill_all();
+    if (journal->hosts_until() - clock.uptime() < lease_length / 10) hosts->kill_all();
     runner->set_admitting(left > lease_length / 2);
     answer_requests_soon();
     if (++beats % 3 == 0) {
@@ -304,7 +324,17 @@ void Engine::Parts::beat() {
         }
         clock_offset = offset;
     }
+    if (++beats_since_trim >= beats_between_trims && journal->backlog() == 0) trim();
     beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
+}
+
+void Engine::Parts::trim() {
+    beats_since_trim = 0;
+    auto work = [] {
+        give_back_memory();
+        return true;
+    };
+    asio::co_spawn(io, database.on_pool(std::move(work)), [](std::exception_ptr, bool) {});
 }
 
 /// What another node deployed, held or released holds here too.

@@ -2,6 +2,7 @@
 
 #include "scheduler/one_line.hpp"
 #include "scheduler/pg_journal_statements.hpp"
+#include "scheduler/store/server_down.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -227,6 +228,9 @@ bool PgJournal::reconnect(bool& arrived) {
             if (stored != node_.sequence && stored != node_.sequence + 1) throw Fenced();
             arrived = stored == node_.sequence + 1;
             node_.sequence = stored;
+            const auto socket = local_socket(url_);
+            const bool is_its_own = socket && socket->ends_with(std::string(".") + PQgetvalue(row.get(), 0, 1)); // no pooler's
+            local_socket_ = is_its_own ? socket : std::nullopt;
             std::lock_guard lock(mutex_);
             ++figures_.reconnects;
             return true;
@@ -235,9 +239,15 @@ bool PgJournal::reconnect(bool& arrived) {
         } catch (const std::exception& e) {
             connection_.reset();
             tell_away(e);
+            look_for_server();
         }
         if (!pause()) return false;
     }
+}
+
+void PgJournal::look_for_server() {
+    const auto now = boottime_us();
+    if (local_socket_ && nobody_listens(*local_socket_)) nobody_else_until_ = now + std::chrono::microseconds(lease_length).count();
 }
 
 /// Once, and again when it is something else or has lasted: a person may have to mend it (rights, a store that may only be read).

@@ -46,6 +46,11 @@ public:
 
     /// CLOCK_BOOTTIME until which the last commit proves the lease. Any thread.
     [[nodiscard]] std::chrono::microseconds leased_until() const { return std::chrono::microseconds(leased_until_.load()); }
+    /// The same for what is under way: also proven while the store's server, on this machine, is known not to run, for then no
+    /// other node can take it over; and after its start none does until ours had the time to come back (void_dead_nodes). Any thread.
+    [[nodiscard]] std::chrono::microseconds hosts_until() const {
+        return std::chrono::microseconds(std::max(leased_until_.load(), nobody_else_until_.load()));
+    }
     [[nodiscard]] JournalFigures figures() const;
 
 private:
@@ -59,6 +64,7 @@ private:
     void learn_periods(std::int64_t highest_run);
     std::vector<PgResult> run(std::span<const StatementCall> calls);
     bool reconnect(bool& arrived);
+    void look_for_server();
     void tell_away(const std::exception& why);
     bool pause();
     void turn_away(Group& group);
@@ -74,6 +80,7 @@ private:
     NodeIdentity node_;
     std::optional<PipelinedConnection> connection_;
     Periods periods_; ///< as they were learnt last
+    std::optional<std::string> local_socket_; ///< of the server itself, which said so
     std::pair<std::string, std::string> last_refusal_;
     std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
     std::size_t kept_ = 0;                ///< of the group: what comes after it was fired by another node
@@ -91,7 +98,7 @@ private:
     JournalFigures figures_;
 
     std::shared_ptr<std::atomic<std::size_t>> backlog_ = std::make_shared<std::atomic<std::size_t>>(0); ///< answers may outlive us
-    std::atomic<std::int64_t> leased_until_{0};
+    std::atomic<std::int64_t> leased_until_{0}, nobody_else_until_{0};
     std::thread thread_; ///< last: it uses all of the above
 };
 

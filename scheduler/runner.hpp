@@ -88,6 +88,8 @@ public:
         int turn = 1024;                  ///< decisions per turn of the loop: others get their turn too
         std::size_t most_backlog = 20000; ///< rows on their way to the store before runs wait
         std::string project{};            ///< folder in which commands run; empty: the one of their task run
+        /// Why no task run may begin now; empty text: nothing is in the way. Empty function: nothing ever is.
+        std::function<std::string()> short_of_disk{};
     };
     Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
            CausedRuns& caused_runs, ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings);
@@ -229,6 +231,8 @@ private:
     void give_back(std::int64_t run_id, std::vector<TaskKey> keys);
     void give_back(std::int64_t run_id, TaskKey key) { give_back(run_id, std::vector{key}); }
     void fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error);
+    [[nodiscard]] bool waits_for_disk();
+    void hold_for_disk(const std::string& shortage);
 
     // Runs that this one causes (runner_calls.cpp).
     void call_flow(LiveRun& run, TaskKey key);
@@ -279,6 +283,7 @@ private:
     std::array<int, Kinds> slotted_of_{};
     std::array<int, Kinds + 1> claiming_{};
     std::uint64_t slot_news_ = 1; ///< raised when a slot was freed, or may have been
+    std::vector<Waiting> without_disk_; ///< taken from waiting_, and shown so
     bool slot_poll_ = false;
     std::set<std::int64_t> on_their_way_; ///< runs that are caused by what is not committed yet
     std::set<std::int64_t> stalled_;      ///< wait for the journal

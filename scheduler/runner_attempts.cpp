@@ -45,7 +45,7 @@ bool Runner::has_place(Kind kind) const {
 /// Starts as many attempts as there are places for, flows in turn. Those that need slots ask for them first and
 /// come back with them; a run that was cancelled or paused meanwhile is passed over.
 void Runner::dispatch() {
-    if (!admitting_) return;
+    if (!admitting_ || waits_for_disk()) return;
     std::set<std::int64_t> touched;
     for (const auto kind : {ExtractKind, SqlKind, RunKind}) {
         auto& queue = waiting_[kind];

@@ -1,5 +1,6 @@
 #include "tasks/csv_form.hpp"
 
+#include "connectors/full_disk.hpp"
 #include "flows/counted.hpp"
 #include "flows/error.hpp"
 #include "flows/letters.hpp"
@@ -228,7 +229,8 @@ void unify_line_ends(const std::string& path) {
         out << block;
     });
     out.close();
-    if (!out) throw Error(ErrorClass::Resource, fmt::format("cannot write {}: {}", unified, std::strerror(errno)));
+    if (!out)
+        throw Error(ErrorClass::Resource, fmt::format("cannot write {}: {}", unified, std::strerror(errno)), full_disk_remedy(unified));
     std::filesystem::rename(unified, path);
 }
 

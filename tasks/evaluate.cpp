@@ -1,10 +1,12 @@
 #include "tasks/evaluate.hpp"
 
 #include "connectors/duckdb/query_error.hpp"
+#include "connectors/full_disk.hpp"
 #include "flows/error.hpp"
 #include "flows/items.hpp"
 #include "tasks/sql_scope.hpp"
 
+#include <filesystem>
 #include <new>
 
 namespace millrace {
@@ -14,6 +16,8 @@ OrderError to_order_error(const std::exception& e) {
         return {std::string(to_string(error->error_class)), error->what(), error->remedy, error->retry_after};
     if (dynamic_cast<const std::bad_alloc*>(&e) != nullptr)
         return {std::string(to_string(ErrorClass::Resource)), "out of memory", "raise `memory` of the task", 0};
+    if (const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&e); file && is_full_disk(file->code().value()))
+        return {std::string(to_string(ErrorClass::Resource)), e.what(), full_disk_remedy(file->path1()), 0};
     return {std::string(to_string(ErrorClass::Permanent)), e.what(), "", 0};
 }
 

@@ -1,5 +1,6 @@
 #include "connectors/duckdb/query_error.hpp"
 
+#include "connectors/full_disk.hpp"
 #include "flows/json.hpp"
 
 #include <charconv>
@@ -9,12 +10,19 @@ namespace {
 
 struct Classified {
     ErrorClass error_class;
-    const char* remedy;
+    std::string remedy;
 };
+
+/// `Could not write file "/data/part.parquet": No space left on device`
+std::string file_in(const std::string& text) {
+    const auto begin = text.find('"');
+    const auto end = begin == std::string::npos ? begin : text.find('"', begin + 1);
+    return end == std::string::npos ? "" : text.substr(begin + 1, end - begin - 1);
+}
 
 Classified classify(const std::string& kind, const std::string& text) {
     const auto says = [&text](const char* words) { return text.find(words) != std::string::npos; };
-    if (kind == "IO" && (says("No space left") || says("Disk quota"))) return {ErrorClass::Resource, "free space in the staging folder"};
+    if (kind == "IO" && (says("No space left") || says("Disk quota"))) return {ErrorClass::Resource, full_disk_remedy(file_in(text))};
     if (kind == "Out of Memory")
         return {ErrorClass::Resource, "raise `memory` of the task, or let the SQL work on fewer columns or rows at once"};
     if (kind == "INTERRUPT" || kind == "Interrupt") return {ErrorClass::Cancelled, ""};

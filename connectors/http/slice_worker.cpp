@@ -1,6 +1,7 @@
 #include "connectors/http/slice_worker.hpp"
 
 #include "connectors/descriptor.hpp"
+#include "connectors/full_disk.hpp"
 #include "flows/letters.hpp"
 #include "flows/sql_identifier.hpp"
 #include "flows/zone.hpp"
@@ -104,7 +105,7 @@ Piece SliceWorker::read(SliceRun& run) {
         ::unlink((share_.plan.folder + "/" + file).c_str());
     if (raw_) piece.raw = raw_->finish();
     if (rejects_) {
-        if (!rejects_->flush()) throw Error(ErrorClass::Resource, "cannot write " + piece.quarantine, "free space in the staging folder");
+        if (!rejects_->flush()) throw Error(ErrorClass::Resource, "cannot write " + piece.quarantine, full_disk_remedy(share_.plan.folder));
         Descriptor(share_.plan.folder + "/" + piece.quarantine, O_RDONLY).sync();
     }
     piece.unknown = writer_.take_unknown_members();

@@ -10,6 +10,7 @@
 #include "daemon/managed_postgres.hpp"
 #include "flows/error.hpp"
 #include "flows/version.hpp"
+#include "scheduler/disk_guard.hpp"
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
@@ -68,13 +69,13 @@ Finding check_state(Cli& cli) {
         return cannot_be_written("state", existing, "`state:` in millrace.yaml or MILLRACE_STATE");
     if (access(staging.c_str(), W_OK | X_OK) != 0 && !is_others)
         return cannot_be_written("staging", staging, "`staging:` in millrace.yaml");
-    std::error_code failure;
-    const auto space = fs::space(existing, failure);
-    constexpr std::uintmax_t least = 1ULL << 30;
-    const auto free = fmt::format("{:.1f} GB free", static_cast<double>(space.available) / 1e9);
-    if (!failure && space.available < least)
-        return {"state", false, fmt::format("{}: {}", state.string(), free), "free some space: runs wait when the disk is nearly full"};
-    return {"state", true, fmt::format("{}, {}", state.string(), free), left_state(cli.configuration())};
+    for (const auto& [name, folder] : {std::pair("state", existing), std::pair("staging", staging)})
+        if (const auto disk = disk_space(folder.string()); disk && disk->free < enough_free(*disk))
+            return {name, false, told_shortage(*disk, folder.string()),
+                    "free space there, or give the disk more: until then task runs wait (WaitingForDisk)"};
+    const auto disk = disk_space(existing.string());
+    const auto free = disk ? fmt::format(", {:.1f} GB free", static_cast<double>(disk->free) / 1e9) : "";
+    return {"state", true, state.string() + free, left_state(cli.configuration())};
 }
 
 /// Prepares a statement in a host, which loads DuckDB.

@@ -8,7 +8,7 @@ namespace {
 using enum Shape;
 
 constexpr std::string_view param_types = "text|int|decimal|bool|date|timestamptz|connection|list";
-constexpr std::string_view retry_classes = "transient|rate_limited|not_yet_visible|timeout|crashed|any";
+constexpr std::string_view retry_classes = "transient|rate_limited|not_yet_visible|timeout|crashed|resource|any";
 
 const std::array flow_fields{
     Field{.key = "flow", .shape = Name, .doc = "The flow's name, unique in the project.", .example = "clockify_hours", .required = true},
@@ -195,7 +195,7 @@ const std::array retry_fields{
           .shape = Choices,
           .doc = "Which errors are worth another attempt.",
           .choices = retry_classes,
-          .fallback = "[transient, rate_limited, not_yet_visible, timeout, crashed]"},
+          .fallback = "[transient, rate_limited, not_yet_visible, timeout, crashed, resource]"},
 };
 
 const std::array expect_fields{

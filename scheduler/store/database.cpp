@@ -53,7 +53,29 @@ Database::Database(std::string url, int connections, std::vector<Statement> stat
 
 Database::~Database() { threads_.join(); }
 
+/// Another transaction is in the way: the store itself answers.
+static bool is_of_others(const std::exception& error) {
+    const std::string cls = sqlstate_of(error).substr(0, 2);
+    return cls == "40" || cls == "55";
+}
+
+/// False: the store is not known to be away. True: it was, and this call finds out whether it still is.
+bool Database::probes() {
+    std::lock_guard lock(mutex_);
+    if (away_.empty()) return false;
+    if (std::exchange(probing_, true)) throw Refusal(Refusal::Kind::Unavailable, away_);
+    return true;
+}
+
+void Database::found(const std::string& away) {
+    std::lock_guard lock(mutex_);
+    away_ = away;
+    probing_ = false;
+    if (!away.empty()) idle_.clear(); // of a server that is gone
+}
+
 void Database::connected(const std::function<void(pqxx::connection&)>& work) {
+    const bool probe = probes();
     const auto since = std::chrono::steady_clock::now();
     for (int tries = 0;; ++tries) {
         std::unique_ptr<pqxx::connection> connection;
@@ -70,12 +92,20 @@ void Database::connected(const std::function<void(pqxx::connection&)>& work) {
             work(*connection);
         } catch (const std::exception& e) {
             // A connection that failed once is not used again: libpqxx would reconnect silently and forget the session.
-            if (!is_transient(e)) throw;
+            if (!is_transient(e)) {
+                found("");
+                throw;
+            }
             const bool long_ago = std::chrono::steady_clock::now() - since > std::chrono::seconds(5); // a server that hangs fails slowly
-            if (tries == 20 || long_ago) throw Refusal(Refusal::Kind::Unavailable, "the store cannot be reached: " + one_line(e.what()));
+            if (probe || tries == 20 || long_ago) {
+                const std::string why = "the store cannot be reached: " + one_line(e.what());
+                found(is_of_others(e) ? "" : why);
+                throw Refusal(Refusal::Kind::Unavailable, why);
+            }
             std::this_thread::sleep_for(std::chrono::milliseconds(tries == 0 ? 1 : 100));
             continue;
         }
+        found("");
         std::lock_guard lock(mutex_);
         idle_.push_back(std::move(connection));
         return;

@@ -58,7 +58,8 @@ public:
     void hurry(std::chrono::milliseconds longest) { watch_.hurry(longest); }
 
     /// Runs `work(pqxx::work&)` in a transaction on a thread of the pool, commits, and resumes the caller where it was.
-    /// A transient failure is tried again for about two seconds, then Refusal{Unavailable}; so `work` must be repeatable.
+    /// A transient failure is tried again for about two seconds, then Refusal{Unavailable}; so `work` must be repeatable. While the
+    /// store is away one call at a time finds out whether it is back, once; all others are refused at once, or they would queue up.
     template <class Work>
     [[nodiscard]] auto run(Work work) -> boost::asio::awaitable<std::invoke_result_t<Work&, pqxx::work&>> {
         return on_pool([this, work = std::move(work)]() mutable { return transact<pqxx::work>(work); });
@@ -98,11 +99,15 @@ private:
         if constexpr (!std::is_void_v<Result>) return result;
     }
     void connected(const std::function<void(pqxx::connection&)>& work);
+    [[nodiscard]] bool probes();
+    void found(const std::string& away);
 
     std::string url_;
     std::vector<Statement> statements_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<pqxx::connection>> idle_; ///< guarded by mutex_
+    std::string away_;                                    ///< why the store is away; empty: it is not. Guarded by mutex_
+    bool probing_ = false;                                ///< while it is away: a call finds out. Guarded by mutex_
     CallWatch watch_{longest_call};
     boost::asio::thread_pool threads_;
 };

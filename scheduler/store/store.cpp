@@ -41,10 +41,12 @@ boost::asio::awaitable<NodeIdentity> Store::take_node(std::string id, bool sole,
     });
 }
 
-// A node whose lease has run out loses its epoch first, which fences its journal; what no epoch holds is nobody's.
+// A node whose lease has run out loses its epoch first, which fences its journal; what no epoch holds is nobody's. Nobody could
+// keep a lease while the server was down: each has the time of a lease to come back, and what it has under way goes on meanwhile.
 constexpr const char* void_dead_nodes = R"sql(
     update millrace.node n set epoch = gen_random_uuid()
      where lease_until < clock_timestamp() and epoch <> $1::uuid
+       and pg_postmaster_start_time() + make_interval(secs => $2) < clock_timestamp()
        and (exists (select from millrace.run r where r.epoch = n.epoch and r.finished_at is null)
             or exists (select from millrace.slot s where s.epoch = n.epoch)))sql";
 // Two nodes may want the same run. Who waited for the other's row lock looks at the row again, but not at a joined table: it
@@ -61,7 +63,7 @@ boost::asio::awaitable<std::vector<std::int64_t>> Store::adopt(std::string epoch
     return database_.run([epoch](pqxx::work& w) {
         std::vector<std::int64_t> ids;
         w.exec_prepared("one_adopts");
-        w.exec_prepared("void_dead_nodes", epoch);
+        w.exec_prepared("void_dead_nodes", epoch, lease_seconds);
         w.exec_prepared("adopt", epoch);
         for (const auto& row : w.exec_prepared("live_run_ids", epoch)) ids.push_back(row[0].as<std::int64_t>());
         return ids;

@@ -61,6 +61,13 @@ def installed_prefix(folder):
     return os.environ.get("MILLRACE_TEST_PREFIX") or install(os.path.join(folder, "installed"))
 
 
+def free_port():
+    """A TCP port of loopback that nobody has now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
 def dies_with_us(signal_number):
     """For a child: it gets this signal when this program ends, however that happens."""
     def prepare():
@@ -79,7 +86,8 @@ def end(process, seconds=15):
 
 
 class Cluster:
-    """A PostgreSQL server of its own, reached by a Unix socket only. Durable: fsync is on."""
+    """A PostgreSQL server of its own, reached by a Unix socket only, unless `settings` say `listen_addresses` and `port`. Durable:
+    fsync is on."""
 
     def __init__(self, folder, settings=None):
         self.folder, self.settings, self.process = folder, settings or {}, None
@@ -89,7 +97,8 @@ class Cluster:
                        check=True, stdout=subprocess.DEVNULL)
 
     def url(self, database="postgres"):
-        return f"postgresql://millrace@/{database}?host={self.folder}"
+        port = f"&port={self.settings['port']}" if "port" in self.settings else ""
+        return f"postgresql://millrace@/{database}?host={self.folder}{port}"
 
     def start(self):
         options = {"listen_addresses": "", "unix_socket_directories": self.folder, "shared_buffers": "1GB", "max_wal_size": "4GB", "timezone": "UTC",

@@ -107,7 +107,7 @@ TEST_CASE("each class that a policy does not say otherwise of is tried again, or
                                                                          {"timeout", true},
                                                                          {"auth", false},
                                                                          {"bad_data", false},
-                                                                         {"resource", false},
+                                                                         {"resource", true},
                                                                          {"permanent", false}}));
     CAPTURE(error_class);
     Drive d("a: extract retry=2");

@@ -79,6 +79,7 @@ struct Node {
         Runner::Settings settings;
         settings.staging = std::filesystem::temp_directory_path() / ("millrace-runner-" + std::to_string(getpid()));
         settings.most_backlog = 10;
+        settings.short_of_disk = [this] { return shortage; };
         auto claim = [this](std::int64_t run, TaskKey, const std::vector<SlotDemand>& demands, std::function<void(SlotClaim)> answer) {
             asked.push_back(run);
             claims.push_back([this, limit = demands.front().key, answer = std::move(answer)] {
@@ -133,6 +134,7 @@ struct Node {
     std::vector<std::function<void()>> claims; ///< answers, not given yet
     std::vector<std::int64_t> asked;           ///< the runs that claimed, in order
     int free_slots = 1000;
+    std::string shortage;                      ///< of the disk
     std::unique_ptr<Runner> runner;
 };
 
@@ -328,4 +330,58 @@ TEST_CASE("a limit of a connection counts for the runs whose parameter names it"
     node.settle();
     CHECK(node.asked.empty());
     CHECK(node.hosts.started.size() == 1);
+}
+TEST_CASE("task runs wait for room on the disk without an attempt, say so, and go on by themselves") {
+    Node node;
+    node.shortage = "1 MB are free in /staging, task runs begin with 2 MB";
+    const auto id = node.admit(plan_text("a: run", "f"));
+    node.settle();
+    CHECK(node.hosts.started.empty());
+    const auto& waits = node.runner->find(id)->machine->at(first_task);
+    CHECK(waits.state == State::Pending);
+    CHECK(waits.state_name == std::string("WaitingForDisk"));
+    CHECK(waits.details->message == node.shortage);
+    node.runner->set_admitting(true); // as each second
+    node.settle();
+    CHECK(node.hosts.started.empty());
+    node.shortage.clear();
+    node.runner->set_admitting(true);
+    node.settle();
+    REQUIRE(node.hosts.started.size() == 1);
+    CHECK(waits.attempts == 1);
+    CHECK(waits.details->message.empty());
+    node.hosts.end(node.hosts.started[0].id, "completed");
+    node.settle();
+    CHECK(node.state(id) == "completed/Completed");
+}
+
+TEST_CASE("a task run that has its slots gives them back while the disk has no room, and claims them again") {
+    Node node;
+    auto plan = plan_text("a: run", "f");
+    plan.tasks[0].limits = {{"one", 1}};
+    const auto id = node.admit(plan);
+    node.turn();
+    REQUIRE(node.claims.size() == 1);
+    node.shortage = "no room";
+    node.settle();
+    CHECK(node.journal.released.count({id, first_task}) == 1);
+    CHECK(node.runner->find(id)->machine->at(first_task).state_name == std::string("WaitingForDisk"));
+    node.shortage.clear();
+    node.runner->set_admitting(true);
+    node.settle();
+    CHECK(node.hosts.started.size() == 1);
+}
+
+TEST_CASE("a run that is cancelled while it waits for room on the disk does not begin with the room") {
+    Node node;
+    node.shortage = "no room";
+    const auto id = node.admit(plan_text("a: run", "f"));
+    node.settle();
+    node.cancel(id);
+    node.settle();
+    node.shortage.clear();
+    node.runner->set_admitting(true);
+    node.settle();
+    CHECK(node.hosts.started.empty());
+    CHECK(node.state(id) == "cancelled/Cancelled");
 }

@@ -1,9 +1,16 @@
 // What people and tests of readiness meet while the store hangs: a lock that somebody holds stands for a server that does not
 // answer.
+#include "../folder.hpp"
 #include "life.hpp"
 #include "scheduler/store/call_watch.hpp"
+#include "scheduler/store/database.hpp"
+
+#include <atomic>
+#include <cstring>
+#include <thread>
 
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 using namespace millrace;
@@ -94,4 +101,55 @@ TEST_CASE("a call that takes too long loses its connection, and one that ends in
     CHECK(write(quick[1], "x", 1) == 1);
     CHECK(read(quick[0], &byte, 1) == 1);
     for (const int fd : {slow[0], slow[1], quick[0], quick[1]}) close(fd);
+}
+
+namespace {
+
+/// Takes connections as PostgreSQL would and ends each at once.
+struct DeadServer {
+    DeadServer() {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::strncpy(address.sun_path, (folder.path / ".s.PGSQL.5432").c_str(), sizeof address.sun_path - 1);
+        if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener, 100) != 0)
+            throw std::runtime_error("no socket");
+        thread = std::thread([this] {
+            for (int one = 0; (one = accept(listener, nullptr, nullptr)) >= 0; close(one)) ++connections;
+        });
+    }
+    ~DeadServer() {
+        shutdown(listener, SHUT_RDWR);
+        thread.join();
+        close(listener);
+    }
+    [[nodiscard]] std::string url() const { return "postgresql://m@/store?host=" + folder.path.string(); }
+
+    Folder folder;
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    std::atomic<int> connections{0};
+    std::thread thread;
+};
+
+} // namespace
+
+TEST_CASE("who asks while the store is known to be away is answered at once: one call at a time finds out whether it is back") {
+    const DeadServer server;
+    asio::io_context io;
+    Database database(server.url(), 2, {});
+    const auto refusals_of = [&](int calls) {
+        int refused = 0;
+        for (int i = 0; i < calls; ++i) {
+            auto nothing = [](pqxx::nontransaction&) { return true; };
+            asio::co_spawn(io, database.read(std::move(nothing)), [&](std::exception_ptr failed, bool) { refused += failed ? 1 : 0; });
+        }
+        io.restart();
+        io.run();
+        return refused;
+    };
+    REQUIRE(refusals_of(1) == 1);
+    const int patient = server.connections;
+    CHECK(patient > 10);
+    CHECK(refusals_of(50) == 50);
+    CHECK(server.connections <= patient + 50);
+    CHECK(server.connections > patient);
 }

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace millrace {
+
+/// Gives memory that was freed back to the system where it is much: the allocator keeps what a peak needed, for good where pieces that
+/// are in use lie between. Takes some milliseconds, in which other threads may wait for memory. Any thread.
+void give_back_memory();
+
+} // namespace millrace
