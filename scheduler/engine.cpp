@@ -99,7 +99,6 @@ struct Engine::Parts {
     Clock::TimerId beat_timer = 0, look_timer = 0;
     bool stopping = false, killed = false;
     bool looking = false, look_again = false, looking_failed = false;
-    std::chrono::microseconds clock_offset{0};
     int beats = 0;
 };
 
@@ -197,7 +196,6 @@ asio::awaitable<void> Engine::Parts::start() {
     co_await resume();
     co_await look_at_nodes();
     co_await schedules->load();
-    clock_offset = clock.now().time_since_epoch() - clock.uptime();
     beat();
 }
 
@@ -237,24 +235,12 @@ void Engine::Parts::beat() {
     const auto left = journal->leased_until() - clock.uptime();
     if (left < lease_length / 10) hosts->kill_all();
     runner->set_admitting(left > lease_length / 2);
+    schedules->look_at_clock();
     if (++beats % 3 == 0) {
         RunChanges nothing;
         journal->submit(std::move(nothing));
         look_at_others_soon();
         if (pool) pool->end_stopped();
-        const auto offset = clock.now().time_since_epoch() - clock.uptime();
-        if (std::chrono::abs(offset - clock_offset) > std::chrono::seconds(60)) {
-            spdlog::warn("the wall clock jumped by {} s", std::chrono::duration_cast<std::chrono::seconds>(offset - clock_offset).count());
-            RunChanges jump;
-            EventRow event;
-            event.at = clock.now();
-            event.kind = "clock_jumped";
-            event.message = "the wall clock jumped; what schedules passed counts as downtime";
-            event.details = {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(offset - clock_offset).count()}};
-            jump.events.push_back(std::move(event));
-            journal->submit(std::move(jump));
-        }
-        clock_offset = offset;
     }
     beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
 }
