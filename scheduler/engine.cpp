@@ -74,6 +74,7 @@ struct Engine::Parts {
     asio::awaitable<void> look_at_nodes();
     asio::awaitable<void> look_at_others();
     void look_at_others_soon();
+    void end(const std::optional<Return>& lost);
 
     asio::io_context& io;
     Clock& clock;
@@ -97,7 +98,7 @@ struct Engine::Parts {
     std::unique_ptr<EngineService> service;
     std::unique_ptr<PgReadModels> read_models;
     Clock::TimerId beat_timer = 0, look_timer = 0;
-    bool stopping = false, killed = false;
+    bool stopping = false, killed = false, lost_history = false;
     bool looking = false, look_again = false, looking_failed = false;
     int beats = 0;
 };
@@ -150,13 +151,8 @@ asio::awaitable<void> Engine::Parts::start() {
     catalogue.replace(std::move(flows));
 
     make_hosts();
-    auto lost = [this] {
-        killed = true;
-        runner->set_admitting(false);
-        hosts->kill_all();
-        fatal("another process has taken node " + node.id + "'s lease; its runs go on there");
-    };
-    journal = std::make_unique<PgJournal>(io, config.database, node, std::move(lost));
+    auto ended = [this](const std::optional<Return>& lost) { end(lost); };
+    journal = std::make_unique<PgJournal>(io, config.database, node, std::move(ended));
     RunChanges nothing; // connects before the first run has to wait for it
     journal->submit(std::move(nothing));
     Runner::Settings settings;
@@ -291,6 +287,22 @@ void Engine::Parts::look_at_others_soon() {
     });
 }
 
+/// Nothing that is known here counts any more. What the store has forgotten, it is told.
+void Engine::Parts::end(const std::optional<Return>& lost) {
+    killed = true;
+    lost_history = lost.has_value();
+    schedules->stop();
+    runner->set_admitting(false);
+    hosts->kill_all();
+    if (!lost) return fatal("another process has taken node " + node.id + "'s lease; its runs go on there");
+    EventRow event{clock.now(), {}, {}, "history_lost", "node " + node.id + ": " + lost_message(*lost), lost_details(*lost)};
+    auto why = event.message;
+    asio::co_spawn(io, store.tell(std::move(event)), [this, why = std::move(why)](std::exception_ptr failed) {
+        if (failed) spdlog::warn("the store cannot be told that it lost history");
+        fatal(why);
+    });
+}
+
 Engine::Engine(asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders,
                std::function<void(std::string)> fatal)
     : parts_(std::make_unique<Parts>(io, clock, std::move(config), connections, folders, std::move(fatal), nullptr)) {}
@@ -328,6 +340,8 @@ asio::awaitable<void> Engine::stop() {
         spdlog::warn("the lease could not be given back: {}", e.what());
     }
 }
+
+bool Engine::has_lost_history() const { return parts_->lost_history; }
 
 Service& Engine::service() { return *parts_->service; }
 ReadModels& Engine::read_models() { return *parts_->read_models; }

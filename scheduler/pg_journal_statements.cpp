@@ -14,6 +14,11 @@ constexpr const char* no_fence = "22012"; // division_by_zero
 
 constexpr const char* read_sequence = "select journal_seq from millrace.node where id = $1 and epoch = $2::uuid";
 
+// The timeline is that of the WAL being written: the control file has it only from the next checkpoint on. Any role may ask.
+constexpr const char* read_position = R"sql(
+    select system_identifier, substr(pg_walfile_name(at), 1, 8), (at - '0/0')::bigint
+      from pg_control_system(), (select pg_current_wal_lsn() as at) as wal)sql";
+
 constexpr const char* insert_runs = R"sql(
     insert into millrace.run (id, flow, plan_hash, staging_id, run_key, idempotency_key, request_hash, trigger, state, state_name,
                               message, params, options, interval_start, interval_end, created_at, scheduled_for, started_at, finished_at,
@@ -99,6 +104,7 @@ const std::vector<Statement>& journal_statements() {
         {"commit", "commit"},
         {"raise_fence", raise_fence},
         {"read_sequence", read_sequence},
+        {"read_position", read_position},
         {"insert_runs", insert_runs},
         {"update_runs", update_runs},
         {"insert_task_runs", insert_task_runs},

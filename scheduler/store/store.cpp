@@ -78,6 +78,16 @@ boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoc
     });
 }
 
+constexpr const char* tell = R"sql(
+    insert into millrace.event (at, flow, task, kind, message, details) values ($1, nullif($2, ''), nullif($3, ''), $4, $5, $6))sql";
+
+boost::asio::awaitable<void> Store::tell(EventRow event) {
+    return database_.read([event = std::move(event)](pqxx::nontransaction& w) {
+        w.exec_prepared0("tell", timestamp_text(event.at), event.flow, event.task, event.kind, fit_text(event.message),
+                         fit_json(event.details.dump()));
+    });
+}
+
 constexpr const char* leave = "update millrace.node set lease_until = clock_timestamp() where epoch = $1::uuid";
 
 boost::asio::awaitable<void> Store::leave(std::string epoch) {
@@ -314,6 +324,7 @@ const std::vector<Statement>& store_statements() {
         {"live_run_ids", live_run_ids},
         {"live_runs", live_runs_sql.c_str()},
         {"task_runs", task_runs_sql.c_str()},
+        {"tell", tell},
         {"leave", leave},
         {"new_run_ids", new_run_ids},
         {"one_gives_back", one_gives_back},

@@ -74,6 +74,8 @@ public:
     /// Live runs of dead nodes become ours. Returns the ids of all live runs that are.
     [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> adopt(std::string epoch);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredRun>> live_runs(std::string epoch);
+    /// An event that no run's commit takes along.
+    [[nodiscard]] boost::asio::awaitable<void> tell(EventRow event);
     /// Ends the lease: a node that stops on purpose makes nobody wait.
     [[nodiscard]] boost::asio::awaitable<void> leave(std::string epoch);
 
