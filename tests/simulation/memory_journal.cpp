@@ -107,7 +107,7 @@ void MemoryJournal::transact() {
 void MemoryJournal::conclude() {
     Group ours, others;
     Group group = std::exchange(halves_.front(), {});
-    for (std::size_t i = 0; i < group.size(); ++i) ((*of_others_)[i] ? others : ours).push_back(std::move(group[i]));
+    for (std::size_t i = 0; i < group.size(); ++i) (of_others_->at(i) ? others : ours).push_back(std::move(group[i]));
     answer(std::move(ours), std::nullopt);
     for (const auto& changes : others)
         if (changes.run_id) refused_runs_.insert(changes.run_id);

@@ -77,7 +77,7 @@ void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDema
 }
 
 Process::Process(World& world, int node, int life)
-    : world_(world), node_(node), life_(life), clock_(*this), hosts_(*this), ids_(world.store), schedule_store_(*this) {}
+    : world_(world), node_(node), life_(life), clock_(*this), hosts_(*this), ids_(world), schedule_store_(*this) {}
 
 void Process::later(double seconds, std::function<void()> action) {
     world_.later(seconds, [&world = world_, node = node_, life = life_, action = std::move(action)] { world.in_life(node, life, action); });
@@ -128,10 +128,10 @@ void Process::check_firing(const RunChanges& changes) const {
     const auto& spec = world_.store.schedules.at({f.flow, f.schedule}).spec;
     const bool is_late =
         now() - f.nominal > std::chrono::seconds(60) + std::chrono::microseconds(static_cast<std::int64_t>(spec.jitter_seconds * 1e6));
-    if (now() < f.nominal) broken(name + " before its time");
-    if (is_late && spec.missed == "none") broken(name + ", which its policy lets pass");
-    if (is_late && changes.new_run && changes.new_run->state == State::Skipped) broken(name + ", a catch-up, and does not queue");
-    if (world_.clock_is_being_set(node_, started_)) broken(name + " while its clock is being set");
+    if (now() < f.nominal) world_.fails(name + " before its time");
+    if (is_late && spec.missed == "none") world_.fails(name + ", which its policy lets pass");
+    if (is_late && changes.new_run && changes.new_run->state == State::Skipped) world_.fails(name + ", a catch-up, and does not queue");
+    if (world_.clock_is_being_set(node_, started_)) world_.fails(name + " while its clock is being set");
 }
 
 bool Process::is_ahead_of_the_store() const {

@@ -39,13 +39,14 @@ private:
     std::map<TimerId, Alarm> waiting_;
 };
 
+/// Now and then the next ones are still on their way.
 class Counter final : public RunIds {
 public:
-    explicit Counter(MemoryStore& store) : store_(store) {}
-    [[nodiscard]] std::int64_t take() override { return ++store_.last_run_id; }
+    explicit Counter(World& world) : world_(world) {}
+    [[nodiscard]] std::int64_t take() override { return world_.chance() < 0.05 ? 0 : ++world_.store.last_run_id; }
 
 private:
-    MemoryStore& store_;
+    World& world_;
 };
 
 /// The verbs of Store that Schedules uses.

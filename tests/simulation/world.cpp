@@ -39,6 +39,7 @@ void World::trace(int node, const std::string& what) const {
 // ---- what happens ---------------------------------------------------------------------------------------------------
 
 void World::step() {
+    if (!failure_.empty()) broken(failure_);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         auto& node = nodes_[++turn_ % nodes_.size()];
         if (node.process && node.frozen_until <= clock.now() && node.process->poll_one()) return let_something_fail();

@@ -83,6 +83,8 @@ public:
     [[nodiscard]] bool nothing_excuses_a_lost_epoch() const {
         return faults.node_freezes == 0 && faults.store_away == 0 && faults.commit_slow == 0 && faults.store_forgets == 0;
     }
+    /// A broken invariant that is found where the engine would take it for a failure of its own: told at the next step.
+    void fails(const std::string& what) { failure_ = failure_.empty() ? what : failure_; }
     [[nodiscard]] bool is_tracing() const { return tracing_; }
     void trace(int node, const std::string& what) const;
 
@@ -116,6 +118,7 @@ private:
     std::vector<Node> nodes_;
     const Instant calm_after_, deadline_;
     Instant away_until_{};
+    std::string failure_;
     bool lagging_ = false; ///< the store will forget what is written now
     int line_ = 0;
     std::size_t turn_ = 0;
