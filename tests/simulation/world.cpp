@@ -173,8 +173,11 @@ void World::let_something_fail() {
             if (nodes_[static_cast<std::size_t>(node)].clock_ahead.count() != 0) set_clock(node);
         return;
     }
-    if (faults.store_forgets > 0 && !lagging_ && chance() < faults.store_forgets)
-        forget_soon(faults.slower * (chance() < 0.5 ? 2 * chance() : 20 * chance()), chance() < 0.7);
+    if (faults.store_forgets > 0 && !lagging_ && chance() < faults.store_forgets) {
+        // Files that are put back are older than a heartbeat: on the same timeline only the node's own number tells.
+        const bool promoted = chance() < 0.7;
+        forget_soon(faults.slower * (promoted ? (chance() < 0.5 ? 2 : 20) * chance() : 8 + 12 * chance()), promoted);
+    }
     if (faults.clock_jumps > 0 && chance() < faults.clock_jumps) set_clock(static_cast<int>(random() % nodes_.size()));
     if (faults.store_away > 0 && clock.now() > away_until_ && chance() < faults.store_away) {
         const double seconds = faults.slower * (chance() < 0.5 ? chance() : 25 * chance());
