@@ -38,7 +38,7 @@ std::size_t task_rows(const std::vector<RunChanges>& group) {
 } // namespace
 
 PgJournal::PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, Ended ended)
-    : io_(io), url_(std::move(url)), ended_(std::move(ended)), node_(std::move(node)),
+    : io_(io), url_(std::move(url)), ended_(std::move(ended)), node_(std::move(node)), known_(node_.store),
       leased_until_(boottime_us() + std::chrono::microseconds(lease_length).count()), thread_([this] { work(); }) {}
 
 PgJournal::~PgJournal() { close(); }

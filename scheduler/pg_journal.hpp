@@ -27,6 +27,7 @@ struct NodeIdentity {
     std::string id;
     std::string epoch; ///< uuid
     std::int64_t sequence = 0;
+    StorePosition store{}; ///< where the store stood when the epoch was taken
 };
 
 struct JournalFigures {

@@ -98,6 +98,8 @@ constexpr const char* release_slots = R"sql(
 
 } // namespace
 
+const char* const read_position_sql = read_position;
+
 const std::vector<Statement>& journal_statements() {
     static const std::vector<Statement> all{
         {"begin", "begin"},

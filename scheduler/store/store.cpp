@@ -1,6 +1,7 @@
 #include "scheduler/store/store.hpp"
 
 #include "flows/version.hpp"
+#include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/store/array_text.hpp"
 
 #include <unistd.h>
@@ -25,6 +26,18 @@ constexpr const char* take_node = R"sql(
      where $5 or n.lease_until < clock_timestamp()
     returning epoch)sql";
 
+/// Nothing where the server, or our role's rights, do not tell.
+static StorePosition position(pqxx::work& w) {
+    try {
+        pqxx::subtransaction look(w);
+        const auto row = look.exec1(read_position_sql);
+        return {row[0].c_str(), std::stoll(row[1].c_str(), nullptr, 16), row[2].as<std::int64_t>()};
+    } catch (const pqxx::sql_error& e) {
+        if (is_transient(e)) throw;
+        return {};
+    }
+}
+
 boost::asio::awaitable<NodeIdentity> Store::take_node(std::string id, bool sole, Instant now) {
     return database_.run([id, sole, now](pqxx::work& w) {
         const auto rows =
@@ -32,7 +45,7 @@ boost::asio::awaitable<NodeIdentity> Store::take_node(std::string id, bool sole,
         if (rows.empty())
             throw Refusal(Refusal::Kind::Conflict, "node " + id + " lives in another process; its lease has not run out",
                           "stop the other daemon, or give this one another `state` folder");
-        return NodeIdentity{id, rows[0][0].as<std::string>(), 0};
+        return NodeIdentity{id, rows[0][0].as<std::string>(), 0, position(w)};
     });
 }
 

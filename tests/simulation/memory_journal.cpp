@@ -17,8 +17,9 @@ std::size_t task_rows(const std::vector<RunChanges>& group) {
 
 } // namespace
 
-MemoryJournal::MemoryJournal(Process& process, Epoch epoch, Ended ended)
-    : process_(process), epoch_(epoch), ended_(std::move(ended)), leased_until_(process.true_time() + process.world().store.lease) {}
+MemoryJournal::MemoryJournal(Process& process, Epoch epoch, StorePosition known, Ended ended)
+    : process_(process), epoch_(epoch), ended_(std::move(ended)), known_(std::move(known)),
+      leased_until_(process.true_time() + process.world().store.lease) {}
 
 void MemoryJournal::submit(RunChanges changes) {
     if (changes.firing) process_.check_firing(changes);

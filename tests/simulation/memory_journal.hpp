@@ -14,7 +14,8 @@ class MemoryJournal final : public Journal {
 public:
     /// `ended` is called once, on the loop: with what tells that history is lost, or with nothing.
     using Ended = std::function<void(const std::optional<Return>& lost)>;
-    MemoryJournal(Process& process, Epoch epoch, Ended ended);
+    /// `known`: where the store stood when the epoch was taken.
+    MemoryJournal(Process& process, Epoch epoch, StorePosition known, Ended ended);
     void submit(RunChanges changes) override;
     [[nodiscard]] std::size_t backlog() const override { return *backlog_; }
     [[nodiscard]] Instant leased_until() const { return leased_until_; }

@@ -85,13 +85,13 @@ void Process::later(double seconds, std::function<void()> action) {
 
 void Process::start() {
     started_ = true_time();
-    std::function<Epoch()> take = [&world = world_, node = node_] {
-        return world.store.take_node(node, world.new_epoch(), world.clock.now());
+    std::function<std::pair<Epoch, StorePosition>()> take = [&world = world_, node = node_] {
+        return std::pair(world.store.take_node(node, world.new_epoch(), world.clock.now()), world.store.position);
     };
-    call<Epoch>("take_node", std::move(take), [this](std::optional<Epoch> epoch) {
-        if (!epoch) return world_.kill_soon(node_, life_, "cannot start without the store");
-        epoch_ = *epoch;
-        journal_ = std::make_unique<MemoryJournal>(*this, epoch_, [this](const std::optional<Return>& lost) { end(lost); });
+    call<std::pair<Epoch, StorePosition>>("take_node", std::move(take), [this](auto taken) {
+        if (!taken) return world_.kill_soon(node_, life_, "cannot start without the store");
+        epoch_ = taken->first;
+        journal_ = std::make_unique<MemoryJournal>(*this, epoch_, taken->second, [this](const std::optional<Return>& lost) { end(lost); });
         journal_->submit({});
         auto claim = std::bind_front(&Process::claim_slots, this);
         runner_ = std::make_unique<Runner>(

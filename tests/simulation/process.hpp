@@ -39,14 +39,18 @@ private:
     std::map<TimerId, Alarm> waiting_;
 };
 
-/// Now and then the next ones are still on their way.
+/// Now and then the next ones are still on their way, and those of a store that went back are not taken.
 class Counter final : public RunIds {
 public:
     explicit Counter(World& world) : world_(world) {}
-    [[nodiscard]] std::int64_t take() override { return world_.chance() < 0.05 ? 0 : ++world_.store.last_run_id; }
+    [[nodiscard]] std::int64_t take() override {
+        if (world_.store.last_run_id < last_ || world_.chance() < 0.05) return 0;
+        return last_ = ++world_.store.last_run_id;
+    }
 
 private:
     World& world_;
+    std::int64_t last_ = 0;
 };
 
 /// The verbs of Store that Schedules uses.
@@ -77,6 +81,7 @@ public:
     bool poll_one() { return io_.restart(), io_.poll_one() > 0; }
 
     void admit(RunRow row, std::shared_ptr<const FlowPlan> plan);
+    [[nodiscard]] std::int64_t new_run_id() { return ids_.take(); }
     [[nodiscard]] const FlowPlan& plan_of(std::int64_t run_id) const { return *runner_->find(run_id)->start.plan; }
     void catalogue_changed();
     void clock_was_set() { clock_.was_set(); }

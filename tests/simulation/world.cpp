@@ -97,7 +97,8 @@ std::int64_t World::trigger(FlowPlan plan, const std::optional<Backfill>& backfi
     auto* process = one_that_is_up();
     if (!process) return 0;
     RunRow row;
-    row.id = ++store.last_run_id;
+    row.id = process->new_run_id();
+    if (row.id == 0) return 0;
     row.flow = plan.name;
     row.plan_hash = plan.name + "/" + plan.overlap;
     row.run_key = "key " + std::to_string(++last_key);
@@ -117,7 +118,8 @@ std::int64_t World::rerun(std::int64_t run_id) {
     if (!process) return 0;
     const RunRow& old = store.runs.at(run_id).row;
     RunRow row;
-    row.id = ++store.last_run_id;
+    row.id = process->new_run_id();
+    if (row.id == 0) return 0;
     row.flow = old.flow;
     row.plan_hash = old.plan_hash;
     row.run_key = "key " + std::to_string(++last_key);
