@@ -4,8 +4,10 @@
 #include "daemon/exit_code.hpp"
 #include "daemon/managed_postgres.hpp"
 #include "daemon/systemd_notify.hpp"
+#include "flows/close_on_exec.hpp"
 #include "flows/diagnostic.hpp"
 #include "flows/error.hpp"
+#include "flows/process_tree.hpp"
 #include "flows/version.hpp"
 #include "scheduler/engine.hpp"
 #include "scheduler/host_process.hpp"
@@ -22,9 +24,12 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <optional>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 namespace asio = boost::asio;
 namespace fs = std::filesystem;
@@ -74,6 +79,22 @@ void log_lack(const Json& lack) {
         spdlog::warn("connection={} flows={} reason=\"{}\" remedy=\"{}\"", lack.at("connection").get<std::string>(),
                      lack.at("flows").dump(), one_line(lack.at("message").get<std::string>()),
                      one_line(lack.at("remedy").get<std::string>()));
+}
+
+/// This program with these arguments, in our place: nothing that we remember outlives that, and no process of ours.
+void start_again() {
+    std::ifstream file("/proc/self/cmdline");
+    std::vector<std::string> arguments;
+    for (std::string argument; std::getline(file, argument, '\0');) arguments.push_back(argument);
+    std::vector<char*> argv;
+    for (auto& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    kill_descendants(getpid());
+    // Zombies would stay for the life of the process; one that does not die at once is not worth a wait.
+    for (int tries = 0; tries < 200 && waitpid(-1, nullptr, WNOHANG) >= 0; ++tries) usleep(10000);
+    spdlog::shutdown();
+    close_on_exec_from(3);
+    execv("/proc/self/exe", argv.data());
 }
 
 /// One process's whole life. Members are in the order in which they depend on each other.
@@ -234,10 +255,15 @@ private:
     }
 
     /// The node's lease is gone: another may work on our runs already, so whatever works for us ends, and nothing else is
-    /// tidied up.
+    /// tidied up. A store that lost history leaves the node ours: this process begins anew, also where nobody watches over it.
     void die(const std::string& why) {
-        spdlog::critical("node=lost reason=\"{}\" action=exit", why);
+        const bool again = engine_->has_lost_history();
+        spdlog::critical("node=lost reason=\"{}\" action={}", one_line(why), again ? "restart" : "exit");
         end_strays(std::chrono::milliseconds(50));
+        if (again) {
+            if (postgres_) postgres_->stop();
+            start_again();
+        }
         _exit(exit_failed);
     }
 

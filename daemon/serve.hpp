@@ -23,9 +23,9 @@ struct ServeHooks {
 void make_private_folder(const std::filesystem::path& folder,
                          const std::string& other = "another folder in `state:` of millrace.yaml or in MILLRACE_STATE");
 
-/// Runs until SIGINT, SIGTERM, or the loss of the node's lease. SIGHUP deploys again: settings and flow folders. Returns
-/// an ExitCode; what ended a daemon that was ready has been logged. Throws what kept it from starting, or gives that to
-/// `hooks.not_started` and ends the process. Called once per process, from main.
+/// Runs until SIGINT, SIGTERM, or the loss of the node's lease; begins anew when the store lost history. SIGHUP deploys again: settings and
+/// flow folders. Returns an ExitCode; what ended a daemon that was ready has been logged. Throws what kept it from starting, or gives that
+/// to `hooks.not_started` and ends the process. Called once per process, from main.
 [[nodiscard]] int serve(Settings& settings, const ServeHooks& hooks);
 
 } // namespace millrace

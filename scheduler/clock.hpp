@@ -23,6 +23,8 @@ public:
     [[nodiscard]] virtual Instant now() const = 0;
     /// Time since the machine started, sleep included (CLOCK_BOOTTIME): leases count on it, never on the wall clock.
     [[nodiscard]] virtual std::chrono::microseconds uptime() const = 0;
+    /// What the wall clock shows beyond uptime(): it changes when somebody sets the clock, and only then.
+    [[nodiscard]] virtual std::chrono::microseconds wall_offset() const { return now().time_since_epoch() - uptime(); }
     /// Calls `action` once, on the loop, at or soon after `at`; an instant in the past means the loop's next turn.
     virtual TimerId call_at(Instant at, std::function<void()> action) = 0;
     /// The same when so much time has passed, wherever the wall clock is set meanwhile: leases, graces and pauses are such.

@@ -95,6 +95,7 @@ struct Engine::Parts {
     asio::awaitable<void> look_at_others();
     void look_at_others_soon();
     void answer_requests_soon();
+    void end(const std::optional<Return>& lost);
 
     asio::io_context& io;
     Clock& clock;
@@ -124,10 +125,9 @@ struct Engine::Parts {
     LoopLag lag;
     std::unique_ptr<RetentionJob> retention;
     Clock::TimerId beat_timer = 0, look_timer = 0;
-    bool stopping = false, killed = false;
+    bool stopping = false, killed = false, lost_history = false;
     bool others_live = false, answering = false;
     bool looking = false, look_again = false, looking_failed = false;
-    std::chrono::microseconds clock_offset{0};
     int beats = 0, beats_since_trim = 0;
 };
 
@@ -199,13 +199,8 @@ asio::awaitable<void> Engine::Parts::start() {
     catalogue.replace(std::move(flows));
 
     make_hosts();
-    auto lost = [this] {
-        killed = true;
-        runner->set_admitting(false);
-        hosts->kill_all();
-        fatal("another process has taken node " + node.id + "'s lease; its runs go on there");
-    };
-    journal = std::make_unique<PgJournal>(io, config.database, node, std::move(lost));
+    auto ended = [this](const std::optional<Return>& lost) { end(lost); };
+    journal = std::make_unique<PgJournal>(io, config.database, node, std::move(ended));
     RunChanges nothing; // connects before the first run has to wait for it
     journal->submit(std::move(nothing));
     make_disk_guard();
@@ -258,7 +253,6 @@ asio::awaitable<void> Engine::Parts::start() {
     co_await resume();
     co_await look_at_nodes();
     co_await schedules->load();
-    clock_offset = clock.now().time_since_epoch() - clock.uptime();
     lag.start();
     beat();
     retention->start();
@@ -305,24 +299,12 @@ void Engine::Parts::beat() {
     if (journal->hosts_until() - clock.uptime() < lease_length / 10) hosts->kill_all();
     runner->set_admitting(left > lease_length / 2);
     answer_requests_soon();
+    schedules->look_at_clock();
     if (++beats % 3 == 0) {
         RunChanges nothing;
         journal->submit(std::move(nothing));
         look_at_others_soon();
         if (pool) pool->end_stopped();
-        const auto offset = clock.now().time_since_epoch() - clock.uptime();
-        if (std::chrono::abs(offset - clock_offset) > std::chrono::seconds(60)) {
-            spdlog::warn("the wall clock jumped by {} s", std::chrono::duration_cast<std::chrono::seconds>(offset - clock_offset).count());
-            RunChanges jump;
-            EventRow event;
-            event.at = clock.now();
-            event.kind = "clock_jumped";
-            event.message = "the wall clock jumped; what schedules passed counts as downtime";
-            event.details = {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(offset - clock_offset).count()}};
-            jump.events.push_back(std::move(event));
-            journal->submit(std::move(jump));
-        }
-        clock_offset = offset;
     }
     if (++beats_since_trim >= beats_between_trims && journal->backlog() == 0) trim();
     beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
@@ -391,6 +373,22 @@ void Engine::Parts::look_at_others_soon() {
     });
 }
 
+/// Nothing that is known here counts any more. What the store has forgotten, it is told.
+void Engine::Parts::end(const std::optional<Return>& lost) {
+    killed = true;
+    lost_history = lost.has_value();
+    schedules->stop();
+    runner->set_admitting(false);
+    hosts->kill_all();
+    if (!lost) return fatal("another process has taken node " + node.id + "'s lease; its runs go on there");
+    EventRow event{clock.now(), {}, {}, "history_lost", "node " + node.id + ": " + lost_message(*lost), lost_details(*lost)};
+    auto why = event.message;
+    asio::co_spawn(io, store.tell(std::move(event)), [this, why = std::move(why)](std::exception_ptr failed) {
+        if (failed) spdlog::warn("the store cannot be told that it lost history");
+        fatal(why);
+    });
+}
+
 Engine::Engine(asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders,
                std::function<void(std::string)> fatal)
     : parts_(std::make_unique<Parts>(io, clock, std::move(config), connections, folders, std::move(fatal), nullptr)) {}
@@ -432,6 +430,8 @@ asio::awaitable<void> Engine::stop() {
         spdlog::warn("the lease could not be given back: {}", e.what());
     }
 }
+
+bool Engine::has_lost_history() const { return parts_->lost_history; }
 
 Service& Engine::service() { return *parts_->service; }
 ReadModels& Engine::read_models() { return *parts_->read_models; }

@@ -39,7 +39,8 @@ struct EngineConfig {
 
 class Engine {
 public:
-    /// `fatal` is called once, when the node must not go on (its lease was taken): the process should end.
+    /// `fatal` is called once, when the node must not go on: its lease was taken, or the store lost history. The process should
+    /// end at once.
     Engine(boost::asio::io_context& io, Clock& clock, EngineConfig config, Connections& connections, FlowFolders& folders,
            std::function<void(std::string)> fatal);
     /// With attempts of the caller's own making, for tests and benchmarks.
@@ -50,6 +51,10 @@ public:
     /// Throws Error: the store is unreachable, newer than this program, or another process holds the state folder.
     [[nodiscard]] boost::asio::awaitable<void> start();
     [[nodiscard]] boost::asio::awaitable<void> stop();
+
+    /// After `fatal`: the store lost history, so that what this process remembers is worth nothing; the node is ours still, and a
+    /// new process may go on at once.
+    [[nodiscard]] bool has_lost_history() const;
 
     [[nodiscard]] Service& service();
     [[nodiscard]] ReadModels& read_models();

@@ -19,6 +19,11 @@ struct Fenced : std::runtime_error {
     Fenced() : std::runtime_error("the lease of this node was taken") {}
 };
 
+/// The store has forgotten what it acknowledged.
+struct HistoryLost : std::runtime_error {
+    HistoryLost() : std::runtime_error("the store went back in time") {}
+};
+
 std::int64_t boottime_us() {
     timespec t{};
     clock_gettime(CLOCK_BOOTTIME, &t);
@@ -33,8 +38,8 @@ std::size_t task_rows(const std::vector<RunChanges>& group) {
 
 } // namespace
 
-PgJournal::PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, std::function<void()> fenced)
-    : io_(io), url_(std::move(url)), fenced_(std::move(fenced)), node_(std::move(node)),
+PgJournal::PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, Ended ended)
+    : io_(io), url_(std::move(url)), ended_(std::move(ended)), node_(std::move(node)), known_(node_.store),
       leased_until_(boottime_us() + std::chrono::microseconds(lease_length).count()), thread_([this] { work(); }) {}
 
 PgJournal::~PgJournal() { close(); }
@@ -98,7 +103,7 @@ void PgJournal::write_or_bisect(Group group) {
     if (group.empty()) return;
     switch (write(group)) {
     case Written::Yes: return conclude(std::move(group));
-    case Written::Fenced:
+    case Written::Ended:
     case Written::Stopped: return die();
     case Written::Refused: break;
     }
@@ -139,9 +144,11 @@ PgJournal::Written PgJournal::write(Group& group) {
             }
             transact(group);
         } catch (const Fenced&) {
-            if (!std::exchange(in_doubt, false)) return Written::Fenced;
+            if (!std::exchange(in_doubt, false)) return Written::Ended;
             connection_.reset(); // the number may be raised by ourselves, by the try that came late: look again
             continue;
+        } catch (const HistoryLost&) {
+            return Written::Ended;
         } catch (const std::exception& e) {
             if (is_of_rows(e)) {
                 last_refusal_ = {sqlstate_of(e), e.what()};
@@ -221,20 +228,14 @@ bool PgJournal::reconnect(bool& arrived) {
             // Without statistics the planner may read the whole table for each batch.
             connection_.emplace(url_, journal_statements(),
                                 "set enable_hashjoin = off; set enable_mergejoin = off; set enable_seqscan = off", watch_);
-            const StatementCall look{"read_sequence", {node_.id, node_.epoch}};
-            const auto row = std::move(connection_->run({&look, 1}).front());
-            if (PQntuples(row.get()) == 0) throw Fenced();
-            const std::int64_t stored = std::stoll(PQgetvalue(row.get(), 0, 0));
-            if (stored != node_.sequence && stored != node_.sequence + 1) throw Fenced();
-            arrived = stored == node_.sequence + 1;
-            node_.sequence = stored;
-            const auto socket = local_socket(url_);
-            const bool is_its_own = socket && socket->ends_with(std::string(".") + PQgetvalue(row.get(), 0, 1)); // no pooler's
-            local_socket_ = is_its_own ? socket : std::nullopt;
+            arrived = meet_again() == Verdict::Arrived;
+            node_.sequence += arrived ? 1 : 0;
             std::lock_guard lock(mutex_);
             ++figures_.reconnects;
             return true;
         } catch (const Fenced&) {
+            throw;
+        } catch (const HistoryLost&) {
             throw;
         } catch (const std::exception& e) {
             connection_.reset();
@@ -248,6 +249,41 @@ bool PgJournal::reconnect(bool& arrived) {
 void PgJournal::look_for_server() {
     const auto now = boottime_us();
     if (local_socket_ && nobody_listens(*local_socket_)) nobody_else_until_ = now + std::chrono::microseconds(lease_length).count();
+}
+
+/// Throws Fenced and HistoryLost.
+Verdict PgJournal::meet_again() {
+    Return back{known_, position(), node_.sequence, {}};
+    const StatementCall look{"read_sequence", {node_.id, node_.epoch}};
+    const auto row = std::move(connection_->run({&look, 1}).front());
+    if (PQntuples(row.get()) > 0) {
+        back.row = std::stoll(PQgetvalue(row.get(), 0, 0));
+        const auto socket = local_socket(url_);
+        const bool is_its_own = socket && socket->ends_with(std::string(".") + PQgetvalue(row.get(), 0, 1)); // no pooler's
+        local_socket_ = is_its_own ? socket : std::nullopt;
+    }
+    const auto verdict = judge(back);
+    if (verdict == Verdict::Fenced) throw Fenced();
+    if (verdict == Verdict::Lost) {
+        lost_ = std::move(back);
+        throw HistoryLost();
+    }
+    known_ = std::move(back.found);
+    return verdict;
+}
+
+/// Nothing where this server, or our role's rights, do not tell: the numbers of our commits still do.
+StorePosition PgJournal::position() {
+    try {
+        const StatementCall look{"read_position"};
+        const auto row = std::move(connection_->run({&look, 1}).front());
+        return {PQgetvalue(row.get(), 0, 0), std::stoll(PQgetvalue(row.get(), 0, 1), nullptr, 16), std::stoll(PQgetvalue(row.get(), 0, 2))};
+    } catch (const pqxx::sql_error& e) {
+        const auto sqlstate = sqlstate_of(e), kind = sqlstate.substr(0, 2);
+        if (kind != "42" && kind != "0A") throw; // not permitted, unknown, not supported
+        spdlog::info("journal: the server does not tell where its WAL stands: sqlstate={}", sqlstate);
+        return {};
+    }
 }
 
 /// Once, and again when it is something else or has lasted: a person may have to mend it (rights, a store that may only be read).
@@ -296,8 +332,9 @@ void PgJournal::die() {
         std::lock_guard lock(mutex_);
         if (stopping_) return;
     }
-    spdlog::critical("journal: node={} lost its epoch; nothing more is written", node_.id);
-    boost::asio::post(io_, [fenced = fenced_] { fenced(); });
+    spdlog::critical("journal: node={} {}; nothing more is written", node_.id,
+                     lost_ ? "is to forget what it knows: " + lost_message(*lost_) : "lost its epoch");
+    boost::asio::post(io_, [ended = ended_, lost = lost_] { ended(lost); });
 }
 
 } // namespace millrace

@@ -1,8 +1,10 @@
 /// The journal over PostgreSQL: one thread, one connection, group commit. What gathers while a commit is on its way goes
 /// in the next one; no timer. Every transaction begins with the fence row of this node: when another has taken the node's
-/// epoch away, nothing is written any more and `fenced` is called. A commit is one round trip; two where it claims firings.
+/// epoch away, or the store has forgotten what it acknowledged, nothing is written any more and `ended` is called. A commit is
+/// one round trip; two where it claims firings.
 #pragma once
 
+#include "scheduler/history.hpp"
 #include "scheduler/journal.hpp"
 #include "scheduler/store/periods.hpp"
 #include "scheduler/store/pipelined_connection.hpp"
@@ -26,6 +28,7 @@ struct NodeIdentity {
     std::string id;
     std::string epoch; ///< uuid
     std::int64_t sequence = 0;
+    StorePosition store{}; ///< where the store stood when the epoch was taken
 };
 
 struct JournalFigures {
@@ -35,8 +38,9 @@ struct JournalFigures {
 
 class PgJournal final : public Journal {
 public:
-    /// `fenced` is called once, on the loop.
-    PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, std::function<void()> fenced);
+    /// `ended` is called once, on the loop: with nothing when another has the epoch, else with what tells that history is lost.
+    using Ended = std::function<void(const std::optional<Return>& lost)>;
+    PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, Ended ended);
     ~PgJournal() override;
     /// Writes what was submitted, unless the store is away or hangs, and ends the thread. Callbacks may still come on the loop.
     void close();
@@ -55,7 +59,7 @@ public:
 
 private:
     using Group = std::vector<RunChanges>;
-    enum class Written { Yes, Refused, Fenced, Stopped };
+    enum class Written { Yes, Refused, Ended, Stopped };
 
     void work();
     Written write(Group& group);
@@ -65,6 +69,8 @@ private:
     std::vector<PgResult> run(std::span<const StatementCall> calls);
     bool reconnect(bool& arrived);
     void look_for_server();
+    Verdict meet_again();
+    [[nodiscard]] StorePosition position();
     void tell_away(const std::exception& why);
     bool pause();
     void turn_away(Group& group);
@@ -74,13 +80,15 @@ private:
 
     boost::asio::io_context& io_;
     const std::string url_;
-    const std::function<void()> fenced_;
+    const Ended ended_;
 
     // Of the journal's thread.
     NodeIdentity node_;
     std::optional<PipelinedConnection> connection_;
     Periods periods_; ///< as they were learnt last
     std::optional<std::string> local_socket_; ///< of the server itself, which said so
+    StorePosition known_;        ///< of the store, when it was met last
+    std::optional<Return> lost_; ///< why we end, where that is it
     std::pair<std::string, std::string> last_refusal_;
     std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
     std::size_t kept_ = 0;                ///< of the group: what comes after it was fired by another node

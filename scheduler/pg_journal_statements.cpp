@@ -19,6 +19,11 @@ constexpr const char* read_sequence = R"sql(
     select journal_seq, case when inet_server_addr() is null then current_setting('port') else '' end
       from millrace.node where id = $1 and epoch = $2::uuid)sql";
 
+// The timeline is that of the WAL being written: the control file has it only from the next checkpoint on. Any role may ask.
+constexpr const char* read_position = R"sql(
+    select system_identifier, substr(pg_walfile_name(at), 1, 8), (at - '0/0')::bigint
+      from pg_control_system(), (select pg_current_wal_lsn() as at) as wal)sql";
+
 // `@` is the period of the runs. Through the table as a whole each update would cost three times as much with sixty periods: all of
 // its partitions are locked and opened for it.
 constexpr const char* insert_runs = R"sql(
@@ -139,6 +144,8 @@ constexpr const char* release_slots = R"sql(
 
 } // namespace
 
+const char* const read_position_sql = read_position;
+
 const std::vector<Statement>& journal_statements() {
     static const std::vector<Statement> all{
         {"begin", "begin"},
@@ -146,6 +153,7 @@ const std::vector<Statement>& journal_statements() {
         {"raise_fence", raise_fence},
         {"read_sequence", read_sequence},
         {"all_periods", all_periods},
+        {"read_position", read_position},
         {"insert_runs", insert_runs},
         {"insert_keys", insert_keys},
         {"update_runs", update_runs},

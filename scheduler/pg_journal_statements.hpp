@@ -16,6 +16,8 @@
 namespace millrace {
 
 [[nodiscard]] const std::vector<Statement>& journal_statements();
+/// One row: system identifier, timeline in hexadecimal digits, bytes of WAL.
+extern const char* const read_position_sql;
 
 /// What "raise_fence" ($1 node, $2 epoch, $3 new sequence, $4 seconds of the lease) throws when the row is not as expected.
 [[nodiscard]] bool is_fenced(const pqxx::sql_error& error);

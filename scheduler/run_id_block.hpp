@@ -48,9 +48,11 @@ public:
         if (std::erase_if(ids_, [first](std::int64_t id) { return id < first; }) > 0 && ids_.size() <= run_id_block / 2) fetch();
     }
 
-    /// Where each of the blocks begins.
+    /// Where each of the blocks begins. One that does not come after the others is of a store that lost history, which the journal
+    /// will notice: its numbers may be those of live runs.
     void add(const std::vector<std::int64_t>& blocks) {
         for (const auto first : blocks) {
+            if (first <= newest_block_) continue;
             newest_block_ = first;
             for (std::int64_t i = 0; i < run_id_block; ++i) ids_.push_back(first + i);
         }

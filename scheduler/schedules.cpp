@@ -18,11 +18,15 @@ constexpr int most_a_turn = 64;
 constexpr auto others_have = std::chrono::seconds(1);                           ///< before their share is looked at
 constexpr std::chrono::microseconds ids_come_in = std::chrono::milliseconds(5); ///< run ids that are on their way; doubled while none come
 constexpr std::chrono::microseconds at_most_in = std::chrono::seconds(1);
+constexpr std::chrono::microseconds least_jump = std::chrono::seconds(60); ///< of the wall clock; a smaller one is a correction
+constexpr auto jump_holds = std::chrono::seconds(10);
 
 } // namespace
 
-Schedules::Schedules(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids, std::string node)
-    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), journal_(journal), ids_(ids), node_(std::move(node)) {}
+Schedules::Schedules(Clock& clock, ScheduleStore& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids,
+                     std::string node)
+    : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), journal_(journal), ids_(ids), node_(std::move(node)),
+      wall_offset_(clock.wall_offset()) {}
 
 void Schedules::set_next(StoredSchedule& s, Instant after) {
     const auto next = next_firing(s.spec, after);
@@ -63,6 +67,30 @@ const StoredSchedule* Schedules::find(const std::string& flow, int number) const
 void Schedules::stop() {
     stopped_ = true;
     clock_.cancel(timer_);
+    clock_.cancel(hold_);
+}
+
+/// Lately: nothing is to fire now. Who notices it first tells of it.
+bool Schedules::clock_was_set() {
+    const auto by = clock_.wall_offset() - std::exchange(wall_offset_, clock_.wall_offset());
+    if (stopped_ || std::chrono::abs(by) <= least_jump) return hold_ != 0;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(by).count();
+    spdlog::warn("the wall clock was set by {} s: schedules wait for {} s, then what they passed counts as downtime", seconds,
+                 jump_holds.count());
+    RunChanges told;
+    told.events.push_back({clock_.now(),
+                           {},
+                           {},
+                           "clock_jumped",
+                           "the clock of node " + node_ + " was set; what schedules passed counts as downtime",
+                           {{"seconds", seconds}, {"node", node_}}});
+    journal_.submit(std::move(told));
+    clock_.cancel(hold_);
+    hold_ = clock_.call_after(jump_holds, [this] {
+        hold_ = 0;
+        arm();
+    });
+    return true;
 }
 
 Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
@@ -91,7 +119,7 @@ void Schedules::arm(Instant earliest) {
 
 /// Thousands may be due in the same second: others get their turn between them.
 void Schedules::fire_due() {
-    if (stopped_) return;
+    if (stopped_ || clock_was_set()) return;
     const auto now = clock_.now();
     std::vector<std::size_t> of_others;
     Instant earliest{};
@@ -121,13 +149,13 @@ void Schedules::fire_due() {
 boost::asio::awaitable<void> Schedules::fire_for_others(std::vector<std::size_t> places, std::uint64_t generation) {
     std::vector<std::pair<std::string, int>> names;
     for (const auto place : places) names.emplace_back(schedules_[place].flow, schedules_[place].number);
-    std::vector<std::optional<Store::Next>> stored;
+    std::vector<std::optional<ScheduleStore::Next>> stored;
     try {
         stored = co_await store_.next_of(std::move(names));
     } catch (const std::exception&) { // the store is away: they are asked for again
     }
     if (stopped_ || generation != generation_) co_return;
-    if (stored.empty()) {
+    if (stored.empty() || clock_was_set()) {
         for (const auto place : places) line_.emplace(clock_.now() + others_have, place);
         co_return arm();
     }

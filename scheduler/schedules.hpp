@@ -4,6 +4,9 @@
 ///
 /// Of several nodes each fires its share on time; what of the others' share is still not fired a second later, any node fires.
 /// Who is whose share is a matter of speed alone: two nodes that both fire an instant meet at its row.
+///
+/// When somebody sets the wall clock by more than a minute nothing fires for a while, since who sets it once may set it twice; what
+/// passed by that counts as downtime.
 #pragma once
 
 #include "flows/cron.hpp"
@@ -20,7 +23,7 @@ namespace millrace {
 class Schedules {
 public:
     /// `node` is this one's id.
-    Schedules(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids, std::string node);
+    Schedules(Clock& clock, ScheduleStore& store, Catalogue& catalogue, Runner& runner, Journal& journal, RunIds& ids, std::string node);
 
     /// Reads the schedules anew: at start, after a deploy or a pause.
     [[nodiscard]] boost::asio::awaitable<void> load();
@@ -28,6 +31,8 @@ public:
     void when_loaded(std::function<void()> loaded) { loaded_ = std::move(loaded); }
     /// The nodes that live; until told, this one is alone.
     void share_among(std::vector<std::string> nodes);
+    /// Notices that the wall clock was set. To be called every few seconds.
+    void look_at_clock() { (void)clock_was_set(); }
     /// Nothing fires any more.
     void stop();
 
@@ -52,6 +57,7 @@ private:
         std::size_t late_count = 0;
     };
 
+    bool clock_was_set();
     void arm(Instant earliest = {});
     void fire_due();
     void line_up(std::size_t place);
@@ -65,7 +71,7 @@ private:
     void tell_missed(const StoredSchedule& schedule, Instant first, std::size_t count);
 
     Clock& clock_;
-    Store& store_;
+    ScheduleStore& store_;
     Catalogue& catalogue_;
     Runner& runner_;
     Journal& journal_;
@@ -78,7 +84,8 @@ private:
     std::chrono::microseconds ids_in_{5000};                    ///< to the next try while no run id is there
     std::uint64_t generation_ = 0;                              ///< of schedules_: places mean others after a load()
     std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
-    Clock::TimerId timer_ = 0;
+    std::chrono::microseconds wall_offset_;          ///< of the clock, when it was looked at last
+    Clock::TimerId timer_ = 0, hold_ = 0;            ///< hold_: 0, or the clock was set lately
     bool stopped_ = false;
 };
 

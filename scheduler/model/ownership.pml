@@ -3,7 +3,8 @@
  * What is checked, by assertions and by the claim `ends`:
  *   - a final state never changes, and no attempt begins while an earlier one of the run is on record as running;
  *   - a host works only for an attempt that is on record, whatever becomes of the commit's answer;
- *   - the target takes the rows once, and a run is completed only when it has them;
+ *   - the target takes the rows once, and a run is completed only when it has them, also where the store forgets its last
+ *     commits (-D FAIL_OVER, once), which the target does not;
  *   - the run ends, however the (at most FAULTS) faults fall.
  *
  * A node that freezes is one that the checker does not let move, so it needs no statement of its own; that is also why
@@ -31,12 +32,21 @@ byte epochs;                                              /* as many as were eve
 mtype late_change[2] = nothing;
 byte late_epoch[2], late_seq[2];
 
+byte line;                                                /* raised when the store fails over */
+#ifdef FAIL_OVER
+/* A standby that lags: what it has is what the store had at some moment. It takes over once; connections end, and what is on its way
+ * to the former server is lost. Who was told of more than it has must notice. */
+byte old_node_epoch[2], old_node_seq[2], old_run_epoch, old_attempts;
+bool old_lease_over[2], has_failed_over;
+mtype old_task;
+#endif
+
 /* The target: its ledger, and how often its rows were written. */
 bool in_ledger;
 byte rows;
 
 mtype host[2] = none;
-byte host_attempt[2];
+byte host_attempt[2], host_line[2];
 bool crash[2], cancel_wanted;
 byte faults;
 
@@ -67,12 +77,24 @@ inline transact(n, its_epoch, its_seq, change, written) {
     fi
 }
 
+/* The node's memory of the store's timeline: history is lost to who finds another. */
+#if defined(FAIL_OVER) && !defined(IGNORE_LOST)
+#define as_left (line_known == line)
+#else
+#define as_left true
+#endif
+#ifdef FAIL_OVER
+#define LINE_KNOWN line_known
+#else
+#define LINE_KNOWN 0
+#endif
+
 /* `written`: it is in the store. Not written: we are fenced. A lost answer is settled by the fence row: whoever finds his
  * number raised by one has written, and a transaction that arrives after its repetition finds another number. */
 inline look(n) {
     atomic {
         if
-        :: node_epoch[n] == epoch && node_seq[n] == seq + 1 -> seq++; written = true
+        :: as_left && node_epoch[n] == epoch && node_seq[n] == seq + 1 -> seq++; written = true
         :: else -> written = false
         fi
     }
@@ -80,8 +102,9 @@ inline look(n) {
 
 inline commit(change) {
     if
-    :: atomic { true -> transact(n, epoch, seq, change, written); if :: written -> seq++ :: else fi }
-    :: atomic { faults < FAULTS && late_change[n] == nothing ->
+    :: atomic { as_left -> transact(n, epoch, seq, change, written); if :: written -> seq++ :: else fi }
+    :: atomic { !as_left -> written = false }            /* history is lost: what is remembered is worth nothing */
+    :: atomic { as_left && faults < FAULTS && late_change[n] == nothing ->
            faults++; late_change[n] = change; late_epoch[n] = epoch; late_seq[n] = seq };
 #ifdef ASSUME_WRITTEN
        written = true; seq++
@@ -90,7 +113,8 @@ inline commit(change) {
        if
        :: written
        :: !written ->
-           atomic { transact(n, epoch, seq, change, written); if :: written -> seq++ :: else fi };
+           atomic { if :: as_left -> transact(n, epoch, seq, change, written) :: else -> written = false fi;
+                    if :: written -> seq++ :: else fi };
            if :: written :: !written -> look(n) fi       /* the late one came first */
        fi
 #endif
@@ -99,6 +123,9 @@ inline commit(change) {
 
 proctype Node(byte n) {
     byte epoch, seq, attempt;
+#ifdef FAIL_OVER
+    byte line_known;
+#endif
     bool written, mine;
 boot:
     /* The lock of the state folder: our former self is dead, its hosts ended with it. A transaction of it may be on its way. */
@@ -110,6 +137,9 @@ boot:
         epochs++; epoch = epochs;
 #endif
         node_epoch[n] = epoch; node_seq[n] = 0; lease_over[n] = false
+#ifdef FAIL_OVER
+        ; line_known = line
+#endif
     }
     {
         do
@@ -124,18 +154,18 @@ boot:
                :: else
                fi;
                if
-               :: run_epoch != node_epoch[0] && run_epoch != node_epoch[1] -> run_epoch = epoch; mine = true
+               :: run_epoch == 0 || (run_epoch != node_epoch[0] && run_epoch != node_epoch[1]) -> run_epoch = epoch; mine = true
                :: run_epoch == epoch -> mine = true
                :: else
                fi;
                attempt = 0 }
         :: mine && !is_final(task) && !cancel_wanted && (host[n] == none || host[n] == dead) ->
 #ifdef WORK_BEFORE_RECORD
-               atomic { host[n] = working; host_attempt[n] = attempts + 1 }
+               atomic { host[n] = working; host_attempt[n] = attempts + 1; host_line[n] = line }
 #endif
                commit(begin_attempt);
                if
-               :: written -> atomic { host[n] = working; attempt = attempts; host_attempt[n] = attempts }
+               :: written -> atomic { host[n] = working; attempt = attempts; host_attempt[n] = attempts; host_line[n] = LINE_KNOWN }
                :: else -> goto boot         /* fenced: hosts are killed, the process ends and is started again */
                fi
         :: mine && host[n] == loaded && !cancel_wanted ->
@@ -144,7 +174,12 @@ boot:
         :: mine && cancel_wanted && !is_final(task) ->
                commit(cancel);
                if :: written -> host[n] = none; mine = false :: else -> goto boot fi
+#ifdef FAIL_OVER
+        :: atomic { is_final(task) && (mine || host[n] != none) -> mine = false; host[n] = none }
+        :: atomic { is_final(task) && has_failed_over -> break }
+#else
         :: is_final(task) -> mine = false; host[n] = none; break
+#endif
         od
     } unless { atomic { crash[n] -> crash[n] = false; } goto boot }
 }
@@ -161,7 +196,7 @@ load:
     atomic {
         if
         :: host[n] == working ->
-            assert(host_attempt[n] <= attempts);
+            assert(host_attempt[n] <= attempts || host_line[n] != line);    /* of what the store has forgotten it may be */
 #ifdef NO_LEDGER
             rows++; in_ledger = true;
 #else
@@ -200,6 +235,27 @@ end:
     od
 }
 
+#ifdef FAIL_OVER
+active proctype FailOver() {
+    atomic {
+        old_node_epoch[0] = node_epoch[0]; old_node_epoch[1] = node_epoch[1]; old_node_seq[0] = node_seq[0]; old_node_seq[1] = node_seq[1];
+        old_lease_over[0] = lease_over[0]; old_lease_over[1] = lease_over[1];
+        old_run_epoch = run_epoch; old_attempts = attempts; old_task = task
+    }
+    atomic {
+        node_epoch[0] = old_node_epoch[0]; node_epoch[1] = old_node_epoch[1]; node_seq[0] = old_node_seq[0]; node_seq[1] = old_node_seq[1];
+        lease_over[0] = old_lease_over[0]; lease_over[1] = old_lease_over[1];
+        run_epoch = old_run_epoch; attempts = old_attempts; task = old_task;
+        late_change[0] = nothing; late_change[1] = nothing;
+        line++; has_failed_over = true
+    }
+}
+#endif
+
 init { atomic { run Node(0); run Node(1) } }
 
+#ifdef FAIL_OVER
+ltl ends { <> [] (task == completed || task == cancelled) }
+#else
 ltl ends { <> (task == completed || task == cancelled) }
+#endif

@@ -1,6 +1,7 @@
 #include "scheduler/store/store.hpp"
 
 #include "flows/version.hpp"
+#include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/store/array_text.hpp"
 #include "scheduler/store/breaches.hpp"
 #include "scheduler/store/credentials.hpp"
@@ -30,6 +31,18 @@ constexpr const char* take_node = R"sql(
      where $5 or n.lease_until < clock_timestamp()
     returning epoch)sql";
 
+/// Nothing where the server, or our role's rights, do not tell.
+static StorePosition position(pqxx::work& w) {
+    try {
+        pqxx::subtransaction look(w);
+        const auto row = look.exec1(read_position_sql);
+        return {row[0].c_str(), std::stoll(row[1].c_str(), nullptr, 16), row[2].as<std::int64_t>()};
+    } catch (const pqxx::sql_error& e) {
+        if (is_transient(e)) throw;
+        return {};
+    }
+}
+
 boost::asio::awaitable<NodeIdentity> Store::take_node(std::string id, bool sole, Instant now) {
     return database_.run([id, sole, now](pqxx::work& w) {
         const auto rows =
@@ -37,7 +50,7 @@ boost::asio::awaitable<NodeIdentity> Store::take_node(std::string id, bool sole,
         if (rows.empty())
             throw Refusal(Refusal::Kind::Conflict, "node " + id + " lives in another process; its lease has not run out",
                           "stop the other daemon, or give this one another `state` folder");
-        return NodeIdentity{id, rows[0][0].as<std::string>(), 0};
+        return NodeIdentity{id, rows[0][0].as<std::string>(), 0, position(w)};
     });
 }
 
@@ -82,6 +95,16 @@ boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoc
         for (auto& run : out)
             for (const auto& row : w.exec_prepared("task_runs", run.row.id)) run.task_runs.push_back(task_run_from(row));
         return out;
+    });
+}
+
+constexpr const char* tell = R"sql(
+    insert into millrace.event (at, flow, task, kind, message, details) values ($1, nullif($2, ''), nullif($3, ''), $4, $5, $6))sql";
+
+boost::asio::awaitable<void> Store::tell(EventRow event) {
+    return database_.read([event = std::move(event)](pqxx::nontransaction& w) {
+        w.exec_prepared0("tell", timestamp_text(event.at), event.flow, event.task, event.kind, fit_text(event.message),
+                         fit_json(event.details.dump()));
     });
 }
 
@@ -406,6 +429,7 @@ const std::vector<Statement>& store_statements() {
         {"live_run_ids", live_run_ids},
         {"live_runs", live_runs_sql.c_str()},
         {"task_runs", task_runs_sql.c_str()},
+        {"tell", tell},
         {"leave", leave},
         {"new_run_ids", new_run_ids},
         {"one_gives_back", one_gives_back},

@@ -50,7 +50,25 @@ struct FlowChange {
     bool keep_schedules = false;           ///< they did not change: their times stay
 };
 
-class Store {
+/// What schedules ask of the store.
+class ScheduleStore {
+public:
+    virtual ~ScheduleStore() = default;
+    /// Of flows that are not archived, by flow and number.
+    [[nodiscard]] virtual boost::asio::awaitable<std::vector<StoredSchedule>> schedules() = 0;
+    /// Their next firings, where no firing takes them along.
+    [[nodiscard]] virtual boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules) = 0;
+    /// What comes next of these as the store knows it: another node may have fired. One entry each, in their order; nothing
+    /// for a schedule that is gone or held.
+    struct Next {
+        std::optional<Instant> at;
+        std::string local;
+    };
+    [[nodiscard]] virtual boost::asio::awaitable<std::vector<std::optional<Next>>>
+    next_of(std::vector<std::pair<std::string, int>> schedules) = 0;
+};
+
+class Store final : public ScheduleStore {
 public:
     explicit Store(Database& database) : database_(database) {}
 
@@ -61,6 +79,8 @@ public:
     /// Live runs of dead nodes become ours. Returns the ids of all live runs that are.
     [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> adopt(std::string epoch);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredRun>> live_runs(std::string epoch);
+    /// An event that no run's commit takes along.
+    [[nodiscard]] boost::asio::awaitable<void> tell(EventRow event);
     /// Ends the lease: a node that stops on purpose makes nobody wait.
     [[nodiscard]] boost::asio::awaitable<void> leave(std::string epoch);
 
@@ -77,19 +97,14 @@ public:
     /// As Catalogue::marks() gives them for the same flows.
     [[nodiscard]] boost::asio::awaitable<std::string> flow_marks();
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan(std::string hash);
-    [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules();
+    [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules() override;
     /// Flows and, unless those stay, limits as set_limits() does, at one moment.
     [[nodiscard]] boost::asio::awaitable<Limits> deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now);
     /// Not paused: nor are those of its schedules that failures hold, and they count anew.
     [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
-    [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules);
-    /// What comes next of these as the store knows it: another node may have fired. One entry each, in their order; nothing
-    /// for a schedule that is gone or held.
-    struct Next {
-        std::optional<Instant> at;
-        std::string local;
-    };
-    [[nodiscard]] boost::asio::awaitable<std::vector<std::optional<Next>>> next_of(std::vector<std::pair<std::string, int>> schedules);
+    [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules) override;
+    [[nodiscard]] boost::asio::awaitable<std::vector<std::optional<Next>>>
+    next_of(std::vector<std::pair<std::string, int>> schedules) override;
     /// The nodes that live, and how much is left of their leases, sorted by id.
     [[nodiscard]] boost::asio::awaitable<std::map<std::string, std::chrono::microseconds>> living_nodes();
 

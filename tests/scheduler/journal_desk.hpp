@@ -26,7 +26,11 @@ struct Desk {
         node.id = "n";
         node.epoch =
             work.exec1("insert into millrace.node values ('n', gen_random_uuid(), now(), 0, now(), '', 1) returning epoch")[0].c_str();
-        journal = std::make_unique<PgJournal>(io, wire.empty() ? database.url() : over(wire), node, [this] { ++fenced; });
+        journal =
+            std::make_unique<PgJournal>(io, wire.empty() ? database.url() : over(wire), node, [this](const std::optional<Return>& why) {
+                ++ended;
+                lost = why;
+            });
     }
     [[nodiscard]] std::string over(const std::string& folder) const {
         const auto host = database.url().find("host=") + 5;
@@ -102,7 +106,8 @@ struct Desk {
     const Instant now{std::chrono::days(20000)};
     Ids committed, refused;
     std::vector<std::string> sqlstates;
-    int fenced = 0;
+    int ended = 0;
+    std::optional<Return> lost;         ///< with the end
     std::unique_ptr<PgJournal> journal; ///< ends first
 };
 

@@ -207,7 +207,7 @@ TEST_CASE("a commit whose answer is lost is settled by the fence row, and writte
     CHECK(desk.stored() == Ids{1, 2, 3, 4, 5});
     CHECK(desk.asked("select count(*) from millrace.event") == "4");
     CHECK(desk.asked("select journal_seq from millrace.node") == "5");
-    CHECK(desk.fenced == 0);
+    CHECK(desk.ended == 0);
 }
 
 TEST_CASE("a commit that comes through while it is repeated is ours, not another's") {
@@ -231,7 +231,7 @@ TEST_CASE("a commit that comes through while it is repeated is ours, not another
     desk.until_answered(2);
     CHECK(desk.committed == Ids{1, 2});
     CHECK(desk.stored() == Ids{1, 2});
-    CHECK(desk.fenced == 0);
+    CHECK(desk.ended == 0);
 }
 
 TEST_CASE("a journal whose epoch was taken writes nothing, answers nothing and says so once") {
@@ -240,12 +240,12 @@ TEST_CASE("a journal whose epoch was taken writes nothing, answers nothing and s
     desk.until_answered(1);
     (void)desk.asked("update millrace.node set epoch = gen_random_uuid() returning id");
     desk.journal->submit(desk.new_run(2));
-    desk.until([&] { return desk.fenced > 0; });
+    desk.until([&] { return desk.ended > 0; });
     desk.journal->submit(desk.new_run(3));
     desk.journal->close();
     desk.io.restart();
     desk.io.poll();
-    CHECK(desk.fenced == 1);
+    CHECK(desk.ended == 1);
     CHECK(desk.committed == Ids{1});
     CHECK(desk.refused.empty());
     CHECK(desk.stored() == Ids{1});
@@ -259,11 +259,11 @@ TEST_CASE("a journal that was taken while its connection was lost writes nothing
     (void)desk.asked(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
     desk.journal->submit(desk.new_run(2));
-    desk.until([&] { return desk.fenced > 0; });
+    desk.until([&] { return desk.ended > 0; });
     CHECK(desk.stored() == Ids{1});
 }
 
-TEST_CASE("history that went back fences the node: its sequence is not the store's") {
+TEST_CASE("a store that forgot what it acknowledged ends the node, which tells how much") {
     Desk desk;
     for (std::int64_t id = 1; id <= 3; ++id) {
         desk.journal->submit(desk.new_run(id));
@@ -273,8 +273,14 @@ TEST_CASE("history that went back fences the node: its sequence is not the store
     (void)desk.asked(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
     desk.journal->submit(desk.new_run(4));
-    desk.until([&] { return desk.fenced > 0; });
+    desk.until([&] { return desk.ended > 0; });
     CHECK(desk.stored() == Ids{1, 2, 3});
+    REQUIRE(desk.lost);
+    CHECK(desk.lost->acknowledged == 3);
+    CHECK(desk.lost->row == 1);
+    CHECK(desk.lost->known.system == desk.asked("select system_identifier from pg_control_system()"));
+    CHECK(desk.lost->found.timeline == 1);
+    CHECK(desk.lost->found.wal >= desk.lost->known.wal);
 }
 
 TEST_CASE("what the store cannot take now is no refusal: it is tried until it can, and told with its reason") {

@@ -103,6 +103,7 @@ public:
         clock_gettime(CLOCK_BOOTTIME, &t);
         return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_nsec / 1000);
     }
+    [[nodiscard]] std::chrono::microseconds wall_offset() const override { return set_by_; }
     TimerId call_at(Instant at, std::function<void()> action) override {
         timers_.emplace(std::pair(at, ++last_id_), std::move(action));
         return last_id_;
@@ -117,7 +118,7 @@ public:
     }
     /// It is `at`; what became due by then happens, each once. Back, it is set back: no time has passed.
     void step_to(Instant at) {
-        if (at < now_) set_back(now_ - at);
+        if (at < now_) set(at - now_);
         now_ = at;
         auto due = std::vector<TimerId>{};
         for (const auto& [key, action] : timers_)
@@ -131,14 +132,23 @@ public:
         }
     }
 
+    /// Somebody sets it to `at`.
+    void jump_to(Instant at) {
+        set(at - now_);
+        now_ = at;
+        step_to(at);
+    }
+
 private:
-    void set_back(std::chrono::microseconds by) {
+    void set(std::chrono::microseconds by) {
+        set_by_ += by;
         for (auto& [key, action] : std::exchange(timers_, {}))
-            timers_.emplace(std::pair(of_time_passed_.contains(key.second) ? key.first - by : key.first, key.second), std::move(action));
+            timers_.emplace(std::pair(of_time_passed_.contains(key.second) ? key.first + by : key.first, key.second), std::move(action));
     }
 
     Instant now_;
     TimerId last_id_ = 0;
+    std::chrono::microseconds set_by_{0};
     std::set<TimerId> of_time_passed_; ///< timers of call_after
     std::map<std::pair<Instant, TimerId>, std::function<void()>> timers_;
 };

@@ -169,6 +169,48 @@ TEST_CASE("an instant that is on time fires whatever passed before it") {
     CHECK(nominal(life) == expected);
 }
 
+TEST_CASE("a clock that is set forth holds the schedules for a while, and what it passed counts as downtime") {
+    const auto [policy, expected] = GENERATE(table<std::string, Texts>({
+        {"last", {"2026-11-20T14:00:00Z"}},
+        {"all", {"2026-11-20T13:00:00Z", "2026-11-20T14:00:00Z"}},
+        {"none", {}},
+    }));
+    CAPTURE(policy);
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(missed(every(3600), policy))}, noon);
+    life.stepped.jump_to(noon + 2h + 30min);
+    life.settle();
+    life.step(9s);
+    CHECK(nominal(life).empty());
+    life.step(1s);
+    life.step(1s); // its alarm, which is set when the hold ends
+    CHECK(nominal(life) == expected);
+    CHECK(asked(database.url(), "select string_agg(details->>'seconds', ' ') from millrace.event where kind = 'clock_jumped'") == "9000");
+}
+
+TEST_CASE("a clock that is set back makes no instant fire twice, and none is lost") {
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(missed(every(3600), "all"))}, noon);
+    life.step_to(noon + 1h);
+    life.stepped.jump_to(noon - 1h);
+    life.settle();
+    for (const auto later : {0h, 1h}) {
+        life.step_to(noon + later);
+        CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z"});
+    }
+    life.step_to(noon + 2h);
+    CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z", "2026-11-20T14:00:00Z"});
+}
+
+TEST_CASE("a clock that is corrected by less than a minute holds nothing") {
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(every(3600))}, noon);
+    life.step_to(noon + 59min + 10s);
+    life.stepped.jump_to(noon + 1h + 5s);
+    life.settle();
+    CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z"});
+}
+
 TEST_CASE("what passed before a restart does not fire again after it") {
     FreshDatabase database;
     const auto plan = flow_of(missed(every(3600), "none"));

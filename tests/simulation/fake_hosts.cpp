@@ -7,11 +7,11 @@
 namespace millrace::test {
 namespace {
 
-/// What a node may not ask of a host. One whose epoch was taken may ask anything: it only does not know yet, and nothing
-/// that it writes is taken.
-void check(const World& world, const HostRun& host) {
+/// What a node may not ask of a host. One whose epoch was taken, or whose store has lost history, may ask anything: it only does
+/// not know yet, and nothing that it writes is taken.
+void check(const Process& process, const World& world, const HostRun& host) {
     const auto& store = world.store;
-    if (!store.is_a_nodes(host.epoch)) return;
+    if (!store.is_a_nodes(host.epoch) || process.is_ahead_of_the_store()) return;
     const auto name = name_of(host.run_id, host.key);
     const auto at = store.attempts.find({host.run_id, host.key, host.attempt});
     if (at == store.attempts.end() || at->second != State::Running) broken(name + " started before its record was durable");
@@ -21,7 +21,7 @@ void check(const World& world, const HostRun& host) {
     if (is_final(store.tasks.at({host.run_id, host.key}).row.state)) broken(name + " runs again after its end");
     for (const int parent : store.plan_of(host.run_id).tasks[static_cast<std::size_t>(host.key.task)].needs)
         if (store.tasks.at({host.run_id, {parent, -1}}).row.state != State::Completed) broken(name + " starts before its parent ended");
-    const auto valid = [&](const HostRun& other) { return store.is_a_nodes(other.epoch); };
+    const auto valid = [&](const HostRun& other) { return store.is_a_nodes(other.epoch) && other.line == world.line(); };
     for (const auto& [id, other] : world.hosts)
         if (valid(other) && other.run_id == host.run_id && other.key == host.key) broken(name + ": two valid attempts at once");
     for (const auto& limit : store.plan_of(host.run_id).limits)
@@ -43,13 +43,21 @@ void check(const World& world, const HostRun& host) {
 void FakeHosts::start(AttemptOrder order) {
     auto& world = process_.world();
     const auto run_id = order.context.run_id;
-    const auto& tasks = world.store.plan_of(run_id).tasks;
+    const auto& tasks = process_.plan_of(run_id).tasks;
     const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const auto& t) { return t.name == order.task; });
     const TaskKey key{static_cast<int>(task - tasks.begin()), order.item.is_null() ? -1 : order.item.get<int>()};
-    const HostRun host{process_.node(), process_.life(), process_.epoch(),
-                       order.id,        run_id,          key,
-                       order.attempt,   task->limits,    order.context.run_key + " " + order.task + " " + order.item.dump()};
-    check(world, host);
+    const HostRun host{process_.node(),
+                       process_.life(),
+                       process_.epoch(),
+                       order.id,
+                       run_id,
+                       key,
+                       order.attempt,
+                       task->limits,
+                       order.context.run_key,
+                       order.context.run_key + " " + order.task + " " + order.item.dump(),
+                       world.line()};
+    check(process_, world, host);
     process_.trace(name_of(run_id, key) + " attempt " + std::to_string(order.attempt) + " starts");
     const auto number = ++world.last_host;
     world.hosts.emplace(number, host);
@@ -63,7 +71,7 @@ void FakeHosts::start(AttemptOrder order) {
     const std::string message = fails && world.chance() < f.poison ? poison_text : "simulated";
     world.later(0.01 + 20 * world.chance(), [this, &world, number, host, dies, fails, loads, message] {
         if (world.hosts.erase(number) == 0) return; // killed
-        if (loads) world.target.load(host.batch, host.run_id, host.key);
+        if (loads) world.target.load(host.batch, host.run_key, host.key);
         world.in_life(host.node, host.life, [this, host, dies, fails, message] {
             report(host.order, dies ? "lost" : fails ? "failed" : "completed", dies ? "crashed" : "transient", message);
         });

@@ -17,10 +17,12 @@ std::size_t task_rows(const std::vector<RunChanges>& group) {
 
 } // namespace
 
-MemoryJournal::MemoryJournal(Process& process, Epoch epoch, std::function<void()> fenced)
-    : process_(process), epoch_(epoch), fenced_(std::move(fenced)), leased_until_(process.now() + lease_length) {}
+MemoryJournal::MemoryJournal(Process& process, Epoch epoch, StorePosition known, Ended ended)
+    : process_(process), epoch_(epoch), ended_(std::move(ended)), known_(std::move(known)),
+      leased_until_(process.true_time() + process.world().store.lease) {}
 
 void MemoryJournal::submit(RunChanges changes) {
+    if (changes.firing) process_.check_firing(changes);
     *backlog_ += changes.task_runs.size();
     gathering_.push_back(std::move(changes));
     if (!std::exchange(busy_, true)) process_.later(0, [this] { next(); });
@@ -37,47 +39,57 @@ void MemoryJournal::next() {
     if (halves_.front().empty()) return halves_.pop_front(), next();
     failures_ = 0;
     in_doubt_ = false;
+    turn_away(halves_.front()); // chunks of a run that was refused in the first half
+    if (halves_.front().empty()) return halves_.pop_front(), next();
+    of_others_ = std::make_shared<std::vector<bool>>();
     write();
 }
 
 void MemoryJournal::turn_away(Group& group) {
     Group stays, away;
+    for (const auto& c : group) // a chunk of a run that is not to be
+        if (c.new_run && c.new_run->parent_id && refused_runs_.contains(*c.new_run->parent_id)) refused_runs_.insert(c.run_id);
     for (auto& c : group) (c.even_if_refused || !refused_runs_.contains(c.run_id) ? stays : away).push_back(std::move(c));
     group = std::move(stays);
     if (!away.empty()) answer(std::move(away), Refusal("", "earlier rows of this run were refused"));
 }
 
 void MemoryJournal::write() {
-    begin_ = process_.now();
+    begin_ = process_.true_time();
     connected_ ? transact() : reconnect();
 }
 
 /// Whether the commit in doubt is in the store says the fence row.
 void MemoryJournal::reconnect() {
-    auto row = std::make_shared<MemoryStore::Node>();
-    auto look = [row, &store = process_.world().store, node = process_.node()] { *row = store.nodes[node]; };
-    process_.transact("journal connects", std::move(look), [this, row](bool heard) {
+    auto back = std::make_shared<Return>();
+    line_ = process_.world().line();
+    auto look = [back, known = known_, sequence = sequence_, epoch = epoch_, &store = process_.world().store, node = process_.node()] {
+        const auto& row = store.nodes[node];
+        *back = {known, store.position, sequence, row.epoch == epoch ? std::optional(row.journal_seq) : std::nullopt};
+    };
+    process_.transact("journal connects", std::move(look), [this, back](bool heard) {
         if (!heard) return process_.later(pause, [this] { reconnect(); });
-        if (row->epoch != epoch_ || (row->journal_seq != sequence_ && row->journal_seq != sequence_ + 1)) return meets_the_fence();
+        const auto verdict = judge(*back);
+        if (verdict == Verdict::Fenced) return meets_the_fence();
+        if (verdict == Verdict::Lost) return die(*back);
+        known_ = back->found;
         connected_ = true;
-        const bool arrived = row->journal_seq == sequence_ + 1;
-        sequence_ = row->journal_seq;
-        if (!arrived) return transact();
+        if (verdict != Verdict::Arrived) return transact();
+        ++sequence_;
         process_.trace("the commit in doubt had arrived");
-        answer(std::exchange(halves_.front(), {}), std::nullopt);
-        next();
+        conclude();
     });
 }
 
 void MemoryJournal::transact() {
     auto written = std::make_shared<MemoryStore::Written>();
-    auto work = [written, &world = process_.world(), node = process_.node(), epoch = epoch_, sequence = sequence_ + 1,
+    auto work = [written, others = of_others_, &world = process_.world(), node = process_.node(), epoch = epoch_, sequence = sequence_ + 1,
                  group = halves_.front()] {
-        *written = world.store.write(node, epoch, sequence, group, world.clock.now());
+        *written = world.store.write(node, epoch, sequence, group, world.clock.now(), *others);
         const bool yes = *written == MemoryStore::Written::Yes, fenced = *written == MemoryStore::Written::Fenced;
         if (world.is_tracing()) world.trace(node, (yes ? "commits " : fenced ? "is fenced: " : "is refused: ") + describe(group));
     };
-    process_.transact("commit", std::move(work), [this, written](bool heard) {
+    auto heard_of = [this, written](bool heard) {
         if (!heard) {
             connected_ = false;
             in_doubt_ = true;
@@ -86,10 +98,22 @@ void MemoryJournal::transact() {
         if (*written == MemoryStore::Written::Fenced) return meets_the_fence();
         if (*written == MemoryStore::Written::Refused) return is_refused();
         ++sequence_;
-        leased_until_ = begin_ + lease_length;
-        answer(std::exchange(halves_.front(), {}), std::nullopt);
-        next();
-    });
+        leased_until_ = begin_ + process_.world().store.lease;
+        conclude();
+    };
+    process_.world().transact(process_, "commit", std::move(work), std::move(heard_of), line_);
+}
+
+/// Tells what was written, and what was not because another node had fired it.
+void MemoryJournal::conclude() {
+    Group ours, others;
+    Group group = std::exchange(halves_.front(), {});
+    for (std::size_t i = 0; i < group.size(); ++i) (of_others_->at(i) ? others : ours).push_back(std::move(group[i]));
+    answer(std::move(ours), std::nullopt);
+    for (const auto& changes : others)
+        if (changes.run_id) refused_runs_.insert(changes.run_id);
+    if (!others.empty()) answer(std::move(others), Refusal("23505", "another node fired this instant"));
+    next();
 }
 
 void MemoryJournal::meets_the_fence() {
@@ -97,8 +121,12 @@ void MemoryJournal::meets_the_fence() {
         connected_ = false;
         return write();
     }
+    die({});
+}
+
+void MemoryJournal::die(std::optional<Return> lost) {
     dead_ = true;
-    process_.post(fenced_);
+    process_.post([this, lost] { ended_(lost); });
 }
 
 /// In halves, until the one run is found whose rows the store will not take.
@@ -109,7 +137,7 @@ void MemoryJournal::is_refused() {
     const auto run = group.front().run_id;
     if (run == group.back().run_id) {
         process_.trace("the rows of run " + std::to_string(run) + " are refused");
-        refused_runs_.insert(run);
+        if (run) refused_runs_.insert(run);
         answer(std::move(group), Refusal("22021", "simulated"));
         return next();
     }

@@ -12,12 +12,17 @@ class Process;
 
 class MemoryJournal final : public Journal {
 public:
-    /// `fenced` is called once, on the loop.
-    MemoryJournal(Process& process, Epoch epoch, std::function<void()> fenced);
+    /// `ended` is called once, on the loop: with what tells that history is lost, or with nothing.
+    using Ended = std::function<void(const std::optional<Return>& lost)>;
+    /// `known`: where the store stood when the epoch was taken.
+    MemoryJournal(Process& process, Epoch epoch, StorePosition known, Ended ended);
     void submit(RunChanges changes) override;
     [[nodiscard]] std::size_t backlog() const override { return *backlog_; }
     [[nodiscard]] Instant leased_until() const { return leased_until_; }
     [[nodiscard]] bool is_idle() const { return !busy_ && gathering_.empty(); }
+    [[nodiscard]] std::int64_t acknowledged() const { return sequence_; }
+    /// World::line() of its connection.
+    [[nodiscard]] int line() const { return line_; }
 
 private:
     using Group = std::vector<RunChanges>;
@@ -29,12 +34,17 @@ private:
     void reconnect();
     void transact();
     void meets_the_fence();
+    void die(std::optional<Return> lost);
+    void conclude();
     void is_refused();
     void answer(Group group, std::optional<Refusal> refusal);
 
     Process& process_;
     const Epoch epoch_;
-    const std::function<void()> fenced_;
+    const Ended ended_;
+    StorePosition known_;
+    std::shared_ptr<std::vector<bool>> of_others_; ///< of the current half: which changes another node had fired
+    int line_ = 0;                                 ///< World::line() of the connection
     Group gathering_;
     std::deque<Group> halves_; ///< of the group that was taken: the halves that are not written yet, the current one first
     std::shared_ptr<std::size_t> backlog_ = std::make_shared<std::size_t>(0);

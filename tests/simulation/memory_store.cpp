@@ -1,5 +1,6 @@
 #include "memory_store.hpp"
 
+#include "flows/cron.hpp"
 #include "scheduler/rerun.hpp"
 
 #include <algorithm>
@@ -29,29 +30,65 @@ std::string describe(const std::vector<RunChanges>& group) {
         for (const auto& a : c.begun) text += "; " + name_of(c.run_id, a.key) + " attempt " + std::to_string(a.number) + " begins";
         for (const auto key : c.released) text += "; " + name_of(c.run_id, key) + " frees its slots";
         if (c.run) text += "; run " + std::to_string(c.run_id) + " " + c.run->state_name;
+        if (c.firing) text += "; " + c.firing->flow + " fires " + to_rfc3339(c.firing->nominal);
     }
     return text.empty() ? "nothing, to keep the lease" : text.substr(2);
 }
 
 // ---- the journal's transaction --------------------------------------------------------------------------------------
 
-MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequence, const std::vector<RunChanges>& group, Instant now) {
+MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequence, const std::vector<RunChanges>& group, Instant now,
+                                        std::vector<bool>& lost) {
     auto& row = nodes[node];
+    if (row.epoch == epoch && row.journal_seq < sequence - 1) broken("a node writes on over history that is lost");
     if (row.epoch != epoch || row.journal_seq != sequence - 1) return Written::Fenced;
     bool refused = false;
+    const auto of_others = claim_firings(group);
     for (const auto& changes : group)
         if (is_poisonous(changes)) refused = true, poisoned.insert(changes.run_id);
     if (refused) return Written::Refused;
     row.journal_seq = sequence;
-    row.lease_until = now + lease_length;
-    for (const auto& changes : group) apply(changes, epoch);
+    row.lease_until = now + lease;
+    for (std::size_t i = 0; i < group.size(); ++i)
+        if (!of_others[i]) apply(group[i], epoch);
+    for (std::size_t i = 0; i < group.size(); ++i)
+        if (group[i].firing && !of_others[i]) {
+            const auto& f = *group[i].firing;
+            if (const auto at = schedules.find({f.flow, f.schedule}); at != schedules.end()) move(at->second, f.next_at, f.next_local);
+        }
+    lost = of_others;
     return Written::Yes;
+}
+
+/// As pg_journal_group.cpp: what another made makes no run here, nor do chunks of that.
+std::vector<bool> MemoryStore::claim_firings(const std::vector<RunChanges>& group) {
+    std::vector<bool> lost(group.size());
+    std::set<std::int64_t> without;
+    std::set<FiringKey> claimed;
+    for (std::size_t i = 0; i < group.size(); ++i) {
+        const auto& c = group[i];
+        if (c.firing) {
+            const FiringKey key{c.firing->flow, c.firing->schedule, c.firing->nominal};
+            lost[i] = firings.contains(key) || !claimed.insert(key).second;
+        }
+        if (c.run_id && (lost[i] || (c.new_run && c.new_run->parent_id && without.contains(*c.new_run->parent_id))))
+            without.insert(c.run_id);
+    }
+    for (std::size_t i = 0; i < group.size(); ++i)
+        if (!group[i].firing) lost[i] = group[i].run_id != 0 && without.contains(group[i].run_id);
+    return lost;
 }
 
 void MemoryStore::apply(const RunChanges& c, Epoch epoch) {
     if (c.new_run && !runs.emplace(c.run_id, Run{*c.new_run, is_final(c.new_run->state) ? 0 : epoch}).second) broken("run inserted twice");
-    for (const auto& row : c.also_new)
+    for (const auto& row : c.also_new) {
         if (!runs.emplace(row.id, Run{row, epoch}).second) broken("run inserted twice");
+        live.insert(row.id);
+    }
+    if (c.new_run && !is_final(c.new_run->state)) live.insert(c.run_id);
+    if (c.new_run && c.new_run->trigger == "schedule" && !c.new_run->parent_id && !c.firing) broken("a scheduled run without its firing");
+    if (c.firing && !firings.emplace(FiringKey{c.firing->flow, c.firing->schedule, c.firing->nominal}, c.new_run ? c.run_id : 0).second)
+        broken(c.firing->flow + " fires " + to_rfc3339(c.firing->nominal) + " twice");
     const bool writes = c.run || !c.task_runs.empty() || !c.begun.empty() || !c.ended.empty();
     if (writes && !c.new_run) {
         const auto& run = runs.at(c.run_id);
@@ -67,7 +104,7 @@ void MemoryStore::apply(const RunChanges& c, Epoch epoch) {
     if (!c.run) return;
     auto& run = runs.at(c.run_id);
     run.row = *c.run;
-    if (is_final(run.row.state)) run.epoch = 0;
+    if (is_final(run.row.state)) run.epoch = 0, live.erase(c.run_id);
 }
 
 void MemoryStore::apply_tasks(const RunChanges& c) {
@@ -113,18 +150,21 @@ void MemoryStore::check_parents(const RunChanges& c) const {
 
 // ---- the verbs of Store ---------------------------------------------------------------------------------------------
 
-void MemoryStore::take_node(int node, Epoch fresh, Instant now) { nodes[node] = {fresh, now + lease_length, 0}; }
+Epoch MemoryStore::take_node(int node, Epoch fresh, Instant now) {
+    nodes[node] = {fresh, now + lease, 0};
+    return nodes[node].epoch;
+}
 
 std::vector<std::int64_t> MemoryStore::adopt(Epoch epoch, Epoch fresh, Instant now) {
     for (auto& [id, node] : nodes) {
         if (node.lease_until >= now || node.epoch == epoch) continue;
-        const auto drives = [&](const auto& run) { return run.second.epoch == node.epoch && !is_final(run.second.row.state); };
+        const auto drives = [&](std::int64_t run) { return runs.at(run).epoch == node.epoch; };
         const auto holds = [&](const Slot& slot) { return slot.epoch == node.epoch; };
-        if (std::any_of(runs.begin(), runs.end(), drives) || std::any_of(slots.begin(), slots.end(), holds)) node.epoch = fresh++;
+        if (std::any_of(live.begin(), live.end(), drives) || std::any_of(slots.begin(), slots.end(), holds)) node.epoch = fresh++;
     }
     std::vector<std::int64_t> ids;
-    for (auto& [id, run] : runs) {
-        if (is_final(run.row.state)) continue;
+    for (const auto id : live) {
+        auto& run = runs.at(id);
         if (!is_a_nodes(run.epoch)) run.epoch = epoch;
         if (run.epoch == epoch) ids.push_back(id);
     }
@@ -133,8 +173,9 @@ std::vector<std::int64_t> MemoryStore::adopt(Epoch epoch, Epoch fresh, Instant n
 
 std::vector<Runner::Resumed> MemoryStore::live_runs(Epoch epoch) const {
     std::vector<Runner::Resumed> out;
-    for (const auto& [id, run] : runs) {
-        if (is_final(run.row.state) || run.epoch != epoch) continue;
+    for (const auto id : live) {
+        const auto& run = runs.at(id);
+        if (run.epoch != epoch) continue;
         Runner::Resumed r;
         r.row = run.row;
         r.plan = plans.at(run.row.plan_hash);
@@ -219,6 +260,49 @@ SlotClaim MemoryStore::claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key
     return {true, {}, {}, {}};
 }
 
+std::vector<int> MemoryStore::living_nodes(Instant now) const {
+    std::vector<int> out;
+    for (const auto& [id, node] : nodes)
+        if (node.lease_until > now) out.push_back(id);
+    return out;
+}
+
+std::vector<StoredSchedule> MemoryStore::all_schedules() const {
+    std::vector<StoredSchedule> out;
+    for (const auto& [key, schedule] : schedules) out.push_back(schedule);
+    return out;
+}
+
+void MemoryStore::set_next(const StoredSchedule& s) { move(schedules.at({s.flow, s.number}), s.next_at, s.next_local); }
+
+std::optional<ScheduleStore::Next> MemoryStore::next_of(const std::string& flow, int number) const {
+    const auto at = schedules.find({flow, number});
+    if (at == schedules.end()) return std::nullopt;
+    return ScheduleStore::Next{at->second.next_at, at->second.next_local};
+}
+
+// ---- schedules ------------------------------------------------------------------------------------------------------
+
+void MemoryStore::move(StoredSchedule& s, std::optional<Instant> next_at, const std::string& next_local) {
+    check_passed(s, next_at);
+    s.next_at = next_at;
+    s.next_local = next_local;
+}
+
+/// What comes before `next` has its firing, or its policy lets it pass because it is late.
+void MemoryStore::check_passed(const StoredSchedule& s, std::optional<Instant> next) const {
+    const auto name = [&](Instant at) { return s.flow + " at " + to_rfc3339(at) + " (missed: " + s.spec.missed + ")"; };
+    bool last_fired = true;
+    for (auto at = s.next_at; at && (!next || *at < *next);) {
+        last_fired = firings.contains({s.flow, s.number, *at});
+        if (!last_fired && s.spec.missed == "all") broken("no decision about " + name(*at));
+        if (!last_fired && latest_wall - *at <= std::chrono::seconds(60)) broken("passed over though it is not late: " + name(*at));
+        const auto after = next_firing(s.spec, *at);
+        at = after ? std::optional(after->at) : std::nullopt;
+    }
+    if (!last_fired && s.spec.missed == "last") broken("nothing fires for what passed before " + name(next.value_or(Instant{})));
+}
+
 // ---- questions ------------------------------------------------------------------------------------------------------
 
 bool MemoryStore::is_a_nodes(Epoch epoch) const {
@@ -233,10 +317,6 @@ int MemoryStore::held_by(Epoch epoch, std::int64_t run_id, TaskKey key, const st
     return static_cast<int>(std::count_if(slots.begin(), slots.end(), [&](const Slot& s) {
         return s.key == limit && s.epoch == epoch && s.run_id == run_id && s.holder == key;
     }));
-}
-
-bool MemoryStore::all_runs_ended() const {
-    return std::all_of(runs.begin(), runs.end(), [](const auto& run) { return is_final(run.second.row.state); });
 }
 
 const FlowPlan& MemoryStore::plan_of(std::int64_t run_id) const { return *plans.at(runs.at(run_id).row.plan_hash); }

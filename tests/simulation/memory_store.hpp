@@ -3,8 +3,10 @@
 #pragma once
 
 #include "faults.hpp"
+#include "scheduler/history.hpp"
 #include "scheduler/journal.hpp"
 #include "scheduler/runner.hpp"
+#include "scheduler/store/store.hpp"
 
 #include <map>
 #include <set>
@@ -41,12 +43,14 @@ public:
         TaskKey holder{};
     };
 
-    // The journal's transaction, behind the fence row.
+    using FiringKey = std::tuple<std::string, int, Instant>; ///< flow, schedule, nominal instant
+
+    // The journal's transaction, behind the fence row. `lost`: of each change, whether another node had fired it.
     enum class Written { Yes, Fenced, Refused };
-    Written write(int node, Epoch epoch, std::int64_t sequence, const std::vector<RunChanges>& group, Instant now);
+    Written write(int node, Epoch epoch, std::int64_t sequence, const std::vector<RunChanges>& group, Instant now, std::vector<bool>& lost);
 
     // The verbs of Store.
-    void take_node(int node, Epoch fresh, Instant now);
+    Epoch take_node(int node, Epoch fresh, Instant now);
     [[nodiscard]] std::vector<std::int64_t> adopt(Epoch epoch, Epoch fresh, Instant now);
     [[nodiscard]] std::vector<Runner::Resumed> live_runs(Epoch epoch) const;
     [[nodiscard]] std::vector<StoredTaskRun> task_runs(std::int64_t run_id) const;
@@ -56,11 +60,15 @@ public:
     [[nodiscard]] Reused reused_of(std::int64_t run_id, const std::shared_ptr<const FlowPlan>& plan) const;
     [[nodiscard]] RepeatedChunks repeated_by(const RunRow& row) const;
     [[nodiscard]] SlotClaim claim_slots(Epoch epoch, std::int64_t run_id, TaskKey key, const std::vector<SlotDemand>& demands);
+    [[nodiscard]] std::vector<int> living_nodes(Instant now) const;
+    [[nodiscard]] std::vector<StoredSchedule> all_schedules() const;
+    void set_next(const StoredSchedule& schedule);
+    [[nodiscard]] std::optional<ScheduleStore::Next> next_of(const std::string& flow, int number) const;
 
     [[nodiscard]] bool is_a_nodes(Epoch epoch) const;
     [[nodiscard]] int slots_of(const std::string& key) const;
     [[nodiscard]] int held_by(Epoch epoch, std::int64_t run_id, TaskKey key, const std::string& limit) const;
-    [[nodiscard]] bool all_runs_ended() const;
+    [[nodiscard]] bool all_runs_ended() const { return live.empty(); }
     [[nodiscard]] const FlowPlan& plan_of(std::int64_t run_id) const;
     /// After the last event: nothing is left half done.
     void check_the_end() const;
@@ -70,10 +78,20 @@ public:
     std::map<std::pair<std::int64_t, TaskKey>, Task> tasks;
     std::map<std::tuple<std::int64_t, TaskKey, int>, State> attempts;
     std::vector<Slot> slots;
+    std::set<std::int64_t> live;                                  ///< runs that have not ended
     std::map<std::string, std::shared_ptr<const FlowPlan>> plans; ///< by hash
-    std::set<std::int64_t> poisoned;                              ///< runs whose rows were refused
+    std::map<std::pair<std::string, int>, StoredSchedule> schedules;
+    std::map<FiringKey, std::int64_t> firings; ///< the run, 0 where none came of it
+    std::set<std::int64_t> poisoned;           ///< runs whose rows were refused
+    std::int64_t last_run_id = 0;
+    StorePosition position{"1", 1, 1};
+    std::chrono::microseconds lease = lease_length;
+    Instant latest_wall{}; ///< the latest that a node's clock has shown: what is late may be so by that one
 
 private:
+    [[nodiscard]] std::vector<bool> claim_firings(const std::vector<RunChanges>& group);
+    void move(StoredSchedule& schedule, std::optional<Instant> next_at, const std::string& next_local);
+    void check_passed(const StoredSchedule& schedule, std::optional<Instant> next) const;
     void apply(const RunChanges& changes, Epoch epoch);
     void apply_tasks(const RunChanges& changes);
     void apply_attempts(const RunChanges& changes);

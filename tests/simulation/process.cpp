@@ -3,18 +3,63 @@
 #include <filesystem>
 
 namespace millrace::test {
-Instant ProcessClock::now() const { return process_.now(); }
+namespace asio = boost::asio;
 
-Clock::TimerId ProcessClock::call_at(Instant at, std::function<void()> action) {
+Instant ProcessClock::now() const { return process_.now(); }
+std::chrono::microseconds ProcessClock::uptime() const { return process_.true_time().time_since_epoch(); }
+
+Clock::TimerId ProcessClock::call_at(Instant at, std::function<void()> action) { return add(at, at - now(), std::move(action)); }
+Clock::TimerId ProcessClock::call_after(std::chrono::microseconds time, std::function<void()> action) {
+    return add({}, time, std::move(action));
+}
+
+Clock::TimerId ProcessClock::add(std::optional<Instant> at, std::chrono::microseconds in, std::function<void()> action) {
     const TimerId id = ++last_;
-    waiting_.insert(id);
-    process_.world().clock.call_at(
-        at, [this, id, &world = process_.world(), node = process_.node(), life = process_.life(), action = std::move(action)]() mutable {
-            world.in_life(node, life, [this, id, action = std::move(action)] {
-                if (waiting_.erase(id) > 0) action();
-            });
-        });
+    waiting_.emplace(id, Alarm{at, 0, std::move(action)});
+    set(id, in);
     return id;
+}
+
+void ProcessClock::set(TimerId id, std::chrono::microseconds in) {
+    const auto ring = [this, id, set = ++waiting_.at(id).set, &world = process_.world(), node = process_.node(), life = process_.life()] {
+        world.in_life(node, life, [this, id, set] {
+            const auto alarm = waiting_.find(id);
+            if (alarm == waiting_.end() || alarm->second.set != set) return;
+            auto action = std::move(alarm->second.action);
+            waiting_.erase(alarm);
+            action();
+        });
+    };
+    process_.world().clock.call_at(process_.true_time() + std::max(in, std::chrono::microseconds(0)), ring);
+}
+
+void ProcessClock::was_set() {
+    const auto noticed_in = std::chrono::microseconds(static_cast<std::int64_t>(1e6 * process_.world().chance()));
+    for (auto& [id, alarm] : waiting_)
+        if (alarm.at) set(id, std::max<std::chrono::microseconds>(*alarm.at - now(), noticed_in));
+}
+
+asio::awaitable<std::vector<StoredSchedule>> MemorySchedules::schedules() {
+    std::function<std::vector<StoredSchedule>()> work = [&store = process_.world().store] { return store.all_schedules(); };
+    return process_.ask("schedules", std::move(work));
+}
+
+asio::awaitable<void> MemorySchedules::set_next(std::vector<StoredSchedule> schedules) {
+    std::function<bool()> work = [&store = process_.world().store, schedules = std::move(schedules)] {
+        for (const auto& s : schedules) store.set_next(s);
+        return true;
+    };
+    (void)co_await process_.ask("set_next", std::move(work));
+}
+
+asio::awaitable<std::vector<std::optional<ScheduleStore::Next>>>
+MemorySchedules::next_of(std::vector<std::pair<std::string, int>> schedules) {
+    std::function<std::vector<std::optional<Next>>()> work = [&store = process_.world().store, schedules = std::move(schedules)] {
+        std::vector<std::optional<Next>> out;
+        for (const auto& [flow, number] : schedules) out.push_back(store.next_of(flow, number));
+        return out;
+    };
+    return process_.ask("next_of", std::move(work));
 }
 
 void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer) {
@@ -32,34 +77,67 @@ void Process::claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDema
 }
 
 Process::Process(World& world, int node, int life)
-    : world_(world), node_(node), life_(life), clock_(*this), hosts_(*this), ids_(world.last_run_id),
-      caused_runs_(world.catalogue, connections_) {}
+    : world_(world), node_(node), life_(life), clock_(*this), hosts_(*this), ids_(world), schedule_store_(*this),
+      caused_runs_(catalogue_, connections_) {}
 
 void Process::later(double seconds, std::function<void()> action) {
     world_.later(seconds, [&world = world_, node = node_, life = life_, action = std::move(action)] { world.in_life(node, life, action); });
 }
 
 void Process::start() {
-    std::function<Epoch()> take = [&world = world_, node = node_] {
-        const Epoch epoch = world.new_epoch();
-        world.store.take_node(node, epoch, world.clock.now());
-        return epoch;
+    started_ = true_time();
+    std::function<std::pair<Epoch, StorePosition>()> take = [&world = world_, node = node_] {
+        return std::pair(world.store.take_node(node, world.new_epoch(), world.clock.now()), world.store.position);
     };
-    call<Epoch>("take_node", std::move(take), [this](std::optional<Epoch> epoch) {
-        if (!epoch) return world_.kill_soon(node_, life_, "cannot start without the store");
-        epoch_ = *epoch;
-        journal_ = std::make_unique<MemoryJournal>(*this, epoch_, [this] { lost(); });
+    call<std::pair<Epoch, StorePosition>>("take_node", std::move(take), [this](auto taken) {
+        if (!taken) return world_.kill_soon(node_, life_, "cannot start without the store");
+        epoch_ = taken->first;
+        journal_ = std::make_unique<MemoryJournal>(*this, epoch_, taken->second, [this](const std::optional<Return>& lost) { end(lost); });
         journal_->submit({});
         auto claim = std::bind_front(&Process::claim_slots, this);
         runner_ = std::make_unique<Runner>(
             io_, clock_, *journal_, hosts_, connections_, caused_runs_, std::move(claim), ids_, events_,
             Runner::Settings{std::filesystem::temp_directory_path() / "millrace-simulation", world_.random(), 7, 50});
+        schedules_ =
+            std::make_unique<Schedules>(clock_, schedule_store_, catalogue_, *runner_, *journal_, ids_, "node " + std::to_string(node_));
         take_over([this](bool done) {
             if (!done) return world_.kill_soon(node_, life_, "cannot start without the store");
+            look_at_nodes();
+            catalogue_changed();
             up_ = true;
             beat();
         });
     });
+}
+
+/// What of it is in the store: deployed flows are not lost here.
+void Process::catalogue_changed() {
+    if (!schedules_) return;
+    std::vector<DeployedFlow> flows;
+    for (const auto& [hash, plan] : world_.store.plans)
+        if (world_.deployed.contains(hash)) flows.push_back({plan->name, hash, "", {}, false, false, plan});
+    if (flows.empty()) return;
+    catalogue_.replace(std::move(flows));
+    asio::co_spawn(io_, schedules_->load(), [this](const std::exception_ptr& failed) {
+        if (failed) world_.kill_soon(node_, life_, "cannot read its schedules without the store");
+    });
+}
+
+void Process::check_firing(const RunChanges& changes) const {
+    const auto& f = *changes.firing;
+    const auto name = f.flow + " fires " + to_rfc3339(f.nominal);
+    const auto& spec = world_.store.schedules.at({f.flow, f.schedule}).spec;
+    const bool is_late =
+        now() - f.nominal > std::chrono::seconds(60) + std::chrono::microseconds(static_cast<std::int64_t>(spec.jitter_seconds * 1e6));
+    if (now() < f.nominal) world_.fails(name + " before its time");
+    if (is_late && spec.missed == "none") world_.fails(name + ", which its policy lets pass");
+    if (is_late && changes.new_run && changes.new_run->state == State::Skipped) world_.fails(name + ", a catch-up, and does not queue");
+    if (world_.clock_is_being_set(node_, started_)) world_.fails(name + " while its clock is being set");
+}
+
+bool Process::is_ahead_of_the_store() const {
+    const auto& row = world_.store.nodes[node_];
+    return journal_ && (row.journal_seq < journal_->acknowledged() || world_.line() != journal_->line());
 }
 
 void Process::admit(RunRow row, std::shared_ptr<const FlowPlan> plan) {
@@ -95,27 +173,45 @@ void Process::take_over(Then then) {
 /// As Engine::Parts::beat().
 void Process::beat() {
     if (killed_) return;
-    const auto left = journal_->leased_until() - now();
-    if (left < lease_length / 10) hosts_.kill_all();
-    runner_->set_admitting(left > lease_length / 2);
+    const auto left = journal_->leased_until() - true_time();
+    if (left < world_.store.lease / 10) hosts_.kill_all();
+    runner_->set_admitting(left > world_.store.lease / 2);
+    schedules_->look_at_clock();
     if (++beats_ % 3 == 0) {
         journal_->submit({});
         look_at_others();
     }
-    later(1, [this] { beat(); });
+    later(world_.faults.slower, [this] { beat(); });
 }
 
 void Process::look_at_others() {
     if (std::exchange(looking_, true)) return;
-    take_over([this](bool) { looking_ = false; });
+    take_over([this](bool) {
+        looking_ = false;
+        look_at_nodes();
+    });
 }
 
-void Process::lost() {
+void Process::look_at_nodes() {
+    std::function<std::vector<int>()> living = [&world = world_] { return world.store.living_nodes(world.clock.now()); };
+    call<std::vector<int>>("living_nodes", std::move(living), [this](std::optional<std::vector<int>> nodes) {
+        if (!nodes) return;
+        std::vector<std::string> names;
+        for (const int node : *nodes) names.push_back("node " + std::to_string(node));
+        schedules_->share_among(std::move(names));
+    });
+}
+
+void Process::end(const std::optional<Return>& lost) {
     if (world_.nothing_excuses_a_lost_epoch()) broken("a node that was well lost its epoch");
+    if (lost && world_.forgot == 0) broken("a node believes that the store has lost history");
     killed_ = true;
+    schedules_->stop();
     runner_->set_admitting(false);
     hosts_.kill_all();
-    world_.kill_soon(node_, life_, "lost its epoch and ends");
+    world_.noticed += lost ? 1 : 0;
+    if (lost) trace(lost_message(*lost));
+    world_.kill_soon(node_, life_, lost ? "forgets what it knows" : "lost its epoch and ends");
 }
 
 } // namespace millrace::test

@@ -1,12 +1,7 @@
 // Whole lifecycles under faults, from seeds: what must never happen is checked by the world at every step.
 #include "../scheduler/plan_text.hpp"
 #include "process.hpp"
-
-#include <catch2/catch.hpp>
-
-#include <spdlog/spdlog.h>
-
-#include <cstdlib>
+#include "seeds.hpp"
 
 using namespace millrace;
 using namespace millrace::test;
@@ -51,27 +46,6 @@ FlowPlan picture(std::uint64_t n) {
     return plan;
 }
 
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* text = std::getenv(variable);
-    return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-/// Each case has a share of the seeds that are asked for, and keeps those that found a fault.
-template <class Simulate>
-void for_each_seed(std::uint64_t count, Simulate simulate, std::initializer_list<std::uint64_t> found = {}) {
-    spdlog::set_level(spdlog::level::off); // what is refused here is refused on purpose
-    for (const auto seed : found) {
-        CAPTURE(seed);
-        simulate(seed);
-    }
-    const auto first = number_from("MILLRACE_SIMULATION_FIRST_SEED", 1);
-    count = number_from("MILLRACE_SIMULATION_SEEDS", count);
-    for (auto seed = first; seed < first + count; ++seed) {
-        CAPTURE(seed);
-        simulate(seed);
-    }
-}
-
 void simulate(World& world, std::uint64_t seed) {
     for (std::uint64_t i = 0; i < 8;) {
         auto plan = picture((seed + i) % picture_count);
@@ -96,6 +70,16 @@ void all_end(std::uint64_t seeds, const Faults& faults, int least_nodes = 1, int
         World world(seed, faults, least_nodes + static_cast<int>(more));
         simulate(world, seed);
     });
+}
+
+/// Fail-overs that lose the last commits, beside all else.
+Faults of_history() {
+    Faults f;
+    f.store_forgets = 0.0004;
+    f.store_away = 0.0001;
+    f.answer_lost = f.commit_late = 0.01;
+    f.commit_slow = 0.05;
+    return f;
 }
 
 Faults of_the_store() {
@@ -139,6 +123,21 @@ TEST_CASE("runs complete while nodes and the store fail in every way") {
     faults.node_dies = faults.node_freezes = 0.0005;
     faults.person_pauses = 0.01;
     all_end(160, faults, 2, 3);
+}
+
+TEST_CASE("runs complete though the store forgets its last commits") { all_end(80, of_history()); }
+
+TEST_CASE("runs complete though the store forgets its last commits, and nodes die and freeze") {
+    Faults faults = of_history();
+    faults.node_dies = faults.node_freezes = 0.0005;
+    all_end(120, faults, 2, 3);
+}
+
+TEST_CASE("runs complete though clocks are set back and forth") {
+    Faults faults;
+    faults.clock_jumps = 0.001;
+    faults.node_dies = 0.0005;
+    all_end(40, faults, 1, 2);
 }
 
 TEST_CASE("a re-run does nothing again that completed, whatever happens") {

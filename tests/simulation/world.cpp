@@ -16,9 +16,11 @@ std::chrono::microseconds span(double seconds) { return std::chrono::microsecond
 
 } // namespace
 
-World::World(std::uint64_t seed, Faults f, int nodes)
-    : random(seed), faults(f), nodes_(static_cast<std::size_t>(nodes)), calm_after_(clock.now() + span(f.seconds)),
-      deadline_(calm_after_ + std::chrono::hours(3)), tracing_(std::getenv("MILLRACE_SIMULATION_TRACE") != nullptr) {
+World::World(std::uint64_t seed, Faults f, int nodes, Instant start)
+    : clock(start), random(seed), faults(f), nodes_(static_cast<std::size_t>(nodes)), calm_after_(clock.now() + span(f.seconds)),
+      deadline_(calm_after_ + span(3 * 3600 * std::max(1.0, f.slower / 10)) + span(f.clock_jumps > 0 ? 4 * f.longest_jump : 0)),
+      tracing_(std::getenv("MILLRACE_SIMULATION_TRACE") != nullptr) {
+    store.lease = span(f.slower * std::chrono::duration<double>(lease_length).count());
     for (const char* key : {"w", "w", "v", "flow", "flow"}) store.slots.push_back({key, 0, 0, {}});
     if (tracing_) std::printf("---- seed %llu\n", static_cast<unsigned long long>(seed));
     for (int node = 0; node < nodes; ++node) boot(node);
@@ -37,6 +39,7 @@ void World::trace(int node, const std::string& what) const {
 // ---- what happens ---------------------------------------------------------------------------------------------------
 
 void World::step() {
+    if (!failure_.empty()) broken(failure_);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         auto& node = nodes_[++turn_ % nodes_.size()];
         if (node.process && node.frozen_until <= clock.now() && node.process->poll_one()) return let_something_fail();
@@ -44,6 +47,7 @@ void World::step() {
     const auto next = clock.next();
     if (!next || *next > deadline_) broken("something never ends: " + what_lives());
     clock.advance_to(*next);
+    for (int node = 0; node < static_cast<int>(nodes_.size()); ++node) store.latest_wall = std::max(store.latest_wall, wall(node));
     let_something_fail();
 }
 
@@ -53,7 +57,7 @@ void World::run_to_the_end() {
                std::all_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.process && node.process->is_idle(); });
     };
     while (!quiet()) step();
-    const Instant end = clock.now() + std::chrono::seconds(20); // what is on its way arrives, dead epochs are voided
+    const Instant end = clock.now() + span(20 * faults.slower); // what is on its way arrives, dead epochs are voided
     while (clock.now() < end || !quiet()) step();
     check_the_end();
 }
@@ -63,7 +67,7 @@ void World::check_the_end() const {
     if (!hosts.empty()) broken("a host is left: " + name_of(hosts.begin()->second.run_id, hosts.begin()->second.key));
     for (const auto& [key, task] : store.tasks) {
         const bool load = store.plan_of(key.first).tasks[static_cast<std::size_t>(key.second.task)].verb == Verb::Load;
-        const auto effects = target.effects.find(key);
+        const auto effects = target.effects.find({store.runs.at(key.first).row.run_key, key.second});
         if (effects != target.effects.end() && effects->second > 1) broken(name_of(key.first, key.second) + " is in the target twice");
         const bool is_reused = task.row.state_name == std::string_view("Reused"); // the run before it loaded them
         if (load && task.row.state == State::Completed && !is_reused && effects == target.effects.end())
@@ -73,9 +77,10 @@ void World::check_the_end() const {
 
 std::string World::what_lives() const {
     std::string text;
-    for (const auto& [id, run] : store.runs)
-        if (!is_final(run.row.state))
-            text += "run " + std::to_string(id) + " is " + run.row.state_name + (store.is_a_nodes(run.epoch) ? "; " : ", of no node; ");
+    for (const auto id : store.live) {
+        const auto& run = store.runs.at(id);
+        text += "run " + std::to_string(id) + " is " + run.row.state_name + (store.is_a_nodes(run.epoch) ? "; " : ", of no node; ");
+    }
     return text;
 }
 
@@ -92,10 +97,11 @@ std::int64_t World::trigger(FlowPlan plan, const std::optional<Backfill>& backfi
     auto* process = one_that_is_up();
     if (!process) return 0;
     RunRow row;
-    row.id = ++last_run_id;
+    row.id = process->new_run_id();
+    if (row.id == 0) return 0;
     row.flow = plan.name;
     row.plan_hash = plan.name + "/" + plan.overlap;
-    row.run_key = "key of " + std::to_string(row.id);
+    row.run_key = "key " + std::to_string(++last_key);
     row.created_at = clock.now();
     if (plan.interval) row.interval_end = clock.now(), row.interval_start = clock.now() - std::chrono::hours(3);
     if (backfill) write_backfill(row, *backfill);
@@ -107,25 +113,16 @@ std::int64_t World::trigger(FlowPlan plan, const std::optional<Backfill>& backfi
     return id;
 }
 
-void World::deploy(FlowPlan plan) {
-    DeployedFlow flow;
-    flow.name = plan.name;
-    flow.plan_hash = plan.name + "/" + plan.overlap;
-    flow.plan = std::make_shared<const FlowPlan>(std::move(plan));
-    store.plans[flow.plan_hash] = flow.plan;
-    deployed_.push_back(std::move(flow));
-    catalogue.replace(deployed_);
-}
-
 std::int64_t World::rerun(std::int64_t run_id) {
     auto* process = one_that_is_up();
     if (!process) return 0;
     const RunRow& old = store.runs.at(run_id).row;
     RunRow row;
-    row.id = ++last_run_id;
+    row.id = process->new_run_id();
+    if (row.id == 0) return 0;
     row.flow = old.flow;
     row.plan_hash = old.plan_hash;
-    row.run_key = "key of " + std::to_string(row.id);
+    row.run_key = "key " + std::to_string(++last_key);
     row.created_at = clock.now();
     row.rerun_of = run_id;
     row.interval_start = old.interval_start, row.interval_end = old.interval_end;
@@ -134,6 +131,23 @@ std::int64_t World::rerun(std::int64_t run_id) {
     const auto id = row.id;
     process->admit(std::move(row), store.plans.at(old.plan_hash));
     return id;
+}
+
+void World::deploy(FlowPlan plan) {
+    const std::string hash = plan.name + "/" + plan.overlap;
+    for (std::size_t number = 0; number < plan.schedules.size(); ++number) {
+        StoredSchedule s;
+        s.flow = plan.name;
+        s.number = static_cast<int>(number);
+        s.spec = plan.schedules[number];
+        s.changed_at = clock.now();
+        Schedules::set_next(s, clock.now());
+        store.schedules[{s.flow, s.number}] = std::move(s);
+    }
+    store.plans[hash] = std::make_shared<const FlowPlan>(std::move(plan));
+    deployed.insert(hash);
+    for (auto& node : nodes_)
+        if (node.process) node.process->catalogue_changed();
 }
 
 bool World::cancel(std::int64_t run_id) {
@@ -146,10 +160,9 @@ bool World::cancel(std::int64_t run_id) {
 void World::a_person_acts() {
     for (auto& node : nodes_) {
         if (!node.process || node.frozen_until > clock.now() || !node.process->is_up()) continue;
-        for (const auto& [id, run] : store.runs) {
-            if (is_final(run.row.state)) continue;
+        for (const auto id : store.live) {
             if (faults_happen() && chance() < faults.person_pauses) node.process->pause(id);
-            if (run.row.state == State::Paused && (!faults_happen() || chance() < 0.3)) node.process->resume(id);
+            if (store.runs.at(id).row.state == State::Paused && (!faults_happen() || chance() < 0.3)) node.process->resume(id);
         }
     }
     later(5, [this] { a_person_acts(); });
@@ -158,9 +171,19 @@ void World::a_person_acts() {
 // ---- what fails -----------------------------------------------------------------------------------------------------
 
 void World::let_something_fail() {
-    if (!faults_happen()) return;
+    if (!faults_happen()) {
+        for (int node = 0; node < static_cast<int>(nodes_.size()); ++node) // all is well in the end
+            if (nodes_[static_cast<std::size_t>(node)].clock_ahead.count() != 0) set_clock(node);
+        return;
+    }
+    if (faults.store_forgets > 0 && !lagging_ && chance() < faults.store_forgets) {
+        // Files that are put back are older than a heartbeat: on the same timeline only the node's own number tells.
+        const bool promoted = chance() < 0.7;
+        forget_soon(faults.slower * (promoted ? (chance() < 0.5 ? 2 : 20) * chance() : 8 + 12 * chance()), promoted);
+    }
+    if (faults.clock_jumps > 0 && chance() < faults.clock_jumps) set_clock(static_cast<int>(random() % nodes_.size()));
     if (faults.store_away > 0 && clock.now() > away_until_ && chance() < faults.store_away) {
-        const double seconds = chance() < 0.5 ? chance() : 25 * chance();
+        const double seconds = faults.slower * (chance() < 0.5 ? chance() : 25 * chance());
         away_until_ = clock.now() + span(seconds);
         trace(-1, "the store is away for " + std::to_string(seconds) + " s");
     }
@@ -170,11 +193,42 @@ void World::let_something_fail() {
     if (!node.process) return;
     if (deaths < most_deaths && chance() < faults.node_dies) return kill(number);
     if (node.frozen_until <= clock.now() && chance() < faults.node_freezes) {
-        const double seconds = chance() < 0.3 ? 2 * chance() : 10 + 30 * chance();
+        const double seconds = faults.slower * (chance() < 0.3 ? 2 * chance() : 10 + 30 * chance());
         node.frozen_until = clock.now() + span(seconds);
         ++freezes;
         trace(number, "freezes for " + std::to_string(seconds) + " s");
     }
+}
+
+/// Right again, or wrong by minutes or hours.
+void World::set_clock(int number) {
+    auto& node = nodes_[static_cast<std::size_t>(number)];
+    if (clock.now() - node.clock_set_at >= std::chrono::seconds(10)) node.ahead_before = node.clock_ahead;
+    node.clock_set_at = clock.now();
+    const bool right = !faults_happen() || (node.clock_ahead.count() != 0 && chance() < 0.5);
+    node.clock_ahead = right ? std::chrono::microseconds(0) : span((2 * chance() - 1) * faults.longest_jump);
+    ++jumps;
+    trace(number, "has its clock set: " + std::to_string(node.clock_ahead.count() / 1000000) + " s ahead");
+    if (node.process) node.process->clock_was_set();
+}
+
+/// The standby lags from now on. When it takes over, or older files are put back, connections and what is on its way to the former
+/// server are lost.
+void World::forget_soon(double seconds, bool new_timeline) {
+    lagging_ = true;
+    later(seconds, [this, kept = std::make_shared<MemoryStore>(store), new_timeline, seconds] {
+        lagging_ = false;
+        const auto poisoned = store.poisoned;
+        const auto latest_wall = store.latest_wall;
+        store = *kept;
+        store.poisoned = poisoned;
+        store.latest_wall = latest_wall;
+        if (new_timeline) ++store.position.timeline;
+        ++line_;
+        ++forgot;
+        trace(-1, "the store " + std::string(new_timeline ? "fails over" : "is put back") + " and forgets the last " +
+                      std::to_string(seconds) + " s");
+    });
 }
 
 void World::kill(int number) {
@@ -184,7 +238,7 @@ void World::kill(int number) {
     ++node.life;
     node.process.reset();
     node.frozen_until = {};
-    const double away = chance() < 0.7 ? 0.5 + 2 * chance() : 30 * chance();
+    const double away = chance() < 0.7 ? 0.5 + 2 * chance() : 30 * faults.slower * chance();
     trace(number, "is killed, back in " + std::to_string(away) + " s");
     for (const auto& [id, host] : hosts) // the end of their pipe tells them
         if (host.node == number) later(0.3 * chance(), [this, id = id] { hosts.erase(id); });
@@ -208,6 +262,12 @@ void World::boot(int number) {
 
 // ---- what processes ask ---------------------------------------------------------------------------------------------
 
+bool World::clock_is_being_set(int number, Instant since) const {
+    const auto& node = nodes_[static_cast<std::size_t>(number)];
+    const bool lately = clock.now() - node.clock_set_at < std::chrono::seconds(10) && node.clock_set_at > since;
+    return lately && std::chrono::abs(node.clock_ahead - node.ahead_before) > std::chrono::seconds(60);
+}
+
 bool World::is_alive(int node, int life) const {
     const auto& n = nodes_[static_cast<std::size_t>(node)];
     return n.process && n.life == life;
@@ -222,8 +282,15 @@ void World::in_life(int node, int life, std::function<void()> action) {
     clock.call_at(thaw, [this, node, life, action = std::move(action)]() mutable { in_life(node, life, std::move(action)); });
 }
 
-void World::transact(const Process& process, const char* what, std::function<void()> work, std::function<void(bool)> answer) {
+void World::transact(const Process& process, const char* what, std::function<void()> work, std::function<void(bool)> answer,
+                     std::optional<int> connection) {
     const int node = process.node(), life = process.life();
+    const int line = connection.value_or(line_);
+    work = [this, line, work = std::move(work)] { // a late one may find another server
+        if (line != line_) return;
+        ++store.position.wal;
+        work();
+    };
     auto reply = [this, node, life, answer = std::move(answer)](bool heard) {
         const bool slow = faults_happen() && chance() < faults.commit_slow;
         later(0.0001 + 0.0005 * chance() + (slow ? 3 * chance() * chance() : 0),
@@ -231,8 +298,8 @@ void World::transact(const Process& process, const char* what, std::function<voi
     };
     const bool slow = faults_happen() && chance() < faults.commit_slow;
     later(0.0003 + 0.001 * chance() + (slow ? 3 * chance() * chance() : 0),
-          [this, node, what, work = std::move(work), reply = std::move(reply)] {
-              if (clock.now() < away_until_) return reply(false);
+          [this, node, what, line, work = std::move(work), reply = std::move(reply)] {
+              if (clock.now() < away_until_ || line != line_) return reply(false);
               const double dice = faults_happen() ? chance() : 1;
               const auto& f = faults;
               double sum = 0;
