@@ -135,30 +135,30 @@ void ExpectationWatch::look_at(const DeployedFlow& flow, StoredFacts stored, Ins
                                plan->expect.finish_within == flow.plan->expect.finish_within;
     add_jitter(facts);
     const Expectations nothing;
-    Verdict verdict = judge(flow.archived ? nothing : flow.plan->expect, facts, now);
-    tell_runner(facts, verdict);
+    Judgement judgement = judge(flow.archived ? nothing : flow.plan->expect, facts, now);
+    tell_runner(facts, judgement);
     auto& watched = flows_.at(flow.name);
     watched.looked = now;
     std::set<BreachKey> over;
-    for (const auto& r : verdict.recoveries) over.insert(r.key);
+    for (const auto& r : judgement.recoveries) over.insert(r.key);
     watched.broken.clear();
     for (const auto& b : facts.open)
         if (!over.contains(b.key)) watched.broken.insert(b.kind);
-    for (const auto& b : verdict.breaches) watched.broken.insert(b.kind);
-    auto next = verdict.look_again;
+    for (const auto& b : judgement.breaches) watched.broken.insert(b.kind);
+    auto next = judgement.look_again;
     if (next && !schedules_.is_ours(flow.name)) *next += others_look;
     if (!watched.broken.empty()) next = std::min(next.value_or(now + while_broken), now + while_broken);
     line_up(flow.name, next);
-    if (verdict.breaches.empty() && verdict.recoveries.empty()) return;
+    if (judgement.breaches.empty() && judgement.recoveries.empty()) return;
     RunChanges told;
-    told.committed = [this, name = flow.name, verdict] {
-        for (const auto& b : verdict.breaches) spdlog::warn("flow={} {}: {}", name, b.kind, b.message);
-        for (const auto& r : verdict.recoveries) spdlog::info("flow={} recovered: {}", name, r.message);
+    told.committed = [this, name = flow.name, judgement] {
+        for (const auto& b : judgement.breaches) spdlog::warn("flow={} {}: {}", name, b.kind, b.message);
+        for (const auto& r : judgement.recoveries) spdlog::info("flow={} recovered: {}", name, r.message);
         events_.publish(EngineEvent("flow", 0, Json{{"name", name}}));
         look_soon(name); // what was told may be over by now
     };
-    told.breaches = std::move(verdict.breaches);
-    told.recoveries = std::move(verdict.recoveries);
+    told.breaches = std::move(judgement.breaches);
+    told.recoveries = std::move(judgement.recoveries);
     journal_.submit(std::move(told));
 }
 
@@ -184,9 +184,9 @@ void ExpectationWatch::add_jitter(FlowFacts& facts) const {
 }
 
 /// A run that has not begun is shown as late.
-void ExpectationWatch::tell_runner(const FlowFacts& facts, const Verdict& verdict) {
+void ExpectationWatch::tell_runner(const FlowFacts& facts, const Judgement& judgement) {
     std::map<std::int64_t, std::string> late;
-    for (const auto* breaches : {&facts.open, &verdict.breaches})
+    for (const auto* breaches : {&facts.open, &judgement.breaches})
         for (const auto& b : *breaches)
             if (b.key.expectation == "start_within" && b.run_id != 0) late[b.run_id] = b.message;
     for (const auto& run : facts.runs)

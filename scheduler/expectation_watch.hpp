@@ -48,7 +48,7 @@ private:
     void look_at(const DeployedFlow& flow, StoredFacts stored, Instant now);
     void name_rows(FlowFacts& facts, const std::vector<StoredFacts::Rows>& rows) const;
     void add_jitter(FlowFacts& facts) const;
-    void tell_runner(const FlowFacts& facts, const Verdict& verdict);
+    void tell_runner(const FlowFacts& facts, const Judgement& judgement);
 
     Clock& clock_;
     Database& database_;

@@ -28,7 +28,7 @@ class Judge {
 public:
     Judge(const Expectations& expected, const FlowFacts& facts, Instant now) : expected_(expected), facts_(facts), now_(now) {}
 
-    Verdict judge() {
+    Judgement judge() {
         if (expected_.start_within > 0) judge_starts();
         for (const auto& run : facts_.runs) {
             if (expected_.finish_within > 0) judge_finish(run);
@@ -179,12 +179,12 @@ private:
     const Expectations& expected_;
     const FlowFacts& facts_;
     const Instant now_;
-    Verdict out_;
+    Judgement out_;
 };
 
 } // namespace
 
-Verdict judge(const Expectations& expected, const FlowFacts& facts, Instant now) { return Judge(expected, facts, now).judge(); }
+Judgement judge(const Expectations& expected, const FlowFacts& facts, Instant now) { return Judge(expected, facts, now).judge(); }
 
 std::string firing_subject(int schedule, Instant nominal) { return fmt::format("schedule {} {}", schedule, to_rfc3339(nominal)); }
 std::string run_subject(std::int64_t run_id) { return fmt::format("run {}", run_id); }

@@ -82,13 +82,13 @@ struct FlowFacts {
     std::set<BreachKey> told; ///< also those that are over
 };
 
-struct Verdict {
+struct Judgement {
     std::vector<Breach> breaches;
     std::vector<Recovery> recoveries;
     std::optional<Instant> look_again; ///< when something breaks if nothing happens until then
 };
 
-[[nodiscard]] Verdict judge(const Expectations& expected, const FlowFacts& facts, Instant now);
+[[nodiscard]] Judgement judge(const Expectations& expected, const FlowFacts& facts, Instant now);
 
 [[nodiscard]] std::string firing_subject(int schedule, Instant nominal);
 [[nodiscard]] std::string run_subject(std::int64_t run_id);

@@ -32,7 +32,7 @@ std::string removed_text(const DroppedHistory& history, const Swept& files) {
 }
 
 Json disk_json(const char* folder, const std::filesystem::path& path, const DiskSpace& space) {
-    return {{"folder", folder}, {"path", path.string()}, {"free_bytes", space.free_bytes}, {"size_bytes", space.size_bytes}};
+    return {{"folder", folder}, {"path", path.string()}, {"free_bytes", space.free}, {"size_bytes", space.size}};
 }
 
 } // namespace
@@ -135,7 +135,8 @@ asio::awaitable<void> RetentionJob::sweep_some(Removed& removed, RetentionPolicy
 
 /// Disks on a thread of the pool, for one may not answer: then the figures stay as they were.
 asio::awaitable<void> RetentionJob::look_around() {
-    auto ask = [staging = config_.staging, state = config_.state] { return std::pair(disk_space(staging), disk_space(state)); };
+    auto ask = [staging = config_.staging, state = config_.state] { return std::pair(disk_space(staging).value_or(DiskSpace()), disk_space(state).value_or(DiskSpace()));
+    };
     std::tie(of_staging_, of_state_) = co_await database_.on_pool(std::move(ask));
     const auto lowest = co_await lowest_usable_id(database_);
     config_.forget_ids_below(lowest);
@@ -216,10 +217,10 @@ Json RetentionJob::figures() const {
             {"retention_dropped_periods_total", dropped_periods_},
             {"retention_removed_files_total", removed_files_},
             {"retention_removed_bytes_total", removed_bytes_},
-            {"staging_free_bytes", of_staging_.free_bytes},
-            {"staging_size_bytes", of_staging_.size_bytes},
-            {"state_free_bytes", of_state_.free_bytes},
-            {"state_size_bytes", of_state_.size_bytes}};
+            {"staging_free_bytes", of_staging_.free},
+            {"staging_size_bytes", of_staging_.size},
+            {"state_free_bytes", of_state_.free},
+            {"state_size_bytes", of_state_.size}};
 }
 
 } // namespace millrace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "scheduler/clock.hpp"
+#include "scheduler/disk_guard.hpp"
 #include "scheduler/journal.hpp"
 #include "scheduler/staging_sweep.hpp"
 #include "scheduler/store/history.hpp"

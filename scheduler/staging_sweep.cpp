@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 namespace millrace {
 namespace fs = std::filesystem;
@@ -120,13 +119,6 @@ bool sweep(const fs::path& folder, const std::set<Kept>& kinds, std::chrono::mil
     const timespec times[] = {about.st_atim, about.st_mtim};
     (void)::utimensat(AT_FDCWD, folder.c_str(), times, AT_SYMLINK_NOFOLLOW);
     return !sweep.out_of_time();
-}
-
-DiskSpace disk_space(const fs::path& folder) {
-    struct statvfs about {};
-    if (::statvfs(folder.c_str(), &about) != 0) return {};
-    const auto block = static_cast<std::int64_t>(about.f_frsize);
-    return {static_cast<std::int64_t>(about.f_bavail) * block, static_cast<std::int64_t>(about.f_blocks) * block};
 }
 
 } // namespace millrace

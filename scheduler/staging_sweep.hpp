@@ -37,9 +37,4 @@ struct Swept {
 /// The folder keeps the time of its last change: it is that of its run.
 [[nodiscard]] bool sweep(const std::filesystem::path& folder, const std::set<Kept>& kinds, std::chrono::milliseconds longest, Swept& swept);
 
-struct DiskSpace {
-    std::int64_t free_bytes = 0, size_bytes = 0; ///< 0: unknown
-};
-[[nodiscard]] DiskSpace disk_space(const std::filesystem::path& folder);
-
 } // namespace millrace

@@ -46,8 +46,8 @@ Expectations starts_within(double seconds) {
 }
 
 /// As if what was found had been told.
-void tell(FlowFacts& facts, const Verdict& verdict) {
-    for (const auto& b : verdict.breaches) facts.told.insert(b.key), facts.open.push_back(b);
+void tell(FlowFacts& facts, const Judgement& judgement) {
+    for (const auto& b : judgement.breaches) facts.told.insert(b.key), facts.open.push_back(b);
 }
 
 FlowPlan expecting(Expectations expected, const std::string& tasks = "a: run", std::int64_t every = 3600) {
@@ -74,23 +74,23 @@ void until_told(Life& life, const FreshDatabase& database, const std::string& ki
 TEST_CASE("a run that has not begun in time is late, once, and no more when it begins") {
     const auto expected = starts_within(600);
     auto facts = facts_of({due_at_noon()});
-    auto verdict = judge(expected, facts, noon + 9min);
-    CHECK(verdict.breaches.empty());
-    CHECK(verdict.look_again == noon + 10min);
-    verdict = judge(expected, facts, noon + 10min);
-    REQUIRE(keys(verdict.breaches) == Texts{"start_within schedule 0 2026-11-20T12:00:00Z"});
-    CHECK(verdict.breaches[0].kind == "late");
-    CHECK(verdict.breaches[0].run_id == 7);
-    CHECK(verdict.breaches[0].message == "run 7 was due at 2026-11-20T12:00:00Z and has not begun; expected: start_within 10m");
-    tell(facts, verdict);
-    verdict = judge(expected, facts, noon + 11min);
-    CHECK(verdict.breaches.empty());
-    CHECK(verdict.recoveries.empty());
+    auto judgement = judge(expected, facts, noon + 9min);
+    CHECK(judgement.breaches.empty());
+    CHECK(judgement.look_again == noon + 10min);
+    judgement = judge(expected, facts, noon + 10min);
+    REQUIRE(keys(judgement.breaches) == Texts{"start_within schedule 0 2026-11-20T12:00:00Z"});
+    CHECK(judgement.breaches[0].kind == "late");
+    CHECK(judgement.breaches[0].run_id == 7);
+    CHECK(judgement.breaches[0].message == "run 7 was due at 2026-11-20T12:00:00Z and has not begun; expected: start_within 10m");
+    tell(facts, judgement);
+    judgement = judge(expected, facts, noon + 11min);
+    CHECK(judgement.breaches.empty());
+    CHECK(judgement.recoveries.empty());
     facts.runs[0].began = noon + 12min;
-    verdict = judge(expected, facts, noon + 13min);
-    CHECK(verdict.breaches.empty());
-    REQUIRE(verdict.recoveries.size() == 1);
-    CHECK(verdict.recoveries[0].message == "run 7 began at 2026-11-20T12:12:00Z");
+    judgement = judge(expected, facts, noon + 13min);
+    CHECK(judgement.breaches.empty());
+    REQUIRE(judgement.recoveries.size() == 1);
+    CHECK(judgement.recoveries[0].message == "run 7 began at 2026-11-20T12:12:00Z");
 }
 
 TEST_CASE("a run that began late is told also where nobody looked meanwhile, one in time or skipped never") {
@@ -117,18 +117,18 @@ TEST_CASE("what was before the deploy is not judged by what is expected now") {
 TEST_CASE("a time of the schedule at which no run begins is late, and its run that comes is not told again") {
     auto facts = facts_of();
     facts.schedules = {{0, noon, noon + 30s}}; // with a jitter
-    auto verdict = judge(starts_within(600), facts, noon + 10min);
-    CHECK(verdict.breaches.empty());
-    CHECK(verdict.look_again == noon + 10min + 30s);
-    verdict = judge(starts_within(600), facts, noon + 11min);
-    REQUIRE(keys(verdict.breaches) == Texts{"start_within schedule 0 2026-11-20T12:00:00Z"});
-    CHECK(verdict.breaches[0].run_id == 0);
-    tell(facts, verdict);
+    auto judgement = judge(starts_within(600), facts, noon + 10min);
+    CHECK(judgement.breaches.empty());
+    CHECK(judgement.look_again == noon + 10min + 30s);
+    judgement = judge(starts_within(600), facts, noon + 11min);
+    REQUIRE(keys(judgement.breaches) == Texts{"start_within schedule 0 2026-11-20T12:00:00Z"});
+    CHECK(judgement.breaches[0].run_id == 0);
+    tell(facts, judgement);
     facts.schedules.clear();
     facts.runs = {due_at_noon(noon + 12min)};
-    verdict = judge(starts_within(600), facts, noon + 12min);
-    CHECK(verdict.breaches.empty());
-    CHECK(verdict.recoveries.size() == 1);
+    judgement = judge(starts_within(600), facts, noon + 12min);
+    CHECK(judgement.breaches.empty());
+    CHECK(judgement.recoveries.size() == 1);
 }
 
 TEST_CASE("times that passed with no daemon are over when a later run begins") {
@@ -147,9 +147,9 @@ TEST_CASE("a run has to end within its time, however it was started, and once la
     run.schedule.reset();
     auto facts = facts_of({run});
     CHECK(judge(expected, facts, noon + 59min).look_again == noon + 1h);
-    const auto verdict = judge(expected, facts, noon + 2h);
-    REQUIRE(keys(verdict.breaches) == Texts{"finish_within run 7"});
-    tell(facts, verdict);
+    const auto judgement = judge(expected, facts, noon + 2h);
+    REQUIRE(keys(judgement.breaches) == Texts{"finish_within run 7"});
+    tell(facts, judgement);
     facts.runs[0].ended = noon + 3h;
     facts.runs[0].state = State::Failed;
     CHECK(judge(expected, facts, noon + 3h).recoveries.size() == 1);
@@ -162,14 +162,14 @@ TEST_CASE("loads grow stale, from the deploy where there was none, and are fresh
     auto facts = facts_of();
     CHECK(keys(judge(expected, facts, noon).breaches) == Texts{"fresh since 2026-11-19T12:00:00Z"});
     facts.last_load = noon - 23h;
-    auto verdict = judge(expected, facts, noon);
-    CHECK(verdict.breaches.empty());
-    CHECK(verdict.look_again == noon + 1h);
-    verdict = judge(expected, facts, noon + 1h);
-    REQUIRE(keys(verdict.breaches) == Texts{"fresh since 2026-11-19T13:00:00Z"});
-    CHECK(verdict.breaches[0].kind == "stale");
-    CHECK(verdict.breaches[0].message == "no load completed since 2026-11-19T13:00:00Z; expected: fresh 1d");
-    tell(facts, verdict);
+    auto judgement = judge(expected, facts, noon);
+    CHECK(judgement.breaches.empty());
+    CHECK(judgement.look_again == noon + 1h);
+    judgement = judge(expected, facts, noon + 1h);
+    REQUIRE(keys(judgement.breaches) == Texts{"fresh since 2026-11-19T13:00:00Z"});
+    CHECK(judgement.breaches[0].kind == "stale");
+    CHECK(judgement.breaches[0].message == "no load completed since 2026-11-19T13:00:00Z; expected: fresh 1d");
+    tell(facts, judgement);
     facts.last_load.reset(); // too long ago to be looked for
     CHECK(judge(expected, facts, noon + 400h).breaches.empty());
     facts.last_load = noon + 2h;
@@ -203,9 +203,9 @@ TEST_CASE("a dataset with too few or too many rows is told with its run, until a
     next.id = 8;
     next.rows["hours"] = 5;
     facts.runs.push_back(next);
-    const auto verdict = judge(expected, facts, noon + 2h);
-    REQUIRE(verdict.recoveries.size() == 1);
-    CHECK(verdict.recoveries[0].message == "hours has 5 rows in run 8");
+    const auto judgement = judge(expected, facts, noon + 2h);
+    REQUIRE(judgement.recoveries.size() == 1);
+    CHECK(judgement.recoveries[0].message == "hours has 5 rows in run 8");
     facts.runs[0].rows.clear(); // a run that did not make it says nothing of it
     facts.told.clear();
     CHECK(judge(expected, facts, noon + 2h).breaches.empty());
@@ -214,9 +214,9 @@ TEST_CASE("a dataset with too few or too many rows is told with its run, until a
 TEST_CASE("what is not expected any more is over") {
     auto facts = facts_of({due_at_noon()});
     tell(facts, judge(starts_within(60), facts, noon + 1h));
-    const auto verdict = judge({}, facts, noon + 1h);
-    REQUIRE(verdict.recoveries.size() == 1);
-    CHECK(verdict.recoveries[0].message == "it is not expected any more");
+    const auto judgement = judge({}, facts, noon + 1h);
+    REQUIRE(judgement.recoveries.size() == 1);
+    CHECK(judgement.recoveries[0].message == "it is not expected any more");
 }
 
 TEST_CASE("a run that waits too long is shown as late by every node, and told once") {
