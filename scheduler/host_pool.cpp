@@ -174,13 +174,17 @@ void HostPool::ask(OrderId id, Question question) {
     later([this] { ask_next(); });
 }
 
-/// Questions are short: they go to an idle sql host, or to one more host than attempts may use.
+/// Questions are short: they go to an idle sql host, or wait for one that answers another, or go to one more host than attempts may
+/// use. Without the waiting, each of many questions would start that host anew.
 void HostPool::ask_next() {
     while (!unasked_.empty()) {
         auto host = idle_host(Kind::Sql);
         if (host == hosts_.end()) {
             const auto all = std::count_if(hosts_.begin(), hosts_.end(), [](const Host& h) { return h.kind == Kind::Sql && !h.leaving; });
-            if (all > config_.sql_hosts) return;
+            const auto answers = [](const Host& h) {
+                return h.kind == Kind::Sql && !h.leaving && !h.orders.empty() && *h.orders.begin() < 0;
+            };
+            if (all > config_.sql_hosts || std::any_of(hosts_.begin(), hosts_.end(), answers)) return;
             host = spawn(Kind::Sql);
         }
         const OrderId id = unasked_.front();
