@@ -412,13 +412,14 @@ asio::awaitable<void> Engine::stop() {
     p.runner->set_admitting(false);
     if (p.credentials) p.credentials->stop();
     p.database.hurry(longest_last_call);
-    co_await p.retention->stop();
+    p.retention->begin_no_more();
     PgJournal* journal = p.journal.get();
     auto write = [journal] {
         journal->close();
         return true;
     };
     (void)co_await p.database.on_pool(std::move(write));
+    co_await p.retention->stop();
     if (p.pool)
         p.pool->close();
     else

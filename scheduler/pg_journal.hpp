@@ -85,10 +85,10 @@ private:
     // Of the journal's thread.
     NodeIdentity node_;
     std::optional<PipelinedConnection> connection_;
-    Periods periods_; ///< as they were learnt last
+    Periods periods_;                         ///< as they were learnt last
     std::optional<std::string> local_socket_; ///< of the server itself, which said so
-    StorePosition known_;        ///< of the store, when it was met last
-    std::optional<Return> lost_; ///< why we end, where that is it
+    StorePosition known_;                     ///< of the store, when it was met last
+    std::optional<Return> lost_;              ///< why we end, where that is it
     std::pair<std::string, std::string> last_refusal_;
     std::set<std::int64_t> refused_runs_; ///< half a run is worse than none: what comes later of them is not written
     std::size_t kept_ = 0;                ///< of the group: what comes after it was fired by another node

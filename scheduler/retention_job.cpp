@@ -55,11 +55,15 @@ void RetentionJob::pass_soon() {
     });
 }
 
-asio::awaitable<void> RetentionJob::stop() {
+void RetentionJob::begin_no_more() {
     stopping_ = true;
     clock_.cancel(next_pass_);
     clock_.cancel(next_look_);
     pause_.cancel();
+}
+
+asio::awaitable<void> RetentionJob::stop() {
+    begin_no_more();
     while (under_way_ || watching_) {
         idle_.expires_after(std::chrono::seconds(1));
         boost::system::error_code ended;
@@ -135,7 +139,8 @@ asio::awaitable<void> RetentionJob::sweep_some(Removed& removed, RetentionPolicy
 
 /// Disks on a thread of the pool, for one may not answer: then the figures stay as they were.
 asio::awaitable<void> RetentionJob::look_around() {
-    auto ask = [staging = config_.staging, state = config_.state] { return std::pair(disk_space(staging).value_or(DiskSpace()), disk_space(state).value_or(DiskSpace()));
+    auto ask = [staging = config_.staging, state = config_.state] {
+        return std::pair(disk_space(staging).value_or(DiskSpace()), disk_space(state).value_or(DiskSpace()));
     };
     std::tie(of_staging_, of_state_) = co_await database_.on_pool(std::move(ask));
     const auto lowest = co_await lowest_usable_id(database_);

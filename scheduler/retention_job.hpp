@@ -29,7 +29,8 @@ public:
 
     /// The first pass begins now, beside all else.
     void start();
-    /// A pass that is under way ends soon.
+    /// A pass that is under way ends soon; stop() waits for that.
+    void begin_no_more();
     [[nodiscard]] boost::asio::awaitable<void> stop();
 
     /// For `millrace doctor`: `{periods, rows, bytes, oldest_at, kept_by, last_ran_at, failure, policy: {kind: seconds}, disks: [{folder,

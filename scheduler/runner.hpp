@@ -282,7 +282,7 @@ private:
     std::set<Who> slotted_;                                ///< in `waiting_` with their slots
     std::array<int, Kinds> slotted_of_{};
     std::array<int, Kinds + 1> claiming_{};
-    std::uint64_t slot_news_ = 1; ///< raised when a slot was freed, or may have been
+    std::uint64_t slot_news_ = 1;       ///< raised when a slot was freed, or may have been
     std::vector<Waiting> without_disk_; ///< taken from waiting_, and shown so
     bool slot_poll_ = false;
     std::set<std::int64_t> on_their_way_; ///< runs that are caused by what is not committed yet

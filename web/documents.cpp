@@ -207,11 +207,17 @@ constexpr Member node[] = {
     {"runs", "integer", "live runs that it holds"},
 };
 constexpr Member doctor[] = {
-    {"version", "string", ""},        {"node", "object", ""},
-    {"store", "object", ""},          {"hosts", "any", ""},
-    {"journal", "object", ""},        {"figures", "object", "as /metrics shows them"},
-    {"flows", "integer", "deployed"}, {"schedules", "integer", ""},
-    {"settings", "Settings", ""},     {"history", "object", "its size and age, what retention did, free space"},
+    {"version", "string", ""},
+    {"node", "object", ""},
+    {"store", "object", ""},
+    {"hosts", "any", ""},
+    {"journal", "object", ""},
+    {"figures", "object", "as /metrics shows them"},
+    {"flows", "integer", "deployed"},
+    {"schedules", "integer", ""},
+    {"settings", "Settings", ""},
+    {"attention", "object", "by flow: what is not as its `expect` says"},
+    {"history", "object", "its size and age, what retention did, free space"},
 };
 constexpr Member settings[] = {
     {"file", "string?", "the daemon's millrace.yaml; null: it has none"},

@@ -21,13 +21,8 @@ namespace {
 
 /// Number n is at place n - 1. A migration that has been released is never changed.
 constexpr std::array steps{
-    migrations::m0001_tables,
-    migrations::m0002_retired_slots,
-    migrations::m0003_periods,
-    migrations::m0004_credentials,
-    migrations::m0005_breaches,
-    migrations::m0006_held_schedules,
-    migrations::m0007_requests,
+    migrations::m0001_tables,   migrations::m0002_retired_slots,  migrations::m0003_periods,  migrations::m0004_credentials,
+    migrations::m0005_breaches, migrations::m0006_held_schedules, migrations::m0007_requests,
 };
 
 constexpr const char* bookkeeping = R"sql(

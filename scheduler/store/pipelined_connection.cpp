@@ -4,7 +4,7 @@ namespace millrace {
 namespace {
 
 std::string sql_of(std::string sql, const std::string& part) {
-    if (const auto at = sql.find('@'); at != std::string::npos) sql.replace(at, 1, part);
+    if (const auto at = sql.find("_@"); at != std::string::npos) sql.replace(at + 1, 1, part);
     return sql;
 }
 
@@ -56,8 +56,8 @@ void PipelinedConnection::send(const StatementCall& call, const std::string& nam
         lengths.push_back(p ? static_cast<int>(p->size()) : 0);
     }
     const std::vector<int> formats(values.size(), call.binary ? 1 : 0);
-    if (!PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()), values.data(), lengths.data(), formats.data(),
-                             0))
+    if (!PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()), values.data(), lengths.data(),
+                             formats.data(), 0))
         broken();
 }
 

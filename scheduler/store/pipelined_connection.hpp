@@ -21,7 +21,7 @@ struct StatementCall {
     const char* name;                                        ///< of one of the connection's statements
     std::vector<std::optional<std::string>> parameters = {}; ///< nothing: NULL
     bool binary = false;                                     ///< all of them are in PostgreSQL's binary format; else they are text
-    std::string part = {};                                   ///< takes the place of `@` in its SQL
+    std::string part = {};                                   ///< takes the place of `@` behind an underscore in its SQL
 };
 
 using PgResult = std::unique_ptr<PGresult, decltype(&PQclear)>;

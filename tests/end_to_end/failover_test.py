@@ -44,7 +44,7 @@ tasks:
 
 class FailOver(unittest.TestCase):
     def setUp(self):
-        self.folder = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"failover-{os.getpid()}-{self._testMethodName}")
+        self.folder = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"fo-{os.getpid()}")
         os.mkdir(self.folder)
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         prefix = installed_prefix(self.folder)

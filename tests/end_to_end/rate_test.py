@@ -66,7 +66,7 @@ class Rates(unittest.TestCase):
             connection["requests_per_second"] = rate
         flows = flows or {name: PROJECTS.format(name=name) for name in ("one", "two")}
         for number in range(2):
-            folder = f"{self.path}/{self.id().split('.')[-1]}-{number}"
+            folder = f"{self.path}/{len(os.listdir(self.path))}-{number}"
             os.mkdir(folder)
             node = Daemon(self.prefix, folder, flows, {"clockify": connection}, self.cluster.url("store"),
                           {"staging": f"{self.path}/staging", "limits": limits or {}})

@@ -134,7 +134,7 @@ struct Node {
     std::vector<std::function<void()>> claims; ///< answers, not given yet
     std::vector<std::int64_t> asked;           ///< the runs that claimed, in order
     int free_slots = 1000;
-    std::string shortage;                      ///< of the disk
+    std::string shortage; ///< of the disk
     std::unique_ptr<Runner> runner;
 };
 

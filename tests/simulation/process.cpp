@@ -115,7 +115,13 @@ void Process::catalogue_changed() {
     if (!schedules_) return;
     std::vector<DeployedFlow> flows;
     for (const auto& [hash, plan] : world_.store.plans)
-        if (world_.deployed.contains(hash)) flows.push_back({plan->name, hash, "", {}, false, false, plan});
+        if (world_.deployed.contains(hash)) {
+            DeployedFlow flow;
+            flow.name = plan->name;
+            flow.plan_hash = hash;
+            flow.plan = plan;
+            flows.push_back(std::move(flow));
+        }
     if (flows.empty()) return;
     catalogue_.replace(std::move(flows));
     asio::co_spawn(io_, schedules_->load(), [this](const std::exception_ptr& failed) {
