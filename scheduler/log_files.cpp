@@ -114,6 +114,7 @@ public:
         in_json_ = Json(wanted.search).dump(-1, ' ', false, Json::error_handler_t::replace);
         in_json_ = in_json_.substr(1, in_json_.size() - 2);
     }
+    [[nodiscard]] bool searches() const { return !wanted_.search.empty(); }
     /// Of a line as it is in its file, before it costs more than a look.
     [[nodiscard]] bool may_be(std::string_view raw) const {
         return (wanted_.search.empty() || holds(raw, in_json_)) &&
@@ -157,7 +158,7 @@ public:
         if (source.line) return read_line(*source.line, {number, "", 0}, {0, 1});
         const auto parts = parts_of(source.path);
         read_file(source.path, {number, name_of(source.path), 0}, parts.empty() ? nullptr : &parts.front());
-        if (!parts.empty() && parts.front().number > 1)
+        if (!parts.empty() && parts.front().number > 1 && !wanted_.searches())
             read_line(left_out(parts.front(), parts.back()), {number, "", 0}, {0, parts.front().lines});
         for (std::size_t i = 0; i < parts.size(); ++i) {
             const auto path = log_tail_folder(source.path) + "/" + part_name(parts[i]);
