@@ -40,6 +40,11 @@ class Logs(unittest.TestCase):
         self.addCleanup(self.daemon.stop)
         self.daemon.start()
 
+    def check_memory(self, memory, most):
+        """Not of a program with a sanitizer: what that keeps is not ours."""
+        if b"__asan_init" not in pathlib.Path(f"{self.prefix}/bin/millrace-host").read_bytes():
+            self.assertLess(memory.peak, most)
+
     def logs(self, run, query=""):
         lines, after = [], ""
         while True:
@@ -68,7 +73,7 @@ class Logs(unittest.TestCase):
               f"{size_of(f'{self.path}/state/staging') / 1e6:.1f} MB afterwards, memory at most {memory.peak / 1e6:.0f} MB", flush=True)
         self.assertLess(slowest, 20)
         self.assertLess(most, 80e6)
-        self.assertLess(memory.peak, 600e6)
+        self.check_memory(memory, 600e6)
         lines = self.logs(run["id"])
         self.assertEqual(lines[0]["text"], "the first")
         self.assertIn("the last", [line["text"] for line in lines[-3:]])
@@ -92,7 +97,7 @@ class Logs(unittest.TestCase):
         lines = self.logs(run["id"])
         self.assertEqual([len(line["text"]) for line in lines][:1], [16384])
         self.assertEqual([line["text"] for line in lines[1:]], ["... (99983616 bytes more)", "after it"])
-        self.assertLess(memory.peak, 400e6)
+        self.check_memory(memory, 400e6)
 
     def test_what_is_on_record_as_ended_has_the_end_of_its_log(self):
         cluster = Cluster(f"{self.path}/pg", {"shared_buffers": "64MB", "max_wal_size": "256MB"})
