@@ -13,6 +13,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -157,6 +159,7 @@ struct Life {
     /// `now`: the clock stands there until `step_to`, and a flow `probe` helps to settle; else it is the machine's.
     Life(const std::string& url, std::vector<FlowPlan> plans, std::optional<Instant> now = {}, const std::string& node = "test")
         : system(io), stepped(now.value_or(Instant{})), clock(now ? static_cast<Clock&>(stepped) : system) {
+        (void)spdlog::default_logger_raw(); // as a daemon has it before its threads: spdlog makes it where two threads may meet
         folders.plans = std::move(plans);
         if (now) folders.plans.push_back(plan_text("w: wait", "probe"));
         folder = std::filesystem::temp_directory_path() / ("millrace-engine-" + std::to_string(getpid()) + "-" + node);
