@@ -100,6 +100,7 @@ void Process::start() {
             Runner::Settings{std::filesystem::temp_directory_path() / "millrace-simulation", world_.random(), 7, 50});
         schedules_ =
             std::make_unique<Schedules>(clock_, schedule_store_, catalogue_, *runner_, *journal_, ids_, "node " + std::to_string(node_));
+        fill_catalogue();
         take_over([this](bool done) {
             if (!done) return world_.kill_soon(node_, life_, "cannot start without the store");
             look_at_nodes();
@@ -111,8 +112,7 @@ void Process::start() {
 }
 
 /// What of it is in the store: deployed flows are not lost here.
-void Process::catalogue_changed() {
-    if (!schedules_) return;
+void Process::fill_catalogue() {
     std::vector<DeployedFlow> flows;
     for (const auto& [hash, plan] : world_.store.plans)
         if (world_.deployed.contains(hash)) {
@@ -122,8 +122,13 @@ void Process::catalogue_changed() {
             flow.plan = plan;
             flows.push_back(std::move(flow));
         }
-    if (flows.empty()) return;
     catalogue_.replace(std::move(flows));
+}
+
+void Process::catalogue_changed() {
+    if (!schedules_) return;
+    fill_catalogue();
+    if (catalogue_.all().empty()) return;
     asio::co_spawn(io_, schedules_->load(), [this](const std::exception_ptr& failed) {
         if (failed) world_.kill_soon(node_, life_, "cannot read its schedules without the store");
     });

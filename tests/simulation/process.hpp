@@ -84,6 +84,7 @@ public:
     [[nodiscard]] std::int64_t new_run_id() { return ids_.take(); }
     [[nodiscard]] const FlowPlan& plan_of(std::int64_t run_id) const { return *runner_->find(run_id)->start.plan; }
     void catalogue_changed();
+    void fill_catalogue();
     void clock_was_set() { clock_.was_set(); }
     /// What is decided about an instant now may be decided so.
     void check_firing(const RunChanges& changes) const;
