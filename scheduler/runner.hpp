@@ -221,6 +221,7 @@ private:
     void ask_for_slots(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands);
     void join_line(LiveRun& run, TaskKey key, const std::string& limit, Joins place);
     void ask_in_lines();
+    void return_what_waiters_hold();
     void poll_slots();
     bool claim(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands, const std::string& line);
     void answered(std::int64_t run_id, TaskKey key, const std::vector<SlotDemand>& demands, const std::string& line, std::uint64_t asked_at,
@@ -285,6 +286,7 @@ private:
     std::uint64_t slot_news_ = 1;       ///< raised when a slot was freed, or may have been
     std::vector<Waiting> without_disk_; ///< taken from waiting_, and shown so
     bool slot_poll_ = false;
+    int polls_ = 0;
     std::set<std::int64_t> on_their_way_; ///< runs that are caused by what is not committed yet
     std::set<std::int64_t> stalled_;      ///< wait for the journal
     std::set<std::int64_t> woken_;        ///< a turn is posted for them

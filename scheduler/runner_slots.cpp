@@ -13,6 +13,8 @@ namespace millrace {
 namespace {
 
 constexpr auto between_polls = std::chrono::seconds(1);
+constexpr int polls_between_returns = 10;
+constexpr int most_returned = 1000; ///< at once
 
 } // namespace
 
@@ -102,11 +104,23 @@ void Runner::ask_in_lines() {
     }
 }
 
+/// A claim that came late may have taken a slot for a task run that stands in a line by now, and does not ask before it is first.
+void Runner::return_what_waiters_hold() {
+    std::map<std::int64_t, std::vector<TaskKey>> waiting;
+    int left = most_returned;
+    for (const auto& [who, line] : waits_) {
+        if (left-- == 0) break;
+        if (!slots_moving_.contains(who)) waiting[who.first].push_back(who.second);
+    }
+    for (auto& [run_id, keys] : waiting) give_back(run_id, std::move(keys));
+}
+
 void Runner::poll_slots() {
     if (std::exchange(slot_poll_, true)) return;
     clock_.call_after(between_polls, [this] {
         slot_poll_ = false;
         if (!lines_.empty()) poll_slots();
+        if (++polls_ % polls_between_returns == 0) return_what_waiters_hold();
         retry_claims();
     });
 }
