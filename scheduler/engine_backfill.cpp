@@ -86,9 +86,21 @@ asio::awaitable<Json> EngineService::plan_backfill(TriggerRequest request) {
     co_return plan;
 }
 
+/// Each would do the chunks that they share: who is asked twice has done it twice.
+asio::awaitable<void> EngineService::refuse_beside_another(const RunRow& row) {
+    const auto live = co_await store_.live_backfills(row.flow);
+    for (const auto& other : live)
+        if (other.params == row.params && other.interval_start < row.interval_end && row.interval_start < other.interval_end)
+            throw Refusal(Kind::Conflict,
+                          fmt::format("run {} is a backfill of {} from {} to {}, and has not ended", other.id, row.flow,
+                                      to_rfc3339(*other.interval_start), to_rfc3339(*other.interval_end)),
+                          fmt::format("wait for it, or `millrace runs cancel {}`; what it completed is left out then", other.id));
+}
+
 /// As the row's options keep it.
 asio::awaitable<void> EngineService::cut_for_backfill(RunRow& row, const DeployedFlow& flow, const TriggerRequest& request) {
     const auto parts = backfill_chunks(*flow.plan, {row.interval_start.value(), row.interval_end.value()}, request);
+    if (!request.limit_rows) co_await refuse_beside_another(row);
     Backfill backfill{length_of_chunks(*flow.plan, request.backfill->every), request.backfill->at_once};
     std::map<int, std::int64_t> done;
     if (!request.backfill->again) done = co_await completed_chunks(flow, parts, row.params);

@@ -70,6 +70,20 @@ TEST_CASE("a backfill runs a span of the past in chunks, as many at once as it m
     CHECK(days_of(run) == test::Texts{"01", "02", "03", "04", "05"});
 }
 
+TEST_CASE("a second backfill of the same time is refused while the first one runs, one of another time is not") {
+    FreshDatabase database;
+    Life life(database.url(), {daily("hang: run")});
+    const auto id = number_of(begun(life, backfill("days", "2026-01-01", "2026-01-03")));
+    CHECK(test::refusal([&] { begun(life, backfill("days", "2026-01-02", "2026-01-09")); }).find("run 1 is a backfill of days") !=
+          std::string::npos);
+    const auto other = number_of(begun(life, backfill("days", "2026-01-03", "2026-01-04")));
+    auto trial = backfill("days", "2026-01-01", "2026-01-02");
+    trial.limit_rows = 3;
+    const auto third = number_of(begun(life, trial));
+    for (const auto run : {id, other, third}) CHECK(finished(life, run).at("state") == "completed");
+    CHECK(finished(life, number_of(begun(life, backfill("days", "2026-01-02", "2026-01-09")))).at("state") == "completed");
+}
+
 TEST_CASE("runs of the flow and its backfill do not wait for each other") {
     FreshDatabase database;
     auto plan = daily("hang: run");
