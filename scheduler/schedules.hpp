@@ -42,7 +42,8 @@ public:
     [[nodiscard]] const StoredSchedule* find(const std::string& flow, int number) const;
     /// Of the living nodes this one acts first for the flow (for its first schedule, where it has any).
     [[nodiscard]] bool is_ours(const std::string& flow, int number = 0) const;
-    /// When a firing starts its run: the nominal instant plus the schedule's jitter, always the same for the same firing.
+    /// When a firing starts its run: the nominal instant plus the schedule's jitter, always the same for the same firing. The jitter
+    /// ends where the next firing is: firings come in their order, and none is late because of one before it.
     [[nodiscard]] static Instant due(const StoredSchedule& schedule, Instant nominal);
 
     /// The next firing of a schedule, strictly after `after`, as the store keeps it.
@@ -67,6 +68,8 @@ private:
     bool fire(StoredSchedule& schedule);
     /// True also for a firing that cannot become a run: an event tells of it.
     bool make_run(const StoredSchedule& schedule, const Firing& firing, bool catch_up);
+    /// due() where what follows the firing is known.
+    [[nodiscard]] static Instant due_before(const StoredSchedule& schedule, Instant nominal, std::optional<Instant> following);
     [[nodiscard]] static Passed passed(const StoredSchedule& schedule, Instant now);
     void tell_missed(const StoredSchedule& schedule, Instant first, std::size_t count);
 

@@ -87,7 +87,7 @@ const std::array schedule_fields{
           .doc = "The zone of the times and of the flow's days.",
           .fallback = "UTC",
           .example = "America/Sao_Paulo"},
-    Field{.key = "jitter", .shape = Duration, .doc = "A random delay of up to this long.", .fallback = "0s"},
+    Field{.key = "jitter", .shape = Duration, .doc = "A random delay of up to this long, at most until its next time.", .fallback = "0s"},
     Field{.key = "missed",
           .shape = Choice,
           .doc =

@@ -319,6 +319,24 @@ TEST_CASE("jitter delays a firing by the same time in every life, and its nomina
     CHECK(created[0] > "2026-11-20T13:00:00Z");
 }
 
+TEST_CASE("each instant fires once, in order and before the next one, however long the jitter is") {
+    const std::string policy = GENERATE("last", "all", "none");
+    CAPTURE(policy);
+    FreshDatabase database;
+    auto plan = flow_of(missed(every(300), policy), "allow");
+    plan.schedules[0].jitter_seconds = 6 * 3600;
+    Life life(database.url(), {plan}, noon);
+    Texts expected;
+    for (int i = 1; i <= 10; ++i) {
+        life.step_to(noon + i * 5min);
+        CHECK(nominal(life) == expected); // this one waits for its delay
+        for (int step = 0; step < 5; ++step) life.step(50s);
+        expected.push_back(to_rfc3339(noon + i * 5min));
+    }
+    life.step(49s);
+    CHECK(nominal(life) == expected);
+}
+
 TEST_CASE("a deploy that changes a schedule counts from then on, another one keeps its time") {
     FreshDatabase database;
     const auto plan = flow_of(missed(every(3600), "all"));
