@@ -98,6 +98,14 @@ Span parse_span(const std::string& text) {
     throw std::invalid_argument("'" + unit + "' is no unit of time in '" + text + "'; the units are s, m, h, d, mo and y");
 }
 
+std::string duration_text(double seconds) {
+    Span span;
+    span.seconds = static_cast<std::int64_t>(seconds);
+    constexpr std::int64_t day = 86400;
+    if (span.seconds > 0 && span.seconds % day == 0) span = {0, static_cast<int>(span.seconds / day), 0};
+    return to_text(span);
+}
+
 Instant add(Instant t, const Span& span, std::int64_t n, const std::string& zone) {
     const Instant moved = t + seconds(span.seconds * n);
     if (span.months == 0 && span.days == 0) return moved;

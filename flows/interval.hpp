@@ -18,6 +18,9 @@ struct Interval {
 /// `90s 5m 2h 7d 1mo 1y`. Throws std::invalid_argument with the sentence to show.
 [[nodiscard]] Span parse_span(const std::string& text);
 
+/// "90s", "10m", "7d": as a flow file may have it.
+[[nodiscard]] std::string duration_text(double seconds);
+
 /// `t` moved by `n` spans: months and days by the calendar of `zone` (a day that the month lacks is its last; a local time
 /// that does not exist is the first instant after the gap), seconds as elapsed time.
 [[nodiscard]] Instant add(Instant t, const Span& span, std::int64_t n, const std::string& zone);

@@ -191,6 +191,12 @@ const std::array retry_fields{
           .choices = "fixed|exponential",
           .fallback = "exponential"},
     Field{.key = "jitter", .shape = Percent, .doc = "Random part of the delay.", .fallback = "20%"},
+    Field{.key = "within",
+          .shape = Duration,
+          .doc = "A ceiling on the whole: no attempt begins later than this after the first one of the task run began, whatever its delay, "
+                 "the service's `Retry-After` or a line of others says. Where the flow has a `retry`, that of a task bounds its first "
+                 "round, and that of the flow the later ones.",
+          .example = "1h"},
     Field{.key = "for",
           .shape = Choices,
           .doc = "Which errors are worth another attempt.",
