@@ -40,6 +40,7 @@ boost::asio::awaitable<void> Schedules::load() {
     places_.clear();
     for (std::size_t i = 0; i < schedules_.size(); ++i) places_[{schedules_[i].flow, schedules_[i].number}] = i;
     ++generation_;
+    if (!std::exchange(followed_zones_, true)) (void)follow_zones([](const std::string& zone) { return zone != "UTC"; });
     line_up_all();
     if (loaded_) loaded_();
 }

@@ -3,6 +3,7 @@
 #include "flows/origin.hpp"
 #include "flows/process_tree.hpp"
 #include "flows/version.hpp"
+#include "flows/zone.hpp"
 #include "tasks/evaluate.hpp"
 #include "tasks/host_session.hpp"
 
@@ -217,6 +218,7 @@ void Host::receive(const std::string& line) {
     if (!message.is_object()) return;
     try {
         const std::string type = message.value("type", "");
+        if (type == "attempt" || type == "evaluate") (void)refresh_zones(); // as the daemon goes by them
         if (type == "attempt")
             start_attempt(message);
         else if (type == "evaluate")
