@@ -256,6 +256,7 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
     try {
         RunRow row = new_run_row(*flow, id, runner_.new_uuid(), Json::object(),
                                  run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
+        check_chunks(*flow->plan, row);
         row.trigger = "schedule";
         row.scheduled_for = firing.at;
         row.options["schedule"] = s.number;
