@@ -44,12 +44,6 @@ int sigterm_descriptor() {
     return ::signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/// Its command ends with it, descendants included.
-[[noreturn]] void end_without_daemon(int status) {
-    kill_descendants(::getpid());
-    ::_exit(status);
-}
-
 bool is_exit(const std::string& line) {
     if (line.find("\"exit\"") == std::string::npos) return false;
     const Json message = Json::parse(line, nullptr, false);
@@ -62,6 +56,14 @@ bool is_exit(const std::string& line) {
 struct Host::Running {
     Cancellation cancellation;
 };
+
+/// Its command ends with it, descendants included. The attempt is told first: who sees the command die by our signal does not know why,
+/// and would write a guess into the log. (The other kinds die with the daemon by its signal, and end nothing by themselves.)
+void Host::end_without_daemon(int status) {
+    if (kind_ == HostKind::Run) cancel_all();
+    kill_descendants(::getpid());
+    ::_exit(status);
+}
 
 void Host::send(const std::string& line) {
     const std::scoped_lock lock(sending_);
