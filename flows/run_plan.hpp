@@ -132,6 +132,9 @@ public:
     void waiting_for_slot(TaskKey key, const std::string& message);
     /// Time passed: retries, waits, timeouts become due.
     void advance(Instant now);
+    /// The wall clock shows so much more or less than before, and no time passed: what counts a time rings by so much later or sooner.
+    /// What was to be at an instant stays.
+    void clock_was_set(std::chrono::microseconds by);
 
     // What a person wants.
     void cancel(Ending ending, const std::string& message, Instant now);

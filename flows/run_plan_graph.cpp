@@ -167,6 +167,23 @@ void RunPlan::advance(Instant now) {
     }
 }
 
+void RunPlan::clock_was_set(std::chrono::microseconds by) {
+    std::vector<Timer> timers;
+    for (; !timers_.empty(); timers_.pop()) {
+        Timer timer = timers_.top();
+        const bool of_run = timer.alarm == Alarm::Flow;
+        if (!of_run && timer.stamp != run_at(timer.key).stamp) continue; // forgotten
+        const bool at_an_instant = timer.alarm == Alarm::Wait && plan_of(timer.key.task).options.contains("until");
+        if (!at_an_instant) timer.at += by;
+        timers.push_back(timer);
+        if (of_run || at_an_instant || timer.alarm == Alarm::Timeout) continue;
+        auto& run = run_at(timer.key);
+        if (run.due_at) *run.due_at += by;
+        mark_changed(timer.key, run);
+    }
+    timers_ = decltype(timers_)(std::greater<>(), std::move(timers));
+}
+
 void RunPlan::ring(const Timer& timer, Instant now) {
     if (timer.alarm == Alarm::Flow) return cancel(Ending::TimedOut, took_too_long(*flow_), now);
     auto& run = run_at(timer.key);

@@ -19,6 +19,7 @@
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
 #include "scheduler/state_lock.hpp"
+#include "scheduler/store/history.hpp"
 #include "scheduler/store/migrate.hpp"
 #include "scheduler/store/store.hpp"
 
@@ -193,6 +194,7 @@ asio::awaitable<void> Engine::Parts::start() {
         return true;
     };
     (void)co_await database.on_pool(std::move(schema));
+    co_await look_for_live(database);
     node = co_await store.take_node(node_name(config, lock), true, clock.now());
     (void)co_await store.set_limits(config.limits); // what of it is kept, the deploy says that follows
     co_await store.take_back_run_ids(node.epoch);
@@ -303,6 +305,7 @@ void Engine::Parts::beat() {
     if (journal->hosts_until() - clock.uptime() < lease_length / 10) hosts->kill_all();
     runner->set_admitting(left > lease_length / 2);
     answer_requests_soon();
+    runner->look_at_clock();
     schedules->look_at_clock();
     if (++beats % 3 == 0) {
         RunChanges nothing;

@@ -22,11 +22,12 @@ namespace {
 constexpr auto patience = std::chrono::seconds(10); ///< of someone who asks, for a commit
 constexpr const char* when_well = "try again when `millrace doctor` is content";
 
-/// Of an earlier run, as the flow is now: a parameter that it had no more is left out, one that is new has its default.
-Json params_of_old(const RunRow& old, const RunRow& row, const FlowPlan& flow) {
-    Json known = Json::object();
+/// Of an earlier run, as the plan has them: a parameter that it has no more is left out, one that is new has its default. `others`
+/// take the place of what it had.
+Json params_of_old(const RunRow& old, const RunRow& row, const FlowPlan& flow, const Json& others) {
+    Json known = others;
     for (const auto& param : flow.params)
-        if (old.params.contains(param.name)) known[param.name] = old.params.at(param.name);
+        if (!known.contains(param.name) && old.params.contains(param.name)) known[param.name] = old.params.at(param.name);
     return with_defaults(flow, checked_params(flow, known), Scope(run_context(row, flow)));
 }
 
@@ -207,7 +208,17 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
 static std::string rerun_text(const RerunRequest& request) {
     using enum RerunRequest::From;
     const auto part = request.from == Failed ? " from what failed" : request.from == Task ? " from task " + request.task : "";
-    return "rerun of run " + std::to_string(request.run_id) + part + (request.by.empty() ? "" : ", asked for by " + request.by);
+    std::string others;
+    for (const auto& [name, value] : request.params.items()) others += (others.empty() ? " with other values of " : ", ") + name;
+    return "rerun of run " + std::to_string(request.run_id) + part + (request.pinned ? " on the plan that it had" : "") + others +
+           (request.by.empty() ? "" : ", asked for by " + request.by);
+}
+
+asio::awaitable<std::shared_ptr<const FlowPlan>> EngineService::plan_of(std::string hash) {
+    auto plan = catalogue_.plan(hash);
+    if (!plan) plan = co_await store_.plan(hash);
+    if (!plan) throw Refusal(Kind::NotFound, "plan " + hash + " is gone", "rerun it on the newest plan");
+    co_return plan;
 }
 
 asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
@@ -221,7 +232,11 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     if (request.from == RerunRequest::From::Failed && old->state == State::Completed && !has_failures(old->summary))
         throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is completed: nothing in it failed",
                       "leave --failed out to run all of it again, or name a task: --task NAME");
-    const DeployedFlow flow = deployed(old->flow);
+    DeployedFlow flow = deployed(old->flow);
+    if (request.pinned) {
+        flow.plan = co_await plan_of(old->plan_hash);
+        flow.plan_hash = old->plan_hash;
+    }
     refuse_while_the_store_is_away();
     RunRow row = new_run_row(flow, 0, runner_.new_uuid(), Json::object(), std::nullopt, clock_.now());
     row.interval_start = old->interval_start;
@@ -234,7 +249,8 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     for (const char* of_that_run : {"reuse_before", "allow_deletes", "cause", "schedule"}) row.options.erase(of_that_run);
     if (old->chunk_of) row.options["chunk_number"] = old->chunk_number;
     if (request.allow_deletes > 0) row.options["allow_deletes"] = {{"rows", request.allow_deletes}, {"by", request.by}};
-    row.params = params_of_old(*old, row, *flow.plan);
+    row.params = params_of_old(*old, row, *flow.plan, request.params);
+    check_connections(*flow.plan, row.params, connections_.names());
     RunStart start;
     start.plan = flow.plan;
     start.rerun = rerun_text(request);

@@ -32,6 +32,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> answer_requests(std::string epoch);
 
 private:
+    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan_of(std::string hash);
     struct Admitted {
         Runner::Admission admission = Runner::Admission::Begun;
         bool refused = false;

@@ -6,6 +6,7 @@
 #include "scheduler/not_found.hpp"
 #include "scheduler/pg_documents.hpp"
 #include "scheduler/slot_wait_text.hpp"
+#include "scheduler/store/array_text.hpp"
 
 #include <cmath>
 #include <set>
@@ -21,12 +22,15 @@ constexpr const char* last_runs = R"sql(
            coalesce((r.summary->>'warnings')::int, 0) + (select count(*) from millrace.breach b where b.run_id = r.id)::int, (r.options->>'limit_rows')::bigint
       from millrace.flow f
      cross join lateral (select id, state, created_at, finished_at, summary, options from millrace.run
-                          where flow = f.name and parent_id is null order by id desc limit $2) r
-     where ($1 = '' or f.name = $1) order by f.name, r.id desc)sql";
+                          where flow = f.name and parent_id is null and id > $3 order by id desc limit $2) r
+     where f.name = any($1::text[]) order by f.name, r.id desc)sql";
 
-static std::map<std::string, Json> last_runs_by_flow(pqxx::nontransaction& w, const std::string& flow, int limit) {
+static std::map<std::string, Json> last_runs_after(pqxx::nontransaction& w, const std::vector<std::string>& flows, int limit,
+                                                   std::int64_t after) {
+    ArrayText names;
+    for (const auto& flow : flows) names.add_text(flow);
     std::map<std::string, Json> out;
-    for (const auto& row : w.exec_prepared("last_runs", flow, limit)) {
+    for (const auto& row : w.exec_prepared("last_runs", names.take(), limit, after)) {
         auto& list = out.try_emplace(row[0].c_str(), Json::array()).first->second;
         list.push_back({{"id", row[1].as<std::int64_t>()},
                         {"state", row[2].c_str()},
@@ -34,6 +38,16 @@ static std::map<std::string, Json> last_runs_by_flow(pqxx::nontransaction& w, co
                         {"finished_at", time_or_null(row[4])},
                         {"warning_count", row[5].as<int>()},
                         {"limit_rows", row[6].is_null() ? Json() : Json(row[6].as<std::int64_t>())}});
+    }
+    return out;
+}
+
+std::map<std::string, Json> PgReadModels::last_runs_of(pqxx::nontransaction& w, std::vector<std::string> flows, int limit) {
+    std::map<std::string, Json> out;
+    for (const auto after : looks_back(w)) {
+        for (auto& [flow, runs] : last_runs_after(w, flows, limit, after)) out[flow] = std::move(runs);
+        std::erase_if(flows, [&](const std::string& flow) { return out[flow].size() >= static_cast<std::size_t>(limit); });
+        if (flows.empty()) break;
     }
     return out;
 }
@@ -95,7 +109,9 @@ Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs, con
 }
 
 asio::awaitable<Json> PgReadModels::flows() {
-    auto work = [](pqxx::nontransaction& w) { return std::pair(last_runs_by_flow(w, "", 10), attention_by_flow(w, "")); };
+    std::vector<std::string> names;
+    for (const auto& [name, flow] : s_.catalogue.all()) names.push_back(name);
+    auto work = [names](pqxx::nontransaction& w) { return std::pair(last_runs_of(w, names, 10), attention_by_flow(w, "")); };
     auto read = co_await s_.database.read(std::move(work));
     auto& [runs, attention] = read;
     Json items = Json::array();
@@ -104,7 +120,7 @@ asio::awaitable<Json> PgReadModels::flows() {
 }
 
 asio::awaitable<Json> PgReadModels::flow(std::string name) {
-    auto work = [name](pqxx::nontransaction& w) { return std::pair(last_runs_by_flow(w, name, 30), attention_by_flow(w, name)); };
+    auto work = [name](pqxx::nontransaction& w) { return std::pair(last_runs_of(w, {name}, 30), attention_by_flow(w, name)); };
     auto read = co_await s_.database.read(std::move(work));
     auto& [runs, attention] = read;
     const auto* flow = s_.catalogue.find(name);
@@ -153,13 +169,13 @@ asio::awaitable<Json> PgReadModels::schedules() {
 
 constexpr const char* node_list = R"sql(
     select n.id, n.lease_until > clock_timestamp(), extract(epoch from n.lease_until) * 1000000, extract(epoch from n.started_at) * 1000000, n.version, n.pid,
-           (select count(*) from millrace.run r where r.finished_at is null and r.epoch = n.epoch)
+           (select count(*) from millrace.run r where r.finished_at is null and r.id >= $1 and r.epoch = n.epoch)
       from millrace.node n order by n.id)sql";
 
 asio::awaitable<Json> PgReadModels::nodes() {
-    auto work = [](pqxx::nontransaction& w) {
+    auto work = [from = s_.database.live_from()](pqxx::nontransaction& w) {
         Json items = Json::array();
-        for (const auto& r : w.exec_prepared("node_list"))
+        for (const auto& r : w.exec_prepared("node_list", from))
             items.push_back({{"id", r[0].c_str()},
                              {"alive", r[1].as<bool>()},
                              {"lease_until", time_or_null(r[2])},
@@ -180,11 +196,11 @@ constexpr const char* slot_list = R"sql(
 
 // Whole runs have no task.
 constexpr const char* slot_waiters = R"sql(
-    select r.id, r.flow, null, null, r.message from millrace.run r where r.finished_at is null and r.state_name = 'WaitingForSlot'
+    select r.id, r.flow, null, null, r.message from millrace.run r where r.finished_at is null and r.id >= $1 and r.state_name = 'WaitingForSlot'
      union all
     (select t.run_id, r.flow, p.plan -> 'tasks' -> t.task ->> 'name', t.item, t.message
        from millrace.run r join millrace.task_run t on t.run_id = r.id join millrace.plan p on p.hash = r.plan_hash
-      where r.finished_at is null and t.finished_at is null and t.state_name = 'WaitingForSlot' order by t.run_id, t.task, t.item limit 1000))sql";
+      where r.finished_at is null and r.id >= $1 and t.run_id >= $1 and t.finished_at is null and t.state_name = 'WaitingForSlot' order by t.run_id, t.task, t.item limit 1000))sql";
 
 // Those that are or were lately in use, or are paused.
 constexpr const char* credential_list = R"sql(
@@ -222,7 +238,7 @@ asio::awaitable<Json> PgReadModels::limits() {
         std::vector<Held> held;
         Json waiting = Json::array();
     };
-    auto work = [](pqxx::nontransaction& w) {
+    auto work = [from = s_.database.live_from()](pqxx::nontransaction& w) {
         std::map<std::string, Key> keys;
         for (const auto& r : w.exec_prepared("slot_list")) {
             const bool is_held = r[5].as<bool>(), retired = r[7].as<bool>();
@@ -236,7 +252,7 @@ asio::awaitable<Json> PgReadModels::limits() {
                              {"since", time_or_null(r[4])}};
             key.held.push_back({std::move(document), r[2].as<int>(), r[6].is_null() ? "" : r[6].c_str()});
         }
-        for (const auto& r : w.exec_prepared("slot_waiters"))
+        for (const auto& r : w.exec_prepared("slot_waiters", from))
             if (const auto key = keys.find(limit_waited_for(r[4].c_str())); key != keys.end())
                 key->second.waiting.push_back({{"run_id", r[0].as<std::int64_t>()},
                                                {"flow", r[1].c_str()},

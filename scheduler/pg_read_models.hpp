@@ -57,6 +57,8 @@ private:
         std::string late; ///< why nothing of it has begun in time; empty: it has
     };
     [[nodiscard]] Json run_line(const RunRow& row, const RunBreaches& breaches) const;
+    [[nodiscard]] static std::vector<std::int64_t> looks_back(pqxx::nontransaction& w);
+    [[nodiscard]] static std::map<std::string, Json> last_runs_of(pqxx::nontransaction& w, std::vector<std::string> flows, int limit);
     [[nodiscard]] static std::map<std::int64_t, RunBreaches> breaches_of(pqxx::nontransaction& w, const std::vector<std::int64_t>& runs);
     [[nodiscard]] boost::asio::awaitable<void> refuse_whole_of_chunks(std::int64_t run_id, std::string task, std::string option);
     /// The row and its plan. Throws Refusal{NotFound}.

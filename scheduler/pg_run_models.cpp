@@ -52,8 +52,18 @@ static std::string runs_sql(const char* which) {
 static const std::string all_runs = runs_sql("$1 = '' and parent_id is null");
 static const std::string runs_of_flow = runs_sql("flow = $1 and parent_id is null");
 static const std::string runs_of_parent = runs_sql("parent_id = $1::bigint");
-// Where the third newest period begins: a page is mostly of these, and the fewer periods are in question the sooner it is planned.
-constexpr const char* recent_runs = "select coalesce((select first - 1 from millrace.period order by first desc offset 2 limit 1), 0)";
+// Where the third newest period begins, and the sixteenth.
+constexpr const char* begins_of_periods = R"sql(
+    select first - 1 from (select first, row_number() over (order by first desc) as n from millrace.period) p where n in (3, 16) order by n)sql";
+
+/// Newest runs are looked for after the first of these ids, then, where that were too few, after the next, in the end after 0: most are
+/// found among recent ones, and the fewer periods are in question the sooner a statement is planned.
+std::vector<std::int64_t> PgReadModels::looks_back(pqxx::nontransaction& w) {
+    std::vector<std::int64_t> out;
+    for (const auto& row : w.exec_prepared("begins_of_periods")) out.push_back(row[0].as<std::int64_t>());
+    out.push_back(0);
+    return out;
+}
 
 static std::vector<RunRow> page_of_runs(pqxx::nontransaction& w, const RunFilter& filter, std::int64_t before, std::int64_t after,
                                         int limit) {
@@ -112,10 +122,12 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
     const int limit = std::clamp(filter.limit, 1, 500);
     const auto before = number_from(filter.after, std::numeric_limits<std::int64_t>::max());
     auto work = [filter, limit, before](pqxx::nontransaction& w) {
-        const auto after = filter.parent ? *filter.parent : w.exec_prepared1("recent_runs")[0].as<std::int64_t>();
-        auto rows = page_of_runs(w, filter, before, after, limit + 1);
-        if (!filter.parent && after > 0 && rows.size() <= static_cast<std::size_t>(limit))
-            rows = page_of_runs(w, filter, before, 0, limit + 1);
+        std::vector<RunRow> rows;
+        for (const auto after : filter.parent ? std::vector{*filter.parent} : looks_back(w)) {
+            if (after >= before) continue;
+            rows = page_of_runs(w, filter, before, after, limit + 1);
+            if (rows.size() > static_cast<std::size_t>(limit)) break;
+        }
         std::vector<std::int64_t> ids;
         for (const auto& row : rows) ids.push_back(row.id);
         return std::tuple(rows, chunk_runs_of(w, rows), breaches_of(w, ids));
@@ -352,7 +364,7 @@ std::vector<Statement> run_statements() {
     return {{"all_runs", all_runs.c_str()},
             {"runs_of_flow", runs_of_flow.c_str()},
             {"runs_of_parent", runs_of_parent.c_str()},
-            {"recent_runs", recent_runs},
+            {"begins_of_periods", begins_of_periods},
             {"chunk_runs", chunk_runs},
             {"run_breaches", run_breaches},
             {"tasks", tasks_sql.c_str()}};

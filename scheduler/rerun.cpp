@@ -1,6 +1,7 @@
 #include "scheduler/rerun.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 
 namespace millrace {
@@ -51,12 +52,31 @@ bool lists(const Json& options, const char* list, const std::string& name) {
     return at != options.end() && std::find(at->begin(), at->end(), name) != at->end();
 }
 
-/// The tasks of `now` that a person wants done again: `from`, and what comes after it.
-std::set<int> wanted_again(const FlowPlan& now, const std::string& from) {
+bool is_of_a_name(char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)); }
+
+/// As a word of its own, in whatever language: what only seems to be it runs again, and nothing is wrong.
+bool mentions(const std::string& text, const std::string& name) {
+    for (auto at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
+        const auto end = at + name.size();
+        if ((at == 0 || !is_of_a_name(text[at - 1])) && (end == text.size() || !is_of_a_name(text[end]))) return true;
+    }
+    return false;
+}
+
+/// Commands have all parameters in their environment.
+bool sees(const FlowPlan& plan, const Json& written, std::size_t task, const std::set<std::string>& params) {
+    if (params.empty() || plan.tasks[task].verb == Verb::Run) return !params.empty();
+    const auto definition = what_it_does(plan, written, task).dump();
+    return std::any_of(params.begin(), params.end(), [&](const std::string& name) { return mentions(definition, name); });
+}
+
+/// The tasks of `now` that are to be done again: `from`, what sees parameters with other values, and what comes after those.
+std::set<int> wanted_again(const FlowPlan& now, const Json& written, const std::string& from, const std::set<std::string>& other_params) {
     std::set<int> out;
     for (std::size_t i = 0; i < now.tasks.size(); ++i) {
         const auto& needs = now.tasks[i].needs;
-        if (now.tasks[i].name == from || std::any_of(needs.begin(), needs.end(), [&](int parent) { return out.contains(parent); }))
+        if (now.tasks[i].name == from || sees(now, written, i, other_params) ||
+            std::any_of(needs.begin(), needs.end(), [&](int parent) { return out.contains(parent); }))
             out.insert(static_cast<int>(i));
     }
     return out;
@@ -68,8 +88,11 @@ public:
     Search(const std::vector<RunBefore>& before, const FlowPlan& now, const std::set<std::string>& gone)
         : now_(now), written_(now), gone_(gone) {
         for (const auto& run : before) {
-            auto wanted = wanted_again(now, run.from);
-            if (!run.from.empty() && wanted.empty()) break; // a task that is no more: who knows what came after it
+            const auto& tasks = now.tasks;
+            const auto is_from = [&](const TaskPlan& task) { return task.name == run.from; };
+            auto wanted = wanted_again(now, written_, run.from, run.other_params);
+            if (!run.from.empty() && std::none_of(tasks.begin(), tasks.end(), is_from))
+                break; // a task that is no more: who knows what came after it
             layers_.push_back({done_in(run), std::move(wanted)});
         }
     }
@@ -170,8 +193,16 @@ std::optional<std::pair<std::int64_t, std::string>> repeats(const RunRow& row) {
     return std::pair(*row.rerun_of, row.options.at("reuse_before").get<std::string>());
 }
 
+/// One that only one of them has is of a plan that differs itself.
+std::set<std::string> differing(const Json& then, const Json& now) {
+    std::set<std::string> out;
+    for (const auto& [name, value] : now.items())
+        if (then.contains(name) && then.at(name) != value) out.insert(name);
+    return out;
+}
+
 boost::asio::awaitable<std::vector<RunBefore>> runs_before(Store& store, std::optional<std::pair<std::int64_t, std::string>> which,
-                                                           const FlowPlan& now) {
+                                                           const FlowPlan& now, Json params) {
     std::vector<RunBefore> out;
     while (which) {
         const auto old = co_await store.run(which->first);
@@ -180,6 +211,7 @@ boost::asio::awaitable<std::vector<RunBefore>> runs_before(Store& store, std::op
         run.plan = co_await store.plan(old->plan_hash);
         run.task_runs = co_await store.task_runs(old->id);
         run.from = which->second;
+        run.other_params = differing(old->params, params);
         out.push_back(std::move(run));
         which = came_to_all(out.back(), now) ? std::nullopt : repeats(*old);
     }
@@ -224,7 +256,7 @@ bool has_failures(const Json& summary) {
 
 boost::asio::awaitable<Reused> reused_by(Store& store, const RunRow& row, const FlowPlan& now) {
     auto last = repeats(row);
-    auto before = co_await runs_before(store, std::move(last), now);
+    auto before = co_await runs_before(store, std::move(last), now, row.params);
     co_return co_await standing(store, std::move(before), now);
 }
 
@@ -237,10 +269,11 @@ boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& r
             auto& repeated = out[{*chunk.interval_start, *chunk.interval_end}];
             repeated.run_id = chunk.id;
             const auto plan = co_await store.plan(chunk.plan_hash);
-            repeated.done = chunk.state == State::Completed && !has_failures(chunk.summary) && do_the_same(*plan, now);
+            repeated.done = chunk.state == State::Completed && !has_failures(chunk.summary) && do_the_same(*plan, now) &&
+                            differing(chunk.params, row.params).empty();
             if (repeated.done) continue;
             auto last = std::optional(std::pair(chunk.id, std::string()));
-            auto before = co_await runs_before(store, std::move(last), now);
+            auto before = co_await runs_before(store, std::move(last), now, row.params);
             repeated.reused = co_await standing(store, std::move(before), now);
         }
         const auto old = co_await store.run(which->first);

@@ -15,12 +15,13 @@ struct RunBefore {
     std::shared_ptr<const FlowPlan> plan;
     std::vector<StoredTaskRun> task_runs;
     std::string from; ///< nothing of it, or of runs before it, that comes after this task, nor the task itself (empty: no task)
+    std::set<std::string> other_params = {}; ///< those that the re-run has other values of
 };
 
-/// Of `now`, tasks that completed, whose definition and whose parents' are the same, and items of mapped tasks that completed,
-/// where the definition is the same and so is what it reads beside its items; a row of `for_each` that was made again is known by
-/// its values. `before`: the newest first; an older one counts for what no later one began. `gone`: manifests that are not there any
-/// more: a task of which a dataset is wanted that retention removed runs again, and what comes after it. Pure.
+/// Of `now`, tasks that completed, whose definition and whose parents' are the same and see no parameter that is another now, and items of
+/// mapped tasks that completed, where the definition is the same and so is what it reads beside its items; a row of `for_each` that was
+/// made again is known by its values. `before`: the newest first; an older one counts for what no later one began. `gone`: manifests that
+/// are not there any more: a task of which a dataset is wanted that retention removed runs again, and what comes after it. Pure.
 [[nodiscard]] Reused reusable(const std::vector<RunBefore>& before, const FlowPlan& now, const std::set<std::string>& gone = {});
 
 /// Both plans do the same, whenever and however often: what one completed stands for the other. Pure.

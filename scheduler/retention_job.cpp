@@ -93,6 +93,7 @@ asio::awaitable<void> RetentionJob::drop_rows(Removed& removed, RetentionPolicy 
     try {
         const bool is_new = co_await renew_period(database_, policy, now);
         if (is_new) config_.forget_ids_below(std::numeric_limits<std::int64_t>::max());
+        co_await settle_periods(database_, now);
         removed.history = co_await drop_history(database_, policy, now);
         kept_by_ = removed.history.kept_by;
     } catch (const std::exception& e) {

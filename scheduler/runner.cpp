@@ -30,7 +30,8 @@ std::vector<EventRow> first_events(const std::string& flow, const RunStart& star
 Runner::Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
                CausedRuns& caused_runs, ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings)
     : io_(io), clock_(clock), journal_(journal), hosts_(hosts), connections_(connections), caused_runs_(caused_runs),
-      claim_slots_(std::move(claim_slots)), ids_(ids), events_(events), settings_(std::move(settings)), random_(settings_.seed) {
+      claim_slots_(std::move(claim_slots)), ids_(ids), events_(events), settings_(std::move(settings)), random_(settings_.seed),
+      wall_offset_(clock.wall_offset()) {
     hosts_.listen(*this);
 }
 
@@ -338,6 +339,18 @@ void Runner::take_items(LiveRun& run) {
     soon(run.row.id);
 }
 
+void Runner::look_at_clock() {
+    constexpr auto least_jump = std::chrono::seconds(1); // a clock that is kept right moves by less
+    const auto by = clock_.wall_offset() - wall_offset_;
+    if (std::chrono::abs(by) < least_jump) return;
+    wall_offset_ += by;
+    for (auto& [id, run] : live_)
+        if (run.machine) {
+            run.machine->clock_was_set(by);
+            soon(id);
+        }
+}
+
 void Runner::arm(LiveRun& run) {
     const auto wake = run.machine->next_wake();
     if (wake == run.timer_at) return;
@@ -348,6 +361,7 @@ void Runner::arm(LiveRun& run) {
         auto* r = live(run_id);
         if (!r || !r->machine) return;
         r->timer_at.reset();
+        look_at_clock();
         r->machine->advance(clock_.now());
         pump(run_id);
         dispatch();

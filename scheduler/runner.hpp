@@ -118,6 +118,8 @@ public:
     /// Live here, or it will be when what causes it is committed: it may be in the store already.
     [[nodiscard]] bool knows(std::int64_t run_id) const { return live_.contains(run_id) || on_their_way_.contains(run_id); }
     [[nodiscard]] std::vector<std::int64_t> active(const std::string& flow) const;
+    /// To be called each second or so: times that count (timeouts, delays of retries) go on as they were when the wall clock is set.
+    void look_at_clock();
     [[nodiscard]] std::size_t live_count() const { return live_.size(); }
     [[nodiscard]] std::size_t attempts_under_way() const { return active_.size(); }
     [[nodiscard]] Json live_document(const LiveRun& run) const;
@@ -268,6 +270,7 @@ private:
     std::function<void()> schedule_failed_;
     const Settings settings_;
     std::mt19937_64 random_;
+    std::chrono::microseconds wall_offset_; ///< of the clock, when it was looked at last
 
     std::map<std::int64_t, LiveRun> live_;
     std::map<std::string, std::vector<std::int64_t>> by_flow_; ///< live runs in order, chunks and backfills left out

@@ -67,6 +67,8 @@ struct RerunRequest {
     std::string task; ///< for From::Task: this one and everything after it
     std::string trigger = "rerun";
     std::int64_t allow_deletes = 0; ///< rows of each table that this run may delete, whatever `max_deletes` says
+    Json params = Json::object();   ///< with other values than it had
+    bool pinned = false;            ///< on the plan that it had, not on the newest
     std::string by = {};            ///< who asks, as for `cancel` below
 };
 

@@ -363,6 +363,8 @@ constexpr Member rerun_request[] = {
     {"from", "string=", "start, failed or task"},
     {"task", "string=", "for `task`: this one and everything after it"},
     {"allow_deletes", "integer=", "its loads may delete that many rows of each table, whatever `max_deletes` says; for this run only"},
+    {"params", "object=", "parameters with other values than it had; what sees them runs again"},
+    {"plan", "string=", "newest (also where absent): the flow as it is now; pinned: as it was for that run"},
 };
 constexpr Member decision[] = {
     {"decision", "string=", "approve (also where absent) or reject"},

@@ -68,6 +68,7 @@ std::vector<Json> flows_named(const ApiClient& api, const std::vector<std::strin
 }
 
 Json params_of(const Json& flow, const std::vector<std::string>& assignments) {
+    require_assignments(assignments, "");
     Json params = Json::object();
     std::map<std::string, std::string> types;
     for (const auto& param : list_of(flow, "params")) types[text_of(param, "name")] = text_of(param, "type");

@@ -2,6 +2,7 @@
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/absence.hpp"
+#include "daemon/cli/flow_arguments.hpp"
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/log_view.hpp"
@@ -252,7 +253,8 @@ int decide(Cli& cli, const std::string& id, const std::string& task, const Json&
 }
 
 struct RerunArguments {
-    std::string id, task;
+    std::string id, task, plan = "newest";
+    std::vector<std::string> params;
     bool failed = false, wait = false;
     std::int64_t allow_deletes = 0;
 };
@@ -264,7 +266,10 @@ int rerun(Cli& cli, const RerunArguments& arguments) {
     const auto api = cli.api();
     cli.say_whose_answer();
     const auto flow = text_of(api.get("/api/v1/runs/" + url_encoded(arguments.id)), "flow");
-    note_file_ahead(cli, api.get("/api/v1/flows/" + url_encoded(flow)));
+    const auto deployed = api.get("/api/v1/flows/" + url_encoded(flow));
+    if (arguments.plan == "newest") note_file_ahead(cli, deployed);
+    if (!arguments.params.empty()) body["params"] = params_of(deployed, arguments.params);
+    body["plan"] = arguments.plan;
     Json run;
     try {
         run = api.post("/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
@@ -349,6 +354,13 @@ void add_acting(CLI::App& runs, Cli& cli) {
                      "its loads may delete that many rows of each table, whatever `max_deletes` says; for this run only")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}))
         ->type_name("ROWS");
+    command->add_option("-p,--param", again->params, "a parameter with another value than it had; once for each")
+        ->option_text("NAME=VALUE")
+        ->allow_extra_args(false);
+    command->add_option("--plan", again->plan, "newest: the flow as it is now; pinned: as it was for that run")
+        ->check(CLI::IsMember({"newest", "pinned"}))
+        ->capture_default_str()
+        ->type_name("PLAN");
     command->add_flag("--wait", again->wait, "show progress and end with the run, as `run --wait` does");
     on_call(command, cli, [&cli, again] { return rerun(cli, *again); });
 }

@@ -10,7 +10,7 @@ namespace {
 // tasks of a run have the lowest numbers.
 constexpr const char* watched_runs = R"sql(
     with wanted as (
-        select id from millrace.run where finished_at is null and flow = any($1::text[])
+        select id from millrace.run where finished_at is null and id >= $3 and flow = any($1::text[])
         union
         select x.id from unnest($1::text[]) f(name)
          cross join lateral (select id, finished_at from millrace.run where flow = f.name order by id desc limit 50) x
@@ -98,12 +98,12 @@ WatchedRun run_from_watch(const pqxx::row& row) {
 } // namespace
 
 boost::asio::awaitable<std::map<std::string, StoredFacts>> read_facts(Database& database, std::vector<std::string> flows, Instant now) {
-    return database.read([flows = std::move(flows), now](pqxx::nontransaction& w) {
+    return database.read([flows = std::move(flows), now, from = database.live_from()](pqxx::nontransaction& w) {
         const auto names = array_of(flows), since = timestamp_text(now - std::chrono::hours(24 * 7));
         std::map<std::string, StoredFacts> out;
         for (const auto& flow : flows) out[flow].facts.flow = flow;
         ArrayText ended;
-        for (const auto& row : w.exec_prepared("watched_runs", names, since)) {
+        for (const auto& row : w.exec_prepared("watched_runs", names, since, from)) {
             auto& run = out[row[0].c_str()].facts.runs.emplace_back(run_from_watch(row));
             if (run.ended) ended.add(run.id);
         }

@@ -6,6 +6,10 @@
 
 namespace millrace {
 
+/// Each call is planned for its values. A plan for all values would open every period (periods.hpp) at every call, where nearly all
+/// calls are about one or two.
+constexpr const char* planned_for_values = "set plan_cache_mode = force_custom_plan";
+
 std::string with_timeout(const std::string& url) {
     if (url.find("connect_timeout") != std::string::npos) return url;
     const bool is_uri = url.starts_with("postgresql://") || url.starts_with("postgres://");
@@ -17,7 +21,7 @@ std::unique_ptr<pqxx::connection> connect_store(const std::string& url, const st
     {
         const CallWatch::Call call(watch, connection->sock());
         pqxx::nontransaction session(*connection);
-        session.exec(session_settings);
+        session.exec(std::string(session_settings) + "; " + planned_for_values);
     }
     for (const auto& [name, sql] : statements) connection->prepare(name, sql); // the server hears of it at its first use
     return connection;

@@ -13,6 +13,7 @@
 
 #include <pqxx/pqxx>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -79,6 +80,10 @@ public:
                                      boost::asio::bind_cancellation_slot(boost::asio::cancellation_slot(), boost::asio::use_awaitable));
     }
 
+    /// No run before that is live (settle_periods() in history.hpp): with it in a condition the periods before are not looked into.
+    [[nodiscard]] std::int64_t live_from() const { return live_from_; }
+    void set_live_from(std::int64_t run_id) { live_from_ = run_id; }
+
 private:
     template <class Work>
     static boost::asio::awaitable<std::invoke_result_t<Work&>> invoke(Work work) {
@@ -108,6 +113,7 @@ private:
     std::vector<std::unique_ptr<pqxx::connection>> idle_; ///< guarded by mutex_
     std::string away_;                                    ///< why the store is away; empty: it is not. Guarded by mutex_
     bool probing_ = false;                                ///< while it is away: a call finds out. Guarded by mutex_
+    std::atomic<std::int64_t> live_from_ = 0;
     CallWatch watch_{longest_call};
     boost::asio::thread_pool threads_;
 };

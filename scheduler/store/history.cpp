@@ -43,7 +43,13 @@ constexpr const char* history_facts_sql = R"sql(
       from pg_class
      where relnamespace = 'millrace'::regnamespace and relkind = 'r' and relname ~ '^(run|task_run|attempt|event)_([0-9]+|of_no_run)$')sql";
 constexpr const char* period_of_newest = R"sql(
-    select coalesce(max(first), 0) from millrace.period where first <= (select max(id) from millrace.run))sql";
+    select coalesce(max(first), 0) from millrace.period where first <= (select max(id) from millrace.run where id >= $1))sql";
+constexpr const char* settle = R"sql(
+    update millrace.period p set settled = true
+     where not settled and beyond <= coalesce((select min(id) from millrace.run where id >= $1 and finished_at is null), 9223372036854775807)
+       and (select created_at < $2::timestamptz from millrace.run where id >= $1 and id >= p.beyond order by id limit 1))sql";
+constexpr const char* first_unsettled = R"sql(
+    select coalesce(nullif(min(first) filter (where not settled), min(first)), 0) from millrace.period)sql";
 const std::string folder_owners_sql = needed_runs + R"sql(
     select r.staging_id, extract(epoch from r.finished_at) * 1000000, exists (select from needed n where n.id = r.id)
       from millrace.run r where r.staging_id = any ($1::uuid[]))sql";
@@ -136,8 +142,23 @@ asio::awaitable<bool> renew_period(Database& database, RetentionPolicy policy, I
     });
 }
 
+asio::awaitable<void> look_for_live(Database& database) {
+    auto look = [](pqxx::nontransaction& w) { return w.exec_prepared1("first_unsettled")[0].as<std::int64_t>(); };
+    database.set_live_from(co_await database.read(std::move(look)));
+}
+
+asio::awaitable<void> settle_periods(Database& database, Instant now) {
+    auto settle = [now, from = database.live_from()](pqxx::nontransaction& w) {
+        w.exec_prepared0("settle", from, timestamp_text(now - ids_in_hand));
+    };
+    co_await database.read(std::move(settle));
+    co_await look_for_live(database);
+}
+
 asio::awaitable<std::int64_t> lowest_usable_id(Database& database) {
-    return database.read([](pqxx::nontransaction& w) { return w.exec_prepared1("period_of_newest")[0].as<std::int64_t>(); });
+    return database.read([from = database.live_from()](pqxx::nontransaction& w) {
+        return w.exec_prepared1("period_of_newest", from)[0].as<std::int64_t>();
+    });
 }
 
 asio::awaitable<HistoryFacts> history_facts(Database& database) {
@@ -171,6 +192,8 @@ const std::vector<Statement>& history_statements() {
         {"drop_events_of_no_run", drop_events_of_no_run},
         {"history_facts", history_facts_sql},
         {"period_of_newest", period_of_newest},
+        {"settle", settle},
+        {"first_unsettled", first_unsettled},
         {"folder_owners", folder_owners_sql.c_str()},
     };
     return all;

@@ -30,6 +30,12 @@ struct DroppedHistory {
 /// they do.
 [[nodiscard]] boost::asio::awaitable<bool> renew_period(Database& database, RetentionPolicy policy, Instant now);
 
+/// Takes over what settle_periods() of any node noted: database.live_from(). Until then no period counts as settled.
+[[nodiscard]] boost::asio::awaitable<void> look_for_live(Database& database);
+/// Notes which periods are settled: all their runs have ended, and there has been a newer one for so long that no node has an id of
+/// theirs in hand. Then as above.
+[[nodiscard]] boost::asio::awaitable<void> settle_periods(Database& database, Instant now);
+
 /// The first id of the newest run's period. One below that a node has in hand it must not use: that period may be dropped when there
 /// has been a newer one for two hours.
 [[nodiscard]] boost::asio::awaitable<std::int64_t> lowest_usable_id(Database& database);

@@ -25,7 +25,7 @@ constexpr const char* remove_slots = R"sql(
 constexpr const char* slots_in_demand = R"sql(
     with p as (
         select hash, plan from millrace.plan
-         where hash in (select plan_hash from millrace.flow where not archived union select plan_hash from millrace.run where finished_at is null)),
+         where hash in (select plan_hash from millrace.flow where not archived union select plan_hash from millrace.run where finished_at is null and id >= $1)),
     demand as (
         select hash, d ->> 'key' as key, (d ->> 'slots')::int as own, 0 as task from p, jsonb_array_elements(plan -> 'limits') d
         union all
@@ -35,9 +35,9 @@ constexpr const char* slots_in_demand = R"sql(
 
 } // namespace
 
-Limits put_limits(pqxx::work& w, Limits limits) {
+Limits put_limits(pqxx::work& w, Limits limits, std::int64_t live_from) {
     Limits kept;
-    for (const auto& row : w.exec_prepared("slots_in_demand")) {
+    for (const auto& row : w.exec_prepared("slots_in_demand", live_from)) {
         const std::string key = row[0].c_str();
         const int demand = row[1].as<int>();
         if (limits[key] < demand) limits[key] = kept[key] = demand;
@@ -54,7 +54,7 @@ Limits put_limits(pqxx::work& w, Limits limits) {
 }
 
 boost::asio::awaitable<Limits> Store::set_limits(Limits limits) {
-    return database_.run([limits = std::move(limits)](pqxx::work& w) { return put_limits(w, limits); });
+    return database_.run([limits = std::move(limits), from = database_.live_from()](pqxx::work& w) { return put_limits(w, limits, from); });
 }
 
 // Keys are claimed in alphabetical order, and a locked row is passed over, so that two claims never wait for each other.

@@ -60,40 +60,54 @@ constexpr const char* void_dead_nodes = R"sql(
     update millrace.node n set epoch = gen_random_uuid()
      where lease_until < clock_timestamp() and epoch <> $1::uuid
        and pg_postmaster_start_time() + make_interval(secs => $2) < clock_timestamp()
-       and (exists (select from millrace.run r where r.epoch = n.epoch and r.finished_at is null)
+       and (exists (select from millrace.run r where r.epoch = n.epoch and r.finished_at is null and r.id >= $3)
             or exists (select from millrace.slot s where s.epoch = n.epoch)))sql";
 // Two nodes may want the same run. Who waited for the other's row lock looks at the row again, but not at a joined table: it
 // must be a condition of the row alone, a `not exists` would still hold. The lock is for nodes that were born meanwhile.
 constexpr const char* one_adopts = "select pg_advisory_xact_lock(hashtext('millrace.adopt'))";
 constexpr const char* adopt = R"sql(
     update millrace.run r set epoch = $1::uuid
-     where finished_at is null and epoch is distinct from $1::uuid
+     where finished_at is null and id >= $2 and epoch is distinct from $1::uuid
        and (epoch is null or epoch <> all (array(select n.epoch from millrace.node n))))sql";
 // Not what the update returns: who made the same call before and did not hear its answer must hear of those runs too.
-constexpr const char* live_run_ids = "select id from millrace.run where finished_at is null and epoch = $1::uuid";
+constexpr const char* live_run_ids = "select id from millrace.run where finished_at is null and id >= $2 and epoch = $1::uuid";
 
 boost::asio::awaitable<std::vector<std::int64_t>> Store::adopt(std::string epoch) {
-    return database_.run([epoch](pqxx::work& w) {
+    return database_.run([epoch, from = database_.live_from()](pqxx::work& w) {
         std::vector<std::int64_t> ids;
         w.exec_prepared("one_adopts");
-        w.exec_prepared("void_dead_nodes", epoch, lease_seconds);
-        w.exec_prepared("adopt", epoch);
-        for (const auto& row : w.exec_prepared("live_run_ids", epoch)) ids.push_back(row[0].as<std::int64_t>());
+        w.exec_prepared("void_dead_nodes", epoch, lease_seconds, from);
+        w.exec_prepared("adopt", epoch, from);
+        for (const auto& row : w.exec_prepared("live_run_ids", epoch, from)) ids.push_back(row[0].as<std::int64_t>());
         return ids;
     });
 }
 
-static const std::string live_runs_sql = columns(
-    run_columns, ", (select count(*) from millrace.event e where e.run_id = run.id and e.kind in ('warning', 'quarantined', 'drifted'))"
-                 " from millrace.run where finished_at is null and epoch = $1::uuid order by id");
+static const std::string live_runs_sql =
+    columns(run_columns, " from millrace.run where finished_at is null and id >= $2 and epoch = $1::uuid order by id");
+static const std::string task_runs_of_sql =
+    columns(task_run_columns, ", run_id from millrace.task_run where run_id = any($1::bigint[]) order by run_id, task, item");
+constexpr const char* warnings_of = R"sql(
+    select run_id, count(*) from millrace.event
+     where run_id = any($1::bigint[]) and kind in ('warning', 'quarantined', 'drifted') group by run_id)sql";
 static const std::string task_runs_sql = columns(task_run_columns, " from millrace.task_run where run_id = $1 order by task, item");
 
 boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoch) {
-    return database_.read([epoch](pqxx::nontransaction& w) {
+    return database_.read([epoch, from = database_.live_from()](pqxx::nontransaction& w) {
+        std::map<std::int64_t, StoredRun> runs;
+        ArrayText ids;
+        for (const auto& row : w.exec_prepared("live_runs", epoch, from)) {
+            auto run = run_from(row);
+            ids.add(run.id);
+            runs.emplace(run.id, StoredRun{std::move(run), 0, {}});
+        }
         std::vector<StoredRun> out;
-        for (const auto& row : w.exec_prepared("live_runs", epoch)) out.push_back({run_from(row), row[row.size() - 1].as<int>(), {}});
-        for (auto& run : out)
-            for (const auto& row : w.exec_prepared("task_runs", run.row.id)) run.task_runs.push_back(task_run_from(row));
+        if (runs.empty()) return out;
+        const auto list = ids.take();
+        for (const auto& row : w.exec_prepared("task_runs_of", list))
+            runs.at(row[row.size() - 1].as<std::int64_t>()).task_runs.push_back(task_run_from(row));
+        for (const auto& row : w.exec_prepared("warnings_of", list)) runs.at(row[0].as<std::int64_t>()).warnings = row[1].as<int>();
+        for (auto& [id, run] : runs) out.push_back(std::move(run));
         return out;
     });
 }
@@ -133,13 +147,13 @@ constexpr const char* one_gives_back = "lock table millrace.node in share row ex
 constexpr const char* another_node = "select exists (select from millrace.node where epoch <> $1::uuid)";
 constexpr const char* take_back_run_ids = R"sql(
     select setval('millrace.run_id', max(id) + 1, false) from millrace.run
-     where not exists (select from millrace.node where epoch <> $1::uuid) having max(id) is not null)sql";
+     where id >= $2 and not exists (select from millrace.node where epoch <> $1::uuid) having max(id) is not null)sql";
 
 boost::asio::awaitable<void> Store::take_back_run_ids(std::string epoch) {
-    return database_.run([epoch](pqxx::work& w) {
+    return database_.run([epoch, from = database_.live_from()](pqxx::work& w) {
         if (w.exec_prepared1("another_node", epoch)[0].as<bool>()) return; // which may hold the table for a while
         w.exec_prepared0("one_gives_back");
-        (void)w.exec_prepared("take_back_run_ids", epoch);
+        (void)w.exec_prepared("take_back_run_ids", epoch, from);
     });
 }
 
@@ -171,12 +185,12 @@ boost::asio::awaitable<std::int64_t> Store::put_request(RunRequest request, Inst
 
 constexpr const char* requests_to = R"sql(
     select q.id, q.run_id, q.what, q.task, q.comment, q.by from millrace.request q join millrace.run r on r.id = q.run_id
-     where q.answered_at is null and r.epoch = $1::uuid and r.finished_at is null order by q.id)sql";
+     where q.answered_at is null and r.epoch = $1::uuid and r.finished_at is null and r.id >= $2 order by q.id)sql";
 
 boost::asio::awaitable<std::vector<std::pair<std::int64_t, RunRequest>>> Store::requests_to(std::string epoch) {
-    return database_.read([epoch](pqxx::nontransaction& w) {
+    return database_.read([epoch, from = database_.live_from()](pqxx::nontransaction& w) {
         std::vector<std::pair<std::int64_t, RunRequest>> out;
-        for (const auto& row : w.exec_prepared("requests_to", epoch))
+        for (const auto& row : w.exec_prepared("requests_to", epoch, from))
             out.emplace_back(row[0].as<std::int64_t>(),
                              RunRequest{row[1].as<std::int64_t>(), row[2].c_str(), row[3].c_str(), row[4].c_str(), row[5].c_str()});
         return out;
@@ -349,7 +363,7 @@ constexpr const char* insert_schedule = R"sql(
     insert into millrace.schedule (flow, number, spec, changed_at, next_at, next_local) values ($1, $2, $3, $4, $5, $6))sql";
 
 boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now) {
-    return database_.run([changes = std::move(changes), limits = std::move(limits), now](pqxx::work& w) {
+    return database_.run([changes = std::move(changes), from = database_.live_from(), limits = std::move(limits), now](pqxx::work& w) {
         const auto at = timestamp_text(now);
         for (const auto& c : changes) {
             if (c.plan_json.empty()) {
@@ -368,7 +382,7 @@ boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, st
                                 when(s.next_at), s.next_local);
             }
         }
-        return limits ? put_limits(w, *limits) : Limits();
+        return limits ? put_limits(w, *limits, from) : Limits();
     });
 }
 
@@ -429,6 +443,8 @@ const std::vector<Statement>& store_statements() {
         {"live_run_ids", live_run_ids},
         {"live_runs", live_runs_sql.c_str()},
         {"task_runs", task_runs_sql.c_str()},
+        {"task_runs_of", task_runs_of_sql.c_str()},
+        {"warnings_of", warnings_of},
         {"tell", tell},
         {"leave", leave},
         {"new_run_ids", new_run_ids},

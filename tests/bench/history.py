@@ -6,6 +6,7 @@ from figures import spread
 from idle import ready_ms
 from latency import latencies
 from libpq import Postgres
+from processes import wait_until
 from service import Daemon, UnixConnection
 
 FLOWS = {
@@ -61,6 +62,14 @@ def fill(url, runs, rows):
                 "gigabytes": round(int(postgres.value("select pg_database_size(current_database())")) / 1e9, 2), "fill_s": round(time.monotonic() - begun)}
 
 
+def settle(daemon, url):
+    """A daemon notes by itself which periods have nothing live any more: with its first look at history, and hourly."""
+    daemon.start()
+    with Postgres(url) as postgres:
+        wait_until(lambda: int(postgres.value("select count(*) from millrace.period where not settled")) <= 3, 600, "the periods to be settled")
+    daemon.stop()
+
+
 def asked_ms(daemon, paths, times):
     """Milliseconds for all of `paths`, one after the other, as a page asks for them."""
     connection, found = UnixConnection(daemon.socket), []
@@ -90,6 +99,7 @@ def history(folder, prefix, cluster, options):
         completed(daemons[name].run("chain"))
     daemons["full"].stop()
     filled = fill(cluster.url("full"), runs, rows)
+    settle(daemons["full"], cluster.url("full"))
     with Postgres(cluster.url()) as postgres:
         postgres.run("checkpoint")
     found = {}

@@ -265,3 +265,35 @@ TEST_CASE("a re-run has the defaults of parameters that the flow got since, and 
     const Json again = life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>());
     CHECK(again.at("params") == Json{{"fresh", 3}});
 }
+
+TEST_CASE("a re-run has other parameters where somebody gives them, and the plan that the run had where he wants that") {
+    FreshDatabase database;
+    auto plan = plan_text("a: extract\n b: extract", "grows");
+    ParamSpec region;
+    region.name = "region", region.type = "string", region.default_value = "eu";
+    plan.params.push_back(region);
+    plan.tasks[1].options["resource"] = "orders of ${region}";
+    std::optional<Life> life(std::in_place, database.url(), std::vector{plan});
+    RerunRequest request;
+    request.run_id = life->ended(life->trigger_id("grows")).at("id").get<std::int64_t>();
+    auto newer = plan_text("a: extract\n b: extract\n c: extract", "grows");
+    life->folders.plans = {newer};
+    life->deploy();
+    life->started.clear();
+    request.from = RerunRequest::From::Task;
+    request.task = "b";
+    request.params = {{"region", "us"}};
+    CHECK(refusal([&] { life->wait(life->engine->service().rerun(request)); }).find("region") != std::string::npos); // it has none now
+    request.pinned = true;
+    const Json again = life->ended(life->wait(life->engine->service().rerun(request)).at("id").get<std::int64_t>());
+    CHECK(again.at("params") == Json{{"region", "us"}});
+    CHECK(again.at("tasks").size() == 2);
+    CHECK(life->started == test::Texts{"b"});
+    request.run_id = again.at("id").get<std::int64_t>();
+    request.task = "";
+    request.from = RerunRequest::From::Start;
+    request.params = Json::object();
+    const Json third = life->ended(life->wait(life->engine->service().rerun(request)).at("id").get<std::int64_t>());
+    CHECK(third.at("params") == Json{{"region", "us"}});
+    CHECK(life->started == test::Texts{"b", "a", "b"});
+}

@@ -84,6 +84,11 @@ struct Periods3 : Past {
     }
 };
 
+boost::asio::awaitable<bool> settle_periods_of(Database& pool) {
+    co_await settle_periods(pool, now);
+    co_return true;
+}
+
 } // namespace
 
 TEST_CASE("the next period has about a day's ids") {
@@ -192,6 +197,29 @@ TEST_CASE("a period is dropped when all its runs ended long ago, the oldest firs
     CHECK(past.drop(0).periods == 0); // a node may have ids of the one before in hand yet
     told(database.url(), "update millrace.run set created_at = created_at - interval '3 hours'");
     CHECK(past.drop(0).periods == 1);
+}
+
+TEST_CASE("periods in which no run is live any more are settled, and live runs are looked for after them") {
+    FreshDatabase database;
+    Periods3 past(database.url());
+    const auto settled = [&] {
+        past.wait(settle_periods_of(past.pool));
+        return past.pool.live_from();
+    };
+    const auto adopted = [&] { return past.wait(past.store.adopt("00000000-0000-0000-0000-000000000001")); };
+    past.run(1, 3), past.run(2, std::nullopt), past.run(1025, 2), past.run(2049, 1), past.run(2050, std::nullopt);
+    CHECK(settled() == 0);
+    CHECK(adopted() == std::vector<std::int64_t>{2, 2050});
+    told(database.url(), "update millrace.run set state = 'completed', finished_at = created_at where id = 2");
+    CHECK(settled() == 2049);
+    CHECK(adopted() == std::vector<std::int64_t>{2050});
+    CHECK(past.wait(past.store.live_runs("00000000-0000-0000-0000-000000000001")).size() == 1);
+    told(database.url(), "update millrace.run set state = 'completed', finished_at = created_at where id = 2050");
+    past.period(3073, 4097);
+    past.run(3073, 0); // just now: a node may have ids of the period before in hand
+    CHECK(settled() == 2049);
+    CHECK(past.drop(1).periods == 2);
+    CHECK(settled() == 0); // what is left has the oldest one's ids too
 }
 
 TEST_CASE("a live run keeps its period and all after it, and so does one that it goes on from") {

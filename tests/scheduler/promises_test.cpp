@@ -80,6 +80,21 @@ TEST_CASE("an attempt that takes too long is really stopped, and its run fails w
     CHECK(log.at("items")[0].at("attempt") == 1);
 }
 
+TEST_CASE("a clock that is set forth or back neither ends an attempt before its timeout nor lets it go on after that") {
+    const auto by = GENERATE(1h, -1h);
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("hang: run timeout=60", "f")}, noon);
+    const auto id = life.trigger_id("f");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    life.step(10s);
+    life.stepped.jump_to(noon + 10s + by);
+    life.step_to(noon + 59s + by);
+    CHECK(life.hosts->cancelled.empty());
+    life.step(1s);
+    CHECK(life.hosts->cancelled.size() == 1);
+    CHECK(life.ended(id).at("state") == "failed");
+}
+
 TEST_CASE("the daemon's log has a line for each run that fails") {
     FreshDatabase database;
     auto plan = plan_text("a: run", "f");

@@ -88,6 +88,20 @@ TEST_CASE("items that completed two runs ago stand where the run between did not
     CHECK(standing(flow, runs(past(flow, {{"a", Completed, 1}, {"m", Failed}, {"m", Failed, nullptr, 0}}), past(flow, first))) == "a=1");
 }
 
+TEST_CASE("what sees a parameter with another value does not stand, nor does what comes after it") {
+    auto flow = plan_text("a: extract\n b: transform <- a\n c: load <- b\n d: extract\n e: run <- d");
+    flow.tasks[1].options["sql"] = "select * from a where region = $region";
+    flow.tasks[3].options["resource"] = "regions"; // not the parameter
+    const auto first = [&](std::set<std::string> others) {
+        auto run = past(flow, {{"a", Completed, 1}, {"b", Completed, 2}, {"c", Completed, 3}, {"d", Completed, 4}, {"e", Completed, 5}});
+        run.other_params = std::move(others);
+        return runs(std::move(run));
+    };
+    CHECK(standing(flow, first({})) == "a=1 b=2 c=3 d=4 e=5");
+    CHECK(standing(flow, first({"region"})) == "a=1 d=4"); // a command has all of them in its environment
+    CHECK(standing(flow, first({"resource"})) == "a=1 b=2 c=3");
+}
+
 TEST_CASE("an extract does not stand when its source's spec or the zone of the flow is another") {
     auto then = plan_text("a: extract\n b: transform <- a"), now = then;
     const std::vector<Row> rows{{"a", Completed, 1}, {"b", Completed, 2}};

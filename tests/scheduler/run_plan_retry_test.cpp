@@ -315,6 +315,35 @@ TEST_CASE("after a restart `within` still counts from the first attempt") {
     CHECK(d.state("a") == "crashed/Crashed");
 }
 
+TEST_CASE("a clock that is set moves what counts a time, and nothing that is to be at an instant") {
+    const auto by = std::chrono::seconds(GENERATE(3600, -3600));
+    auto flow = plan_text("a: run timeout=60\nb: run retry=2\nc: wait seconds=30\nd: wait");
+    flow.tasks[3].options = {{"until", "later"}};
+    Drive set(flow, 100);
+    set.begin(), set.decisions();
+    for (const char* task : {"a", "b", "c", "d"}) set.started(task);
+    set.failed("b", "transient");
+    set.plan->wait_until({2, -1}, set.now + std::chrono::seconds(30), set.now);
+    set.plan->wait_until({3, -1}, set.now + std::chrono::seconds(5000), set.now);
+    set.now += by;
+    set.plan->clock_was_set(by);
+    set.pass(9);
+    CHECK(set.decisions().empty());
+    CHECK(set.state("b") == "retrying/AwaitingRetry");
+    set.pass(1);
+    CHECK(set.decisions() == "start b");
+    set.pass(19);
+    CHECK(set.state("c").substr(0, 7) == "running");
+    set.pass(1);
+    CHECK(set.state("c") == "completed/Completed");
+    set.pass(29);
+    CHECK(set.decisions().empty());
+    set.pass(1);
+    CHECK(set.decisions() == "stop a");
+    CHECK(set.plan->next_wake() == set.now + std::chrono::seconds(40)); // the flow's timeout
+    CHECK(set.state("d").substr(0, 7) == "running");
+}
+
 TEST_CASE("jitter stays within its share and delays within their maximum") {
     RetryPolicy policy;
     policy.delay = 10, policy.max_delay = 60, policy.jitter_percent = 20;

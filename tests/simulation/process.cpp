@@ -187,6 +187,7 @@ void Process::beat() {
     const auto left = journal_->leased_until() - true_time();
     if (left < world_.store.lease / 10) hosts_.kill_all();
     runner_->set_admitting(left > world_.store.lease / 2);
+    runner_->look_at_clock();
     schedules_->look_at_clock();
     if (++beats_ % 3 == 0) {
         journal_->submit({});

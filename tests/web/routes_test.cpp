@@ -115,6 +115,8 @@ TEST_CASE("requests that are wrong are told what is wrong") {
          "the idempotency key holds a control character or is not UTF-8"},
         {"/api/v1/runs/4/rerun", R"({"from": "task"})", 422, "'task' is missing"},
         {"/api/v1/runs/4/rerun", R"({"from": "later"})", 422, "'from' is 'later'"},
+        {"/api/v1/runs/4/rerun", R"({"plan": "old"})", 422, "'plan' is 'old'"},
+        {"/api/v1/runs/4/rerun", R"({"params": []})", 422, "'params'"},
         {"/api/v1/runs/4/rerun", R"({"from": "failed", "allow_deletes": 0})", 422, "'allow_deletes' is 0"},
         {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "maybe"})", 422, "'decision' is 'maybe'"},
         {"/api/v1/runs/four/cancel", "{}", 404, "there is no run four"},

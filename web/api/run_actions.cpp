@@ -13,7 +13,7 @@ std::int64_t run_without_body(const Request& request) {
 
 RerunRequest rerun_request(const Request& request) {
     const Json body = request.json_object();
-    only_members(body, {"from", "task", "allow_deletes"});
+    only_members(body, {"from", "task", "allow_deletes", "params", "plan"});
     const std::string from = text_member(body, "from");
     RerunRequest rerun;
     rerun.run_id = request.id_param("id");
@@ -23,6 +23,10 @@ RerunRequest rerun_request(const Request& request) {
         if (*rows < 1) throw Problem(422, "'allow_deletes' is " + std::to_string(*rows), "send how many rows may be deleted, from 1 on");
         rerun.allow_deletes = *rows;
     }
+    rerun.params = object_member(body, "params");
+    const std::string plan = text_member(body, "plan");
+    if (!plan.empty() && plan != "newest" && plan != "pinned") throw Problem(422, "'plan' is '" + plan + "'", "it is newest or pinned");
+    rerun.pinned = plan == "pinned";
     if (from == "failed") {
         rerun.from = RerunRequest::From::Failed;
     } else if (from == "task" || (from.empty() && !rerun.task.empty())) {
