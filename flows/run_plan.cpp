@@ -82,6 +82,7 @@ void RunPlan::started(TaskKey key, Instant now) {
     run.due_at.reset();
     if (run.details) run.details->error.reset();
     become(key, State::Running, "Running", now);
+    remember_first_start(key, now);
     const double timeout = plan_of(key.task).timeout;
     if (timeout > 0 && plan_of(key.task).verb != Verb::Approve) set_timer(key, after(now, timeout), Alarm::Timeout);
 }

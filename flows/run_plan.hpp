@@ -208,7 +208,9 @@ private:
     void fail(TaskKey key, const OrderError& error, Instant now);
     /// What bounds the attempts of its round in time.
     [[nodiscard]] const RetryPolicy& ceiling_of(TaskKey key) const;
-    [[nodiscard]] bool is_in_time(TaskKey key, const RetryPolicy& ceiling, Instant when) const;
+    /// When its last attempt may begin; nothing: there is no such time.
+    [[nodiscard]] std::optional<Instant> last_start(TaskKey key, const RetryPolicy& ceiling) const;
+    void remember_first_start(TaskKey key, Instant at);
     void give_up(TaskKey key, Instant now);
     void retry_or_fail(TaskKey key, OrderError error, const std::string& outcome, Instant now);
     void ring(const Timer& timer, Instant now);
@@ -222,6 +224,7 @@ private:
     std::deque<Decision> stops_, decisions_;
     std::vector<TaskKey> changes_;
     std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+    std::map<TaskKey, Instant> first_starts_; ///< of task runs whose retries have a `within`, by the clock as it is set now
     std::array<int, 11> counts_{};
     int tasks_left_ = 0;
 

@@ -57,9 +57,9 @@ void RunPlan::ready(int task, Instant now) {
 /// One more attempt is given up where it cannot begin in time.
 void RunPlan::offer(TaskKey key, Instant now) {
     auto& run = run_at(key);
-    if (const double within = ceiling_of(key).within; run.attempts > 0 && within > 0 && run.started_at) {
-        if (!is_in_time(key, ceiling_of(key), now)) return give_up(key, now);
-        set_timer(key, after(*run.started_at, within) + std::chrono::microseconds(1), Alarm::LastStart);
+    if (const auto last = last_start(key, ceiling_of(key))) {
+        if (now > *last) return give_up(key, now);
+        set_timer(key, *last + std::chrono::microseconds(1), Alarm::LastStart);
     }
     run.offered = true;
     decisions_.push_back({Decision::Kind::Start, key});
@@ -182,6 +182,7 @@ void RunPlan::clock_was_set(std::chrono::microseconds by) {
         mark_changed(timer.key, run);
     }
     timers_ = decltype(timers_)(std::greater<>(), std::move(timers));
+    for (auto& [key, first] : first_starts_) first += by;
 }
 
 void RunPlan::ring(const Timer& timer, Instant now) {
@@ -251,6 +252,7 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
 
     const auto resume_one = [&](TaskKey key) {
         auto& run = run_at(key);
+        if (run.started_at && !is_final(run.state)) remember_first_start(key, *run.started_at);
         ++counts_[static_cast<std::size_t>(run.state)];
         const bool at_work = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
         const bool calls = at_work && run.details && run.details->called_run() != 0;

@@ -47,9 +47,14 @@ const RetryPolicy& RunPlan::ceiling_of(TaskKey key) const {
     return at(key).charged < policy.attempts ? policy : flow_->retry;
 }
 
-bool RunPlan::is_in_time(TaskKey key, const RetryPolicy& ceiling, Instant when) const {
-    const auto& first = at(key).started_at;
-    return ceiling.within <= 0 || !first || when <= after(*first, ceiling.within);
+std::optional<Instant> RunPlan::last_start(TaskKey key, const RetryPolicy& ceiling) const {
+    const auto first = first_starts_.find(key);
+    if (ceiling.within <= 0 || first == first_starts_.end()) return std::nullopt;
+    return after(first->second, ceiling.within);
+}
+
+void RunPlan::remember_first_start(TaskKey key, Instant at) {
+    if (plan_of(key.task).retry.within > 0 || flow_->retry.within > 0) first_starts_.emplace(key, at);
 }
 
 void RunPlan::retry_or_fail(TaskKey key, OrderError error, const std::string& outcome, Instant now) {
@@ -57,7 +62,7 @@ void RunPlan::retry_or_fail(TaskKey key, OrderError error, const std::string& ou
     const auto& policy = plan_of(key.task).retry;
     const RetryPolicy* over = nullptr; // whose time is
     const auto again_at = [&](Instant due, const RetryPolicy& ceiling, const char* name) {
-        if (!is_in_time(key, ceiling, due)) return over = &ceiling, false;
+        if (const auto last = last_start(key, ceiling); last && due > *last) return over = &ceiling, false;
         run.due_at = due;
         become(key, State::Retrying, name, now);
         set_timer(key, due, Alarm::Retry);

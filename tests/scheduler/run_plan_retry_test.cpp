@@ -290,6 +290,25 @@ TEST_CASE("the flow's last round begins within its `within`") {
     check_given_up(d, "1h");
 }
 
+TEST_CASE("a clock that is set neither ends nor stretches `within`") {
+    const auto by = std::chrono::seconds(GENERATE(3600, -3600));
+    Drive d(with_ceiling(60));
+    const auto set = [&] { d.now += by, d.plan->clock_was_set(by); };
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "transient");
+    set();
+    d.pass(10);
+    CHECK(d.decisions() == "start a");
+    d.started("a"), d.pass(30), d.failed("a", "transient");
+    CHECK(d.state("a") == "retrying/AwaitingRetry");
+    d.pass(10), d.decisions();
+    set();
+    d.pass(9);
+    CHECK(d.plan->may_start(d.key("a")));
+    d.pass(2);
+    check_given_up(d, "1m");
+}
+
 TEST_CASE("after a restart `within` still counts from the first attempt") {
     const bool was_at_work = GENERATE(true, false);
     CAPTURE(was_at_work);
