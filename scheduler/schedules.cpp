@@ -40,6 +40,7 @@ boost::asio::awaitable<void> Schedules::load() {
     places_.clear();
     for (std::size_t i = 0; i < schedules_.size(); ++i) places_[{schedules_[i].flow, schedules_[i].number}] = i;
     ++generation_;
+    if (!std::exchange(followed_zones_, true)) (void)follow_zones([](const std::string& zone) { return zone != "UTC"; });
     line_up_all();
     if (loaded_) loaded_();
 }
@@ -95,9 +96,17 @@ bool Schedules::clock_was_set() {
 
 Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
     if (s.spec.jitter_seconds <= 0) return nominal;
+    const auto following = next_firing(s.spec, nominal);
+    return due_before(s, nominal, following ? std::optional(following->at) : std::nullopt);
+}
+
+Instant Schedules::due_before(const StoredSchedule& s, Instant nominal, std::optional<Instant> following) {
+    if (s.spec.jitter_seconds <= 0) return nominal;
     const auto hash = sha256_hex(s.flow + "\n" + to_rfc3339(nominal)).substr(0, 8);
     const double share = static_cast<double>(std::stoul(hash, nullptr, 16)) / 4294967296.0;
-    return nominal + std::chrono::microseconds(static_cast<std::int64_t>(share * s.spec.jitter_seconds * 1e6));
+    double longest = s.spec.jitter_seconds;
+    if (following) longest = std::min(longest, std::chrono::duration<double>(*following - nominal).count());
+    return nominal + std::chrono::microseconds(static_cast<std::int64_t>(share * longest * 1e6));
 }
 
 void Schedules::line_up(std::size_t place) {
@@ -179,8 +188,9 @@ Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
     std::vector<Firing> found{{*s.next_at, s.next_local, ""}};
     for (int ahead = 2; !found.empty(); ahead = std::min(ahead * 8, most_looked_ahead)) {
         const Instant last = found.back().at;
-        for (auto& firing : found) {
-            const Instant at = due(s, firing.at);
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            auto& firing = found[i];
+            const Instant at = i + 1 < found.size() ? due_before(s, firing.at, found[i + 1].at) : due(s, firing.at);
             if (at > now || out.late.size() == most_at_once) {
                 out.next = std::move(firing);
                 return out;
@@ -246,6 +256,7 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
     try {
         RunRow row = new_run_row(*flow, id, runner_.new_uuid(), Json::object(),
                                  run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
+        check_chunks(*flow->plan, row);
         row.trigger = "schedule";
         row.scheduled_for = firing.at;
         row.options["schedule"] = s.number;
