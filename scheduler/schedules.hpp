@@ -6,7 +6,8 @@
 /// Who is whose share is a matter of speed alone: two nodes that both fire an instant meet at its row.
 ///
 /// When somebody sets the wall clock by more than a minute nothing fires for a while, since who sets it once may set it twice; what
-/// passed by that counts as downtime.
+/// passed by that counts as downtime. What a clock that was ahead passed over comes when it is due by the right one: what fired
+/// already meets its row.
 #pragma once
 
 #include "flows/cron.hpp"
@@ -58,6 +59,7 @@ private:
         std::vector<Firing> on_time;
         std::optional<Firing> next;
         std::size_t late_count = 0;
+        Instant first{}, last{}; ///< of what was looked at, and of what is late
     };
 
     bool clock_was_set();
@@ -65,6 +67,7 @@ private:
     void fire_due();
     void line_up(std::size_t place);
     void line_up_all();
+    void bring_back();
     /// Fires what the nodes whose share it was have not fired.
     [[nodiscard]] boost::asio::awaitable<void> fire_for_others(std::vector<std::size_t> places, std::uint64_t generation);
     bool fire(StoredSchedule& schedule);
@@ -76,6 +79,7 @@ private:
     bool follow_zones(const std::function<bool(const std::string& zone)>& which);
     [[nodiscard]] static Passed passed(const StoredSchedule& schedule, Instant now);
     void tell_missed(const StoredSchedule& schedule, Instant first, std::size_t count);
+    void tell_left_out(const StoredSchedule& schedule, Instant first, Instant last, std::size_t count);
 
     Clock& clock_;
     ScheduleStore& store_;

@@ -230,6 +230,31 @@ TEST_CASE("a clock that is set back makes no instant fire twice, and none is los
     CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z", "2026-11-20T14:00:00Z"});
 }
 
+TEST_CASE("what a clock that was ahead passed over fires when the right clock comes to it, over a restart too") {
+    FreshDatabase database;
+    const auto plan = flow_of(missed(every(3600), "none"));
+    std::optional<Life> life(std::in_place, database.url(), std::vector{plan}, noon);
+    life->stepped.jump_to(noon + 5h + 30min);
+    life->settle();
+    life->step(10s);
+    life->step(1s);
+    CHECK(nominal(*life).empty());
+    CHECK(asked(database.url(), "select message from millrace.event where kind = 'missed'") ==
+          "5 firings of 2026-11-20T13:00:00Z to 2026-11-20T17:00:00Z came too late and are left out (missed: none)");
+    if (GENERATE(false, true)) {
+        life.reset();
+        life.emplace(database.url(), std::vector{plan}, noon);
+    } else {
+        life->stepped.jump_to(noon);
+        life->settle();
+        life->step(1s);
+        life->step(10s);
+    }
+    life->step_to(noon + 1h);
+    life->step_to(noon + 2h);
+    CHECK(nominal(*life) == Texts{"2026-11-20T13:00:00Z", "2026-11-20T14:00:00Z"});
+}
+
 TEST_CASE("a clock that is corrected by less than a minute holds nothing") {
     FreshDatabase database;
     Life life(database.url(), {flow_of(every(3600))}, noon);
