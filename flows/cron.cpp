@@ -247,6 +247,24 @@ std::vector<Firing> next_firings(const ScheduleSpec& schedule, Instant after, in
     return found;
 }
 
+std::optional<Firing> next_by_new_rules(const ScheduleSpec& schedule, const Firing& next, Instant now) {
+    if (next.at <= now) return next; // it waits for its jitter
+    const auto same = next_firing(schedule, next.at - microseconds(1));
+    if (same && same->at == next.at && (same->local == next.local || schedule.cron.empty())) return same;
+    const bool is_by_wall = schedule.cron.empty() ? schedule.every.seconds == 0 : CronExpression::parse(schedule.cron).fixed_hours;
+    const auto local = parse_rfc3339(next.local + "Z");
+    if (!is_by_wall || !local) return next_firing(schedule, now);
+    constexpr auto widest_gap = hours(3);
+    auto after = to_instant(LocalTime(local->time_since_epoch()), find_zone(schedule.timezone)) - widest_gap;
+    for (;;) {
+        const auto found = next_firings(schedule, after, 100);
+        for (const auto& firing : found)
+            if (firing.local >= next.local) return firing;
+        if (found.empty()) return std::nullopt;
+        after = found.back().at;
+    }
+}
+
 std::optional<Firing> next_firing(const ScheduleSpec& schedule, Instant after) {
     const auto found = next_firings(schedule, after, 1);
     return found.empty() ? std::nullopt : std::optional(found.front());

@@ -36,6 +36,11 @@ public:
 /// Covers `cron` and `every`. Throws std::invalid_argument for a time zone that is not in the database.
 [[nodiscard]] std::optional<Firing> next_firing(const ScheduleSpec& schedule, Instant after);
 
+/// What comes next after `now` instead of `next`, which other rules of its zone gave and which is still to come. A schedule by the
+/// clock on the wall keeps its local time, so that none comes twice and none is left out, even where that has passed by the new rules;
+/// one that follows elapsed time goes on from `now`.
+[[nodiscard]] std::optional<Firing> next_by_new_rules(const ScheduleSpec& schedule, const Firing& next, Instant now);
+
 /// The next `n` firings.
 [[nodiscard]] std::vector<Firing> next_firings(const ScheduleSpec& schedule, Instant after, int n);
 

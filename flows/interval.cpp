@@ -68,6 +68,10 @@ std::string rewritten(std::string text) {
     return std::to_string(sum / whole->second) + std::string(whole->first);
 }
 
+/// A hundred years: sums of a few and the instants that they lead to stay far from what a number holds.
+constexpr std::array<std::pair<std::string_view, std::int64_t>, 6> longest_spans{
+    {{"s", 3'153'600'000}, {"m", 52'560'000}, {"h", 876'000}, {"d", 36'500}, {"mo", 1200}, {"y", 100}}};
+
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> words{
     {{"hourly", "1h"}, {"daily", "1d"}, {"weekly", "7d"}, {"monthly", "1mo"}, {"quarterly", "3mo"}, {"yearly", "1y"}}};
 
@@ -81,21 +85,35 @@ Span parse_span(const std::string& text) {
     const std::string unit(end, text.data() + text.size());
     if (error == std::errc() && n > 0 && unit.empty())
         throw std::invalid_argument("'" + text + "' has no unit: " + text + "s, " + text + "m, " + text + "h or " + text + "d");
+    const auto longest = [](const std::string& span) {
+        const auto at = std::find_if(longest_spans.begin(), longest_spans.end(), [&](const auto& l) { return l.first == span; });
+        return at == longest_spans.end() ? std::pair<std::string_view, std::int64_t>("", 0) : *at;
+    };
+    const auto refuse_too_long = [&](const std::string& span) {
+        throw std::invalid_argument(fmt::format("'{}' is longer than 100 years; the longest is {}{}", text, longest(span).second, span));
+    };
+    const auto word = text.substr(std::min(text.find_first_not_of("0123456789"), text.size()));
+    if (error == std::errc::result_out_of_range && text[0] != '-' && longest(word).second > 0) refuse_too_long(word);
     if (error != std::errc() || n < 0 || unit.empty())
         throw std::invalid_argument("'" + text + "' is no span of time; write a number and a unit: 90s, 5m, 2h, 7d, 1mo or 1y");
-    constexpr std::int64_t most = 1'000'000'000; // 30 years in seconds, and what an int of days can be multiplied by
-    if (n > most) throw std::invalid_argument("'" + text + "' is too long a span of time");
-    const int small = static_cast<int>(n);
+    if (const auto most = longest(unit).second; most > 0 && n > most) refuse_too_long(unit);
+    const int small = static_cast<int>(std::min<std::int64_t>(n, longest("d").second)); // days, months, years
     if (unit == "s") return {0, 0, n};
     if (unit == "m") return {0, 0, n * 60};
     if (unit == "h") return {0, 0, n * 3600};
-    if ((unit == "d" && n > 366'000) || (unit == "mo" && n > 12'000) || (unit == "y" && n > 1000))
-        throw std::invalid_argument("'" + text + "' is longer than 1000 years");
     if (unit == "d") return {0, small, 0};
     if (unit == "mo") return {small, 0, 0};
     if (unit == "y") return {small * 12, 0, 0};
     if (const auto ours = rewritten(text); !ours.empty()) throw std::invalid_argument("'" + text + "' is written " + ours);
     throw std::invalid_argument("'" + unit + "' is no unit of time in '" + text + "'; the units are s, m, h, d, mo and y");
+}
+
+std::string duration_text(double seconds) {
+    Span span;
+    span.seconds = static_cast<std::int64_t>(seconds);
+    constexpr std::int64_t day = 86400;
+    if (span.seconds > 0 && span.seconds % day == 0) span = {0, static_cast<int>(span.seconds / day), 0};
+    return to_text(span);
 }
 
 Instant add(Instant t, const Span& span, std::int64_t n, const std::string& zone) {
@@ -136,10 +154,10 @@ Interval whole_steps(const Interval& given, const Span& every, const std::string
     return {step(steps_until(anchor, every, given.start, zone)), step(last) == given.end ? given.end : step(last + 1)};
 }
 
-std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone) {
+std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone, std::size_t most) {
     if (chunk.is_zero() || whole.start >= whole.end) return {whole};
     std::vector<Interval> parts;
-    for (int n = 1; parts.empty() || parts.back().end < whole.end; ++n) {
+    for (int n = 1; parts.empty() || (parts.back().end < whole.end && parts.size() <= most); ++n) {
         const Instant start = parts.empty() ? whole.start : parts.back().end;
         const Instant end = std::min(add(whole.start, chunk, n, zone), whole.end);
         if (end > start) parts.push_back({start, end});

@@ -15,8 +15,11 @@ struct Interval {
     friend bool operator==(const Interval&, const Interval&) = default;
 };
 
-/// `90s 5m 2h 7d 1mo 1y`. Throws std::invalid_argument with the sentence to show.
+/// `90s 5m 2h 7d 1mo 1y`, up to 100 years. Throws std::invalid_argument with the sentence to show.
 [[nodiscard]] Span parse_span(const std::string& text);
+
+/// "90s", "10m", "7d": as a flow file may have it.
+[[nodiscard]] std::string duration_text(double seconds);
 
 /// `t` moved by `n` spans: months and days by the calendar of `zone` (a day that the month lacks is its last; a local time
 /// that does not exist is the first instant after the gap), seconds as elapsed time.
@@ -35,8 +38,10 @@ struct Interval {
 /// The smallest interval of whole steps of `every` that holds `given`.
 [[nodiscard]] Interval whole_steps(const Interval& given, const Span& every, const std::string& zone);
 
-/// Consecutive parts of `whole`, each one `chunk` long, the last one possibly shorter; `whole` itself without a chunk.
-[[nodiscard]] std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone);
+/// Consecutive parts of `whole`, each one `chunk` long, the last one possibly shorter; `whole` itself without a chunk. Where they are
+/// more than `most`, the first `most` + 1 of them.
+[[nodiscard]] std::vector<Interval> chunks(const Interval& whole, const Span& chunk, const std::string& zone,
+                                           std::size_t most = static_cast<std::size_t>(-2));
 
 /// Why there is no such day, "there is no 2026-02-30: February 2026 has 28 days", of a text that begins like a date. Empty: it is
 /// no date, or there is that day.

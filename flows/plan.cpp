@@ -29,8 +29,29 @@ std::string to_text(const Span& span) {
 void to_json(Json& j, const Span& s) { j = {{"months", s.months}, {"days", s.days}, {"seconds", s.seconds}}; }
 void from_json(const Json& j, Span& s) { s = {j.value("months", 0), j.value("days", 0), j.value("seconds", std::int64_t{0})}; }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RetryPolicy, attempts, delay, max_delay, exponential, jitter_percent, for_classes,
-                                                charges_lost)
+/// `within` only where it is written: a flow without has the hash that it had.
+static void to_json(Json& j, const RetryPolicy& p) {
+    j = {{"attempts", p.attempts},
+         {"delay", p.delay},
+         {"max_delay", p.max_delay},
+         {"exponential", p.exponential},
+         {"jitter_percent", p.jitter_percent},
+         {"for_classes", p.for_classes},
+         {"charges_lost", p.charges_lost}};
+    if (p.within > 0) j["within"] = p.within;
+}
+static void from_json(const Json& j, RetryPolicy& p) {
+    const RetryPolicy usual;
+    p = {j.value("attempts", usual.attempts),
+         j.value("delay", usual.delay),
+         j.value("max_delay", usual.max_delay),
+         j.value("exponential", usual.exponential),
+         j.value("jitter_percent", usual.jitter_percent),
+         j.value("within", usual.within),
+         j.value("for_classes", usual.for_classes),
+         j.value("charges_lost", usual.charges_lost)};
+}
+
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ParamSpec, name, type, default_value, enumeration, min, max, required)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DstPolicy, gap, overlap)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ScheduleSpec, cron, every, timezone, jitter_seconds, missed, start, end, paused,

@@ -23,6 +23,7 @@ struct RetryPolicy {
     double max_delay = 600;
     bool exponential = true;
     double jitter_percent = 20;
+    double within = 0; ///< of the first attempt: none begins later; 0: no bound
     std::vector<std::string> for_classes{"transient", "rate_limited", "not_yet_visible", "timeout", "crashed", "resource"};
     bool charges_lost = false; ///< an attempt whose host or daemon died is one of them: what it did is done
 };

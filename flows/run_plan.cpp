@@ -9,10 +9,6 @@
 namespace millrace {
 namespace {
 
-constexpr int forgiven_crashes = 3; ///< a host that dies is not the flow's failure, unless it keeps dying
-
-constexpr int forgiven_pauses = 100; ///< a service that never has time is a failure at last
-
 constexpr std::string_view waits_for_slot = "WaitingForSlot";
 
 std::size_t index(State s) { return static_cast<std::size_t>(s); }
@@ -34,22 +30,6 @@ void add_to_result(TaskRun& run, const Json& more) {
         result = more;
 }
 
-/// SplitMix64: the same seed and key give the same jitter in every replay.
-double random_unit(std::uint64_t seed, TaskKey key, int n) {
-    std::uint64_t z = seed + 0x9e3779b97f4a7c15ULL * (static_cast<std::uint64_t>(key.task) * 1000003U +
-                                                      static_cast<std::uint64_t>(key.item + 2) * 31U + static_cast<std::uint64_t>(n) + 1U);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
-}
-
-bool covers(const RetryPolicy& policy, const OrderError& error) {
-    return std::any_of(policy.for_classes.begin(), policy.for_classes.end(),
-                       [&](const std::string& c) { return c == "any" || c == error.error_class; });
-}
-
-Instant after(Instant t, double seconds) { return t + std::chrono::microseconds(static_cast<std::int64_t>(std::llround(seconds * 1e6))); }
-
 } // namespace
 
 TaskRunDetails& TaskRun::detail() {
@@ -58,14 +38,6 @@ TaskRunDetails& TaskRun::detail() {
 }
 
 OrderError lost_with_the_daemon() { return {"crashed", "the daemon that drove this attempt ended", "", 0}; }
-
-double retry_delay(const RetryPolicy& policy, int charged, double retry_after, double random) {
-    double delay = policy.delay;
-    if (policy.exponential) delay *= std::pow(2.0, std::min(charged - 1, 40));
-    delay = std::min(delay, policy.max_delay);
-    delay = std::min(delay * (1 + policy.jitter_percent / 100 * (2 * random - 1)), policy.max_delay);
-    return std::max({delay, retry_after, 0.0});
-}
 
 RunPlan::RunPlan(std::shared_ptr<const FlowPlan> flow, std::uint64_t seed)
     : flow_(std::move(flow)), seed_(seed), nodes_(flow_->tasks.size()) {
@@ -110,6 +82,7 @@ void RunPlan::started(TaskKey key, Instant now) {
     run.due_at.reset();
     if (run.details) run.details->error.reset();
     become(key, State::Running, "Running", now);
+    remember_first_start(key, now);
     const double timeout = plan_of(key.task).timeout;
     if (timeout > 0 && plan_of(key.task).verb != Verb::Approve) set_timer(key, after(now, timeout), Alarm::Timeout);
 }
@@ -141,38 +114,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
     if (done.rejected + done.warned > 0) add_to_result(run, result_of(done));
     error = told(key, std::move(error));
     run.detail().error = error;
-    if (!retry(key, error, done.outcome, now)) fail(key, error, now);
-}
-
-bool RunPlan::retry(TaskKey key, const OrderError& error, const std::string& outcome, Instant now) {
-    auto& run = run_at(key);
-    const auto& policy = plan_of(key.task).retry;
-    if (error.error_class == "crashed" && outcome == "lost" && !policy.charges_lost && run.crashes < forgiven_crashes) {
-        ++run.crashes;
-        run.due_at = after(now, 0.1 * run.crashes);
-        become(key, State::Retrying, "Crashed", now);
-        set_timer(key, *run.due_at, Alarm::Retry);
-        return true;
-    }
-    // The service has named the time: nothing failed, and all that use the credential wait for the same.
-    if (error.error_class == "rate_limited" && error.retry_after > 0 && covers(policy, error) && run.pauses < forgiven_pauses) {
-        ++run.pauses;
-        run.due_at = after(now, error.retry_after);
-        become(key, State::Retrying, "WaitingForRateLimit", now);
-        set_timer(key, *run.due_at, Alarm::Retry);
-        return true;
-    }
-    const auto try_again = [&](const RetryPolicy& by, int failures, const char* name) {
-        run.due_at = after(now, retry_delay(by, failures, error.retry_after, random_unit(seed_, key, run.charged)));
-        become(key, State::Retrying, name, now);
-        set_timer(key, *run.due_at, Alarm::Retry);
-        return true;
-    };
-    const int failures = ++run.charged % policy.attempts; // 0: these attempts are used up
-    if (failures > 0 && (outcome == "retry" || covers(policy, error))) return try_again(policy, failures, "AwaitingRetry");
-    const int rounds = (run.charged + policy.attempts - 1) / policy.attempts;
-    run.charged = rounds * policy.attempts;
-    return rounds < flow_->retry.attempts && covers(flow_->retry, error) && try_again(flow_->retry, rounds, "AwaitingFlowRetry");
+    retry_or_fail(key, std::move(error), done.outcome, now);
 }
 
 /// With the place of its task in the flow's file.
@@ -185,13 +127,13 @@ OrderError RunPlan::told(TaskKey key, OrderError error) const {
 
 void RunPlan::fail(TaskKey key, const OrderError& error, Instant now) {
     auto& run = run_at(key);
-    run.detail().error = error;
-    run.detail().message = error.message;
     run.due_at.reset();
     if (error.error_class == "crashed")
         become(key, State::Crashed, "Crashed", now);
     else
         become(key, State::Failed, error.error_class == "timeout" ? "TimedOut" : "Failed", now);
+    run.detail().error = error; // what it waited for until then is over
+    run.detail().message = error.message;
     resolve(key, now);
 }
 
@@ -234,7 +176,7 @@ void RunPlan::items_known(int task, std::vector<Json> items, Instant now) {
     n.done_items.clear();
     become(key, State::Running, "Mapped", now);
     if (n.items_left == 0) return items_ended(task, now);
-    offer_items(n, task);
+    offer_items(n, task, now);
 }
 
 void RunPlan::evaluation_failed(int task, const OrderError& error, Instant now) {
@@ -344,7 +286,7 @@ void RunPlan::resume(Instant now) {
         const int task = static_cast<int>(i);
         if (n.run.offered) n.run.offered = false, ready(task, now);
         for (int item = 0; item < item_count(task); ++item)
-            if (auto& run = n.items[static_cast<std::size_t>(item)]; run.offered) run.offered = false, offer({task, item});
+            if (auto& run = n.items[static_cast<std::size_t>(item)]; run.offered) run.offered = false, offer({task, item}, now);
     }
 }
 

@@ -179,7 +179,9 @@ private:
         bool mapped = false;    ///< the items are known
         int items_left = 0, items_failed = 0, items_under_way = 0, next_item = 0, concurrency = 0;
     };
-    enum class Alarm { Retry, Evaluation, Timeout, Wait, Approval, Flow };
+    static constexpr int forgiven_crashes = 3; ///< a host that dies is not the flow's failure, unless it keeps dying
+
+    enum class Alarm { Retry, LastStart, Evaluation, Timeout, Wait, Approval, Flow };
     struct Timer {
         Instant at;
         TaskKey key;
@@ -196,15 +198,21 @@ private:
     void mark_changed(TaskKey key, TaskRun& run);
     void set_timer(TaskKey key, Instant at, Alarm alarm);
     void ready(int task, Instant now);
-    void offer(TaskKey key);
-    void offer_items(Node& node, int task);
+    void offer(TaskKey key, Instant now);
+    void offer_items(Node& node, int task, Instant now);
     void resolve(TaskKey key, Instant now);
     void resolve_item(int task, State state, Instant now);
     void items_ended(int task, Instant now);
     void resolve_task(int task, Instant now);
     [[nodiscard]] OrderError told(TaskKey key, OrderError error) const;
     void fail(TaskKey key, const OrderError& error, Instant now);
-    bool retry(TaskKey key, const OrderError& error, const std::string& outcome, Instant now);
+    /// What bounds the attempts of its round in time.
+    [[nodiscard]] const RetryPolicy& ceiling_of(TaskKey key) const;
+    /// When its last attempt may begin; nothing: there is no such time.
+    [[nodiscard]] std::optional<Instant> last_start(TaskKey key, const RetryPolicy& ceiling) const;
+    void remember_first_start(TaskKey key, Instant at);
+    void give_up(TaskKey key, Instant now);
+    void retry_or_fail(TaskKey key, OrderError error, const std::string& outcome, Instant now);
     void ring(const Timer& timer, Instant now);
     void finish_if_done(Instant now);
     void set_run(State state, const char* name, Instant now);
@@ -216,6 +224,7 @@ private:
     std::deque<Decision> stops_, decisions_;
     std::vector<TaskKey> changes_;
     std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+    std::map<TaskKey, Instant> first_starts_; ///< of task runs whose retries have a `within`, by the clock as it is set now
     std::array<int, 11> counts_{};
     int tasks_left_ = 0;
 

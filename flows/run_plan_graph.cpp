@@ -50,23 +50,29 @@ void RunPlan::ready(int task, Instant now) {
         n.run.offered = true;
         decisions_.push_back({Decision::Kind::EvaluateItems, key});
     } else {
-        offer(key);
+        offer(key, now);
     }
 }
 
-void RunPlan::offer(TaskKey key) {
-    run_at(key).offered = true;
+/// One more attempt is given up where it cannot begin in time.
+void RunPlan::offer(TaskKey key, Instant now) {
+    auto& run = run_at(key);
+    if (const auto last = last_start(key, ceiling_of(key))) {
+        if (now > *last) return give_up(key, now);
+        set_timer(key, *last + std::chrono::microseconds(1), Alarm::LastStart);
+    }
+    run.offered = true;
     decisions_.push_back({Decision::Kind::Start, key});
 }
 
 /// Items begin in their order, as many at once as `concurrency` says.
-void RunPlan::offer_items(Node& n, int task) {
+void RunPlan::offer_items(Node& n, int task, Instant now) {
     while (n.next_item < static_cast<int>(n.items.size()) && (n.concurrency == 0 || n.items_under_way < n.concurrency)) {
         const int item = n.next_item++;
         const auto& run = n.items[static_cast<std::size_t>(item)];
         if (run.state != State::Pending || run.offered) continue; // offered: under way when the process before this one ended
         ++n.items_under_way;
-        offer({task, item});
+        offer({task, item}, now);
     }
 }
 
@@ -83,7 +89,7 @@ void RunPlan::resolve_item(int task, State state, Instant now) {
     --n.items_under_way;
     if (state != State::Completed) ++n.items_failed;
     if (n.items_left == 0) return items_ended(task, now);
-    if (!ending_) offer_items(n, task);
+    if (!ending_) offer_items(n, task, now);
 }
 
 void RunPlan::items_ended(int task, Instant now) {
@@ -176,6 +182,7 @@ void RunPlan::clock_was_set(std::chrono::microseconds by) {
         mark_changed(timer.key, run);
     }
     timers_ = decltype(timers_)(std::greater<>(), std::move(timers));
+    for (auto& [key, first] : first_starts_) first += by;
 }
 
 void RunPlan::ring(const Timer& timer, Instant now) {
@@ -186,7 +193,8 @@ void RunPlan::ring(const Timer& timer, Instant now) {
     case Alarm::Retry:
         run.due_at.reset();
         become(timer.key, State::Pending, "Pending", now);
-        return timer.key.item < 0 ? ready(timer.key.task, now) : offer(timer.key);
+        return timer.key.item < 0 ? ready(timer.key.task, now) : offer(timer.key, now);
+    case Alarm::LastStart: return give_up(timer.key, now);
     case Alarm::Evaluation: run.due_at.reset(); return ready(timer.key.task, now);
     case Alarm::Wait: return completed(timer.key, now);
     case Alarm::Approval: {
@@ -216,7 +224,7 @@ void RunPlan::begin_lost_again(TaskKey key, bool cancelling, Instant now) {
     if (cancelling || !plan_of(key.task).retry.charges_lost) return become(key, State::Pending, "Restarted", now);
     const auto error = lost_with_the_daemon();
     run_at(key).detail().error = error;
-    if (!retry(key, error, "lost", now)) fail(key, error, now);
+    retry_or_fail(key, error, "lost", now);
 }
 
 void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost,
@@ -244,6 +252,7 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
 
     const auto resume_one = [&](TaskKey key) {
         auto& run = run_at(key);
+        if (run.started_at && !is_final(run.state)) remember_first_start(key, *run.started_at);
         ++counts_[static_cast<std::size_t>(run.state)];
         const bool at_work = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
         const bool calls = at_work && run.details && run.details->called_run() != 0;
@@ -297,8 +306,8 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
         if (n.run.state == State::Pending && n.pending_parents == 0) ready(task, now);
         if (n.mapped && !is_final(n.run.state)) {
             for (const auto key : lost)
-                if (key.task == task && key.item >= 0 && run_at(key).state == State::Pending) offer(key);
-            offer_items(n, task);
+                if (key.task == task && key.item >= 0 && run_at(key).state == State::Pending) offer(key, now);
+            offer_items(n, task, now);
         }
     }
     if (run_state == State::Cancelling) cancel(ending, message, now);

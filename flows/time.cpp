@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
+#include <cmath>
 
 namespace millrace {
 namespace {
@@ -20,6 +22,11 @@ int number(std::string_view text, std::size_t& pos, int digits) {
 bool accept(std::string_view text, std::size_t& pos, char c) { return pos < text.size() && text[pos] == c && ++pos; }
 
 } // namespace
+
+Instant after(Instant t, double seconds) {
+    constexpr double longest = 100 * 366 * 86400.0; // services say what they like
+    return t + std::chrono::microseconds(static_cast<std::int64_t>(std::llround(std::min(seconds, longest) * 1e6)));
+}
 
 std::string to_rfc3339(Instant t) {
     const auto day = std::chrono::floor<std::chrono::days>(t);

@@ -16,6 +16,9 @@ using Instant = std::chrono::sys_time<std::chrono::microseconds>;
 /// RFC 3339 with Z or an offset. Nothing for any other text.
 [[nodiscard]] std::optional<Instant> parse_rfc3339(std::string_view text);
 
+/// `seconds` may have a fraction; more than a hundred years of them are those.
+[[nodiscard]] Instant after(Instant t, double seconds);
+
 [[nodiscard]] inline std::int64_t to_micros(Instant t) { return t.time_since_epoch().count(); }
 [[nodiscard]] inline Instant from_micros(std::int64_t us) { return Instant(std::chrono::microseconds(us)); }
 

@@ -1,6 +1,7 @@
 #include "flows/zone.hpp"
 
 #include "flows/nearest.hpp"
+#include "flows/zone_data.hpp"
 
 #include <algorithm>
 #include <array>
@@ -78,16 +79,21 @@ std::string nearest_zone(const std::string& name) {
 
 } // namespace
 
-const date::time_zone& find_zone(const std::string& name) {
-    try {
-        return *date::locate_zone(name);
-    } catch (const std::runtime_error&) {
-        const auto near = name.empty() ? "" : nearest_zone(name);
-        throw std::invalid_argument(
-            "no time zone is called '" + name + "'" +
-            (near.empty() ? "; names are those of the IANA database: Europe/Berlin, America/New_York" : "; did you mean '" + near + "'?"));
-    }
+/// One for the process, as the system's files are.
+static ZoneData& zone_data() {
+    static ZoneData& data = *new ZoneData;
+    return data;
 }
+
+const date::time_zone& find_zone(const std::string& name) {
+    if (const auto* zone = zone_data().find(name)) return *zone;
+    const auto near = name.empty() ? "" : nearest_zone(name);
+    throw std::invalid_argument(
+        "no time zone is called '" + name + "'" +
+        (near.empty() ? "; names are those of the IANA database: Europe/Berlin, America/New_York" : "; did you mean '" + near + "'?"));
+}
+
+std::vector<std::string> refresh_zones() { return zone_data().refresh(); }
 
 Instant to_instant(LocalTime local, const date::time_zone& zone) {
     const auto info = zone.get_info(local);
@@ -102,7 +108,7 @@ std::string to_text(LocalTime local) { return date::format("%FT%T", std::chrono:
 std::string format_time(Instant t, const std::string& pattern, const date::time_zone& zone) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(t);
     const bool utc = pattern.size() >= 2 && pattern.back() == 'Z' && pattern[pattern.size() - 2] != '%';
-    const auto text = date::format(pattern, date::make_zoned(utc ? date::locate_zone("UTC") : &zone, seconds));
+    const auto text = date::format(pattern, date::make_zoned(utc ? &find_zone("UTC") : &zone, seconds));
     if (text.empty() && !pattern.empty()) throw std::invalid_argument("'" + pattern + "' is no time format; '%Y-%m-%d' is one");
     return text;
 }

@@ -7,6 +7,7 @@
 #include <date/tz.h>
 
 #include <string>
+#include <vector>
 
 namespace millrace {
 
@@ -14,6 +15,9 @@ using LocalTime = date::local_time<std::chrono::microseconds>;
 
 /// Throws std::invalid_argument that names the zone and the nearest one that exists.
 [[nodiscard]] const date::time_zone& find_zone(const std::string& name);
+/// Looks whether the files of the zones that were found have changed: which have. find_zone() gives what they are now; a zone that
+/// somebody holds stays as it was.
+[[nodiscard]] std::vector<std::string> refresh_zones();
 [[nodiscard]] Instant to_instant(LocalTime local, const date::time_zone& zone);
 [[nodiscard]] LocalTime to_local(Instant t, const date::time_zone& zone);
 

@@ -57,6 +57,7 @@ CausedRun CausedRuns::made(const std::string& name, const RunRow& by, Json cause
     CausedRun out;
     auto& row = out.row;
     row = new_run_row(flow, 0, "", Json::object(), interval_of(*flow.plan, by, by.scheduled_for.value_or(by.created_at)), now);
+    check_chunks(*flow.plan, row);
     row.trigger = "flow";
     for (const char* option : {"limit_rows", "full_refresh"})
         if (by.options.contains(option)) row.options[option] = by.options.at(option);

@@ -1,6 +1,7 @@
 #include "scheduler/engine.hpp"
 
 #include "flows/process_tree.hpp"
+#include "flows/zone.hpp"
 #include "scheduler/credentials.hpp"
 #include "scheduler/disk_guard.hpp"
 #include "scheduler/engine_service.hpp"
@@ -36,6 +37,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto heartbeat = std::chrono::seconds(3);
+constexpr auto between_looks_at_zones = std::chrono::minutes(1);
 constexpr int beats_between_trims = 10; ///< of a third of a heartbeat
 
 std::vector<Statement> pool_statements() {
@@ -69,7 +71,7 @@ std::string host_program(const EngineConfig& config) {
 
 std::map<std::string, std::string> host_environment(const EngineConfig& config) {
     std::map<std::string, std::string> out;
-    for (const char* name : {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
+    for (const char* name : {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TZDIR", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
         if (const char* value = std::getenv(name)) out[name] = value;
     for (const auto& [name, value] : config.host_environment) out[name] = value;
     return out;
@@ -91,6 +93,7 @@ struct Engine::Parts {
     void make_disk_guard();
     void beat();
     void trim();
+    void look_at_zones();
     asio::awaitable<void> follow_deploys();
     asio::awaitable<void> look_at_nodes();
     asio::awaitable<void> look_at_others();
@@ -125,7 +128,7 @@ struct Engine::Parts {
     std::unique_ptr<PgReadModels> read_models;
     LoopLag lag;
     std::unique_ptr<RetentionJob> retention;
-    Clock::TimerId beat_timer = 0, look_timer = 0;
+    Clock::TimerId beat_timer = 0, look_timer = 0, zone_timer = 0;
     bool stopping = false, killed = false, lost_history = false;
     bool others_live = false, answering = false;
     bool looking = false, look_again = false, looking_failed = false;
@@ -257,6 +260,7 @@ asio::awaitable<void> Engine::Parts::start() {
     co_await schedules->load();
     lag.start();
     beat();
+    look_at_zones();
     retention->start();
 }
 
@@ -311,6 +315,13 @@ void Engine::Parts::beat() {
     }
     if (++beats_since_trim >= beats_between_trims && journal->backlog() == 0) trim();
     beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
+}
+
+/// A system update replaces them while we live.
+void Engine::Parts::look_at_zones() {
+    if (stopping || killed) return;
+    if (const auto changed = refresh_zones(); !changed.empty()) schedules->zones_changed(changed);
+    zone_timer = clock.call_after(between_looks_at_zones, [this] { look_at_zones(); });
 }
 
 void Engine::Parts::trim() {
@@ -409,6 +420,7 @@ asio::awaitable<void> Engine::stop() {
     if (std::exchange(p.stopping, true) || !p.runner) co_return;
     p.clock.cancel(p.beat_timer);
     p.clock.cancel(p.look_timer);
+    p.clock.cancel(p.zone_timer);
     p.lag.stop();
     p.schedules->stop();
     p.watch->stop();

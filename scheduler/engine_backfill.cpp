@@ -14,13 +14,14 @@ using Kind = Refusal::Kind;
 
 namespace {
 
-constexpr std::size_t most_chunks = 10'000;
 constexpr int most_at_once = 100;
 
 Span length_of_chunks(const FlowPlan& flow, const std::string& every) {
     if (every.empty()) return flow.interval->chunk.is_zero() ? flow.interval->every : flow.interval->chunk;
     try {
-        return parse_span(every);
+        const Span span = parse_span(every);
+        if (span.is_zero()) throw Refusal(Kind::Invalid, "every: chunks of no length never reach the end", "--every 7d, for example");
+        return span;
     } catch (const std::invalid_argument& e) {
         throw Refusal(Kind::Invalid, std::string("every: ") + e.what());
     }
@@ -34,13 +35,7 @@ std::vector<Interval> EngineService::backfill_chunks(const FlowPlan& flow, const
     if (asked.at_once < 1 || asked.at_once > most_at_once)
         throw Refusal(Kind::Invalid, fmt::format("{} chunks cannot run at once", asked.at_once), fmt::format("take 1 to {}", most_at_once));
     const Span every = length_of_chunks(flow, asked.every);
-    const auto end_of_most = add(whole.start, every, static_cast<std::int64_t>(most_chunks), flow.timezone);
-    if (end_of_most < whole.end)
-        throw Refusal(Kind::Invalid,
-                      fmt::format("chunks of {} are more than {} from {} to {}", to_text(every), most_chunks, to_rfc3339(whole.start),
-                                  to_rfc3339(whole.end)),
-                      "take longer ones with --every, or a part of the time");
-    auto parts = chunks(whole, every, flow.timezone);
+    auto parts = cut(whole, every, flow.timezone, "take longer ones with --every, or a part of the time");
     if (request.cut_steps || request.limit_rows || !replaces_rows(flow)) return parts;
     for (const auto& part : parts)
         if (const auto steps = whole_steps_of(flow, part); !steps.empty())
@@ -86,9 +81,21 @@ asio::awaitable<Json> EngineService::plan_backfill(TriggerRequest request) {
     co_return plan;
 }
 
+/// Each would do the chunks that they share: who is asked twice has done it twice.
+asio::awaitable<void> EngineService::refuse_beside_another(const RunRow& row) {
+    const auto live = co_await store_.live_backfills(row.flow);
+    for (const auto& other : live)
+        if (other.params == row.params && other.interval_start < row.interval_end && row.interval_start < other.interval_end)
+            throw Refusal(Kind::Conflict,
+                          fmt::format("run {} is a backfill of {} from {} to {}, and has not ended", other.id, row.flow,
+                                      to_rfc3339(*other.interval_start), to_rfc3339(*other.interval_end)),
+                          fmt::format("wait for it, or `millrace runs cancel {}`; what it completed is left out then", other.id));
+}
+
 /// As the row's options keep it.
 asio::awaitable<void> EngineService::cut_for_backfill(RunRow& row, const DeployedFlow& flow, const TriggerRequest& request) {
     const auto parts = backfill_chunks(*flow.plan, {row.interval_start.value(), row.interval_end.value()}, request);
+    if (!request.limit_rows) co_await refuse_beside_another(row);
     Backfill backfill{length_of_chunks(*flow.plan, request.backfill->every), request.backfill->at_once};
     std::map<int, std::int64_t> done;
     if (!request.backfill->again) done = co_await completed_chunks(flow, parts, row.params);

@@ -176,6 +176,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     row.params = with_defaults(*flow.plan, params, Scope(run_context(row, *flow.plan)));
     row.trigger = request.trigger;
     row.options = std::move(options);
+    if (!request.backfill) check_chunks(*flow.plan, row);
     if (request.backfill) co_await cut_for_backfill(row, flow, request);
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;
@@ -244,6 +245,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     row.scheduled_for = old->scheduled_for;
     row.rerun_of = old->id;
     row.options = old->options;
+    check_chunks(*flow.plan, row);
     for (const char* of_that_run : {"reuse_before", "allow_deletes", "cause", "schedule"}) row.options.erase(of_that_run);
     if (old->chunk_of) row.options["chunk_number"] = old->chunk_number;
     if (request.allow_deletes > 0) row.options["allow_deletes"] = {{"rows", request.allow_deletes}, {"by", request.by}};

@@ -67,6 +67,7 @@ private:
     /// The numbers of those that an earlier run completed, and the run.
     [[nodiscard]] boost::asio::awaitable<std::map<int, std::int64_t>>
     completed_chunks(const DeployedFlow& flow, const std::vector<Interval>& parts, const Json& params);
+    [[nodiscard]] boost::asio::awaitable<void> refuse_beside_another(const RunRow& row);
     [[nodiscard]] boost::asio::awaitable<void> cut_for_backfill(RunRow& row, const DeployedFlow& flow, const TriggerRequest& request);
 
     Clock& clock_;

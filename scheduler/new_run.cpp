@@ -6,10 +6,19 @@
 #include "scheduler/orders.hpp"
 #include "scheduler/params.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 
 namespace millrace {
+
+/// Steps and zones lead a little further than what is written, and that has to be a date still.
+static void check_years(const std::string& written, Instant t) {
+    using namespace std::chrono;
+    if (t < sys_days(year(1000) / 1 / 1) || t > sys_days(year(9000) / 1 / 1))
+        throw Refusal(Refusal::Kind::Invalid, "an interval lies between the years 1000 and 9000, and " + written + " does not");
+}
 
 std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<std::string>& start, const std::optional<std::string>& end,
                                      Instant at) {
@@ -23,6 +32,8 @@ std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<s
     try {
         if (start) {
             const Interval given{parse_date_or_instant(*start, flow.timezone), parse_date_or_instant(*end, flow.timezone)};
+            check_years(*start, given.start);
+            check_years(*end, given.end);
             if (given.start >= given.end)
                 throw Refusal(Refusal::Kind::Invalid, "the interval's start " + *start + " is not before its end " + *end);
             return given;
@@ -30,12 +41,32 @@ std::optional<Interval> run_interval(const FlowPlan& flow, const std::optional<s
         Interval interval = interval_at(*flow.interval, at, flow.timezone);
         const auto& from = flow.interval->from;
         if (!from.empty() && from != "cursor" && from != "schedule") interval.start = parse_date_or_instant(from, flow.timezone);
+        check_years(from, interval.start);
         if (interval.start >= interval.end)
             throw Refusal(Refusal::Kind::Invalid, "the interval begins on " + from + ", and no whole `every` has passed since");
         return interval;
     } catch (const std::invalid_argument& e) {
         throw Refusal(Refusal::Kind::Invalid, e.what());
     }
+}
+
+std::vector<Interval> cut(const Interval& whole, const Span& chunk, const std::string& zone, const std::string& remedy) {
+    constexpr std::size_t most_chunks = 10'000;
+    auto parts = chunks(whole, chunk, zone, most_chunks);
+    if (parts.size() > most_chunks)
+        throw Refusal(Refusal::Kind::Invalid,
+                      fmt::format("chunks of {} are more than {} from {} to {}", to_text(chunk), most_chunks, to_rfc3339(whole.start),
+                                  to_rfc3339(whole.end)),
+                      remedy);
+    return parts;
+}
+
+void check_chunks(const FlowPlan& flow, const RunRow& row) {
+    if (row.interval_start && !backfill_of(row) && flow.interval && !flow.interval->chunk.is_zero())
+        (void)cut(
+            {*row.interval_start, *row.interval_end}, flow.interval->chunk, flow.timezone,
+            "give `chunk` of the flow's `interval` a longer span, or take a part of the time with --from and --to; `millrace backfill "
+            "--every` has chunks of its own");
 }
 
 std::string whole_steps_of(const FlowPlan& flow, const Interval& given) {

@@ -18,6 +18,11 @@ namespace millrace {
 /// The parts that a run is cut into, by its flow or as a backfill, oldest first; empty: it is not cut.
 [[nodiscard]] std::vector<Interval> parts_of(const FlowPlan& flow, const RunRow& row);
 
+/// Parts of a run's interval, at most 10,000: each is a run. Throws Refusal{Invalid}, with `remedy`, where they are more.
+[[nodiscard]] std::vector<Interval> cut(const Interval& whole, const Span& chunk, const std::string& zone, const std::string& remedy);
+/// The same of a run that its flow cuts.
+void check_chunks(const FlowPlan& flow, const RunRow& row);
+
 /// A load of it takes the place of rows that are there: a part of a step would replace the sum of the whole.
 [[nodiscard]] bool replaces_rows(const FlowPlan& flow);
 [[nodiscard]] bool appends(const FlowPlan& flow);

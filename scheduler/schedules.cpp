@@ -4,6 +4,7 @@
 #include "scheduler/new_run.hpp"
 #include "scheduler/params.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -40,8 +41,28 @@ boost::asio::awaitable<void> Schedules::load() {
     places_.clear();
     for (std::size_t i = 0; i < schedules_.size(); ++i) places_[{schedules_[i].flow, schedules_[i].number}] = i;
     ++generation_;
+    if (!std::exchange(followed_zones_, true)) (void)follow_zones([](const std::string& zone) { return zone != "UTC"; });
+    bring_back();
     line_up_all();
     if (loaded_) loaded_();
+}
+
+/// Nothing comes later than the first instant that is yet to be: a clock that was ahead may have passed over it. That of another
+/// node may be ahead by a little.
+void Schedules::bring_back() {
+    std::vector<StoredSchedule> moved;
+    for (auto& s : schedules_) {
+        if (!s.next_at || s.rests()) continue;
+        const auto soon = next_firing(s.spec, clock_.now() + least_jump);
+        if (!soon || soon->at >= *s.next_at) continue;
+        const auto next = next_firing(s.spec, clock_.now());
+        spdlog::warn("schedule of flow={} was to fire at {}: {} comes before that", s.flow, to_rfc3339(*s.next_at), to_rfc3339(next->at));
+        s.next_at = next->at;
+        s.next_local = next->local;
+        moved.push_back(s);
+    }
+    if (!moved.empty())
+        boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {}); // at the next load
 }
 
 void Schedules::share_among(std::vector<std::string> nodes) {
@@ -88,16 +109,25 @@ bool Schedules::clock_was_set() {
     clock_.cancel(hold_);
     hold_ = clock_.call_after(jump_holds, [this] {
         hold_ = 0;
-        arm();
+        bring_back();
+        line_up_all();
     });
     return true;
 }
 
 Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
     if (s.spec.jitter_seconds <= 0) return nominal;
+    const auto following = next_firing(s.spec, nominal);
+    return due_before(s, nominal, following ? std::optional(following->at) : std::nullopt);
+}
+
+Instant Schedules::due_before(const StoredSchedule& s, Instant nominal, std::optional<Instant> following) {
+    if (s.spec.jitter_seconds <= 0) return nominal;
     const auto hash = sha256_hex(s.flow + "\n" + to_rfc3339(nominal)).substr(0, 8);
     const double share = static_cast<double>(std::stoul(hash, nullptr, 16)) / 4294967296.0;
-    return nominal + std::chrono::microseconds(static_cast<std::int64_t>(share * s.spec.jitter_seconds * 1e6));
+    double longest = s.spec.jitter_seconds;
+    if (following) longest = std::min(longest, std::chrono::duration<double>(*following - nominal).count());
+    return nominal + std::chrono::microseconds(static_cast<std::int64_t>(share * longest * 1e6));
 }
 
 void Schedules::line_up(std::size_t place) {
@@ -176,11 +206,13 @@ boost::asio::awaitable<void> Schedules::fire_for_others(std::vector<std::size_t>
 
 Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
     Passed out;
+    out.first = *s.next_at;
     std::vector<Firing> found{{*s.next_at, s.next_local, ""}};
     for (int ahead = 2; !found.empty(); ahead = std::min(ahead * 8, most_looked_ahead)) {
         const Instant last = found.back().at;
-        for (auto& firing : found) {
-            const Instant at = due(s, firing.at);
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            auto& firing = found[i];
+            const Instant at = i + 1 < found.size() ? due_before(s, firing.at, found[i + 1].at) : due(s, firing.at);
             if (at > now || out.late.size() == most_at_once) {
                 out.next = std::move(firing);
                 return out;
@@ -190,6 +222,7 @@ Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
                 continue;
             }
             ++out.late_count;
+            out.last = firing.at;
             if (s.spec.missed != "all") out.late.clear();
             if (s.spec.missed != "none") out.late.push_back(std::move(firing));
         }
@@ -200,10 +233,9 @@ Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
 
 /// False: it could not be done now, and what has not fired is what comes next.
 bool Schedules::fire(StoredSchedule& s) {
-    auto [late, on_time_now, next, late_count] = passed(s, clock_.now());
+    auto [late, on_time_now, next, late_count, first, last_late] = passed(s, clock_.now());
     if (s.spec.missed == "last" && !on_time_now.empty()) late.clear();
     const std::size_t catch_ups = late.size();
-    const Instant first = *s.next_at;
     auto chosen = std::move(late);
     chosen.insert(chosen.end(), on_time_now.begin(), on_time_now.end());
     const auto comes_next = [&s](const std::optional<Firing>& firing) {
@@ -221,6 +253,7 @@ bool Schedules::fire(StoredSchedule& s) {
     if (late_count > 0)
         spdlog::warn("schedule of flow={} was due at {}: {} firings are late, {} of them run now (missed: {})", s.flow, to_rfc3339(first),
                      late_count, catch_ups, s.spec.missed);
+    if (late_count > catch_ups) tell_left_out(s, first, last_late, late_count - catch_ups);
     if (chosen.empty()) {
         auto moved = std::vector<StoredSchedule>{s};
         boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {}); // at worst it passes again
@@ -237,6 +270,19 @@ void Schedules::tell_missed(const StoredSchedule& s, Instant first, std::size_t 
     journal_.submit(std::move(told));
 }
 
+void Schedules::tell_left_out(const StoredSchedule& s, Instant first, Instant last, std::size_t count) {
+    RunChanges told;
+    EventRow event;
+    event.at = clock_.now();
+    event.flow = s.flow;
+    event.kind = "missed";
+    event.message = fmt::format("{} firing{} of {} to {} came too late and {} left out (missed: {})", count, count == 1 ? "" : "s",
+                                to_rfc3339(first), to_rfc3339(last), count == 1 ? "is" : "are", s.spec.missed);
+    event.details = {{"schedule", s.number}, {"left_out", count}, {"first", to_rfc3339(first)}, {"last", to_rfc3339(last)}};
+    told.events.push_back(std::move(event));
+    journal_.submit(std::move(told));
+}
+
 bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool catch_up) {
     const auto* flow = catalogue_.find(s.flow);
     if (!flow || flow->archived) return true;
@@ -246,6 +292,7 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
     try {
         RunRow row = new_run_row(*flow, id, runner_.new_uuid(), Json::object(),
                                  run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
+        check_chunks(*flow->plan, row);
         row.trigger = "schedule";
         row.scheduled_for = firing.at;
         row.options["schedule"] = s.number;

@@ -6,7 +6,8 @@
 /// Who is whose share is a matter of speed alone: two nodes that both fire an instant meet at its row.
 ///
 /// When somebody sets the wall clock by more than a minute nothing fires for a while, since who sets it once may set it twice; what
-/// passed by that counts as downtime.
+/// passed by that counts as downtime. What a clock that was ahead passed over comes when it is due by the right one: what fired
+/// already meets its row.
 #pragma once
 
 #include "flows/cron.hpp"
@@ -31,6 +32,8 @@ public:
     void when_loaded(std::function<void()> loaded) { loaded_ = std::move(loaded); }
     /// The nodes that live; until told, this one is alone.
     void share_among(std::vector<std::string> nodes);
+    /// The rules of these zones have changed: what comes next is by the new ones.
+    void zones_changed(const std::vector<std::string>& zones);
     /// Notices that the wall clock was set. To be called every few seconds.
     void look_at_clock() { (void)clock_was_set(); }
     /// Nothing fires any more.
@@ -42,7 +45,8 @@ public:
     [[nodiscard]] const StoredSchedule* find(const std::string& flow, int number) const;
     /// Of the living nodes this one acts first for the flow (for its first schedule, where it has any).
     [[nodiscard]] bool is_ours(const std::string& flow, int number = 0) const;
-    /// When a firing starts its run: the nominal instant plus the schedule's jitter, always the same for the same firing.
+    /// When a firing starts its run: the nominal instant plus the schedule's jitter, always the same for the same firing. The jitter
+    /// ends where the next firing is: firings come in their order, and none is late because of one before it.
     [[nodiscard]] static Instant due(const StoredSchedule& schedule, Instant nominal);
 
     /// The next firing of a schedule, strictly after `after`, as the store keeps it.
@@ -55,6 +59,7 @@ private:
         std::vector<Firing> on_time;
         std::optional<Firing> next;
         std::size_t late_count = 0;
+        Instant first{}, last{}; ///< of what was looked at, and of what is late
     };
 
     bool clock_was_set();
@@ -62,13 +67,19 @@ private:
     void fire_due();
     void line_up(std::size_t place);
     void line_up_all();
+    void bring_back();
     /// Fires what the nodes whose share it was have not fired.
     [[nodiscard]] boost::asio::awaitable<void> fire_for_others(std::vector<std::size_t> places, std::uint64_t generation);
     bool fire(StoredSchedule& schedule);
     /// True also for a firing that cannot become a run: an event tells of it.
     bool make_run(const StoredSchedule& schedule, const Firing& firing, bool catch_up);
+    /// due() where what follows the firing is known.
+    [[nodiscard]] static Instant due_before(const StoredSchedule& schedule, Instant nominal, std::optional<Instant> following);
+    /// Of the schedules in such zones. True: something comes at another time than it did.
+    bool follow_zones(const std::function<bool(const std::string& zone)>& which);
     [[nodiscard]] static Passed passed(const StoredSchedule& schedule, Instant now);
     void tell_missed(const StoredSchedule& schedule, Instant first, std::size_t count);
+    void tell_left_out(const StoredSchedule& schedule, Instant first, Instant last, std::size_t count);
 
     Clock& clock_;
     ScheduleStore& store_;
@@ -86,6 +97,7 @@ private:
     std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
     std::chrono::microseconds wall_offset_;          ///< of the clock, when it was looked at last
     Clock::TimerId timer_ = 0, hold_ = 0;            ///< hold_: 0, or the clock was set lately
+    bool followed_zones_ = false;                    ///< what is stored may be by the rules of a former life
     bool stopped_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include "flows/origin.hpp"
 #include "flows/process_tree.hpp"
 #include "flows/version.hpp"
+#include "flows/zone.hpp"
 #include "tasks/evaluate.hpp"
 #include "tasks/host_session.hpp"
 
@@ -43,12 +44,6 @@ int sigterm_descriptor() {
     return ::signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/// Its command ends with it, descendants included.
-[[noreturn]] void end_without_daemon(int status) {
-    kill_descendants(::getpid());
-    ::_exit(status);
-}
-
 bool is_exit(const std::string& line) {
     if (line.find("\"exit\"") == std::string::npos) return false;
     const Json message = Json::parse(line, nullptr, false);
@@ -61,6 +56,14 @@ bool is_exit(const std::string& line) {
 struct Host::Running {
     Cancellation cancellation;
 };
+
+/// Its command ends with it, descendants included. The attempt is told first: who sees the command die by our signal does not know why,
+/// and would write a guess into the log. (The other kinds die with the daemon by its signal, and end nothing by themselves.)
+void Host::end_without_daemon(int status) {
+    if (kind_ == HostKind::Run) cancel_all();
+    kill_descendants(::getpid());
+    ::_exit(status);
+}
 
 void Host::send(const std::string& line) {
     const std::scoped_lock lock(sending_);
@@ -217,6 +220,7 @@ void Host::receive(const std::string& line) {
     if (!message.is_object()) return;
     try {
         const std::string type = message.value("type", "");
+        if (type == "attempt" || type == "evaluate") (void)refresh_zones(); // as the daemon goes by them
         if (type == "attempt")
             start_attempt(message);
         else if (type == "evaluate")

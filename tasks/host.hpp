@@ -50,6 +50,7 @@ private:
     void ask(const PermitRequest& request) override;
     void tell(const CredentialPause& pause) override;
     void tell(const CredentialQuota& quota) override;
+    [[noreturn]] void end_without_daemon(int status);
     void wait_for_orders(int terminate);
     void warm_up();
 

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -170,6 +171,24 @@ AttemptDone take_output(const AttemptOrder& order, const RunOptions& options, At
     return completed(written);
 }
 
+/// Processes that the system has killed since it started because memory ran out; -1: it does not say.
+std::int64_t out_of_memory_kills() {
+    std::ifstream counters("/proc/vmstat");
+    std::string name;
+    for (std::int64_t count = 0; counters >> name >> count;)
+        if (name == "oom_kill") return count;
+    return -1;
+}
+
+/// Who sent it is not told. What is known: whether memory ran out meanwhile.
+std::string remedy_of_signal(int signal, std::int64_t kills_before) {
+    if (signal != SIGKILL) return "";
+    const auto kills = out_of_memory_kills();
+    if (kills < 0 || kills_before < 0) return "somebody, or the system, killed it: the kernel's log says whether memory ran out";
+    if (kills == kills_before) return "somebody killed it: the system says that memory did not run out meanwhile";
+    return "the system killed processes meanwhile because memory ran out: let the command take less, or give the machine more";
+}
+
 /// The last lines of a command's output, for its error: what it complained of where it did, else what it said.
 class Tail {
 public:
@@ -216,6 +235,7 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
     const std::shared_ptr<void> stop = session.on_cancel([&child] { child.stop(); });
     if (!options.output.empty() && options.output != "none") fs::remove(output_path(order, options));
     Tail tail;
+    const auto kills_before = out_of_memory_kills();
     const ChildEnd end =
         child.run(command_of(order, options, session), [&](std::string_view level, const std::vector<std::string_view>& lines) {
             session.log(level, lines);
@@ -233,7 +253,7 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
     if (end.signal != 0)
         throw Error(ErrorClass::Crashed,
                     fmt::format("the command was killed by signal {} ({}){}", end.signal, ::strsignal(end.signal), tail.text()),
-                    end.signal == 9 ? "signal 9 often means that memory ran out: raise `memory`" : "");
+                    remedy_of_signal(end.signal, kills_before));
     if (end.exit_code == exit_retry) {
         AttemptDone done;
         done.outcome = "retry";

@@ -174,6 +174,15 @@ std::string not_begun_text(const Json& run) {
                            : fmt::format("chunks {} to {} of {} were not begun", last + 1, all, all);
 }
 
+/// By its flow's `timeout`: what its tasks say is not why it failed.
+bool is_timed_out(const Json& run) { return text_of(run, "state_name") == "TimedOut"; }
+
+void write_timed_out_chunks(std::ostream& out, const Json& run) {
+    for (const auto& chunk : list_of(run, "chunks"))
+        if (is_timed_out(chunk))
+            out << fmt::format("  {}, run {}: {}\n", chunk_text(chunk), text_of(chunk, "id"), printable(message_text(chunk)));
+}
+
 /// Nothing for a run that did what it should.
 void write_failure(std::ostream& out, const Terminal& terminal, const Json& run) {
     const auto state = text_of(run, "state"), id = text_of(run, "id");
@@ -181,8 +190,10 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
     out << '\n' << terminal.painted(fmt::format("{} run {} {}", text_of(run, "flow"), id, state_text(run)), paint_of(state));
     auto failed = failed_tasks(run);
     // the message of a run that a task made fail is that task's
-    if (const auto message = message_text(run); !message.empty() && failed.empty()) out << ": " << printable(message);
+    const bool has_own_reason = failed.empty() || state == "cancelled" || is_timed_out(run);
+    if (const auto message = message_text(run); !message.empty() && has_own_reason) out << ": " << printable(message);
     out << '\n';
+    if (!has_own_reason) write_timed_out_chunks(out, run);
     const auto others = std::stable_partition(failed.begin(), failed.end(), is_a_reason);
     write_failed_tasks(out, run, {failed.begin(), others}, "  ");
     if (others != failed.end()) {

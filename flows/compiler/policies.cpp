@@ -49,6 +49,12 @@ RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolic
         retry.max_delay = std::max(policy.seconds("max_delay").value_or(retry.max_delay), retry.delay);
         retry.exponential = policy.text("backoff", "exponential") == "exponential";
         retry.jitter_percent = policy.percent("jitter").value_or(retry.jitter_percent);
+        retry.within = policy.seconds("within").value_or(0);
+        if (policy.get("within") != nullptr && retry.within <= retry.delay)
+            diagnostics.error(policy.get("within")->mark,
+                              fmt::format("no second attempt begins within {}, for the `delay` before it is {}", policy.get("within")->text,
+                                          duration_text(retry.delay)),
+                              "`within` counts from the first attempt; `retry: 1` means: no second one");
         if (policy.get("for") != nullptr) retry.for_classes = policy.texts("for");
     }
     if (retry.attempts < 1) diagnostics.error(node->mark, "no attempts at all would never run", "1 means: no second attempt");

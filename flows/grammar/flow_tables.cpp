@@ -87,7 +87,7 @@ const std::array schedule_fields{
           .doc = "The zone of the times and of the flow's days.",
           .fallback = "UTC",
           .example = "America/Sao_Paulo"},
-    Field{.key = "jitter", .shape = Duration, .doc = "A random delay of up to this long.", .fallback = "0s"},
+    Field{.key = "jitter", .shape = Duration, .doc = "A random delay of up to this long, at most until its next time.", .fallback = "0s"},
     Field{.key = "missed",
           .shape = Choice,
           .doc =
@@ -191,6 +191,12 @@ const std::array retry_fields{
           .choices = "fixed|exponential",
           .fallback = "exponential"},
     Field{.key = "jitter", .shape = Percent, .doc = "Random part of the delay.", .fallback = "20%"},
+    Field{.key = "within",
+          .shape = Duration,
+          .doc = "A ceiling on the whole: no attempt begins later than this after the first one of the task run began, whatever its delay, "
+                 "the service's `Retry-After` or a line of others says. Where the flow has a `retry`, that of a task bounds its first "
+                 "round, and that of the flow the later ones.",
+          .example = "1h"},
     Field{.key = "for",
           .shape = Choices,
           .doc = "Which errors are worth another attempt.",

@@ -143,7 +143,7 @@ std::string advice(const YamlNode& value, const Field& field, const std::string&
     if (has(field.shape, Percent))
         if (const auto share = share_of_fraction(value.text); !share.empty()) return "a share is written " + share;
     // A sentence that only repeats that the text is none is no advice.
-    for (const char* telling : {"no unit", "is written", "calendar", "longer than", "too long", "is empty", "from 0%", "whole number with"})
+    for (const char* telling : {"no unit", "is written", "calendar", "longer than", "is empty", "from 0%", "whole number with"})
         if (why.find(telling) != std::string::npos) return why;
     return {};
 }

@@ -257,6 +257,18 @@ boost::asio::awaitable<std::vector<RunRow>> Store::chunks(std::int64_t parent) {
     });
 }
 
+static const std::string live_backfills_sql = columns(
+    run_columns,
+    " from millrace.run where flow = $1 and finished_at is null and id >= $2 and parent_id is null and options ? 'backfill' order by id");
+
+boost::asio::awaitable<std::vector<RunRow>> Store::live_backfills(std::string flow) {
+    return database_.read([flow, from = database_.live_from()](pqxx::nontransaction& w) {
+        std::vector<RunRow> out;
+        for (const auto& row : w.exec_prepared("live_backfills", flow, from)) out.push_back(run_from(row));
+        return out;
+    });
+}
+
 static const std::string completed_within_sql = columns(
     run_columns, " from millrace.run where flow = $1 and state = 'completed' and interval_start >= $2 and interval_end <= $3 order by id");
 
@@ -461,6 +473,7 @@ const std::vector<Statement>& store_statements() {
         {"runs_by_id", runs_by_id_sql.c_str()},
         {"run_by_idempotency_key", run_by_idempotency_key_sql.c_str()},
         {"chunks", chunks_sql.c_str()},
+        {"live_backfills", live_backfills_sql.c_str()},
         {"completed_within", completed_within_sql.c_str()},
         {"flows", flows_sql},
         {"flow_marks", flow_marks_sql},

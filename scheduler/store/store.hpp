@@ -124,6 +124,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> runs_by_id(std::vector<std::int64_t> ids);
     [[nodiscard]] boost::asio::awaitable<std::optional<RunRow>> run_by_idempotency_key(std::string flow, std::string key);
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> chunks(std::int64_t parent);
+    /// Of the flow, on whatever node.
+    [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> live_backfills(std::string flow);
     /// Those of the flow, oldest first, whose interval lies within this one.
     [[nodiscard]] boost::asio::awaitable<std::vector<RunRow>> completed_within(std::string flow, Instant start, Instant end);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredTaskRun>> task_runs(std::int64_t run_id);

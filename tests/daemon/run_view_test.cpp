@@ -255,6 +255,30 @@ TEST_CASE("a run that a task made fail says the reason once") {
     CHECK(out.str().starts_with("\nhours run 7 failed: task boom: the command ended with exit code 3\n"));
 }
 
+TEST_CASE("why a run timed out or was cancelled is told whatever its tasks say") {
+    const Json error = {{"class", "timeout"}, {"message", "timed out after 2 s"}, {"remedy", ""}};
+    const auto told = [](const Json& run) {
+        std::ostringstream out;
+        write_outcome(out, Terminal{}, {run});
+        return out.str().substr(0, out.str().find("  log:"));
+    };
+    auto late = run("failed", {task("a", "failed", {{"error", error}, {"on_failure", "continue"}}), task("b", "cancelled")});
+    late["state_name"] = "TimedOut";
+    late["message"] = "the run took longer than 20 s, its flow's `timeout`";
+    CHECK(told(late) == "\nhours run 7 failed (timed out): the run took longer than 20 s, its flow's `timeout`\n"
+                        "  failed too, as it may:\n    a (timeout): timed out after 2 s\n");
+    auto cancelled = run("cancelled", {task("a", "cancelled", {{"error", error}})});
+    cancelled["message"] = "cancelled by ana";
+    CHECK(told(cancelled).starts_with("\nhours run 7 cancelled: cancelled by ana\n"));
+
+    auto whole = run("failed", {}), failed = run("failed", {task("a", "failed", {{"error", error}})}); // a backfill goes on
+    whole["message"] = "2 of 2 chunks did not complete; chunk 1 of 2: the run took longer than 20 s, its flow's `timeout`";
+    late["chunk"] = {{"number", 1}, {"of", 2}};
+    failed["chunk"] = {{"number", 2}, {"of", 2}};
+    whole["chunks"] = {late, failed};
+    CHECK_THAT(told(whole), Catch::Contains("\n  chunk 1 of 2, run 7: the run took longer than 20 s, its flow's `timeout`\n"));
+}
+
 TEST_CASE("a name of a state is told in words, and not where it says no more than the state") {
     const auto told = [](const char* state, const char* name) { return state_text({{"state", state}, {"state_name", name}}); };
     CHECK(told("pending", "WaitingForSlot") == "pending (waiting for slot)");

@@ -205,6 +205,17 @@ TEST_CASE("where `retry` is written, an attempt of a command whose host is lost 
     CHECK(by_default[0].retry.charges_lost);
 }
 
+TEST_CASE("a retry policy has a ceiling on its total time where `within` is written, and its JSON only there") {
+    const auto plan =
+        plan_of("flow: f\nretry: {delay: 15m, within: 6h}\ntasks:\n  a: {run: echo a, retry: {within: 1h}}\n  b: {run: echo b}\n");
+    CHECK(plan.retry.within == 6 * 3600);
+    CHECK(plan.tasks[0].retry.within == 3600);
+    const Json json(plan);
+    CHECK(json.get<FlowPlan>().tasks[0].retry.within == 3600);
+    CHECK(json.at("retry").at("within") == 6 * 3600);
+    CHECK_FALSE(json.at("tasks")[1].at("retry").contains("within"));
+}
+
 TEST_CASE("without a retry policy extract and load wait for a short outage, other verbs have one attempt") {
     const auto tasks = plan_of(R"(
 flow: f

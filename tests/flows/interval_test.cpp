@@ -110,3 +110,27 @@ TEST_CASE("a date is midnight of the zone, or the first instant of a day without
         CHECK_THROWS_WITH(parse_date_or_instant(text, "UTC"), Catch::Contains("is neither a date"));
     CHECK_THROWS_AS(parse_date_or_instant("20 Nov", "UTC"), std::invalid_argument);
 }
+
+TEST_CASE("a span is at most 100 years, and who writes a longer one is told the longest") {
+    for (const auto& [longest, longer] : {std::pair{"3153600000s", "3153600001s"},
+                                          {"52560000m", "52560001m"},
+                                          {"876000h", "1000000000h"},
+                                          {"36500d", "36501d"},
+                                          {"1200mo", "999999999999mo"},
+                                          {"100y", "99999999999999999999999y"}}) {
+        CAPTURE(longer);
+        CHECK_NOTHROW(parse_span(longest));
+        CHECK_THROWS_WITH(parse_span(longer),
+                          "'" + std::string(longer) + "' is longer than 100 years; the longest is " + std::string(longest));
+        const auto in_a_century = add(at("2026-11-20T00:00:00Z"), parse_span(longest), 1, "Europe/Berlin");
+        CHECK(in_a_century > at("2126-10-01T00:00:00Z"));
+        CHECK(in_a_century < at("2126-12-01T00:00:00Z"));
+    }
+}
+
+TEST_CASE("of chunks that are too many no more are made than show it") {
+    const Interval whole{at("1000-01-01T00:00:00Z"), at("9000-01-01T00:00:00Z")};
+    CHECK(chunks(whole, parse_span("1s"), "UTC", 100).size() == 101);
+    CHECK(chunks(whole, parse_span("100y"), "UTC", 100).size() == 80);
+    CHECK(chunks(whole, parse_span("100y"), "UTC", 80).size() == 80);
+}

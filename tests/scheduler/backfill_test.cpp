@@ -70,6 +70,20 @@ TEST_CASE("a backfill runs a span of the past in chunks, as many at once as it m
     CHECK(days_of(run) == test::Texts{"01", "02", "03", "04", "05"});
 }
 
+TEST_CASE("a second backfill of the same time is refused while the first one runs, one of another time is not") {
+    FreshDatabase database;
+    Life life(database.url(), {daily("hang: run")});
+    const auto id = number_of(begun(life, backfill("days", "2026-01-01", "2026-01-03")));
+    CHECK(test::refusal([&] { begun(life, backfill("days", "2026-01-02", "2026-01-09")); }).find("run 1 is a backfill of days") !=
+          std::string::npos);
+    const auto other = number_of(begun(life, backfill("days", "2026-01-03", "2026-01-04")));
+    auto trial = backfill("days", "2026-01-01", "2026-01-02");
+    trial.limit_rows = 3;
+    const auto third = number_of(begun(life, trial));
+    for (const auto run : {id, other, third}) CHECK(finished(life, run).at("state") == "completed");
+    CHECK(finished(life, number_of(begun(life, backfill("days", "2026-01-02", "2026-01-09")))).at("state") == "completed");
+}
+
 TEST_CASE("runs of the flow and its backfill do not wait for each other") {
     FreshDatabase database;
     auto plan = daily("hang: run");
@@ -202,4 +216,48 @@ TEST_CASE("a backfill that cannot be is refused: of no interval, of too many chu
     CHECK_THAT(refused(backfill("days", "2026-01-01", "2026-01-02"), "", 0), Catch::Contains("1 to 100"));
     CHECK_THAT(refused(backfill("sums", "2026-01-01", "2026-01-02"), "12h"), Catch::Contains("cuts a step"));
     CHECK(life.runs("days").empty());
+}
+
+TEST_CASE("a run is cut into at most 10,000 chunks, and told which option to change") {
+    FreshDatabase database;
+    auto plan = daily();
+    plan.interval->every = {0, 0, 3600};
+    plan.interval->chunk = {0, 0, 3600};
+    ScheduleSpec yearly;
+    yearly.cron = "0 0 1 1 *";
+    plan.schedules = {yearly};
+    auto since_2000 = plan;
+    since_2000.name = "since_2000";
+    since_2000.interval->from = "2000-01-01";
+    auto after_it = plan;
+    after_it.name = "after_it";
+    after_it.schedules.clear();
+    after_it.triggers = {{"wide", "completed"}};
+    Life life(database.url(), {plan, since_2000, after_it, daily("a: extract", "wide")}, *parse_rfc3339("2026-12-31T12:00:00Z"));
+    auto request = Life::request("days");
+    request.interval_start = "2000-01-01", request.interval_end = "2026-01-01";
+    const auto told = [&] { return refusal([&] { (void)begun(life, request); }); };
+    CHECK(told() == "chunks of 1h are more than 10000 from 2000-01-01T00:00:00Z to 2026-01-01T00:00:00Z - give `chunk` of the flow's "
+                    "`interval` a longer span, or take a part of the time with --from and --to; `millrace backfill --every` has chunks of "
+                    "its own");
+    SECTION("a backfill has chunks of its own") {
+        request.backfill = BackfillOptions{};
+        request.backfill->every = "1s";
+        CHECK_THAT(told(), Catch::Contains("take longer ones with --every"));
+        request.backfill->every = "0d";
+        CHECK_THAT(told(), Catch::StartsWith("every: chunks of no length"));
+        request.backfill->every = "100y";
+        CHECK(told() == "it was not refused");
+    }
+    SECTION("one that a schedule starts, or the end of another run, is told by an event") {
+        life.step_to(*parse_rfc3339("2027-01-01T00:00:00Z"));
+        CHECK(life.runs("since_2000").empty());
+        CHECK_THAT(test::asked(database.url(), "select message from millrace.event where flow = 'since_2000' and kind = 'not_fired'"),
+                   Catch::Contains("chunks of 1h are more than 10000"));
+        request.flow = "wide";
+        (void)life.ended(number_of(begun(life, request)));
+        CHECK(life.runs("after_it").empty());
+        CHECK_THAT(test::asked(database.url(), "select message from millrace.event where flow = 'wide' and kind = 'warning'"),
+                   Catch::Contains("chunks of 1h are more than 10000"));
+    }
 }

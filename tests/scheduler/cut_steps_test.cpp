@@ -70,3 +70,17 @@ TEST_CASE("a run that is skipped for another one keeps its warning") {
     CHECK_THAT(told[0].at("message").get<std::string>(), Catch::StartsWith("the interval cuts a step"));
     life.cancel(first);
 }
+
+TEST_CASE("an interval lies within the years that dates have") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_every(7, "a: extract")});
+    const auto told = [&](const std::string& start, const std::string& end) {
+        return refusal([&] { (void)life.wait(life.engine->service().trigger(request_for(start, end))); });
+    };
+    CHECK(told("0001-01-01", "2026-11-20") == "an interval lies between the years 1000 and 9000, and 0001-01-01 does not - ");
+    CHECK(told("2026-11-20", "9999-12-31") == "an interval lies between the years 1000 and 9000, and 9999-12-31 does not - ");
+    CHECK_THAT(told("2026-11-20", "20000-01-01"), Catch::StartsWith("'20000-01-01' is neither a date"));
+    CHECK_THAT(told("1000-01-01T00:00:00+23:59", "2026-11-20"), Catch::StartsWith("an interval lies"));
+    CHECK(told("1000-01-02", "2026-11-20") == "it was not refused");
+    CHECK(told("2026-11-20", "8999-12-31") == "it was not refused");
+}

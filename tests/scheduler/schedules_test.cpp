@@ -1,4 +1,5 @@
 // Schedules over a real PostgreSQL, with a clock that moves when the test says so.
+#include "../zone_folder.hpp"
 #include "life.hpp"
 
 #include <set>
@@ -74,6 +75,33 @@ TEST_CASE("a schedule fires at its instant, and keeps the nominal local time bes
     CHECK(run.at("state") == "completed");
     CHECK(asked(database.url(), "select local from millrace.firing") == "2026-11-21T06:00:00");
     CHECK(asked(database.url(), "select next_local from millrace.schedule") == "2026-11-22T06:00:00");
+}
+
+TEST_CASE("time zone data that changes is read anew, and schedules come by the new rules") {
+    const ZoneFolder zones;
+    FreshDatabase database;
+    const auto plan = flow_of(cron("0 18 * * *", "Europe/Berlin"));
+    const auto next = [&] { return asked(database.url(), "select next_at at time zone 'UTC' from millrace.schedule"); };
+    const bool while_it_lives = GENERATE(true, false);
+    CAPTURE(while_it_lives);
+    std::optional<Life> life;
+    life.emplace(database.url(), std::vector{plan}, noon);
+    CHECK(next() == "2026-11-20 17:00:00");
+    if (!while_it_lives) life.reset();
+    zones.becomes("Europe/Berlin", "Europe/Helsinki");
+    if (while_it_lives) {
+        life->step(61s);
+        life->until([&] { return asked(database.url(), "select count(*) from millrace.event where kind = 'zones_changed'") == "1"; });
+    } else {
+        (void)refresh_zones(); // another process begins with what there is
+        life.emplace(database.url(), std::vector{plan}, noon + 61s);
+    }
+    life->until([&] { return next() == "2026-11-20 16:00:00"; });
+    life->step_to(at("2026-11-20T16:00:00Z"));
+    CHECK(nominal(*life) == Texts{"2026-11-20T16:00:00Z"});
+    CHECK(asked(database.url(), "select local from millrace.firing") == "2026-11-20T18:00:00");
+    life->step_to(at("2026-11-20T17:00:00Z"));
+    CHECK(nominal(*life).size() == 1);
 }
 
 TEST_CASE("a day of a schedule of every quarter of an hour is 96 runs") {
@@ -202,6 +230,31 @@ TEST_CASE("a clock that is set back makes no instant fire twice, and none is los
     CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z", "2026-11-20T14:00:00Z"});
 }
 
+TEST_CASE("what a clock that was ahead passed over fires when the right clock comes to it, over a restart too") {
+    FreshDatabase database;
+    const auto plan = flow_of(missed(every(3600), "none"));
+    std::optional<Life> life(std::in_place, database.url(), std::vector{plan}, noon);
+    life->stepped.jump_to(noon + 5h + 30min);
+    life->settle();
+    life->step(10s);
+    life->step(1s);
+    CHECK(nominal(*life).empty());
+    CHECK(asked(database.url(), "select message from millrace.event where kind = 'missed'") ==
+          "5 firings of 2026-11-20T13:00:00Z to 2026-11-20T17:00:00Z came too late and are left out (missed: none)");
+    if (GENERATE(false, true)) {
+        life.reset();
+        life.emplace(database.url(), std::vector{plan}, noon);
+    } else {
+        life->stepped.jump_to(noon);
+        life->settle();
+        life->step(1s);
+        life->step(10s);
+    }
+    life->step_to(noon + 1h);
+    life->step_to(noon + 2h);
+    CHECK(nominal(*life) == Texts{"2026-11-20T13:00:00Z", "2026-11-20T14:00:00Z"});
+}
+
 TEST_CASE("a clock that is corrected by less than a minute holds nothing") {
     FreshDatabase database;
     Life life(database.url(), {flow_of(every(3600))}, noon);
@@ -317,6 +370,24 @@ TEST_CASE("jitter delays a firing by the same time in every life, and its nomina
     }
     CHECK(created[0] == created[1]);
     CHECK(created[0] > "2026-11-20T13:00:00Z");
+}
+
+TEST_CASE("each instant fires once, in order and before the next one, however long the jitter is") {
+    const std::string policy = GENERATE("last", "all", "none");
+    CAPTURE(policy);
+    FreshDatabase database;
+    auto plan = flow_of(missed(every(300), policy), "allow");
+    plan.schedules[0].jitter_seconds = 6 * 3600;
+    Life life(database.url(), {plan}, noon);
+    Texts expected;
+    for (int i = 1; i <= 10; ++i) {
+        life.step_to(noon + i * 5min);
+        CHECK(nominal(life) == expected); // this one waits for its delay
+        for (int step = 0; step < 5; ++step) life.step(50s);
+        expected.push_back(to_rfc3339(noon + i * 5min));
+    }
+    life.step(49s);
+    CHECK(nominal(life) == expected);
 }
 
 TEST_CASE("a deploy that changes a schedule counts from then on, another one keeps its time") {

@@ -436,6 +436,27 @@ TEST_CASE("a host that is asked to end ends what it works on as cancelled, and s
     CHECK(host.receive("done", 15).at("outcome") == "cancelled");
 }
 
+TEST_CASE("a command that ends with the daemon is told no other reason in its log") {
+    const TempFolder run;
+    const AttemptOrder order = order_for(run, "r", "run", {{"command", "for i in $(seq 200); do sleep 1006 & done; echo ready; wait"}});
+    {
+        HostProcess host("run");
+        host.send(to_line("attempt", order));
+        CHECK(soon([&] { return std::filesystem::exists(order.log) && text_of(log_of(order), "out") == "ready|"; }, 8));
+    }
+    CHECK(text_of(log_of(order), "error").empty());
+}
+
+TEST_CASE("of a command that a signal killed only what is known is told") {
+    const TempFolder run;
+    HostProcess host("run");
+    const auto remedy = [&](const std::string& command) {
+        return host.attempt(order_for(run, "s", "run", {{"command", command}})).error->remedy;
+    };
+    CHECK_THAT(remedy("kill -9 $$"), Catch::StartsWith("somebody"));
+    CHECK(remedy("kill -15 $$").empty());
+}
+
 TEST_CASE("a command and its descendants end with the daemon") {
     const TempFolder run;
     {

@@ -1,0 +1,46 @@
+// What comes next of schedules when the rules of their zones have changed: while we live, or since it was stored.
+#include "scheduler/schedules.hpp"
+
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace millrace {
+
+bool Schedules::follow_zones(const std::function<bool(const std::string& zone)>& which) {
+    std::vector<StoredSchedule> moved;
+    bool changed = false;
+    for (auto& s : schedules_) {
+        if (!s.next_at || !which(s.spec.timezone)) continue;
+        const auto next = next_by_new_rules(s.spec, {*s.next_at, s.next_local, ""}, clock_.now());
+        if (next && next->at == s.next_at && next->local == s.next_local) continue;
+        spdlog::info("schedule of flow={} comes at {}, not {}: the rules of {} have changed", s.flow,
+                     next ? to_rfc3339(next->at) : "no time", to_rfc3339(*s.next_at), s.spec.timezone);
+        s.next_at = next ? std::optional(next->at) : std::nullopt;
+        s.next_local = next ? next->local : "";
+        changed = true;
+        if (is_ours(s.flow, s.number)) moved.push_back(s);
+    }
+    if (!moved.empty()) // where it is not stored, the next life does the same
+        boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {});
+    return changed;
+}
+
+void Schedules::zones_changed(const std::vector<std::string>& zones) {
+    if (stopped_) return;
+    const bool moved = follow_zones([&](const std::string& zone) { return std::find(zones.begin(), zones.end(), zone) != zones.end(); });
+    if (moved) line_up_all();
+    RunChanges told;
+    told.events.push_back({clock_.now(),
+                           {},
+                           {},
+                           "zones_changed",
+                           fmt::format("time zone data changed: {}; node {} goes by the new rules{}", fmt::join(zones, ", "), node_,
+                                       moved ? ", and schedules come at other times" : ""),
+                           {{"zones", zones}, {"node", node_}}});
+    spdlog::info("{}", told.events.front().message);
+    journal_.submit(std::move(told));
+}
+
+} // namespace millrace
