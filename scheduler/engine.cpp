@@ -268,6 +268,7 @@ asio::awaitable<void> Engine::Parts::resume() {
     for (const auto id : ours)
         if (!runner->knows(id)) adopted.insert(id);
     if (adopted.empty()) co_return;
+    ids.forget_below(*adopted.rbegin() + 1); // what they cause comes after them, as when their own node makes it
     auto stored = co_await store.live_runs(node.epoch);
     std::vector<Runner::Resumed> runs;
     for (auto& run : stored) {
@@ -333,7 +334,9 @@ asio::awaitable<void> Engine::Parts::follow_deploys() {
 /// Who shares the schedules with us, and whose lease will run out: that one does not live, its runs are adopted at once then.
 asio::awaitable<void> Engine::Parts::look_at_nodes() {
     const auto nodes = co_await store.living_nodes();
+    const auto newest = co_await store.newest_run_ids();
     if (stopping) co_return;
+    ids.see_newest(newest);
     std::vector<std::string> ids;
     std::chrono::microseconds first = lease_length - 2 * heartbeat; // who lives has more left
     for (const auto& [id, left] : nodes) {

@@ -142,6 +142,15 @@ boost::asio::awaitable<std::vector<std::int64_t>> Store::new_run_ids(int blocks)
     });
 }
 
+constexpr const char* newest_run_ids = "select last_value from millrace.run_id where is_called";
+
+boost::asio::awaitable<std::int64_t> Store::newest_run_ids() {
+    return database_.read([](pqxx::nontransaction& w) {
+        const auto rows = w.exec_prepared("newest_run_ids");
+        return rows.empty() ? std::int64_t{0} : rows[0][0].as<std::int64_t>();
+    });
+}
+
 /// A node that starts has to write its row before it takes ids: it is seen here, or waits.
 constexpr const char* one_gives_back = "lock table millrace.node in share row exclusive mode";
 constexpr const char* another_node = "select exists (select from millrace.node where epoch <> $1::uuid)";
@@ -448,6 +457,7 @@ const std::vector<Statement>& store_statements() {
         {"tell", tell},
         {"leave", leave},
         {"new_run_ids", new_run_ids},
+        {"newest_run_ids", newest_run_ids},
         {"one_gives_back", one_gives_back},
         {"another_node", another_node},
         {"take_back_run_ids", take_back_run_ids},

@@ -86,6 +86,8 @@ public:
 
     /// Where each of that many blocks begins: `run_id_block` new run ids from there, which the periods cover (periods.hpp).
     [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> new_run_ids(int blocks);
+    /// Where the block begins that was given last, to whichever node.
+    [[nodiscard]] boost::asio::awaitable<std::int64_t> newest_run_ids();
     /// Before a node's first new_run_ids(): the next block begins behind the last run, so that the numbers that a killed daemon had
     /// in hand are not lost, unless another node has ever been: it may be suspended with numbers of its own.
     /// A number is never given twice, since batches in targets carry it: what removes old runs has to leave the newest one.
