@@ -249,7 +249,9 @@ asio::awaitable<void> Engine::Parts::start() {
                                   std::move(host_list),
                                   std::move(settings_in_force),
                                   std::move(is_demo),
-                                  *retention};
+                                  *retention,
+                                  clock,
+                                  [this] { return journal->figures().away; }};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();

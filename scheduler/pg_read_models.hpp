@@ -29,6 +29,8 @@ public:
         std::function<Json()> settings;                  ///< those in force
         std::function<bool(const std::string&)> is_demo; ///< of a folder of flows
         const RetentionJob& retention;
+        const Clock& clock;
+        std::function<std::string()> journal_away; ///< why it writes nothing now; empty: it can
     };
     explicit PgReadModels(Sources sources) : s_(std::move(sources)) {}
 

@@ -218,6 +218,22 @@ constexpr Member doctor[] = {
     {"settings", "Settings", ""},
     {"attention", "object", "by flow: what is not as its `expect` says"},
     {"history", "object", "its size and age, what retention did, free space"},
+    {"journal_away", "string", "why nothing is recorded now; empty: nothing keeps the node from it"},
+    {"held_schedules", "HeldSchedule[]", "that are paused after failures"},
+    {"queues", "Queue[]", "of flows whose runs queue up, where more came lately than ended"},
+};
+constexpr Member held_schedule[] = {
+    {"flow", "string", ""},
+    {"number", "integer", "of the schedule"},
+    {"failures", "integer", "in a row"},
+};
+constexpr Member queue[] = {
+    {"flow", "string", ""},
+    {"waiting", "integer", "runs that have not begun"},
+    {"first", "integer", "the run that waits longest"},
+    {"since", "time", "it waits"},
+    {"came", "integer", "in the later half of the time since then"},
+    {"ended", "integer", "likewise"},
 };
 constexpr Member settings[] = {
     {"file", "string?", "the daemon's millrace.yaml; null: it has none"},
@@ -426,6 +442,8 @@ constexpr std::array all{
     Document{"Limit", limit},
     Document{"Node", node},
     Document{"Doctor", doctor},
+    Document{"HeldSchedule", held_schedule},
+    Document{"Queue", queue},
     Document{"Settings", settings},
     Document{"MissingVariable", missing_variable},
     Document{"Diagnostic", diagnostic},

@@ -9,6 +9,47 @@ namespace {
 
 using Findings = std::vector<Finding>;
 
+void look_at_journal(const Json& facts, Findings& findings) {
+    const auto away = text_of(facts, "journal_away");
+    if (facts.value("journal", Json::object()).value("journal_alive", 1) != 0 && away.empty()) return;
+    findings.push_back({"journal", false,
+                        fmt::format("no run begins, and none is recorded: {}",
+                                    away.empty() ? "the store has taken nothing for longer than half of a lease" : away),
+                        "mend that in the store's PostgreSQL, whose log may say more; runs go on by themselves then"});
+}
+
+/// As many as are worth reading, and how many there are besides.
+void tell(Findings of_one_kind, const char* command, Findings& findings) {
+    constexpr std::size_t most = 10;
+    const auto all = of_one_kind.size();
+    for (auto& finding : of_one_kind)
+        if (&finding - of_one_kind.data() < static_cast<std::ptrdiff_t>(most)) findings.push_back(std::move(finding));
+    if (all > most) findings.push_back({findings.back().name, true, fmt::format("and {} more", all - most), command});
+}
+
+void look_at_schedules(const Json& facts, Findings& findings) {
+    Findings held;
+    for (const auto& one : list_of(facts, "held_schedules"))
+        held.push_back(
+            {"schedules", true,
+             fmt::format("a schedule of {} is paused: {} of its runs failed in a row", text_of(one, "flow"), number_of(one, "failures")),
+             fmt::format("millrace flows show {0}; when it is mended: millrace schedules resume {0}", text_of(one, "flow"))});
+    tell(std::move(held), "millrace flows list", findings);
+}
+
+void look_at_queues(const Json& facts, Findings& findings) {
+    Findings queues;
+    for (const auto& one : list_of(facts, "queues"))
+        queues.push_back(
+            {"queues", true,
+             fmt::format("runs of {} queue up: {} wait, the first, run {}, since {}; in the later half of that time {} came and {} ended",
+                         text_of(one, "flow"), number_of(one, "waiting"), number_of(one, "first"), local_time_text(text_of(one, "since")),
+                         number_of(one, "came"), number_of(one, "ended")),
+             fmt::format("millrace runs show {} says what for; start them less often, or write `overlap: skip` in the flow",
+                         number_of(one, "first"))});
+    tell(std::move(queues), "millrace runs list --state pending", findings);
+}
+
 void look_at_durability(const Json& facts, Findings& findings) {
     if (text_of(facts.value("store", Json::object()), "fsync") == "off")
         findings.push_back({"store", true,
@@ -20,7 +61,10 @@ void look_at_durability(const Json& facts, Findings& findings) {
 
 Findings daemon_findings(const Json& facts) {
     Findings findings;
+    look_at_journal(facts, findings);
     look_at_durability(facts, findings);
+    look_at_schedules(facts, findings);
+    look_at_queues(facts, findings);
     return findings;
 }
 

@@ -6,7 +6,13 @@ using namespace millrace;
 
 namespace {
 
-Json healthy() { return {{"store", {{"fsync", "on"}, {"synchronous_commit", "on"}}}}; }
+Json healthy() {
+    return {{"store", {{"fsync", "on"}, {"synchronous_commit", "on"}}},
+            {"journal", {{"journal_alive", 1}}},
+            {"journal_away", ""},
+            {"held_schedules", Json::array()},
+            {"queues", Json::array()}};
+}
 
 /// The only one of `facts`.
 Finding finding(const Json& facts) {
@@ -28,4 +34,31 @@ TEST_CASE("doctor tells that the store's server does not flush") {
     CHECK(finding(facts).ok); // it works as long as nothing crashes
     CHECK_THAT(finding(facts).message, Catch::Contains("fsync off"));
     CHECK_THAT(finding(facts).remedy, Catch::Contains("postgresql.conf"));
+}
+
+TEST_CASE("doctor fails while the store takes nothing, and says why") {
+    Json facts = healthy();
+    facts["journal"]["journal_alive"] = 0;
+    CHECK_FALSE(finding(facts).ok);
+    CHECK_THAT(finding(facts).message, Catch::Contains("half of a lease"));
+    facts["journal_away"] = "ERROR: cannot execute UPDATE in a read-only transaction";
+    CHECK_THAT(finding(facts).message, Catch::EndsWith("read-only transaction"));
+    facts["journal"]["journal_alive"] = 1; // the lease is not used up yet
+    CHECK_FALSE(finding(facts).ok);
+}
+
+TEST_CASE("doctor tells of schedules that are paused after failures, and of queues that grow") {
+    Json facts = healthy();
+    facts["held_schedules"].push_back({{"flow", "etl"}, {"number", 0}, {"failures", 3}});
+    CHECK(finding(facts).ok);
+    CHECK(finding(facts).message == "a schedule of etl is paused: 3 of its runs failed in a row");
+    CHECK_THAT(finding(facts).remedy, Catch::EndsWith("millrace schedules resume etl"));
+    facts = healthy();
+    facts["queues"].push_back(
+        {{"flow", "etl"}, {"waiting", 40}, {"first", 7}, {"since", "2026-05-01T10:00:00Z"}, {"came", 20}, {"ended", 4}});
+    CHECK(finding(facts).ok);
+    CHECK_THAT(finding(facts).message, Catch::StartsWith("runs of etl queue up: 40 wait") && Catch::EndsWith("20 came and 4 ended"));
+    for (int i = 1; i < 13; ++i) facts["queues"].push_back(facts["queues"][0]);
+    CHECK(daemon_findings(facts).size() == 11);
+    CHECK(daemon_findings(facts).back().message == "and 3 more");
 }
