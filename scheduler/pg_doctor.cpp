@@ -63,6 +63,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"hosts", s_.host_list()},
                      {"journal", s_.journal()},
                      {"journal_away", s_.journal_away()},
+                     {"staging_lost", s_.staging_lost()},
                      {"figures", figures()},
                      {"attention", attention},
                      {"held_schedules", held(s_.schedules.all())},

@@ -219,6 +219,7 @@ constexpr Member doctor[] = {
     {"attention", "object", "by flow: what is not as its `expect` says"},
     {"history", "object", "its size and age, what retention did, free space"},
     {"journal_away", "string", "why nothing is recorded now; empty: nothing keeps the node from it"},
+    {"staging_lost", "string", "why the staging folder is not the one that the nodes share; empty: it is"},
     {"held_schedules", "HeldSchedule[]", "that are paused after failures"},
     {"queues", "Queue[]", "of flows whose runs queue up, where more came lately than ended"},
 };

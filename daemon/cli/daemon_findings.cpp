@@ -18,6 +18,12 @@ void look_at_journal(const Json& facts, Findings& findings) {
                         "mend that in the store's PostgreSQL, whose log may say more; runs go on by themselves then"});
 }
 
+void look_at_staging(const Json& facts, Findings& findings) {
+    if (const auto lost = text_of(facts, "staging_lost"); !lost.empty())
+        findings.push_back({"staging", false, lost + ": task runs wait",
+                            "mount it again, or put back what was in it; task runs begin by themselves then"});
+}
+
 /// As many as are worth reading, and how many there are besides.
 void tell(Findings of_one_kind, const char* command, Findings& findings) {
     constexpr std::size_t most = 10;
@@ -62,6 +68,7 @@ void look_at_durability(const Json& facts, Findings& findings) {
 Findings daemon_findings(const Json& facts) {
     Findings findings;
     look_at_journal(facts, findings);
+    look_at_staging(facts, findings);
     look_at_durability(facts, findings);
     look_at_schedules(facts, findings);
     look_at_queues(facts, findings);

@@ -10,6 +10,7 @@ Json healthy() {
     return {{"store", {{"fsync", "on"}, {"synchronous_commit", "on"}}},
             {"journal", {{"journal_alive", 1}}},
             {"journal_away", ""},
+            {"staging_lost", ""},
             {"held_schedules", Json::array()},
             {"queues", Json::array()}};
 }
@@ -45,6 +46,14 @@ TEST_CASE("doctor fails while the store takes nothing, and says why") {
     CHECK_THAT(finding(facts).message, Catch::EndsWith("read-only transaction"));
     facts["journal"]["journal_alive"] = 1; // the lease is not used up yet
     CHECK_FALSE(finding(facts).ok);
+}
+
+TEST_CASE("doctor fails while the staging folder is another one than it was") {
+    Json facts = healthy();
+    facts["staging_lost"] = "the staging folder /srv/shared is not the one of this store";
+    CHECK_FALSE(finding(facts).ok);
+    CHECK(finding(facts).name == "staging");
+    CHECK_THAT(finding(facts).message, Catch::StartsWith("the staging folder /srv/shared"));
 }
 
 TEST_CASE("doctor tells of schedules that are paused after failures, and of queues that grow") {

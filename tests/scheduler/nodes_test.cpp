@@ -1,7 +1,11 @@
 // Several nodes of one store, over a real PostgreSQL.
+#include "flows/error.hpp"
 #include "life.hpp"
 #include "scheduler/run_id_block.hpp"
+#include "scheduler/staging_mark.hpp"
 #include "scheduler/store/migrate.hpp"
+
+#include <fstream>
 
 using namespace millrace;
 using test::FreshDatabase;
@@ -28,7 +32,7 @@ struct Numbers {
     }
     std::int64_t take() {
         std::int64_t id = 0;
-        test::run_until(io, [&] { return (id = ids.take()) != 0; });
+        test::run_until(io, [&] { return id != 0 || (id = ids.take()) != 0; });
         return id;
     }
     void look() { ids.see_newest(wait(store.newest_run_ids())); }
@@ -60,7 +64,8 @@ TEST_CASE("a node gives up the run ids that it has when another has newer ones; 
 
 TEST_CASE("a run is newer than those that other nodes began a few seconds before") {
     FreshDatabase database;
-    Life life(database.url(), {plan_text("a: run", "f")}, noon), other(database.url(), {plan_text("a: run", "f")}, {}, "other");
+    const std::vector plans{plan_text("a: run", "f"), plan_text("w: wait", "probe")};
+    Life life(database.url(), {plans[0]}, noon), other(database.url(), plans, {}, "other");
     const auto before = other.trigger_id("f");
     std::int64_t id = 0;
     for (int second = 0; second < 6 && id < before; ++second) {
@@ -89,4 +94,87 @@ TEST_CASE("the chunks that a node begins of a run that it took over come after t
         return !other.run(id).at("finished_at").is_null();
     });
     CHECK(other.run(id).at("chunks").size() == 3);
+}
+
+TEST_CASE("whether a staging folder is the one of the store is judged by its mark, and by who could have another") {
+    const StagingMark known{"m", "n1", "/shared", noon};
+    const auto verdict = [&](const StagingFolder& folder) { return judge(known, folder); };
+    using enum StagingVerdict;
+    CHECK(judge(std::nullopt, {"n1", "/shared", false, false, true}) == Make);
+    CHECK(judge(std::nullopt, {"n1", "/shared", false, false, false}) == Make); // an upgrade of several nodes: the first makes it
+    for (const bool alone : {false, true}) CHECK(verdict({"n1", "/elsewhere", false, true, alone}) == Ours); // moved with all in it
+    for (const auto* node : {"n1", "n2"})
+        for (const auto* path : {"/shared", "/elsewhere"})
+            for (const bool own : {false, true}) CHECK(verdict({node, path, own, false, false}) == Refuse);
+    CHECK(verdict({"n1", "/shared", false, false, true}) == Refuse); // it is not mounted
+    CHECK(verdict({"n1", "/elsewhere", false, false, true}) == Move);
+    CHECK(verdict({"n1", "/shared", true, false, true}) == Move); // below the state, whose lock is held: emptied by hand
+}
+
+TEST_CASE("a node whose staging folder is another than that of the others does not begin, and takes nothing over") {
+    FreshDatabase database;
+    auto life = std::make_unique<Life>(database.url(), std::vector{plan_text("hang: run", "f")});
+    const auto id = life->trigger_id("f");
+    life->until([&] { return !life->hosts->hanging().empty(); });
+    life.reset();
+    test::told(database.url(), "update millrace.node set lease_until = now() - interval '1 s'");
+    const auto epoch = test::asked(database.url(), "select epoch from millrace.run");
+    const auto elsewhere = std::filesystem::path(database.staging().string() + "-elsewhere");
+    const auto begin = [&] { Life other(database.url(), {}, {}, "other", elsewhere); };
+    std::string told;
+    try {
+        begin();
+    } catch (const Error& error) {
+        told = std::string(error.what()) + " - " + error.remedy;
+    }
+    const auto mark = mark_file("", test::asked(database.url(), "select mark from millrace.staging")).string();
+    CHECK_THAT(told, Catch::StartsWith("the staging folder " + elsewhere.string() + " is not the one of this store: it lacks the file " +
+                                       mark + ", which node test made in " + database.staging().string()));
+    CHECK_THAT(told, Catch::EndsWith("touch " + (elsewhere / mark).string()));
+    CHECK(test::asked(database.url(), "select string_agg(id, ',') from millrace.node") == "test");
+    CHECK(test::asked(database.url(), "select epoch from millrace.run") == epoch);
+    std::ofstream(elsewhere / mark).flush(); // as it says
+    {
+        Life other(database.url(), {plan_text("hang: run", "f")}, {}, "other", elsewhere);
+        other.until([&] { return !other.hosts->hanging().empty(); });
+        CHECK(other.hosts->hanging()[0].context.run_id == id);
+    }
+    std::filesystem::remove_all(elsewhere);
+}
+
+TEST_CASE("one node alone may be given another staging folder; the old one is its store's no more, and an event tells of it") {
+    FreshDatabase database;
+    const auto elsewhere = std::filesystem::path(database.staging().string() + "-elsewhere");
+    const std::vector plans{plan_text("a: run", "f")};
+    const auto marks = [&] { return test::asked(database.url(), "select mark from millrace.staging"); };
+    { Life life(database.url(), plans); }
+    const auto before = marks();
+    { Life life(database.url(), plans); }
+    CHECK(marks() == before);
+    { Life life(database.url(), plans, {}, "test", elsewhere); }
+    CHECK(marks() != before);
+    CHECK(std::filesystem::exists(mark_file(elsewhere, marks())));
+    CHECK_THAT(test::asked(database.url(), "select message from millrace.event where kind = 'staging_moved'"),
+               Catch::StartsWith("the staging folder is " + elsewhere.string() + " now, and was " + database.staging().string()));
+    CHECK_THROWS_WITH(Life(database.url(), plans, {}, "other"), Catch::Contains("is not the one of this store"));
+    std::filesystem::remove_all(elsewhere);
+}
+
+TEST_CASE("task runs wait, and nothing is taken over, while the staging folder is not mounted") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    const auto away = std::filesystem::path(database.staging().string() + "-away");
+    std::filesystem::rename(database.staging(), away);
+    std::filesystem::create_directory(database.staging()); // the mount point
+    const auto lost = [&] { return life.wait(life.engine->read_models().doctor()).at("staging_lost").get<std::string>(); };
+    life.until([&] { return !lost().empty(); });
+    const auto id = life.trigger_id("f");
+    life.until([&] { return life.run(id).at("tasks")[0].at("state_name") == "WaitingForDisk"; });
+    CHECK(life.run(id).at("tasks")[0].at("message") == lost());
+    std::filesystem::remove_all(database.staging());
+    std::filesystem::rename(away, database.staging());
+    life.until([&] { return lost().empty(); });
+    CHECK(life.ended(id).at("state") == "completed");
+    CHECK(test::asked(database.url(), "select string_agg(kind, ',' order by id) from millrace.event where kind like 'staging%'") ==
+          "staging_lost,staging_found");
 }
