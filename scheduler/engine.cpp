@@ -214,7 +214,7 @@ asio::awaitable<void> Engine::Parts::start() {
     co_await look_for_live(database);
     co_await prove_staging();
     node = co_await store.take_node(node_name(config, lock), true, clock.now());
-    (void)co_await store.set_limits(config.limits); // what of it is kept, the deploy says that follows
+    (void)co_await store.set_limits(config.limits, node.id); // what of it is kept, the deploy says that follows
     co_await store.take_back_run_ids(node.epoch);
     auto blocks = co_await store.new_run_ids(1);
     ids.add(blocks);
@@ -273,6 +273,7 @@ asio::awaitable<void> Engine::Parts::start() {
                                   *retention,
                                   clock,
                                   [this] { return journal->figures().away; },
+                                  [this] { return service->limits_of_others(); },
                                   [this] { return staging_lost; }};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 

@@ -66,6 +66,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"staging_lost", s_.staging_lost()},
                      {"figures", figures()},
                      {"attention", attention},
+                     {"limits_of_others", s_.limits_of_others()},
                      {"held_schedules", held(s_.schedules.all())},
                      {"queues", std::move(queues)},
                      {"history", s_.retention.describe()},

@@ -220,6 +220,7 @@ constexpr Member doctor[] = {
     {"history", "object", "its size and age, what retention did, free space"},
     {"journal_away", "string", "why nothing is recorded now; empty: nothing keeps the node from it"},
     {"staging_lost", "string", "why the staging folder is not the one that the nodes share; empty: it is"},
+    {"limits_of_others", "LimitOfOthers[]", "in force since other nodes have them, and not as this node's millrace.yaml says"},
     {"held_schedules", "HeldSchedule[]", "that are paused after failures"},
     {"queues", "Queue[]", "of flows whose runs queue up, where more came lately than ended"},
 };
@@ -227,6 +228,11 @@ constexpr Member held_schedule[] = {
     {"flow", "string", ""},
     {"number", "integer", "of the schedule"},
     {"failures", "integer", "in a row"},
+};
+constexpr Member limit_of_others[] = {
+    {"key", "string", ""},
+    {"slots", "integer", "in force"},
+    {"written", "integer?", "in this node's millrace.yaml"},
 };
 constexpr Member queue[] = {
     {"flow", "string", ""},
@@ -444,6 +450,7 @@ constexpr std::array all{
     Document{"Node", node},
     Document{"Doctor", doctor},
     Document{"HeldSchedule", held_schedule},
+    Document{"LimitOfOthers", limit_of_others},
     Document{"Queue", queue},
     Document{"Settings", settings},
     Document{"MissingVariable", missing_variable},

@@ -43,6 +43,17 @@ void look_at_schedules(const Json& facts, Findings& findings) {
     tell(std::move(held), "millrace flows list", findings);
 }
 
+void look_at_limits(const Json& facts, Findings& findings) {
+    Findings differing;
+    for (const auto& one : list_of(facts, "limits_of_others"))
+        differing.push_back(
+            {"limits", true,
+             fmt::format("the limit '{}' is {}, as other nodes have it; this daemon's millrace.yaml says {}", text_of(one, "key"),
+                         number_of(one, "slots"), one.at("written").is_null() ? "nothing of it" : text_of(one, "written")),
+             "write the same in the millrace.yaml of each node; to put in force what this one says, for all: millrace deploy"});
+    tell(std::move(differing), "millrace limits", findings);
+}
+
 void look_at_queues(const Json& facts, Findings& findings) {
     Findings queues;
     for (const auto& one : list_of(facts, "queues"))
@@ -70,6 +81,7 @@ Findings daemon_findings(const Json& facts) {
     look_at_journal(facts, findings);
     look_at_staging(facts, findings);
     look_at_durability(facts, findings);
+    look_at_limits(facts, findings);
     look_at_schedules(facts, findings);
     look_at_queues(facts, findings);
     return findings;

@@ -371,8 +371,10 @@ constexpr const char* drop_schedules = "delete from millrace.schedule where flow
 constexpr const char* insert_schedule = R"sql(
     insert into millrace.schedule (flow, number, spec, changed_at, next_at, next_local) values ($1, $2, $3, $4, $5, $6))sql";
 
-boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now) {
-    return database_.run([changes = std::move(changes), from = database_.live_from(), limits = std::move(limits), now](pqxx::work& w) {
+boost::asio::awaitable<PutLimits> Store::deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now,
+                                                std::string starting) {
+    return database_.run([changes = std::move(changes), from = database_.live_from(), limits = std::move(limits), now,
+                          starting = std::move(starting)](pqxx::work& w) {
         const auto at = timestamp_text(now);
         for (const auto& c : changes) {
             if (c.plan_json.empty()) {
@@ -391,7 +393,7 @@ boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, st
                                 when(s.next_at), s.next_local);
             }
         }
-        return limits ? put_limits(w, *limits, from) : Limits();
+        return limits ? put_limits(w, *limits, from, starting) : PutLimits();
     });
 }
 

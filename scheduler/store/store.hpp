@@ -101,7 +101,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan(std::string hash);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules() override;
     /// Flows and, unless those stay, limits as set_limits() does, at one moment.
-    [[nodiscard]] boost::asio::awaitable<Limits> deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now);
+    [[nodiscard]] boost::asio::awaitable<PutLimits> deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now,
+                                                           std::string starting = {});
     /// Not paused: nor are those of its schedules that failures hold, and they count anew.
     [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
     [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules) override;
@@ -133,8 +134,9 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::set<std::string>> missing_files(std::vector<std::string> paths);
 
     /// Makes `limits` the slots that exist. A surplus one that is held stays with its holder and counts until it is free. What
-    /// deployed flows and live runs demand is there in any case; returned are the limits that are higher than asked for that.
-    [[nodiscard]] boost::asio::awaitable<Limits> set_limits(Limits limits);
+    /// deployed flows and live runs demand is there in any case. `starting`: the id of a node that starts; where others live, theirs
+    /// stay, and only limits that they do not have are added.
+    [[nodiscard]] boost::asio::awaitable<PutLimits> set_limits(Limits limits, std::string starting = {});
     /// All slots of `demands` or none. Slots whose epoch is no node's count as free.
     [[nodiscard]] boost::asio::awaitable<SlotClaim> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key,
                                                                 std::vector<SlotDemand> demands, Instant now);

@@ -11,6 +11,7 @@ Json healthy() {
             {"journal", {{"journal_alive", 1}}},
             {"journal_away", ""},
             {"staging_lost", ""},
+            {"limits_of_others", Json::array()},
             {"held_schedules", Json::array()},
             {"queues", Json::array()}};
 }
@@ -54,6 +55,15 @@ TEST_CASE("doctor fails while the staging folder is another one than it was") {
     CHECK_FALSE(finding(facts).ok);
     CHECK(finding(facts).name == "staging");
     CHECK_THAT(finding(facts).message, Catch::StartsWith("the staging folder /srv/shared"));
+}
+
+TEST_CASE("doctor tells which limits are not as this node's millrace.yaml says") {
+    Json facts = healthy();
+    facts["limits_of_others"].push_back({{"key", "one"}, {"slots", 1}, {"written", 5}});
+    CHECK(finding(facts).ok);
+    CHECK(finding(facts).message == "the limit 'one' is 1, as other nodes have it; this daemon's millrace.yaml says 5");
+    facts["limits_of_others"][0]["written"] = nullptr;
+    CHECK_THAT(finding(facts).message, Catch::EndsWith("says nothing of it"));
 }
 
 TEST_CASE("doctor tells of schedules that are paused after failures, and of queues that grow") {

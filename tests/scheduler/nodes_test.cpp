@@ -178,3 +178,47 @@ TEST_CASE("task runs wait, and nothing is taken over, while the staging folder i
     CHECK(test::asked(database.url(), "select string_agg(kind, ',' order by id) from millrace.event where kind like 'staging%'") ==
           "staging_lost,staging_found");
 }
+
+TEST_CASE("a node that starts leaves limits as the others have them, and says so; a deploy on it puts its own in force") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    life.folders.limits = {{"one", 3}, {"extra", 1}};
+    life.deploy();
+    Life other(database.url(), {plan_text("a: run", "f")}, {}, "other"); // whose millrace.yaml says one: 1, two: 2
+    const auto in_force = [&] {
+        return test::asked(database.url(), "select string_agg(key || ' ' || n, ', ' order by key) from"
+                                           " (select key, count(*) as n from millrace.slot where not retired group by key) s");
+    };
+    CHECK(in_force() == "extra 1, one 3, two 2");
+    DeployRequest start;
+    start.at_start = true;
+    other.folders.limits = {{"one", 1}, {"two", 2}};
+    (void)other.wait(other.engine->service().deploy(start));
+    CHECK(in_force() == "extra 1, one 3, two 2");
+    const auto differences = [&] { return other.wait(other.engine->read_models().doctor()).at("limits_of_others"); };
+    CHECK(differences() == Json::parse(R"([{"key": "extra", "slots": 1, "written": null}, {"key": "one", "slots": 3, "written": 1}])"));
+    CHECK(test::asked(database.url(), "select message from millrace.event where kind = 'limits_differ'") ==
+          "node other started with other limits than those in force, which stay: extra 1 (here none), one 3 (here 1)");
+    other.deploy();
+    CHECK(in_force() == "one 1, two 2");
+    CHECK(differences().empty());
+    (void)life.wait(Life::flag(life.engine->stop()));
+    other.folders.limits = {{"one", 2}};
+    (void)other.wait(other.engine->service().deploy(start)); // nobody else lives
+    CHECK(in_force() == "one 2");
+}
+
+TEST_CASE("what deployed flows demand is there though the others that live have fewer slots") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    auto demanding = plan_text("a: run", "g");
+    demanding.limits.push_back({"one", 4});
+    Life other(database.url(), {plan_text("a: run", "f")}, {}, "other");
+    DeployRequest start;
+    start.at_start = true;
+    other.folders.plans.push_back(demanding);
+    other.folders.limits = {{"one", 4}, {"two", 2}};
+    (void)other.wait(other.engine->service().deploy(start));
+    CHECK(test::asked(database.url(), "select count(*) from millrace.slot where key = 'one' and not retired") == "4");
+    CHECK(other.wait(other.engine->read_models().doctor()).at("limits_of_others").empty());
+}
