@@ -168,7 +168,7 @@ asio::awaitable<Json> PgReadModels::schedules() {
 constexpr const char* node_list = R"sql(
     select n.id, n.lease_until > clock_timestamp(), extract(epoch from n.lease_until) * 1000000, extract(epoch from n.started_at) * 1000000, n.version, n.pid,
            (select count(*) from millrace.run r where r.finished_at is null and r.id >= $1 and r.epoch = n.epoch)
-      from millrace.node n order by n.id)sql";
+      from millrace.node n order by 2 desc, n.id)sql";
 
 asio::awaitable<Json> PgReadModels::nodes() {
     auto work = [from = s_.database.live_from()](pqxx::nontransaction& w) {

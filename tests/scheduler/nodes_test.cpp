@@ -3,6 +3,7 @@
 #include "life.hpp"
 #include "scheduler/run_id_block.hpp"
 #include "scheduler/staging_mark.hpp"
+#include "scheduler/store/history.hpp"
 #include "scheduler/store/migrate.hpp"
 
 #include <fstream>
@@ -221,4 +222,31 @@ TEST_CASE("what deployed flows demand is there though the others that live have 
     (void)other.wait(other.engine->service().deploy(start));
     CHECK(test::asked(database.url(), "select count(*) from millrace.slot where key = 'one' and not retired") == "4");
     CHECK(other.wait(other.engine->read_models().doctor()).at("limits_of_others").empty());
+}
+
+TEST_CASE("a node that is gone for a week is forgotten") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "f")});
+    const auto nodes = [&] { return test::asked(database.url(), "select string_agg(id, ',' order by id) from millrace.node"); };
+    test::told(database.url(), "insert into millrace.node (id, epoch, lease_until, journal_seq, started_at, version, pid) "
+                               "select 'n' || days, gen_random_uuid(), now() - make_interval(days => days), 0, now(), 'v', 1"
+                               "  from unnest('{1, 6, 8, 90}'::int[]) days");
+    Database store(database.url(), 1, history_statements());
+    int forgotten = 0;
+    life.until([&] { return (forgotten += life.wait(forget_nodes(store))) == 2; }); // not as long as the server has just started
+    CHECK(nodes() == "n1,n6,test");
+    const Json listed = life.wait(life.engine->read_models().nodes()).at("items");
+    CHECK(listed.at(0).at("id") == "test"); // those that live come first
+    CHECK(listed.at(0).at("alive") == true);
+}
+
+TEST_CASE("each hour nodes that are gone for long are looked for") {
+    FreshDatabase database;
+    Life life(database.url(), {}, noon);
+    test::told(database.url(), "insert into millrace.node (id, epoch, lease_until, journal_seq, started_at, version, pid) "
+                               "values ('old', gen_random_uuid(), now() - interval '8 days', 0, now(), 'v', 1)");
+    life.until([&] {
+        life.stepped.step_to(life.stepped.now() + std::chrono::hours(1));
+        return test::asked(database.url(), "select count(*) from millrace.node") == "1";
+    });
 }
