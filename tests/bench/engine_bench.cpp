@@ -122,7 +122,8 @@ struct Bench {
         EngineConfig config;
         config.database = url;
         config.state = folder / "state";
-        config.staging = folder / "staging";
+        const char* shared = std::getenv("MILLRACE_BENCH_STAGING"); // of several nodes
+        config.staging = shared ? std::filesystem::path(shared) : folder / "staging";
         config.node = node;
         auto own = std::make_unique<InstantHosts>(io);
         hosts = own.get();

@@ -157,7 +157,8 @@ private:
 
 struct Life {
     /// `now`: the clock stands there until `step_to`, and a flow `probe` helps to settle; else it is the machine's.
-    Life(const std::string& url, std::vector<FlowPlan> plans, std::optional<Instant> now = {}, const std::string& node = "test")
+    Life(const std::string& url, std::vector<FlowPlan> plans, std::optional<Instant> now = {}, const std::string& node = "test",
+         const std::filesystem::path& staging = {})
         : system(io), stepped(now.value_or(Instant{})), clock(now ? static_cast<Clock&>(stepped) : system) {
         (void)spdlog::default_logger_raw(); // as a daemon has it before its threads: spdlog makes it where two threads may meet
         folders.plans = std::move(plans);
@@ -166,7 +167,7 @@ struct Life {
         EngineConfig config;
         config.database = url;
         config.state = folder / "state";
-        config.staging = folder / "staging";
+        config.staging = staging.empty() ? staging_of(url) : staging;
         config.node = node;
         config.limits = {{"one", 1}, {"two", 2}};
         auto own = std::make_unique<InstantHosts>(io, started);
