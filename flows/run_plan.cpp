@@ -201,6 +201,7 @@ void RunPlan::when_known(int task, bool holds, Instant now) {
     run_at(key).offered = false;
     if (holds) {
         node(task).when_held = true;
+        waiting(key, "Pending"); // not for the answer any more
         return ready(task, now);
     }
     run_at(key).detail().message = "its `when` does not hold";

@@ -57,6 +57,7 @@ void Runner::take_rows(LiveRun& run, const std::vector<TaskKey>& changed) {
 
 /// Everything that changed since the last time goes to the journal together.
 void Runner::record(LiveRun& run) {
+    if (!run.asked.empty()) drop_questions(run);
     if (!run.closing && !find_what_its_end_starts(run)) return;
     auto& changes = run.pending;
     std::vector<TaskKey> changed;
