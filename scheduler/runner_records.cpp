@@ -74,6 +74,7 @@ void Runner::record(LiveRun& run) {
             run.row.started_at = machine.started_at();
             run.row.finished_at = machine.finished_at();
             over = is_final(run.row.state);
+            run.row.summary = pauses_json(machine.pauses());
             if (over) run.row.summary = {{"counts", counts_json(machine.counts())}, {"loads", run.loads}, {"warnings", run.warnings}};
             (changes.new_run ? changes.new_run : changes.run) = run.row;
         }

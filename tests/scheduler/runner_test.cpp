@@ -201,7 +201,7 @@ TEST_CASE("items that begin and end in several turns of the loop are one row eac
 }
 
 TEST_CASE("a question is dropped with its run, asked once however often the run is paused, and shown while it has no answer") {
-    FlowPlan plan = plan_text("a: run when=x", "f");
+    auto plan = plan_text("a: run when=x", "f");
     if (const bool of_items = GENERATE(false, true); of_items) {
         plan.tasks[0].when.clear();
         plan.tasks[0].map_over = ForEach{"", "select 1"};
@@ -250,6 +250,35 @@ TEST_CASE("a question is dropped with its run, asked once however often the run 
     }
     node.hosts.asked[0](reply); // too late
     node.settle();
+}
+
+TEST_CASE("how long a run was paused is in its row: whoever takes it over leaves that out of its timeout") {
+    auto plan = plan_text("a: run", "f");
+    plan.timeout = 30;
+    Node first, second;
+    const auto id = first.admit(plan);
+    first.settle();
+    const auto pass = [](Node& node, std::chrono::seconds time) { node.clock.advance_to(node.clock.now() + time), node.settle(); };
+    pass(first, 20s);
+    CHECK(first.runner->pause(id, "by the test", {}));
+    pass(first, 500s);
+    if (GENERATE(true, false)) {
+        CHECK(first.runner->resume(id, "by the test", {}));
+        first.settle();
+    }
+    Runner::Resumed taken_over;
+    taken_over.row = first.journal.runs.back();
+    taken_over.plan = std::make_shared<const FlowPlan>(plan);
+    second.clock.advance_to(first.clock.now());
+    std::vector<Runner::Resumed> all;
+    all.push_back(std::move(taken_over));
+    second.runner->resume_all(std::move(all));
+    second.settle();
+    (void)second.runner->resume(id, "by the test", {});
+    pass(second, 9s);
+    CHECK(second.runner->find(id)->machine->state() == State::Running);
+    pass(second, 2s);
+    CHECK(second.runner->find(id)->row.state_name == "TimingOut");
 }
 
 TEST_CASE("a run in chunks that is parked begins no further chunk") {
