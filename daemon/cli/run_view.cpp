@@ -74,7 +74,7 @@ struct Line {
 std::vector<Line> task_lines(const Json& whole, const Json& run, const std::string& indent, Instant now) {
     const auto tasks = list_of(run, "tasks");
     std::vector<Line> lines;
-    std::size_t hidden = 0;
+    auto hidden = static_cast<std::size_t>(number_of(run.value("left_out", Json::object()), "tasks"));
     for (const auto& task : tasks) {
         const auto state = text_of(task, "state");
         const bool moves = state == "running" || state == "retrying" || state == "failed" || state == "crashed";
@@ -149,7 +149,14 @@ bool needs_new_run(const FailedTasks& failed) {
                        [](const auto& f) { return text_of(f.second->at("error"), "remedy").starts_with(new_run_remedy); });
 }
 
-void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& failed, const std::string& indent) {
+/// Task runs that failed and were not fetched.
+std::int64_t failed_left_out(const Json& run) {
+    auto count = number_of(run.value("left_out", Json::object()), "failed");
+    for (const auto& chunk : list_of(run, "chunks")) count += failed_left_out(chunk);
+    return count;
+}
+
+void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& failed, std::int64_t unknown, const std::string& indent) {
     for (std::size_t i = 0; i < failed.size() && i < most_failures; ++i) {
         const auto& [of, task] = failed[i];
         const auto& error = task->at("error");
@@ -157,8 +164,8 @@ void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& f
             << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
         if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << indent << "remedy: " << printable(remedy) << '\n';
     }
-    if (failed.size() > most_failures)
-        out << indent << fmt::format("and {} more, as the dashboard and --json show\n", failed.size() - most_failures);
+    const auto more = unknown + static_cast<std::int64_t>(failed.size() - std::min(failed.size(), most_failures));
+    if (more > 0) out << indent << fmt::format("and {} more, as the dashboard and --json show\n", count_text(more));
 }
 
 /// "chunk 4 of 4 was not begun": chunks run one after the other, and a run that ends early has none of the later ones.
@@ -184,10 +191,10 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
     if (const auto message = message_text(run); !message.empty() && failed.empty()) out << ": " << printable(message);
     out << '\n';
     const auto others = std::stable_partition(failed.begin(), failed.end(), is_a_reason);
-    write_failed_tasks(out, run, {failed.begin(), others}, "  ");
+    write_failed_tasks(out, run, {failed.begin(), others}, failed_left_out(run), "  ");
     if (others != failed.end()) {
         out << "  failed too, as it may:\n";
-        write_failed_tasks(out, run, {others, failed.end()}, "    ");
+        write_failed_tasks(out, run, {others, failed.end()}, 0, "    ");
     }
     if (const auto rest = not_begun_text(run); !rest.empty()) out << "  " << rest << '\n';
     if (state == "cancelled") return;

@@ -58,11 +58,11 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
 }
 
 int show_run(Cli& cli, const std::string& id) {
-    const auto run = fetch_run(cli.api(), id);
     if (cli.json) {
-        Cli::print(run);
+        Cli::print(fetch_whole_run(cli.api(), id));
         return exit_done;
     }
+    const auto run = fetch_run(cli.api(), id);
     const auto took = elapsed_text(run, now());
     std::cout << fmt::format("{} run {}  {}  by {}, created {} {}{}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold),
                              text_of(run, "id"), cli.out.painted(outcome_text(run), paint_of_run(run)), trigger_of(run),
@@ -109,6 +109,12 @@ int show_run(Cli& cli, const std::string& id) {
         add_tasks(number, chunk);
     }
     if (!table.is_empty()) table.write(std::cout, cli.out);
+    const auto tell_rest = [&](const std::string& of, const Json& one) {
+        if (const auto rest = left_out_text(one); !rest.empty())
+            std::cout << fmt::format("{}{}: millrace runs show {} --json\n", of, rest, text_of(one, "id"));
+    };
+    tell_rest("", run);
+    for (const auto& chunk : chunks) tell_rest(chunk_text(chunk) + ": ", chunk);
     write_outcome(std::cout, cli.out, {run});
     return exit_done;
 }

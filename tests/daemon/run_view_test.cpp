@@ -106,6 +106,33 @@ TEST_CASE("a run that failed lists its reasons, and apart from them what may fai
           std::string::npos);
 }
 
+TEST_CASE("of a run with more task runs than its document holds, what failed and every task is shown, and how many are not") {
+    const Json error = {{"class", "permanent"}, {"message", "it is no time"}, {"remedy", ""}};
+    const auto item = [&](int n, const char* state) { return task("each", state, {{"item", n}}); };
+    std::vector<Json> first;
+    for (int n = 0; n < 999; ++n) first.push_back(item(n, "completed"));
+    auto failed = run("failed", {});
+    failed["tasks"] = first;
+    failed["counts"] = {{"completed", 2490}, {"failed", 30}, {"crashed", 1}};
+    TasksReadApart apart;
+    apart.tasks = {task("each", "failed"), task("last", "skipped")};
+    apart.failed = {task("each", "failed"), item(2000, "failed")};
+    apart.failed[1]["error"] = error;
+    apart.at_work = {item(2001, "running")};
+    const auto shown = with_tasks(failed, apart);
+    CHECK(shown["tasks"].size() == 2 + 2 + 999);
+    CHECK(task_run_name(shown["tasks"][1]) == "each[2000]");
+    CHECK(task_run_name(shown["tasks"].back()) == "last");
+    CHECK(left_out_text(shown) == "and 1,518 more task runs");
+    CHECK(left_out_text(failed).empty());
+    std::ostringstream out, drawn;
+    write_outcome(out, Terminal{}, {shown});
+    CHECK(out.str().starts_with("\nhours run 7 failed\n  each[2000] (permanent): it is no time\n  and 29 more, as the dashboard"));
+    const Terminal terminal{true, false, 80};
+    RunView(drawn, terminal).show({shown}, at);
+    CHECK_THAT(drawn.str(), Catch::Contains("and 2,518 more")); // a block holds those that move
+}
+
 TEST_CASE("in a list a cause is one line, cut") {
     auto failed = run("failed", {});
     failed["message"] = "one\n" + std::string(200, 'x');

@@ -35,6 +35,13 @@ tasks:
     run: echo $N >> $D/fanned; test $N != 2 -o -e $D/mended
     env: {D: "${env.FOLDER_OF_THE_TEST}", N: "${item.n}"}
 """,
+    "wide": """flow: wide
+tasks:
+  rows: {transform: "select n, case n when 1100 then 'never' else '2020-01-01' end as t from range(1200) as r (n)"}
+  each: {wait: {until: "${item.t}"}, for_each: rows}
+  after: {run: exit 3, needs: rows}
+  last: {run: echo last, needs: each}
+""",
     "tolerant": """flow: tolerant
 tasks:
   never: {run: echo never, when: 1 = 2}
@@ -171,6 +178,19 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(shown, r"late .* timed out after 1 s")
         self.assertIn("completed, " + what, self.millrace("runs", "list", "--flow", "tolerant"))
         self.assertIn("timed out after 1 s", self.millrace("runs", "logs", run))
+
+    def test_of_a_run_with_thousands_of_task_runs_what_failed_is_told_and_how_much_is_left_out(self):
+        told = self.millrace("run", "wide", "--wait", code=1)
+        run = str(self.runs_of("wide")[0]["id"])
+        shown = self.millrace("runs", "show", run)
+        for output in (told, shown):
+            self.assertRegex(output, r'each\[{"n":1100,"t":"never"}\] \(permanent\): `until`')
+            self.assertIn("after (permanent): the command ended with exit code 3", output)
+        self.assertRegex(told, r"wide.last: skipped")
+        self.assertRegex(shown, r"last +run +skipped")
+        self.assertIn(f"and 199 more task runs: millrace runs show {run} --json", shown)
+        self.assertEqual(len(json.loads(self.millrace("runs", "show", run, "--json"))["tasks"]), 1204)
+        self.assertEqual(len(json.loads(self.millrace("run", "wide", "--wait", "--json", code=1))["tasks"]), 1204)
 
     def test_a_command_with_one_attempt_runs_once_although_its_host_was_killed(self):
         self.assertIn("its host process ended", self.millrace("run", "once", "--wait", code=1))

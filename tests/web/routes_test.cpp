@@ -146,6 +146,11 @@ TEST_CASE("filters of runs, task runs and logs arrive typed, and unknown ones ar
     CHECK(daemon.get("/api/v1/runs?state=done").status == 422);
     CHECK(daemon.get("/api/v1/runs?limit=501").json()["detail"] == "'limit' is '501', which is no whole number from 1 to 500");
     CHECK(daemon.get("/api/v1/runs?flow=%zz").status == 400);
+    for (const bool without : {true, false}) {
+        CHECK(daemon.get(without ? "/api/v1/runs/4/tasks?items=none" : "/api/v1/runs/4/tasks").status == 200);
+        CHECK(daemon.on_loop([&] { return daemon.read_models.tasks_filter.without_items; }) == without);
+    }
+    CHECK(daemon.get("/api/v1/runs/4/tasks?items=some").status == 422);
 }
 
 TEST_CASE("actions on a run say who asked") {
