@@ -66,6 +66,20 @@ std::string load_text(const Json& loads) {
     return parts.empty() ? "no rows" : joined(parts);
 }
 
+/// A run for the one before it: that changes seldom.
+bool is_in_line(const Json& run) { return text_of(run, "state_name") == "Queued"; }
+
+bool waits_for_others(std::string_view state_name) {
+    return state_name == "Queued" || state_name == "Late" || state_name.starts_with("WaitingFor");
+}
+
+/// ", attempt 2" of what is tried again; who looks now and then may have missed the end of the one before.
+std::string attempt_text(const Json& task_run) {
+    const auto state = text_of(task_run, "state");
+    const auto attempts = state == "running" || state == "retrying" ? number_of(task_run, "attempts") : 0;
+    return attempts > 1 ? fmt::format(", attempt {}", attempts) : "";
+}
+
 struct Line {
     std::string state, indent, name, about, time;
 };
@@ -327,19 +341,21 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
 void RunView::tell(const std::string& key, const std::string& subject, const Json& document, const std::string& detail, Instant at) {
     const auto state = text_of(document, "state");
     auto& told = told_[key];
-    const bool queued = state == "pending" && !detail.empty() && text_of(document, "state_name") == "Queued";
-    const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused" || queued;
+    const bool waits = state == "pending" && !detail.empty() && waits_for_others(text_of(document, "state_name"));
+    const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused" || waits;
     const bool held_up = state == "running" && detail.starts_with("waiting for a lock "); // the only step worth a line: somebody can end it
-    const auto news = state + (held_up ? " held up" : queued ? ": " + detail : "");
-    const bool is_told = held_up || queued ? told.news == news : told.news.starts_with(state);
+    const auto attempt = attempt_text(document);
+    const auto news = state + attempt + (held_up ? " held up" : waits ? ": " + detail : "");
+    const bool just_told = waits && told.news.starts_with("pending") && at - told.at < between_lines && !is_in_line(document);
+    const bool is_told = held_up || waits ? told.news == news || just_told : told.news.starts_with(state + attempt);
     const bool goes_on =
         state == "running" && at - told.at >= between_lines && detail != told.detail && !document.value("progress", Json()).is_null();
     if (!worth || (is_told && !goes_on)) return;
     told = {news, detail, at};
     const auto time = is_over(state) ? elapsed_text(document, at) : "";
     const bool fails = (state == "failed" || state == "crashed") && text_of(document, "on_failure") != "continue"; // told by the outcome
-    out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time) << exceptions_text(document)
-         << (detail.empty() || (fails && has_error(document)) ? "" : ": " + printable(detail)) << '\n';
+    out_ << printable(subject) << ": " << state_text(document) << (state == "running" ? attempt : "") << (time.empty() ? "" : " in " + time)
+         << exceptions_text(document) << (detail.empty() || (fails && has_error(document)) ? "" : ": " + printable(detail)) << '\n';
 }
 
 void write_outcome(std::ostream& out, const Terminal& terminal, const std::vector<RunDocument>& runs) {

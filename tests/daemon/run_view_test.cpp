@@ -209,6 +209,42 @@ TEST_CASE("away from a terminal a queued run says what it waits for, again when 
                        "hours run 7: pending (queued): waits for run 6, which waits for approval\n");
 }
 
+TEST_CASE(
+    "away from a terminal what waits for a limit, the disk or an answer says so, and who has the limit no oftener than every ten seconds") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    const auto show = [&](const char* message, int second) {
+        auto waiting = run("pending", {task("load", "pending", {{"state_name", "WaitingForSlot"}, {"message", message}})});
+        waiting["state_name"] = "WaitingForSlot", waiting["message"] = message;
+        view.show({waiting}, at + std::chrono::seconds(second));
+    };
+    show("", 0); // the answer to its claim is not there yet
+    show("waits for the limit 'one': run 5 has it", 1);
+    show("waits for the limit 'one': run 6 has it", 4);
+    show("waits for the limit 'one': run 8 has it", 11);
+    show("waits for the limit 'one': run 8 has it", 31);
+    std::string lines;
+    for (const char* run : {"5", "8"})
+        for (const char* who : {"hours run 7", "hours.load"})
+            lines += fmt::format("{}: pending (waiting for slot): waits for the limit 'one': run {} has it\n", who, run);
+    CHECK(out.str() == lines);
+}
+
+TEST_CASE("away from a terminal each retry is told, with the number of its attempt, also where nobody saw it run") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    const Json error = {{"class", "transient"}, {"message", "away"}, {"remedy", nullptr}};
+    const auto show = [&](const char* state, int attempts) {
+        view.show({run("running", {task("fetch", state, {{"attempts", attempts}, {"error", error}, {"state_name", nullptr}})})}, at);
+    };
+    show("retrying", 1), show("retrying", 2), show("retrying", 2), show("running", 3), show("running", 3), show("running", 4);
+    CHECK(out.str() ==
+          "hours run 7: running\nhours.fetch: retrying: away; attempt 2 begins\nhours.fetch: retrying: away; attempt 3 begins\n"
+          "hours.fetch: running, attempt 3\nhours.fetch: running, attempt 4\n");
+}
+
 TEST_CASE("on a terminal progress is redrawn in place") {
     std::ostringstream out;
     const Terminal terminal{true, false, 80};
