@@ -119,6 +119,11 @@ TEST_CASE("requests that are wrong are told what is wrong") {
         {"/api/v1/runs/4/rerun", R"({"params": []})", 422, "'params'"},
         {"/api/v1/runs/4/rerun", R"({"from": "failed", "allow_deletes": 0})", 422, "'allow_deletes' is 0"},
         {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "maybe"})", 422, "'decision' is 'maybe'"},
+        {"/api/v1/runs/4/tasks/t/approve", "{}", 422, "'decision' is missing"},
+        {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "reject", "comment": "no", "decision": "approve"})", 422,
+         "the body has the member 'decision' twice in one object"},
+        {"/api/v1/flows/hours/runs", R"({"params": {"l": [{"a": 1}, {"a": 2}], "n": 1, "n": 2}})", 422,
+         "the body has the member 'n' twice in one object"},
         {"/api/v1/runs/four/cancel", "{}", 404, "there is no run four"},
         {"/api/v1/flows/validate", "{}", 422, "'files' is missing"},
     }));
