@@ -34,6 +34,8 @@ std::vector<Interval> EngineService::backfill_chunks(const FlowPlan& flow, const
     if (asked.at_once < 1 || asked.at_once > most_at_once)
         throw Refusal(Kind::Invalid, fmt::format("{} chunks cannot run at once", asked.at_once), fmt::format("take 1 to {}", most_at_once));
     const Span every = length_of_chunks(flow, asked.every);
+    if (add(whole.start, every, 1, flow.timezone) <= whole.start)
+        throw Refusal(Kind::Invalid, fmt::format("chunks of {} have no length", to_text(every)), "take longer ones with --every");
     const auto end_of_most = add(whole.start, every, static_cast<std::int64_t>(most_chunks), flow.timezone);
     if (end_of_most < whole.end)
         throw Refusal(Kind::Invalid,

@@ -293,7 +293,8 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
     const Json facts = co_await manifest_at(s_.database, manifest);
     if (!facts.is_object())
         throw Refusal(Kind::NotFound, "the dataset of " + task + " is gone from the staging folder",
-                      "retention removed it, see `retention.datasets` in millrace.yaml; make it again: millrace run " + row.flow);
+                      "retention removes them (`retention.datasets` in millrace.yaml), or somebody did; make it again: millrace run " +
+                          row.flow);
     EvaluateOrder order;
     order.sql = "select * from \"" + task + "\" limit " + std::to_string(std::clamp(limit, 0, 1000));
     order.inputs[task] = manifest;
@@ -348,7 +349,8 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
         for (Json& rejected : reply_rows) rejected["_item"] = items.at(rejected.at("_part").get<std::size_t>());
     } else if (gone > 0) {
         throw Refusal(Kind::NotFound, what + " are gone from the staging folder",
-                      "retention removed them, see `retention.quarantine` in millrace.yaml; make them again: millrace run " + row.flow);
+                      "retention removes them (`retention.quarantine` in millrace.yaml), or somebody did; make them again: millrace run " +
+                          row.flow);
     } else if (total > 0) {
         const auto kept = rejects_before_load(*plan, task_of(*plan, *number), task_runs, run_id);
         if (!kept.empty()) throw Refusal(Kind::NotFound, what + " were rejected before it", kept);

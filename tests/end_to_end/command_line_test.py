@@ -42,6 +42,7 @@ tasks:
   after: {run: exit 3, needs: rows}
   last: {run: echo last, needs: each}
 """,
+    "fans": "flow: fans\ntasks:\n  each: {wait: 0s, for_each: select n from range(1200) as r (n)}\n  after: {wait: 0s, needs: each}\n",
     "tolerant": """flow: tolerant
 tasks:
   never: {run: echo never, when: 1 = 2}
@@ -148,6 +149,8 @@ class CommandLine(unittest.TestCase):
         for words in (["data", "head", f"{run}.ab"], ["runs", "rerun", run, "--task", "ab"], ["runs", "logs", run, "--task", "ab"]):
             self.assertIn("its tasks are a", self.millrace(*words, code=2))
         self.assertIn("there is no run 999999", self.millrace("data", "head", "999999.a", code=2))
+        run = str(json.loads(self.millrace("run", "fans", "--wait", "--json"))["id"])
+        self.assertIn("its tasks are each, after\n", self.millrace("runs", "logs", run, "--task", "nothing_like_it", code=2))
 
     def test_a_warning_stands_where_the_end_of_the_run_is_told(self):
         for told in (self.millrace("run", "doubtful", "--wait"), self.millrace("runs", "show", str(self.runs_of("doubtful")[0]["id"]))):
@@ -384,6 +387,7 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn("chunk 2 of 3", told)
         self.assertIn("there is no flow prats", self.millrace("backfill", "prats", *span, code=2))
         self.assertIn("nothing to fill", self.millrace("backfill", "quick", *span, code=2))
+        self.assertIn("chunks of 0s have no length", self.millrace("backfill", "parts", *span, "--every", "0d", code=2))
         whole = json.loads(self.millrace("backfill", "parts", *span, "--again", "--json"))
         self.assertEqual((whole["trigger"], self.daemon.wait(whole["id"])["state"]), ("backfill", "completed"))
 
@@ -392,6 +396,8 @@ class CommandLine(unittest.TestCase):
         run = run[0] if isinstance(run, list) else run
         called = run["tasks"][0]["run"]
         self.assertIn(f"run {called} of flow quick", self.millrace("runs", "show", str(run["id"])))
+        self.assertIn(f"called has no log of its own, it ran a flow: millrace runs logs {called}\n",
+                      self.millrace("runs", "logs", f"{run['id']}.called"))
         other = json.loads(self.millrace("runs", "show", str(called), "--json"))
         self.assertEqual((other["flow"], other["params"], other["trigger"]), ("quick", {"n": 3}, "flow"))
         self.assertEqual(other["caused_by"], {"run": run["id"], "flow": "calling", "task": "called"})
