@@ -133,6 +133,19 @@ TEST_CASE("of a run with more task runs than its document holds, what failed and
     CHECK_THAT(drawn.str(), Catch::Contains("and 2,518 more")); // a block holds those that move
 }
 
+TEST_CASE("of a flow that runs its last run is that one, not those that wait behind it") {
+    const auto last = [](const std::vector<std::string>& states) {
+        Json runs = Json::array();
+        for (const auto& state : states) runs.push_back({{"state", state}});
+        return text_of(last_begun_run(runs), "state");
+    };
+    CHECK(last({"pending", "pending", "running", "completed"}) == "running");
+    CHECK(last({"pending", "paused"}) == "paused");
+    CHECK(last({"pending", "completed"}) == "pending"); // nothing is before it: it waits for something else
+    CHECK(last({"pending", "pending"}) == "pending");
+    CHECK(last({"failed", "running"}) == "failed");
+}
+
 TEST_CASE("in a list a cause is one line, cut") {
     auto failed = run("failed", {});
     failed["message"] = "one\n" + std::string(200, 'x');
