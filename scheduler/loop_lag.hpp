@@ -18,6 +18,7 @@ namespace millrace {
 class LoopLag {
 public:
     explicit LoopLag(boost::asio::io_context& io) : timer_(io) {}
+    /// Asks the system for short turns of the calling thread too.
     void start();
     void stop() { timer_.cancel(); }
     /// A histogram: {"le": [[seconds, ticks that were no later], ...], "sum": seconds, "count": ticks}.

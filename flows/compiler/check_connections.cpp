@@ -261,8 +261,6 @@ private:
             else if (demand.slots == 0)
                 scope_.diagnostics.error(mark, fmt::format("no slots of '{}' is no limit at all", demand.key),
                                          "give it 1 or more, or remove it");
-            else if (i >= draft_.plan.limits.size()) // of a task: the flow's come first
-                check_beside_the_run(demand, mark, known->second);
         }
     }
 
@@ -270,16 +268,6 @@ private:
         auto names = keys(scope_.project.limits);
         std::erase_if(names, [](const std::string& key) { return limit_key(key).kind != LimitKey::Kind::Named; });
         return names;
-    }
-
-    /// The run holds its slots as long as it lives, and its task asks for more of the same.
-    void check_beside_the_run(const SlotDemand& demand, Mark mark, int slots) {
-        for (const auto& held : draft_.plan.limits)
-            if (held.key == demand.key && held.slots + demand.slots > slots)
-                scope_.diagnostics.error(
-                    mark,
-                    fmt::format("the task can never start: the run itself holds {} of the {} slots of '{}'", held.slots, slots, demand.key),
-                    "leave it to the flow or to the task, or raise the limit in millrace.yaml");
     }
 
     Draft& draft_;

@@ -163,7 +163,8 @@ public:
     void add(const Draft& draft);
     /// There is a file that nobody can read: what is not known may be in it.
     void add_unreadable() { incomplete_ = true; }
-    /// The flows that are named exist and take what they are given, and none starts itself over others.
+    /// The flows that are named exist and take what they are given, none starts itself over others, and no runs can wait for each
+    /// other's slots.
     void check(const Draft& draft, Diagnostics& diagnostics) const;
 
 private:
@@ -171,6 +172,19 @@ private:
     void check_trigger(const Draft& draft, std::size_t place, Diagnostics& diagnostics) const;
     [[nodiscard]] const Draft* known(const std::string& flow, Mark mark, Diagnostics& diagnostics) const;
     void check_round(const std::string& from, const std::string& to, Mark mark, Diagnostics& diagnostics) const;
+
+    /// A run holds slots of `key` while it waits for some of `waited`: for its own task, or for the run of the flow `called`.
+    struct Hold {
+        std::string key, waited;
+        const Draft* flow;
+        Mark mark; ///< of the task
+        std::string called;
+    };
+    [[nodiscard]] const Draft* waited_for(const DraftTask& task) const;
+    void add_asked_for(const Draft& draft, std::set<std::string>& keys, std::set<const Draft*>& seen) const;
+    [[nodiscard]] std::vector<Hold> holds_of(const Draft& draft) const;
+    [[nodiscard]] static const Hold* way_back(const std::vector<Hold>& holds, const std::string& from, const std::string& to);
+    void check_limit_order(const Draft& draft, Diagnostics& diagnostics) const;
 
     bool incomplete_ = false;
     std::map<std::string, const Draft*> drafts_;

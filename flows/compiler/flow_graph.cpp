@@ -25,6 +25,7 @@ void FlowGraph::check(const Draft& draft, Diagnostics& diagnostics) const {
     for (const auto& task : draft.tasks)
         if (call_of(task) != nullptr) check_call(draft, task, diagnostics);
     for (std::size_t i = 0; i < draft.plan.triggers.size(); ++i) check_trigger(draft, i, diagnostics);
+    check_limit_order(draft, diagnostics);
 }
 
 const Draft* FlowGraph::known(const std::string& flow, Mark mark, Diagnostics& diagnostics) const {

@@ -67,3 +67,26 @@ TEST_CASE("flows that start each other for ever are refused, by calls and trigge
 TEST_CASE("a flow that may be in a file that cannot be read is not told to be missing") {
     CHECK(told("flow: f\ntasks: {a: {flow: other}}\n", {{"broken.yaml", "flow: [\n"}}).empty());
 }
+
+TEST_CASE("runs that could wait for each other's slots for ever are refused where they ask for them") {
+    auto p = project();
+    p.limits = {{"one", 1}, {"two", 2}};
+    const auto told = [&](const std::string& yaml, const std::vector<FlowFile>& beside = {}) {
+        return messages(compile({{"f.yaml", yaml}}, p, sources(), nullptr, beside));
+    };
+    const FlowFile kid{"kid.yaml", "flow: kid\nlimits: {one: 1}\ntasks: {a: {wait: 1s}}\n"};
+    CHECK(told("flow: f\nlimits: {two: 1}\ntasks: {a: {wait: 1s, limits: {two: 1}}}\n") ==
+          "3:9 runs of f hold 'two' while they wait for a task of theirs, which needs it too: they would wait for each other for ever = "
+          "leave it to the flow or to the task\n");
+    CHECK(told("flow: f\nlimits: {one: 1}\ntasks: {a: {flow: kid}}\n", {kid}) ==
+          "3:9 runs of f hold 'one' while they wait for flow kid, which needs it too: they would wait for each other for ever = "
+          "take 'one' out of one of them, or `detach` the call\n");
+    CHECK(told("flow: f\ntasks: {a: {flow: kid, limits: {one: 1}}}\n", {kid}).find("hold 'one'") != std::string::npos);
+    CHECK(told("flow: f\nlimits: {one: 1}\ntasks: {a: {flow: kid, detach: true}}\n", {kid}).empty());
+    CHECK(told("flow: f\ntasks: {a: {flow: kid}, b: {wait: 1s, limits: {one: 1}}}\n", {kid}).empty());
+    const FlowFile other{"other.yaml", "flow: other\nlimits: {two: 1}\ntasks: {a: {flow: kid}}\n"};
+    CHECK(told("flow: f\nlimits: {one: 1}\ntasks: {a: {wait: 1s, limits: {two: 1}}}\n", {kid, other}) ==
+          "3:9 runs of f hold 'one' while they wait for a task of theirs, which needs 'two', and runs of other hold 'two' while they wait "
+          "for what leads back to 'one': they could wait for each other for ever = let runs ask for both at once: limits: {one: 1, two: 1} "
+          "of the flow\n");
+}
