@@ -262,6 +262,10 @@ TEST_CASE("a question that is dropped, or that takes longer than its time, ends 
             if (host.at("orders") == 1 && host.at("ready") == true) pid = host.at("pid");
         return pid;
     };
+    p.until([&] {
+        const auto hosts = p.pool->describe();
+        return std::any_of(hosts.begin(), hosts.end(), [](const Json& h) { return h.at("kind") == "sql" && h.at("ready") == true; });
+    });
     const bool dropped = GENERATE(true, false);
     const auto question = ask("hang", dropped ? 1000 : 1.5);
     int host = 0;
