@@ -390,7 +390,7 @@ constexpr Member rerun_request[] = {
     {"plan", "string=", "newest (also where absent): the flow as it is now; pinned: as it was for that run"},
 };
 constexpr Member decision[] = {
-    {"decision", "string=", "approve (also where absent) or reject"},
+    {"decision", "string", "approve or reject"},
     {"comment", "string=", ""},
 };
 constexpr Member schedule_change[] = {
