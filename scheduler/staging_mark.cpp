@@ -59,7 +59,7 @@ std::string unproved_remedy(const StagingMark& known, const std::string& folder)
         folder, mark_file(folder, known.mark).string());
 }
 
-void make_mark(const fs::path& staging, const std::string& mark) {
+static void make_mark(const fs::path& staging, const std::string& mark) {
     const auto file = mark_file(staging, mark);
     const int made = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (made < 0)

@@ -41,7 +41,8 @@ Limits yield_to_others(pqxx::work& w, Limits& limits, const Limits& demands) {
     Limits others;
     for (const auto& row : w.exec_prepared("limits_in_force")) {
         const std::string key = row[0].c_str();
-        const auto demand = demands.find(key), wanted = limits.find(key);
+        const auto demand = demands.find(key);
+        const auto wanted = limits.find(key);
         const int stays = std::max(row[1].as<int>(), demand == demands.end() ? 0 : demand->second);
         if (wanted == limits.end() || wanted->second != stays) others[key] = limits[key] = stays;
     }
