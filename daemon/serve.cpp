@@ -162,7 +162,9 @@ private:
         co_await engine_->start();
         owns_node_ = true;
         web_ = std::make_unique<WebServer>(io_, web_config(), WebBackend{engine_->service(), engine_->read_models(), compiler_, keys_});
-        co_await deploy();
+        DeployRequest all;
+        all.at_start = true;
+        co_await deploy(std::move(all));
         web_->start();
         settings_.serve_at(web_->url());
         spdlog::info("ready version={} url={} socket={} pid={}", version, web_->url(), configuration_.socket().string(), getpid());
@@ -187,10 +189,10 @@ private:
     }
 
     /// A folder with mistakes keeps its former flows; the daemon starts all the same.
-    asio::awaitable<void> deploy() {
+    asio::awaitable<void> deploy(DeployRequest all) {
         mistaken_files_ = 0;
         try {
-            const Json result = co_await engine_->service().deploy(DeployRequest());
+            const Json result = co_await engine_->service().deploy(std::move(all));
             for (const auto& change : result.at("changes")) {
                 const auto kind = change.value("change", "");
                 if (kind == "error") {
@@ -223,7 +225,7 @@ private:
                 co_return;
             }
             spdlog::info("deploying signal=SIGHUP");
-            co_await deploy();
+            co_await deploy(DeployRequest());
             log_lacks();
         }
     }

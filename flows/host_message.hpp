@@ -114,6 +114,7 @@ struct EvaluateOrder {
     RunContext context;
     std::int64_t max_rows = 10000; ///< more rows is an error that says so
     bool distinct = false;         ///< of rows that are the same only the first: items
+    double timeout = 600;          ///< seconds, after which its host is killed; hosts are not told
 };
 MILLRACE_JSON(EvaluateOrder)
 

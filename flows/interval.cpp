@@ -108,7 +108,7 @@ Span parse_span(const std::string& text) {
     throw std::invalid_argument("'" + unit + "' is no unit of time in '" + text + "'; the units are s, m, h, d, mo and y");
 }
 
-std::string duration_text(double seconds) {
+std::string span_text(double seconds) {
     Span span;
     span.seconds = static_cast<std::int64_t>(seconds);
     constexpr std::int64_t day = 86400;

@@ -19,7 +19,7 @@ struct Interval {
 [[nodiscard]] Span parse_span(const std::string& text);
 
 /// "90s", "10m", "7d": as a flow file may have it.
-[[nodiscard]] std::string duration_text(double seconds);
+[[nodiscard]] std::string span_text(double seconds);
 
 /// `t` moved by `n` spans: months and days by the calendar of `zone` (a day that the month lacks is its last; a local time
 /// that does not exist is the first instant after the gap), seconds as elapsed time.

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 namespace millrace {
 namespace {
@@ -90,9 +91,7 @@ public:
         if (const auto* limits = form_.get("limits"))
             for (const auto& entry : limits->entries) {
                 check_limit(entry, project);
-                const int slots = std::atoi(entry.value.text.c_str());
-                if (slots < 1) diagnostics_.error(entry.value.mark, "a limit of no slots lets nothing run", "give it 1 or more");
-                project.limits[entry.key] = slots;
+                project.limits[entry.key] = slots_of(entry.value);
             }
         return project;
     }
@@ -121,6 +120,17 @@ private:
         const auto near = nearest(name, known);
         diagnostics_.error(entry.mark, fmt::format("no connection is called '{}'", name),
                            near.empty() ? "declare it under `connections:`" : "did you mean '" + near + "'?");
+    }
+
+    /// Each is a row of the store.
+    int slots_of(const YamlNode& value) {
+        constexpr long most = 100'000;
+        const long slots = std::strtol(value.text.c_str(), nullptr, 10); // LONG_MAX, where it is beyond that
+        if (slots < 1) diagnostics_.error(value.mark, "a limit of no slots lets nothing run", "give it 1 or more");
+        if (slots > most)
+            diagnostics_.error(value.mark, fmt::format("a limit has at most {} slots", most),
+                               "leave it out, where so many may be under way at once");
+        return static_cast<int>(std::clamp(slots, 0L, most));
     }
 
     void check_references(const YamlNode& node) {

@@ -67,7 +67,7 @@ void RunPlan::begin(Instant now) {
     for (std::size_t i = 0; i < nodes_.size(); ++i) mark_changed({static_cast<int>(i), -1}, nodes_[i].run);
     set_run(State::Running, "Running", now);
     link();
-    if (flow_->timeout > 0) set_timer({-1, -1}, after(now, flow_->timeout), Alarm::Flow);
+    set_flow_timer(after(now, flow_->timeout));
     for (std::size_t i = 0; i < nodes_.size(); ++i)
         if (nodes_[i].pending_parents == 0 && !is_final(nodes_[i].run.state)) ready(static_cast<int>(i), now);
     finish_if_done(now);
@@ -143,6 +143,7 @@ void RunPlan::when_known(int task, bool holds, Instant now) {
     run_at(key).offered = false;
     if (holds) {
         node(task).when_held = true;
+        waiting(key, "Pending"); // not for the answer any more
         return ready(task, now);
     }
     run_at(key).detail().message = "its `when` does not hold";
@@ -273,12 +274,16 @@ void RunPlan::cancel(Ending ending, const std::string& message, Instant now) {
 void RunPlan::pause(Instant now) {
     if (is_final(state_) || ending_ || paused_) return;
     paused_ = true;
+    pauses_.since = now;
     set_run(State::Paused, "Paused", now);
 }
 
 void RunPlan::resume(Instant now) {
     if (!paused_) return;
     paused_ = false;
+    const auto paused_for = now - std::exchange(pauses_.since, {}).value_or(now);
+    pauses_.before += paused_for;
+    set_flow_timer(flow_due_ + paused_for);
     set_run(State::Running, "Running", now);
     decisions_.clear();
     for (std::size_t i = 0; i < nodes_.size(); ++i) {

@@ -78,6 +78,12 @@ struct Reused {
     std::map<int, Items> items; ///< of mapped tasks that are not done
 };
 
+/// What of a run's time does not count against its flow's `timeout`: a person had paused it.
+struct Pauses {
+    std::chrono::microseconds before{};
+    std::optional<Instant> since; ///< of the one that lasts
+};
+
 /// One row of the store, for restore().
 struct StoredTaskRun {
     TaskKey key;
@@ -110,7 +116,7 @@ public:
     /// begin again, and only where the retry policy says so are they charged against it. `lost` receives them. A run that was cancelling
     /// ends as `ending` says.
     void restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost,
-                 Ending ending = Ending::Cancelled, const std::string& message = {});
+                 Ending ending = Ending::Cancelled, const std::string& message = {}, Pauses pauses = {});
 
     // What happened.
     void started(TaskKey key, Instant now);
@@ -138,6 +144,7 @@ public:
 
     // What a person wants.
     void cancel(Ending ending, const std::string& message, Instant now);
+    /// Nothing begins, and the clock of the flow's `timeout` stands; what is under way goes on, each with its own.
     void pause(Instant now);
     void resume(Instant now);
 
@@ -160,6 +167,7 @@ public:
     [[nodiscard]] const std::string& message() const { return message_; }
     [[nodiscard]] std::optional<Instant> started_at() const { return started_at_; }
     [[nodiscard]] std::optional<Instant> finished_at() const { return finished_at_; }
+    [[nodiscard]] const Pauses& pauses() const { return pauses_; }
     [[nodiscard]] const FlowPlan& flow() const { return *flow_; }
     [[nodiscard]] const TaskRun& at(TaskKey key) const;
     [[nodiscard]] int item_count(int task) const { return static_cast<int>(nodes_[static_cast<std::size_t>(task)].items.size()); }
@@ -197,6 +205,7 @@ private:
     void become(TaskKey key, State state, const char* name, Instant now);
     void mark_changed(TaskKey key, TaskRun& run);
     void set_timer(TaskKey key, Instant at, Alarm alarm);
+    void set_flow_timer(Instant at);
     void ready(int task, Instant now);
     void offer(TaskKey key, Instant now);
     void offer_items(Node& node, int task, Instant now);
@@ -233,6 +242,8 @@ private:
     std::string message_;
     std::optional<Instant> started_at_, finished_at_;
     bool paused_ = false;
+    Pauses pauses_;
+    Instant flow_due_{}; ///< when its `timeout` is over, without the pause that lasts
     std::optional<Ending> ending_;
 };
 

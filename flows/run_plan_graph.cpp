@@ -154,6 +154,12 @@ void RunPlan::set_timer(TaskKey key, Instant at, Alarm alarm) {
     timers_.push({at, key, alarm == Alarm::Flow ? 0U : run_at(key).stamp, alarm});
 }
 
+/// Those that were set before ring in vain.
+void RunPlan::set_flow_timer(Instant at) {
+    flow_due_ = at;
+    if (flow_->timeout > 0 && !paused_) set_timer({-1, -1}, at, Alarm::Flow);
+}
+
 std::optional<Instant> RunPlan::next_wake() const {
     if (timers_.empty() || is_final(state_)) return std::nullopt;
     return timers_.top().at;
@@ -168,6 +174,8 @@ void RunPlan::advance(Instant now) {
 }
 
 void RunPlan::clock_was_set(std::chrono::microseconds by) {
+    flow_due_ += by;
+    if (pauses_.since) *pauses_.since += by;
     std::vector<Timer> timers;
     for (; !timers_.empty(); timers_.pop()) {
         Timer timer = timers_.top();
@@ -186,7 +194,10 @@ void RunPlan::clock_was_set(std::chrono::microseconds by) {
 }
 
 void RunPlan::ring(const Timer& timer, Instant now) {
-    if (timer.alarm == Alarm::Flow) return cancel(Ending::TimedOut, took_too_long(*flow_), now);
+    if (timer.alarm == Alarm::Flow) {
+        if (!paused_ && now >= flow_due_) cancel(Ending::TimedOut, took_too_long(*flow_), now);
+        return;
+    }
     auto& run = run_at(timer.key);
     if (is_final(run.state) || timer.stamp != run.stamp) return;
     switch (timer.alarm) {
@@ -228,7 +239,7 @@ void RunPlan::begin_lost_again(TaskKey key, bool cancelling, Instant now) {
 }
 
 void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant started_at, Instant now, std::vector<TaskKey>& lost,
-                      Ending ending, const std::string& message) {
+                      Ending ending, const std::string& message, Pauses pauses) {
     for (auto& row : rows) {
         auto& n = node(row.key.task);
         row.run.stored = true;
@@ -247,7 +258,9 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
     state_name_ = "Running";
     paused_ = run_state == State::Paused;
     if (paused_) state_ = State::Paused, state_name_ = "Paused";
-    if (flow_->timeout > 0) set_timer({-1, -1}, started_at + std::chrono::microseconds(std::int64_t(flow_->timeout * 1e6)), Alarm::Flow);
+    pauses_ = pauses;
+    if (paused_ != pauses_.since.has_value()) pauses_.since = paused_ ? std::optional(now) : std::nullopt;
+    set_flow_timer(started_at + pauses_.before + std::chrono::microseconds(std::int64_t(flow_->timeout * 1e6)));
     link();
 
     const auto resume_one = [&](TaskKey key) {

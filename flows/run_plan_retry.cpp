@@ -27,8 +27,7 @@ bool covers(const RetryPolicy& policy, const OrderError& error) {
 }
 
 OrderError out_of_time(OrderError error, const RetryPolicy& ceiling) {
-    error.message +=
-        fmt::format("; no retry: it would begin later than {} (`within`) after the first attempt", duration_text(ceiling.within));
+    error.message += fmt::format("; no retry: it would begin later than {} (`within`) after the first attempt", span_text(ceiling.within));
     return error;
 }
 

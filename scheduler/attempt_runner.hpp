@@ -45,9 +45,12 @@ public:
     /// Kills everything under way at once: the node's lease ends. attempt_done follows for each.
     virtual void kill_all() = 0;
 
-    /// A query over datasets, in a host. `answer` is called once, on the loop; errors are inside the reply.
-    virtual void evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) = 0;
+    /// A query over datasets, in a host: the id of the question. `answer` is called once, on the loop; errors are inside the reply, also
+    /// that its `timeout` is over.
+    virtual OrderId evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) = 0;
     virtual void infer(InferOrder order, std::function<void(InferReply)> answer) = 0;
+    /// Nobody waits for this answer any more: it does not come, and the host that looks for it is killed. Unknown ids are ignored.
+    virtual void drop(OrderId question) = 0;
 };
 
 /// The same for coroutines. `order.id` is chosen by the callee.

@@ -2,6 +2,8 @@
 
 #include "flows/hash.hpp"
 
+#include <cmath>
+
 namespace millrace {
 
 Json instant_json(std::optional<Instant> t) { return t ? Json(to_rfc3339(*t)) : Json(); }
@@ -15,6 +17,19 @@ Json counts_json(const std::array<int, 11>& counts) {
     for (std::size_t i = 0; i < counts.size(); ++i)
         if (counts[i] > 0) out[std::string(to_string(static_cast<State>(i)))] = counts[i];
     return out;
+}
+
+Json pauses_json(const Pauses& pauses) {
+    if (pauses.before.count() == 0 && !pauses.since) return nullptr;
+    return {{"paused", {{"seconds", std::chrono::duration<double>(pauses.before).count()}, {"since", instant_json(pauses.since)}}}};
+}
+
+Pauses pauses_from(const Json& summary) {
+    if (!summary.is_object() || !summary.contains("paused")) return {};
+    const auto& paused = summary.at("paused");
+    Pauses pauses{std::chrono::microseconds(std::llround(paused.at("seconds").get<double>() * 1e6)), {}};
+    if (paused.at("since").is_string()) pauses.since = parse_rfc3339(paused.at("since").get<std::string>());
+    return pauses;
 }
 
 /// Without what only the engine needs.

@@ -19,6 +19,9 @@ namespace millrace {
 void mark_late(Json& run_document, const std::string& why);
 
 [[nodiscard]] Json error_json(const OrderError& error);
+/// A live run's, in its summary: {"paused": {seconds, since}}; null where it never was paused.
+[[nodiscard]] Json pauses_json(const Pauses& pauses);
+[[nodiscard]] Pauses pauses_from(const Json& summary);
 /// {<state>: n}, zeros left out.
 [[nodiscard]] Json counts_json(const std::array<int, 11>& counts);
 /// [{task, table, inserted, ...}] of a task run's result; nothing of one that is an earlier run's.

@@ -18,6 +18,7 @@
 #include "scheduler/run_id_block.hpp"
 #include "scheduler/runner.hpp"
 #include "scheduler/schedules.hpp"
+#include "scheduler/staging_mark.hpp"
 #include "scheduler/state_lock.hpp"
 #include "scheduler/store/history.hpp"
 #include "scheduler/store/migrate.hpp"
@@ -44,6 +45,7 @@ std::vector<Statement> pool_statements() {
     auto all = store_statements();
     all.insert(all.end(), read_statements().begin(), read_statements().end());
     all.insert(all.end(), history_statements().begin(), history_statements().end());
+    all.insert(all.end(), staging_statements().begin(), staging_statements().end());
     return all;
 }
 
@@ -87,6 +89,7 @@ struct Engine::Parts {
 
     asio::awaitable<void> start();
     asio::awaitable<void> resume();
+    asio::awaitable<void> prove_staging();
     void make_hosts();
     void make_retention();
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
@@ -96,6 +99,7 @@ struct Engine::Parts {
     void look_at_zones();
     asio::awaitable<void> follow_deploys();
     asio::awaitable<void> look_at_nodes();
+    asio::awaitable<void> look_at_staging();
     asio::awaitable<void> look_at_others();
     void look_at_others_soon();
     void answer_requests_soon();
@@ -119,6 +123,8 @@ struct Engine::Parts {
     Catalogue catalogue;
     CausedRuns caused_runs{catalogue, connections};
     NodeIdentity node;
+    ProvedStaging staging;
+    std::string staging_lost; ///< why the folder is not what it was; empty: it is
     std::unique_ptr<PgJournal> journal;
     std::unique_ptr<DiskGuard> disk;
     std::unique_ptr<Runner> runner;
@@ -176,6 +182,20 @@ void Engine::Parts::claim_slots(std::int64_t run_id, TaskKey key, std::vector<Sl
         [answer = std::move(answer)](std::exception_ptr failed, SlotClaim slots) { answer(failed ? SlotClaim() : std::move(slots)); });
 }
 
+/// Before this node lives: one with another folder would take over runs whose datasets it does not have.
+asio::awaitable<void> Engine::Parts::prove_staging() {
+    staging = co_await millrace::prove_staging(database, node_name(config, lock), std::filesystem::absolute(config.staging),
+                                               std::filesystem::absolute(config.state));
+    if (staging.moved_from.empty()) co_return;
+    EventRow moved;
+    moved.at = clock.now();
+    moved.kind = "staging_moved";
+    moved.message = "the staging folder is " + staging.mark.folder + " now, and was " + staging.moved_from +
+                    ": datasets and logs of earlier runs are not in it";
+    spdlog::warn("staging=moved reason=\"{}\"", moved.message);
+    co_await store.tell(std::move(moved));
+}
+
 /// The order matters: the lock proves that the former self is dead, its hosts end, its epoch ends, then its runs go on.
 asio::awaitable<void> Engine::Parts::start() {
     lock.take(config.state);
@@ -195,8 +215,9 @@ asio::awaitable<void> Engine::Parts::start() {
     };
     (void)co_await database.on_pool(std::move(schema));
     co_await look_for_live(database);
+    co_await prove_staging();
     node = co_await store.take_node(node_name(config, lock), true, clock.now());
-    (void)co_await store.set_limits(config.limits); // what of it is kept, the deploy says that follows
+    (void)co_await store.set_limits(config.limits, node.id); // what of it is kept, the deploy says that follows
     co_await store.take_back_run_ids(node.epoch);
     auto blocks = co_await store.new_run_ids(1);
     ids.add(blocks);
@@ -212,7 +233,7 @@ asio::awaitable<void> Engine::Parts::start() {
     Runner::Settings settings;
     settings.staging = std::filesystem::absolute(config.staging);
     settings.project = config.project;
-    settings.short_of_disk = [this] { return disk->shortage(); };
+    settings.short_of_disk = [this] { return staging_lost.empty() ? disk->shortage() : staging_lost; };
     auto claim = std::bind_front(&Parts::claim_slots, this);
     runner =
         std::make_unique<Runner>(io, clock, *journal, *hosts, connections, caused_runs, std::move(claim), ids, events, std::move(settings));
@@ -252,7 +273,11 @@ asio::awaitable<void> Engine::Parts::start() {
                                   std::move(host_list),
                                   std::move(settings_in_force),
                                   std::move(is_demo),
-                                  *retention};
+                                  *retention,
+                                  clock,
+                                  [this] { return journal->figures().away; },
+                                  [this] { return service->limits_of_others(); },
+                                  [this] { return staging_lost; }};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();
@@ -272,6 +297,7 @@ asio::awaitable<void> Engine::Parts::resume() {
     for (const auto id : ours)
         if (!runner->knows(id)) adopted.insert(id);
     if (adopted.empty()) co_return;
+    ids.forget_below(*adopted.rbegin() + 1); // what they cause comes after them, as when their own node makes it
     auto stored = co_await store.live_runs(node.epoch);
     std::vector<Runner::Resumed> runs;
     for (auto& run : stored) {
@@ -344,7 +370,9 @@ asio::awaitable<void> Engine::Parts::follow_deploys() {
 /// Who shares the schedules with us, and whose lease will run out: that one does not live, its runs are adopted at once then.
 asio::awaitable<void> Engine::Parts::look_at_nodes() {
     const auto nodes = co_await store.living_nodes();
+    const auto newest = co_await store.newest_run_ids();
     if (stopping) co_return;
+    ids.see_newest(newest);
     std::vector<std::string> ids;
     std::chrono::microseconds first = lease_length - 2 * heartbeat; // who lives has more left
     for (const auto& [id, left] : nodes) {
@@ -359,6 +387,30 @@ asio::awaitable<void> Engine::Parts::look_at_nodes() {
     schedules->share_among(std::move(ids));
 }
 
+/// A file system that is not mounted any more: task runs wait, and nothing is adopted, until it is there again.
+asio::awaitable<void> Engine::Parts::look_at_staging() {
+    const auto may = staging.is_own && !others_live ? MayRemake::Yes : MayRemake::No;
+    auto look = [folder = std::filesystem::absolute(config.staging), mark = staging.mark, may] {
+        return still_has_mark(folder, mark, may);
+    };
+    const bool is_there = co_await database.on_pool(std::move(look));
+    if (stopping || is_there == staging_lost.empty()) co_return;
+    const auto folder = std::filesystem::absolute(config.staging).string();
+    staging_lost = is_there ? "" : unproved_text(staging.mark, folder);
+    RunChanges told;
+    EventRow event;
+    event.at = clock.now();
+    event.kind = is_there ? "staging_found" : "staging_lost";
+    event.message = is_there ? "the staging folder is there again: task runs begin"
+                             : staging_lost + ": task runs wait. " + unproved_remedy(staging.mark, folder);
+    if (is_there)
+        spdlog::info("staging=found folder={}", folder);
+    else
+        spdlog::error("staging=lost reason=\"{}\" remedy=\"{}\"", staging_lost, unproved_remedy(staging.mark, folder));
+    told.events.push_back(std::move(event));
+    journal->submit(std::move(told));
+}
+
 /// A request that cannot be answered now is answered the next time.
 void Engine::Parts::answer_requests_soon() {
     if (!others_live || stopping || std::exchange(answering, true)) return;
@@ -366,7 +418,8 @@ void Engine::Parts::answer_requests_soon() {
 }
 
 asio::awaitable<void> Engine::Parts::look_at_others() {
-    co_await resume();
+    co_await look_at_staging();
+    if (staging_lost.empty()) co_await resume();
     co_await look_at_nodes();
     co_await follow_deploys();
 }

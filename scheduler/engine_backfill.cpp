@@ -35,6 +35,8 @@ std::vector<Interval> EngineService::backfill_chunks(const FlowPlan& flow, const
     if (asked.at_once < 1 || asked.at_once > most_at_once)
         throw Refusal(Kind::Invalid, fmt::format("{} chunks cannot run at once", asked.at_once), fmt::format("take 1 to {}", most_at_once));
     const Span every = length_of_chunks(flow, asked.every);
+    if (add(whole.start, every, 1, flow.timezone) <= whole.start)
+        throw Refusal(Kind::Invalid, fmt::format("chunks of {} have no length", to_text(every)), "take longer ones with --every");
     auto parts = cut(whole, every, flow.timezone, "take longer ones with --every, or a part of the time");
     if (request.cut_steps || request.limit_rows || !replaces_rows(flow)) return parts;
     for (const auto& part : parts)

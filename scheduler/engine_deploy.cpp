@@ -4,6 +4,8 @@
 #include "flows/hash.hpp"
 #include "scheduler/schedules.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -154,19 +156,43 @@ bool hold_back(Json& lines, Json& settings) {
 
 } // namespace
 
-asio::awaitable<Limits> EngineService::put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,
-                                                    std::function<void()> adopt, const Json& lines) {
+asio::awaitable<PutLimits> EngineService::put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,
+                                                       const DeployRequest& request, std::function<void()> adopt, const Json& lines) {
     const bool has_changes = !changes.empty();
-    Limits kept;
-    if (has_changes || limits) kept = co_await store_.deploy(std::move(changes), std::move(limits), clock_.now());
+    PutLimits put;
+    std::string starting = request.at_start ? node_ : "";
+    if (has_changes || limits) put = co_await store_.deploy(std::move(changes), limits, clock_.now(), std::move(starting));
     if (adopt) adopt();
-    if (!has_changes) co_return kept;
+    if (limits) co_await tell_limits_of_others(std::move(*limits), put.others);
+    if (!has_changes) co_return put;
     auto flows = co_await store_.flows();
     catalogue_.replace(std::move(flows));
     co_await schedules_.load();
     for (const auto& l : lines)
         if (l.at("change") != "unchanged") events_.publish(EngineEvent("flow", 0, l));
-    co_return kept;
+    co_return put;
+}
+
+/// `others`: those in force, which are not as written.
+asio::awaitable<void> EngineService::tell_limits_of_others(Limits written, Limits others) {
+    limits_of_others_ = Json::array();
+    std::string list;
+    for (const auto& [key, slots] : others) {
+        const auto here = written.find(key);
+        limits_of_others_.push_back({{"key", key}, {"slots", slots}, {"written", here == written.end() ? Json() : Json(here->second)}});
+        list += (list.empty() ? "" : ", ") + key + " " + std::to_string(slots) +
+                (here == written.end() ? " (here none)" : " (here " + std::to_string(here->second) + ")");
+    }
+    if (list.empty()) co_return;
+    spdlog::warn("limits=kept reason=\"other nodes have {}\" remedy=\"write the same in each node's millrace.yaml; `millrace deploy` puts "
+                 "those of this node in force for all\"",
+                 list);
+    EventRow event;
+    event.at = clock_.now();
+    event.kind = "limits_differ";
+    event.message = "node " + node_ + " started with other limits than those in force, which stay: " + list;
+    event.details = limits_of_others_;
+    co_await store_.tell(std::move(event));
 }
 
 /// Flows are everybody's, settings are not.
@@ -198,8 +224,8 @@ asio::awaitable<Json> EngineService::deploy(DeployRequest request) {
         project.adopt = nullptr;
     }
     if (!request.dry_run) {
-        const auto kept = co_await put_in_force(std::move(changes), std::move(project.limits), std::move(project.adopt), lines);
-        for (const auto& [key, slots] : kept)
+        const auto put = co_await put_in_force(std::move(changes), std::move(project.limits), request, std::move(project.adopt), lines);
+        for (const auto& [key, slots] : put.kept)
             project.settings.push_back({{"setting", "limits." + key}, {"change", "kept"}, {"slots", slots}});
     }
     Json nodes = co_await other_nodes();

@@ -28,6 +28,10 @@ public:
     [[nodiscard]] boost::asio::awaitable<Json> deploy(DeployRequest request) override;
     [[nodiscard]] std::unique_ptr<Subscription> subscribe(std::function<void(const EngineEvent&)> receive) override;
 
+    /// [{key, slots, written}]: limits in force that are not as millrace.yaml says, since other nodes lived when this one started. Until
+    /// the next deploy here.
+    [[nodiscard]] const Json& limits_of_others() const { return limits_of_others_; }
+
     /// Does what other nodes were asked to do with the runs that this one drives.
     [[nodiscard]] boost::asio::awaitable<void> answer_requests(std::string epoch);
 
@@ -56,9 +60,11 @@ private:
     [[noreturn]] static void refuse(const Json& run, const RunRequest& request);
     void check_decision(const RunRequest& request, const LiveRun& run) const;
 
-    /// Returns the limits that are higher than written, as flows or runs need them.
-    [[nodiscard]] boost::asio::awaitable<Limits> put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,
-                                                              std::function<void()> adopt, const Json& lines);
+    /// Returns the limits that are not as written.
+    [[nodiscard]] boost::asio::awaitable<PutLimits> put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,
+                                                                 const DeployRequest& request, std::function<void()> adopt,
+                                                                 const Json& lines);
+    [[nodiscard]] boost::asio::awaitable<void> tell_limits_of_others(Limits written, Limits others);
     [[nodiscard]] boost::asio::awaitable<Json> other_nodes();
     [[nodiscard]] boost::asio::awaitable<TriggerResult> existing(RunRow row, std::string request_hash);
 
@@ -80,7 +86,8 @@ private:
     Connections& connections_;
     EventHub& events_;
     const std::string node_;
-    OneAtATime deploys_; ///< else an older one could put its settings in force after a newer one
+    Json limits_of_others_ = Json::array(); ///< since the start
+    OneAtATime deploys_;                    ///< else an older one could put its settings in force after a newer one
 };
 
 } // namespace millrace

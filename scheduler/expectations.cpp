@@ -63,13 +63,13 @@ private:
                                           : "has not begun";
             tell("start_within", firing_subject(*run.schedule, run.nominal), event_kind::late, run.id, deadline,
                  fmt::format("run {} was due at {} and {}; expected: start_within {}", run.id, time_text(run.asked_at), what,
-                             duration_text(expected_.start_within)));
+                             span_text(expected_.start_within)));
         }
         for (const auto& s : facts_.schedules) {
             if (s.due < facts_.deployed_at || !is_late(s.due + within, std::nullopt)) continue;
             tell("start_within", firing_subject(s.number, s.nominal), event_kind::late, 0, s.due + within,
                  fmt::format("the run of {} does not exist; expected: start_within {}", time_text(s.nominal),
-                             duration_text(expected_.start_within)));
+                             span_text(expected_.start_within)));
         }
     }
 
@@ -80,7 +80,7 @@ private:
             tell("finish_within", run_subject(run.id), event_kind::late, run.id, deadline,
                  fmt::format("run {} {} {} and {}; expected: finish_within {}", run.id, run.schedule ? "was due at" : "was asked for at",
                              time_text(run.asked_at), run.ended ? "ended at " + time_text(*run.ended) : "has not ended",
-                             duration_text(expected_.finish_within)));
+                             span_text(expected_.finish_within)));
     }
 
     void judge_rows(const WatchedRun& run, const Expectations::Rows& expected) {
@@ -104,7 +104,7 @@ private:
         if (!is_late(deadline, std::nullopt) || is_open(expectation)) return;
         tell(expectation, age_subject(from), event_kind::stale, 0, deadline,
              fmt::format("{} since {}{}; expected: {} {}", what, last ? "" : "the deploy of ", time_text(from), expectation,
-                         duration_text(age)));
+                         span_text(age)));
     }
     /// One period of it, one breach: where the last load is too long ago to be looked for, its instant is not known any more.
     [[nodiscard]] bool is_open(std::string_view expectation) const {

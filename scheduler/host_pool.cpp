@@ -4,8 +4,10 @@
 
 #include <boost/asio/post.hpp>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <csignal>
 
 namespace millrace {
@@ -139,9 +141,10 @@ void HostPool::kill_all() {
 
 // ---- questions ------------------------------------------------------------------------------------------------------
 
-void HostPool::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) {
+OrderId HostPool::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) {
     const OrderId id = order.id = --last_question_;
     Question q;
+    q.timeout = order.timeout;
     q.line = to_line("evaluate", order);
     q.answer = [answer](Json reply) {
         auto rows = std::exchange(reply.at("rows").get_ref<Json::array_t&>(), {});
@@ -151,6 +154,7 @@ void HostPool::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> 
     };
     q.give_up = [answer, id](const OrderError& error) { answer({id, {}, 0, error}); };
     ask(id, std::move(q));
+    return id;
 }
 
 void HostPool::infer(InferOrder order, std::function<void(InferReply)> answer) {
@@ -194,8 +198,41 @@ void HostPool::ask_next() {
         question.rows.clear();
         ++host->served;
         host->orders.insert(id);
+        const auto limit = std::chrono::microseconds(std::llround(question.timeout * 1e6));
+        question.timer = clock_.call_after(limit, [this, id, alive = std::weak_ptr(alive_)] {
+            if (!alive.expired()) time_out(id);
+        });
         if (host->process) host->process->send(question.line);
     }
+}
+
+void HostPool::time_out(OrderId question) {
+    kill_who_answers(question);
+    const auto q = settle(question);
+    q.give_up({"timeout", fmt::format("timed out after {} s", q.timeout), "raise the task's `timeout` or give its query less to do", 0});
+}
+
+void HostPool::drop(OrderId question) {
+    if (!questions_.contains(question)) return;
+    kill_who_answers(question);
+    std::erase(unasked_, question);
+    (void)settle(question);
+}
+
+/// It is no question any more.
+HostPool::Question HostPool::settle(OrderId question) {
+    auto q = std::move(questions_.extract(question).mapped());
+    clock_.cancel(q.timer);
+    return q;
+}
+
+/// A query has no other end: what it computes may take for ever.
+void HostPool::kill_who_answers(OrderId question) {
+    for (auto& host : hosts_)
+        if (host.orders.erase(question) > 0) {
+            host.leaving = true;
+            if (host.process) host.process->signal(SIGKILL);
+        }
 }
 
 // ---- what hosts say -------------------------------------------------------------------------------------------------
@@ -241,7 +278,7 @@ std::function<void()> HostPool::understand(HostAt host, Json message) {
     }
     if ((type == "rows" || type == "inferred") && questions_.contains(id)) {
         return [this, host, id, answer = questions_.at(id).answer(std::move(message))] {
-            questions_.erase(id);
+            (void)settle(id);
             finished(host, id);
             answer();
             ask_next();
@@ -320,12 +357,12 @@ void HostPool::host_ended(HostAt host, const std::string& how) {
         }
         const auto question = questions_.find(id);
         if (question == questions_.end()) continue;
+        clock_.cancel(question->second.timer);
         if (question->second.tries < 2) {
             unasked_.push_back(id);
             continue;
         }
-        const auto q = questions_.extract(question);
-        q.mapped().give_up({"crashed", message, {}, 0});
+        settle(id).give_up({"crashed", message, {}, 0});
     }
     // A host that cannot start is not started again and again: the next order tries.
     if (early_deaths_ < patience_for_starts)

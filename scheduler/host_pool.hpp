@@ -41,8 +41,9 @@ public:
     void start(AttemptOrder order) override;
     void cancel(OrderId id) override;
     void kill_all() override;
-    void evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) override;
+    OrderId evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) override;
     void infer(InferOrder order, std::function<void(InferReply)> answer) override;
+    void drop(OrderId question) override;
 
     /// A host that somebody stopped (SIGSTOP) would keep its work for ever: one that is found stopped a few times in a row
     /// is killed, which is a crash like any other. To be called every few seconds.
@@ -70,7 +71,9 @@ private:
         std::function<std::function<void()>(Json)> answer; ///< reads the reply, which may throw; then hands it over
         std::vector<Json> rows = {};                       ///< of the reply, those that came so far
         std::function<void(const OrderError&)> give_up;
+        double timeout = EvaluateOrder{}.timeout; ///< seconds, from when a host has it
         int tries = 0;
+        Clock::TimerId timer = 0; ///< of that time
     };
 
     [[nodiscard]] static Kind kind_of(const std::string& verb);
@@ -80,6 +83,9 @@ private:
     void keep_warm();
     void ask(OrderId id, Question question);
     void ask_next();
+    void time_out(OrderId question);
+    Question settle(OrderId question);
+    void kill_who_answers(OrderId question);
     void heard(HostAt host, const std::string& line);
     [[nodiscard]] std::function<void()> understand(HostAt host, Json message);
     [[nodiscard]] std::function<void()> understand_credential(HostAt host, const std::string& type, const Json& message);

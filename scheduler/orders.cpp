@@ -132,6 +132,7 @@ EvaluateOrder evaluate_order(const RunRow& row, const RunPlan& plan, int task, Q
     EvaluateOrder o;
     o.context = run_context(row, plan.flow());
     o.inputs = inputs_of(plan, task);
+    if (t.timeout > 0) o.timeout = t.timeout;
     if (question == Question::When) {
         o.sql = "select coalesce((" + t.when + "), false) as holds";
         o.max_rows = 1;

@@ -28,8 +28,15 @@ Json as_int(const Json& v) {
 }
 
 /// Each: the value as this type, null when it is none.
-/// Decimals travel as text: a double would change them.
+/// Decimals travel as text: a double would change them, and a number with a fraction is one already.
+bool is_cut(const Json& v) {
+    const auto text = v.is_number_float() ? v.dump() : "";
+    return std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(text.find('e'), text.size())),
+                         [](char c) { return c >= '0' && c <= '9'; }) > std::numeric_limits<double>::digits10;
+}
+
 Json as_decimal(const Json& v) {
+    if (is_cut(v)) return nullptr;
     if (v.is_number()) return v.dump();
     return v.is_string() ? v : Json();
 }
@@ -62,8 +69,9 @@ Json converted(const std::string& type, const Json& v) {
     return v.is_string() ? v : v.is_number() || v.is_boolean() ? Json(v.dump()) : Json();
 }
 
-/// What a date or an instant lacks; nothing for other types.
+/// What a date, an instant or a decimal lacks; nothing for other types.
 std::string why_not(const std::string& type, const Json& v) {
+    if (type == "decimal" && is_cut(v)) return ": a number in JSON keeps 15 digits, send more of them as text";
     if ((type != "date" && type != "timestamptz") || !v.is_string()) return {};
     try {
         (void)parse_date_or_instant(v.get<std::string>(), "UTC");

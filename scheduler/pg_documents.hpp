@@ -1,10 +1,11 @@
-/// What the parts of PgReadModels share: pg_read_models.cpp (flows and the house), pg_run_models.cpp (runs) and pg_run_logs.cpp (what
-/// happened in them).
+/// What the parts of PgReadModels share: pg_read_models.cpp (flows and the house), pg_run_models.cpp (runs), pg_run_logs.cpp (what
+/// happened in them) and pg_doctor.cpp (what is wrong, or soon will be).
 #pragma once
 
 #include "scheduler/documents.hpp"
 #include "scheduler/store/store.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,7 +19,11 @@ namespace millrace {
 /// Nothing for no name. Throws Refusal{NotFound}.
 [[nodiscard]] std::optional<int> task_asked_for(const FlowPlan& plan, const std::string& name);
 
+/// What of a flow, or of all (""), is not as it should be, by flow.
+[[nodiscard]] std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std::string& flow);
+
 [[nodiscard]] std::vector<Statement> run_statements();
+[[nodiscard]] std::vector<Statement> doctor_statements();
 [[nodiscard]] std::vector<Statement> log_statements();
 
 } // namespace millrace

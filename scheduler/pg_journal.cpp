@@ -166,6 +166,7 @@ PgJournal::Written PgJournal::write(Group& group) {
         leased_until_ = begin + std::chrono::microseconds(lease_length).count();
         std::lock_guard lock(mutex_);
         ++figures_.commits;
+        figures_.away.clear();
         figures_.last_commit_ms = static_cast<double>(end - begin) / 1000;
         return Written::Yes;
     }
@@ -288,6 +289,10 @@ StorePosition PgJournal::position() {
 
 /// Once, and again when it is something else or has lasted: a person may have to mend it (rights, a store that may only be read).
 void PgJournal::tell_away(const std::exception& why) {
+    {
+        std::lock_guard lock(mutex_);
+        figures_.away = one_line(why.what());
+    }
     const auto now = boottime_us();
     const auto sqlstate = sqlstate_of(why);
     if (now < told_until_ && sqlstate == told_) return;

@@ -34,6 +34,7 @@ struct NodeIdentity {
 struct JournalFigures {
     std::uint64_t commits = 0, rows = 0, refused = 0, reconnects = 0;
     double last_commit_ms = 0;
+    std::string away; ///< why nothing is written now; empty: nothing keeps us from it
 };
 
 class PgJournal final : public Journal {

@@ -1,7 +1,6 @@
 #include "scheduler/pg_read_models.hpp"
 
 #include "flows/connection_lacks.hpp"
-#include "flows/version.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/not_found.hpp"
 #include "scheduler/pg_documents.hpp"
@@ -56,8 +55,7 @@ constexpr const char* open_breaches = R"sql(
     select flow, kind, expectation, extract(epoch from since) * 1000000, run_id, message
       from millrace.breach where recovered_at is null and ($1 = '' or flow = $1) order by flow, told_at, expectation, subject limit 1000)sql";
 
-/// What of a flow is not as it should be, by flow.
-static std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std::string& flow) {
+std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std::string& flow) {
     std::map<std::string, Json> out;
     for (const auto& row : w.exec_prepared("open_breaches", flow))
         out.try_emplace(row[0].c_str(), Json::array())
@@ -170,7 +168,7 @@ asio::awaitable<Json> PgReadModels::schedules() {
 constexpr const char* node_list = R"sql(
     select n.id, n.lease_until > clock_timestamp(), extract(epoch from n.lease_until) * 1000000, extract(epoch from n.started_at) * 1000000, n.version, n.pid,
            (select count(*) from millrace.run r where r.finished_at is null and r.id >= $1 and r.epoch = n.epoch)
-      from millrace.node n order by n.id)sql";
+      from millrace.node n order by 2 desc, n.id)sql";
 
 asio::awaitable<Json> PgReadModels::nodes() {
     auto work = [from = s_.database.live_from()](pqxx::nontransaction& w) {
@@ -280,10 +278,6 @@ asio::awaitable<Json> PgReadModels::limits() {
     co_return page(std::move(items), nullptr);
 }
 
-constexpr const char* store_facts = R"sql(
-    select current_setting('server_version'), pg_database_size(current_database()), (select max(number) from millrace.migration),
-           (select count(*) from (select from millrace.run limit 1000000) r), current_setting('synchronous_commit'), current_setting('fsync'))sql";
-
 /// What connections of deployed flows lack, beside those of which `missing` tells already: nobody declared them.
 static void add_lacks_of_flows(Json& missing, const Catalogue& catalogue, Connections& connections) {
     std::set<std::string> told;
@@ -306,31 +300,6 @@ Json PgReadModels::lacks() const {
     return missing;
 }
 
-asio::awaitable<Json> PgReadModels::doctor() {
-    auto work = [](pqxx::nontransaction& w) {
-        const auto r = w.exec_prepared1("store_facts");
-        Json store = {{"server", r[0].c_str()},          {"size_bytes", r[1].as<std::int64_t>()}, {"schema_version", r[2].as<int>()},
-                      {"runs", r[3].as<std::int64_t>()}, {"synchronous_commit", r[4].c_str()},    {"fsync", r[5].c_str()}};
-        return std::pair(store, attention_by_flow(w, ""));
-    };
-    auto read = co_await s_.database.read(std::move(work));
-    auto& [store, attention] = read;
-    Json settings = s_.settings();
-    settings["missing"] = lacks();
-    Json document = {{"version", version},
-                     {"node", {{"id", s_.node}}},
-                     {"store", std::move(store)},
-                     {"hosts", s_.host_list()},
-                     {"journal", s_.journal()},
-                     {"figures", figures()},
-                     {"attention", attention},
-                     {"history", s_.retention.describe()},
-                     {"flows", s_.catalogue.all().size()},
-                     {"schedules", s_.schedules.all().size()},
-                     {"settings", std::move(settings)}};
-    co_return document;
-}
-
 Json PgReadModels::figures() const {
     Json out = s_.journal();
     out.update(s_.watch());
@@ -347,13 +316,14 @@ const std::vector<Statement>& read_statements() {
         std::vector<Statement> all = run_statements();
         const auto of_logs = log_statements();
         all.insert(all.end(), of_logs.begin(), of_logs.end());
+        const auto of_doctor = doctor_statements();
+        all.insert(all.end(), of_doctor.begin(), of_doctor.end());
         all.insert(all.end(), {{"last_runs", last_runs},
                                {"open_breaches", open_breaches},
                                {"node_list", node_list},
                                {"slot_list", slot_list},
                                {"slot_waiters", slot_waiters},
-                               {"credential_list", credential_list},
-                               {"store_facts", store_facts}});
+                               {"credential_list", credential_list}});
         return all;
     }();
     return all;

@@ -178,8 +178,8 @@ std::optional<int> task_asked_for(const FlowPlan& plan, const std::string& name)
 
 static const std::string tasks_sql = std::string("select ") + task_run_columns + R"sql( from millrace.task_run
      where run_id = $1 and (task, item) > ($2::int, $3::int) and ($4::int is null or task = $4::int)
-       and (cardinality($5::text[]) = 0 or state = any($5::text[]))
-     order by task, item limit $6)sql";
+       and (cardinality($5::text[]) = 0 or state = any($5::text[])) and (item < 0 or not $6::bool)
+     order by task, item limit $7)sql";
 
 asio::awaitable<Json> PgReadModels::tasks(std::int64_t run_id, TaskFilter filter) {
     const auto row = co_await row_of(run_id);
@@ -192,9 +192,9 @@ asio::awaitable<Json> PgReadModels::tasks(std::int64_t run_id, TaskFilter filter
         item = static_cast<int>(number_from(filter.after.substr(dot + 1), 0)) - 1;
     }
     const int limit = std::clamp(filter.limit, 1, 10000);
-    auto work = [run_id, task, item, only, states = filter.states, limit](pqxx::nontransaction& w) {
+    auto work = [run_id, task, item, only, states = filter.states, whole = filter.without_items, limit](pqxx::nontransaction& w) {
         std::vector<StoredTaskRun> rows;
-        for (const auto& r : w.exec_prepared("tasks", run_id, task, item, only, text_array(states), limit + 1))
+        for (const auto& r : w.exec_prepared("tasks", run_id, task, item, only, text_array(states), whole, limit + 1))
             rows.push_back(task_run_from(r));
         return rows;
     };
@@ -293,7 +293,8 @@ asio::awaitable<Json> PgReadModels::dataset(std::int64_t run_id, std::string tas
     const Json facts = co_await manifest_at(s_.database, manifest);
     if (!facts.is_object())
         throw Refusal(Kind::NotFound, "the dataset of " + task + " is gone from the staging folder",
-                      "retention removed it, see `retention.datasets` in millrace.yaml; make it again: millrace run " + row.flow);
+                      "retention removes them (`retention.datasets` in millrace.yaml), or somebody did; make it again: millrace run " +
+                          row.flow);
     EvaluateOrder order;
     order.sql = "select * from \"" + task + "\" limit " + std::to_string(std::clamp(limit, 0, 1000));
     order.inputs[task] = manifest;
@@ -348,7 +349,8 @@ asio::awaitable<Json> PgReadModels::rejected_rows(std::int64_t run_id, std::stri
         for (Json& rejected : reply_rows) rejected["_item"] = items.at(rejected.at("_part").get<std::size_t>());
     } else if (gone > 0) {
         throw Refusal(Kind::NotFound, what + " are gone from the staging folder",
-                      "retention removed them, see `retention.quarantine` in millrace.yaml; make them again: millrace run " + row.flow);
+                      "retention removes them (`retention.quarantine` in millrace.yaml), or somebody did; make them again: millrace run " +
+                          row.flow);
     } else if (total > 0) {
         const auto kept = rejects_before_load(*plan, task_of(*plan, *number), task_runs, run_id);
         if (!kept.empty()) throw Refusal(Kind::NotFound, what + " were rejected before it", kept);

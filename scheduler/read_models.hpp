@@ -26,7 +26,8 @@ struct RunFilter {
 struct TaskFilter {
     std::string task; ///< empty: all
     std::vector<std::string> states;
-    int limit = 1000; ///< at most 10000
+    bool without_items = false; ///< only the tasks themselves
+    int limit = 1000;           ///< at most 10000
     std::string after;
 };
 

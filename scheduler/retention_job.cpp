@@ -96,6 +96,7 @@ asio::awaitable<void> RetentionJob::drop_rows(Removed& removed, RetentionPolicy 
         co_await settle_periods(database_, now);
         removed.history = co_await drop_history(database_, policy, now);
         kept_by_ = removed.history.kept_by;
+        if (const auto nodes = co_await forget_nodes(database_); nodes > 0) spdlog::info("nodes=forgotten count={}", nodes);
     } catch (const std::exception& e) {
         removed.failure = one_line(e.what());
     }

@@ -159,6 +159,8 @@ void Runner::retire(std::int64_t run_id) {
     auto at = live_.find(run_id);
     if (at == live_.end()) return;
     LiveRun run = std::move(at->second);
+    run.closing = true;
+    drop_questions(run);
     clock_.cancel(run.timer);
     for (const auto id : run.attempts) { // only where its row was refused: none of them began
         --reserved_[active_.at(id).kind];
@@ -301,28 +303,49 @@ void Runner::start_own(LiveRun& run, TaskKey key) {
 }
 
 void Runner::ask_host(LiveRun& run, int task, bool items) {
+    if (run.asked.contains(task)) return; // paused meanwhile, and resumed
+    constexpr auto not_at_once = std::chrono::seconds(1);
+    const auto run_id = run.row.id;
     auto order = evaluate_order(run.row, *run.machine, task, items ? Question::Items : Question::When);
-    order.id = ++last_order_;
-    hosts_.evaluate(std::move(order), [this, run_id = run.row.id, task, items](EvaluateReply reply) {
-        auto* r = live(run_id);
-        if (!r || !r->machine) return;
-        if (items && !reply.error) {
-            r->items.emplace_back(task, std::move(reply));
-            return soon(run_id);
-        }
-        const auto now = clock_.now();
-        const auto holds = items || reply.rows.empty() ? Json(false) : reply.rows.front().value("holds", Json());
-        if (reply.error)
-            r->machine->evaluation_failed(task, *reply.error, now);
-        else if (!holds.is_boolean())
-            r->machine->evaluation_failed(
-                task,
-                {"permanent", "a condition is true or false, and this is " + holds.dump(), "compare it with something, such as > 0", 0},
-                now);
-        else
-            r->machine->when_known(task, holds.get<bool>(), now);
+    const auto question = hosts_.evaluate(
+        std::move(order), [this, run_id, task, items](EvaluateReply reply) { take_answer(run_id, task, items, std::move(reply)); });
+    const auto timer = clock_.call_after(not_at_once, [this, run_id, task, items] {
+        live(run_id)->machine->waiting({task, -1}, "WaitingForAnswer", items ? "its `for_each` is computed" : "its `when` is computed");
         pump(run_id);
-        dispatch();
+    });
+    run.asked.emplace(task, LiveRun::Asked{question, timer});
+}
+
+void Runner::take_answer(std::int64_t run_id, int task, bool items, EvaluateReply reply) {
+    auto* run = live(run_id);
+    const auto asked = run ? run->asked.extract(task) : decltype(run->asked)::node_type();
+    if (!asked) return;
+    clock_.cancel(asked.mapped().timer);
+    if (items && !reply.error) {
+        run->items.emplace_back(task, std::move(reply));
+        return soon(run_id);
+    }
+    const auto now = clock_.now();
+    const auto holds = items || reply.rows.empty() ? Json(false) : reply.rows.front().value("holds", Json());
+    if (reply.error)
+        run->machine->evaluation_failed(task, *reply.error, now);
+    else if (!holds.is_boolean())
+        run->machine->evaluation_failed(
+            task, {"permanent", "a condition is true or false, and this is " + holds.dump(), "compare it with something, such as > 0", 0},
+            now);
+    else
+        run->machine->when_known(task, holds.get<bool>(), now);
+    pump(run_id);
+    dispatch();
+}
+
+/// Those whose task has ended without an answer, and all where the run has.
+void Runner::drop_questions(LiveRun& run) {
+    std::erase_if(run.asked, [&](const auto& asked) {
+        if (run.machine && !run.closing && !is_final(run.machine->at({asked.first, -1}).state)) return false;
+        clock_.cancel(asked.second.timer);
+        hosts_.drop(asked.second.question);
+        return true;
     });
 }
 

@@ -59,6 +59,12 @@ struct LiveRun {
     int warnings = 0; ///< of its events, and of chunks that ended
     std::string late; ///< why it is shown as late, although nothing of it begins; empty: it is not
 
+    struct Asked {
+        OrderId question;
+        Clock::TimerId timer; ///< when it is worth a word that the answer is not there yet
+    };
+    std::map<int, Asked> asked; ///< by task, whose `when` or items are asked for
+
     std::map<TaskKey, std::int64_t> calls;            ///< the runs that its `flow` tasks wait for
     std::vector<CausedRun> caused;                    ///< their rows are in `pending`
     std::optional<std::vector<CausedRun>> by_its_end; ///< once it is known that it ends: the runs that this starts
@@ -189,6 +195,8 @@ private:
     void perform(LiveRun& run, const Decision& decision);
     void start_own(LiveRun& run, TaskKey key);
     void ask_host(LiveRun& run, int task, bool items);
+    void take_answer(std::int64_t run_id, int task, bool items, EvaluateReply reply);
+    void drop_questions(LiveRun& run);
     void take_items(LiveRun& run);
     void take_rows(LiveRun& run, const std::vector<TaskKey>& changed);
     void record(LiveRun& run);

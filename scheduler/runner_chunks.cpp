@@ -204,7 +204,8 @@ void Runner::resume_one(Resumed& r) {
     std::vector<TaskKey> lost;
     const auto now = clock_.now();
     run.machine->restore(std::move(r.task_runs), r.row.state, r.row.started_at.value_or(now), now, lost,
-                         r.row.state_name == "TimingOut" ? RunPlan::Ending::TimedOut : RunPlan::Ending::Cancelled, r.row.message);
+                         r.row.state_name == "TimingOut" ? RunPlan::Ending::TimedOut : RunPlan::Ending::Cancelled, r.row.message,
+                         pauses_from(r.row.summary));
     const std::string error = error_json(lost_with_the_daemon()).dump();
     for (const auto key : lost)
         if (const int attempts = run.machine->at(key).attempts; attempts > 0) {

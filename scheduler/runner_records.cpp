@@ -57,6 +57,7 @@ void Runner::take_rows(LiveRun& run, const std::vector<TaskKey>& changed) {
 
 /// Everything that changed since the last time goes to the journal together.
 void Runner::record(LiveRun& run) {
+    if (!run.asked.empty()) drop_questions(run);
     if (!run.closing && !find_what_its_end_starts(run)) return;
     auto& changes = run.pending;
     std::vector<TaskKey> changed;
@@ -73,6 +74,7 @@ void Runner::record(LiveRun& run) {
             run.row.started_at = machine.started_at();
             run.row.finished_at = machine.finished_at();
             over = is_final(run.row.state);
+            run.row.summary = pauses_json(machine.pauses());
             if (over) run.row.summary = {{"counts", counts_json(machine.counts())}, {"loads", run.loads}, {"warnings", run.warnings}};
             (changes.new_run ? changes.new_run : changes.run) = run.row;
         }

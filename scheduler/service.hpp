@@ -75,6 +75,7 @@ struct RerunRequest {
 struct DeployRequest {
     std::vector<std::string> folders; ///< empty: all that are configured
     bool dry_run = false;
+    bool at_start = false; ///< of the daemon: limits that other living nodes have stay as those have them
 };
 
 /// What changed, as Server-Sent Events tell it: `type` run | task_run | progress | log | flow, `data` the document.

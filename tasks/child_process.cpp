@@ -301,8 +301,9 @@ ChildEnd ChildProcess::run(const ChildCommand& command, const LineSink& lines) {
     if (!failed) return watch(pid, out.read_end(), err.read_end(), command.memory_bytes, lines);
     take_end(pid);
     throw Error(ErrorClass::Permanent, "the command '" + command.argv.at(0) + "' cannot be started: " + std::strerror(code),
-                code == ENOENT ? "install it on this machine, or name it with its path; PATH may be set in `env` of the task"
-                               : "make it a program that this user may run: chmod +x, and a first line such as #!/bin/sh");
+                code == ENOENT  ? "install it on this machine, or name it with its path; PATH may be set in `env` of the task"
+                : code == E2BIG ? "give it less in its arguments and `env`: a list goes into a file, or into `for_each`"
+                                : "make it a program that this user may run: chmod +x, and a first line such as #!/bin/sh");
 }
 
 } // namespace millrace

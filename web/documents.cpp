@@ -218,6 +218,29 @@ constexpr Member doctor[] = {
     {"settings", "Settings", ""},
     {"attention", "object", "by flow: what is not as its `expect` says"},
     {"history", "object", "its size and age, what retention did, free space"},
+    {"journal_away", "string", "why nothing is recorded now; empty: nothing keeps the node from it"},
+    {"staging_lost", "string", "why the staging folder is not the one that the nodes share; empty: it is"},
+    {"limits_of_others", "LimitOfOthers[]", "in force since other nodes have them, and not as this node's millrace.yaml says"},
+    {"held_schedules", "HeldSchedule[]", "that are paused after failures"},
+    {"queues", "Queue[]", "of flows whose runs queue up, where more came lately than ended"},
+};
+constexpr Member held_schedule[] = {
+    {"flow", "string", ""},
+    {"number", "integer", "of the schedule"},
+    {"failures", "integer", "in a row"},
+};
+constexpr Member limit_of_others[] = {
+    {"key", "string", ""},
+    {"slots", "integer", "in force"},
+    {"written", "integer?", "in this node's millrace.yaml"},
+};
+constexpr Member queue[] = {
+    {"flow", "string", ""},
+    {"waiting", "integer", "runs that have not begun"},
+    {"first", "integer", "the run that waits longest"},
+    {"since", "time", "it waits"},
+    {"came", "integer", "in the later half of the time since then"},
+    {"ended", "integer", "likewise"},
 };
 constexpr Member settings[] = {
     {"file", "string?", "the daemon's millrace.yaml; null: it has none"},
@@ -367,7 +390,7 @@ constexpr Member rerun_request[] = {
     {"plan", "string=", "newest (also where absent): the flow as it is now; pinned: as it was for that run"},
 };
 constexpr Member decision[] = {
-    {"decision", "string=", "approve (also where absent) or reject"},
+    {"decision", "string", "approve or reject"},
     {"comment", "string=", ""},
 };
 constexpr Member schedule_change[] = {
@@ -426,6 +449,9 @@ constexpr std::array all{
     Document{"Limit", limit},
     Document{"Node", node},
     Document{"Doctor", doctor},
+    Document{"HeldSchedule", held_schedule},
+    Document{"LimitOfOthers", limit_of_others},
+    Document{"Queue", queue},
     Document{"Settings", settings},
     Document{"MissingVariable", missing_variable},
     Document{"Diagnostic", diagnostic},

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 namespace millrace {
 
@@ -87,14 +88,19 @@ std::int64_t Request::query_integer(std::string_view name, std::int64_t fallback
 
 Json Request::json_object() const {
     if (body.empty()) return Json::object();
-    // Deeper than any document of ours; a body of nothing but brackets would overflow the stack of whoever walks it.
-    const auto shallow = [](int depth, Json::parse_event_t, Json&) {
+    std::vector<std::set<std::string>> members; // of the objects that are open
+    const auto check = [&members](int depth, Json::parse_event_t event, Json& parsed) {
+        // Deeper than any document of ours; a body of nothing but brackets would overflow the stack of whoever walks it.
         if (depth > deepest_json) throw Problem(422, "the body is nested more than " + std::to_string(deepest_json) + " deep");
+        if (event == Json::parse_event_t::object_start) members.emplace_back();
+        if (event == Json::parse_event_t::object_end) members.pop_back();
+        if (event == Json::parse_event_t::key && !members.back().insert(parsed.get<std::string>()).second)
+            throw Problem(422, "the body has the member '" + parsed.get<std::string>() + "' twice in one object", "leave one of them out");
         return true;
     };
     Json document;
     try {
-        document = Json::parse(body, shallow);
+        document = Json::parse(body, check);
     } catch (const Json::parse_error& e) {
         throw Problem(400, "the body is no JSON: unexpected text at byte " + std::to_string(e.byte), "send one JSON object");
     }

@@ -20,6 +20,7 @@ constexpr std::array run_filters{
 constexpr std::array task_filters{
     QueryMember{"task", "string", "task runs of this task only"},
     QueryMember{"state", "string", "one or several states, with commas between"},
+    QueryMember{"items", "string", "none: the tasks themselves only, without the items of `for_each`"},
     QueryMember{"limit", "integer", "1 to 10000, 1000 without it"},
     QueryMember{"after", "string", "`next` of the page before"},
 };

@@ -218,13 +218,14 @@ void suggest_task(const ApiClient& api, const std::string& run, const std::strin
     if (error.status != 404 || !error.remedy.empty()) return;
     try {
         std::vector<std::string> names;
-        const auto document = api.get("/api/v1/runs/" + url_encoded(run));
-        for (const auto& line : document.at("tasks")) names.push_back(line.at("task").get<std::string>());
-        for (const auto& chunk : document.at("chunks")) { // all have the same; one that has not begun has none yet
-            if (!names.empty()) break;
-            const auto part = api.get("/api/v1/runs/" + chunk.at("id").dump());
-            for (const auto& line : part.at("tasks")) names.push_back(line.at("task").get<std::string>());
-        }
+        const auto add_tasks_of = [&](const std::string& id) {
+            for (const auto& line : api.list("/api/v1/runs/" + id + "/tasks?items=none"))
+                names.push_back(line.at("task").get<std::string>());
+        };
+        add_tasks_of(url_encoded(run));
+        if (names.empty())
+            for (const auto& chunk : api.get("/api/v1/runs/" + url_encoded(run)).at("chunks"))   // all have the same
+                if (names.empty()) add_tasks_of(chunk.at("id").dump());                          // one that has not begun has none yet
         if (names.empty() || std::find(names.begin(), names.end(), task) != names.end()) return; // it has not begun
         const auto near = nearest(task, names);
         error.remedy = near.empty() ? fmt::format("its tasks are {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?";

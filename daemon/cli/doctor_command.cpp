@@ -2,6 +2,7 @@
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/asked_installation.hpp"
+#include "daemon/cli/daemon_findings.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/history_findings.hpp"
 #include "daemon/cli/project_flows.hpp"
@@ -213,6 +214,8 @@ std::vector<Finding> findings_of(Cli& cli, Json& facts) {
     findings.push_back(check_host(cli));
     findings.push_back(other.is_null() ? check_store(cli) : store_of_daemon(facts));
     findings.push_back(daemon);
+    if (facts.is_object())
+        for (auto& finding : daemon_findings(facts)) findings.push_back(std::move(finding));
     if (facts.is_object() && facts.contains("history"))
         for (auto& finding : history_findings(facts.at("history"), now())) findings.push_back(std::move(finding));
     check_settings(cli, facts, findings);

@@ -54,7 +54,7 @@ int list_flows(Cli& cli, Archived archived) {
     Table table({{"flow"}, {"last run"}, {local_title("finished"), Left, 1}, {"schedule"}, {"next"}, {"description", Left, 2}});
     for (const auto& flow : flows) {
         const auto runs = list_of(flow, "last_runs");
-        const auto last = runs.empty() ? Json{{"state", "-"}} : runs.front();
+        const auto last = runs.empty() ? Json{{"state", "-"}} : last_begun_run(runs);
         table.add({flow_text(flow, "name"),
                    {flow.value("archived", false) ? "archived" : outcome_text(last), paint_of_run(last)},
                    runs.empty() ? "-" : local_time_text(text_of(last, "finished_at")),

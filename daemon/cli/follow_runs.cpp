@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <csignal>
 #include <iostream>
-#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -59,26 +58,6 @@ void cancel_all(const ApiClient& api, const std::vector<RunDocument>& runs, cons
     }
 }
 
-} // namespace
-
-RunDocument fetch_run(const ApiClient& api, const std::string& id, const RunDocument& before) {
-    std::map<std::string, const Json*> known;
-    if (const auto chunks = before.find("chunks"); chunks != before.end())
-        for (const auto& chunk : *chunks)
-            if (is_over(chunk)) known[text_of(chunk, "id")] = &chunk;
-    auto run = api.get("/api/v1/runs/" + url_encoded(id));
-    if (run.contains("chunks") && run["chunks"].is_array())
-        for (auto& chunk : run["chunks"]) {
-            const auto state = text_of(chunk, "state");
-            if (state == "scheduled" || state == "pending") continue;
-            const auto at = known.find(text_of(chunk, "id"));
-            chunk = at == known.end() ? api.get("/api/v1/runs/" + text_of(chunk, "id")) : *at->second;
-        }
-    return run;
-}
-
-namespace {
-
 /// The runs that are waited for, and what a signal asks for.
 class Following {
 public:
@@ -95,9 +74,10 @@ public:
             const bool answered = absence_.bears([this] {
                 cancel_if_asked();
                 fetch();
+                if (!view_ && all_over()) fetch_whole();
             });
             if (answered && view_) view_->show(runs_, now());
-            if (answered && std::all_of(runs_.begin(), runs_.end(), is_over)) return runs_;
+            if (answered && all_over()) return runs_;
             if (!answered && Interruption::is_seen() && !is_cancelled_)
                 throw Unreachable("the daemon does not answer, so nothing was cancelled", absence_.what_now());
             std::this_thread::sleep_for(pause);
@@ -121,6 +101,13 @@ private:
         for (std::size_t i = 0; i < ids_.size(); ++i)
             if (runs_[i].is_null() || !is_over(runs_[i])) runs_[i] = fetch_run(api_, ids_[i], runs_[i]);
     }
+
+    /// For a program that reads them.
+    void fetch_whole() {
+        for (std::size_t i = 0; i < ids_.size(); ++i) runs_[i] = fetch_whole_run(api_, ids_[i]);
+    }
+
+    [[nodiscard]] bool all_over() const { return std::all_of(runs_.begin(), runs_.end(), is_over); }
 
     const ApiClient api_;
     const std::vector<std::string>& ids_;

@@ -9,10 +9,8 @@
 
 namespace millrace {
 
-/// A run with its tasks and, where it has chunks, their tasks. Of `before`, the same run a while ago, chunks that were over stand.
-[[nodiscard]] RunDocument fetch_run(const ApiClient& api, const std::string& id, const RunDocument& before = RunDocument());
-
-/// Shows progress on `out` until every run is final; nothing where `out` is null. Returns the final documents, in order.
+/// Shows progress on `out` until every run is final; nothing where `out` is null. Returns the final documents, in order; where `out` is
+/// null with all of their task runs.
 /// SIGINT (Ctrl-C) and SIGTERM cancel the runs and the end is waited for; a second one ends this program. Throws Unreachable where
 /// the daemon is away for too long, or at a signal while it is; before that its absence is told (absence.hpp): on `out`, else on
 /// stderr.

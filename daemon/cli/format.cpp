@@ -186,6 +186,15 @@ std::string outcome_text(const Json& run) {
     return state_text(run) + (number_of(run, "limit_rows") > 0 ? " (trial)" : "") + exceptions_text(run);
 }
 
+Json last_begun_run(const Json& runs) {
+    const auto is_under_way = [](const Json& run) {
+        const auto state = text_of(run, "state");
+        return state == "running" || state == "retrying" || state == "paused" || state == "cancelling";
+    };
+    const auto begun = std::find_if(runs.begin(), runs.end(), [](const Json& run) { return text_of(run, "state") != "pending"; });
+    return begun != runs.end() && is_under_way(*begun) ? *begun : runs.front();
+}
+
 Paint paint_of_run(const Json& run) { return exceptions_text(run).empty() ? paint_of(text_of(run, "state")) : Paint::Yellow; }
 
 std::string message_text(const Json& run_or_task) {

@@ -62,6 +62,8 @@ namespace millrace {
 /// The state of a run, of one that completed with what in it did not: "completed, 1 failed (continued), 2 skipped"; with whether it
 /// is a trial: "completed (trial)".
 [[nodiscard]] std::string outcome_text(const Json& run);
+/// Of `runs`, newest first and at least one: the newest that is more than one of the queue behind a run that is under way.
+[[nodiscard]] Json last_begun_run(const Json& runs);
 /// Green only where all of it is well.
 [[nodiscard]] Paint paint_of_run(const Json& run);
 /// Why it is in its state; empty where the message only repeats the state or its name.

@@ -66,6 +66,20 @@ std::string load_text(const Json& loads) {
     return parts.empty() ? "no rows" : joined(parts);
 }
 
+/// A run for the one before it: that changes seldom.
+bool is_in_line(const Json& run) { return text_of(run, "state_name") == "Queued"; }
+
+bool waits_for_others(std::string_view state_name) {
+    return state_name == "Queued" || state_name == "Late" || state_name.starts_with("WaitingFor");
+}
+
+/// ", attempt 2" of what is tried again; who looks now and then may have missed the end of the one before.
+std::string attempt_text(const Json& task_run) {
+    const auto state = text_of(task_run, "state");
+    const auto attempts = state == "running" || state == "retrying" ? number_of(task_run, "attempts") : 0;
+    return attempts > 1 ? fmt::format(", attempt {}", attempts) : "";
+}
+
 struct Line {
     std::string state, indent, name, about, time;
 };
@@ -74,7 +88,7 @@ struct Line {
 std::vector<Line> task_lines(const Json& whole, const Json& run, const std::string& indent, Instant now) {
     const auto tasks = list_of(run, "tasks");
     std::vector<Line> lines;
-    std::size_t hidden = 0;
+    auto hidden = static_cast<std::size_t>(number_of(run.value("left_out", Json::object()), "tasks"));
     for (const auto& task : tasks) {
         const auto state = text_of(task, "state");
         const bool moves = state == "running" || state == "retrying" || state == "failed" || state == "crashed";
@@ -149,7 +163,14 @@ bool needs_new_run(const FailedTasks& failed) {
                        [](const auto& f) { return text_of(f.second->at("error"), "remedy").starts_with(new_run_remedy); });
 }
 
-void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& failed, const std::string& indent) {
+/// Task runs that failed and were not fetched.
+std::int64_t failed_left_out(const Json& run) {
+    auto count = number_of(run.value("left_out", Json::object()), "failed");
+    for (const auto& chunk : list_of(run, "chunks")) count += failed_left_out(chunk);
+    return count;
+}
+
+void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& failed, std::int64_t unknown, const std::string& indent) {
     for (std::size_t i = 0; i < failed.size() && i < most_failures; ++i) {
         const auto& [of, task] = failed[i];
         const auto& error = task->at("error");
@@ -157,8 +178,8 @@ void write_failed_tasks(std::ostream& out, const Json& run, const FailedTasks& f
             << " (" << text_of(error, "class") << "): " << printable(text_of(error, "message")) << '\n';
         if (const auto remedy = text_of(error, "remedy"); !remedy.empty()) out << indent << "remedy: " << printable(remedy) << '\n';
     }
-    if (failed.size() > most_failures)
-        out << indent << fmt::format("and {} more, as the dashboard and --json show\n", failed.size() - most_failures);
+    const auto more = unknown + static_cast<std::int64_t>(failed.size() - std::min(failed.size(), most_failures));
+    if (more > 0) out << indent << fmt::format("and {} more, as the dashboard and --json show\n", count_text(more));
 }
 
 /// "chunk 4 of 4 was not begun": chunks run one after the other, and a run that ends early has none of the later ones.
@@ -195,10 +216,10 @@ void write_failure(std::ostream& out, const Terminal& terminal, const Json& run)
     out << '\n';
     if (!has_own_reason) write_timed_out_chunks(out, run);
     const auto others = std::stable_partition(failed.begin(), failed.end(), is_a_reason);
-    write_failed_tasks(out, run, {failed.begin(), others}, "  ");
+    write_failed_tasks(out, run, {failed.begin(), others}, failed_left_out(run), "  ");
     if (others != failed.end()) {
         out << "  failed too, as it may:\n";
-        write_failed_tasks(out, run, {others, failed.end()}, "    ");
+        write_failed_tasks(out, run, {others, failed.end()}, 0, "    ");
     }
     if (const auto rest = not_begun_text(run); !rest.empty()) out << "  " << rest << '\n';
     if (state == "cancelled") return;
@@ -331,19 +352,21 @@ void RunView::tell_changes(const RunDocument& run, Instant at) {
 void RunView::tell(const std::string& key, const std::string& subject, const Json& document, const std::string& detail, Instant at) {
     const auto state = text_of(document, "state");
     auto& told = told_[key];
-    const bool queued = state == "pending" && !detail.empty() && text_of(document, "state_name") == "Queued";
-    const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused" || queued;
+    const bool waits = state == "pending" && !detail.empty() && waits_for_others(text_of(document, "state_name"));
+    const bool worth = is_over(state) || state == "running" || state == "retrying" || state == "paused" || waits;
     const bool held_up = state == "running" && detail.starts_with("waiting for a lock "); // the only step worth a line: somebody can end it
-    const auto news = state + (held_up ? " held up" : queued ? ": " + detail : "");
-    const bool is_told = held_up || queued ? told.news == news : told.news.starts_with(state);
+    const auto attempt = attempt_text(document);
+    const auto news = state + attempt + (held_up ? " held up" : waits ? ": " + detail : "");
+    const bool just_told = waits && told.news.starts_with("pending") && at - told.at < between_lines && !is_in_line(document);
+    const bool is_told = held_up || waits ? told.news == news || just_told : told.news.starts_with(state + attempt);
     const bool goes_on =
         state == "running" && at - told.at >= between_lines && detail != told.detail && !document.value("progress", Json()).is_null();
     if (!worth || (is_told && !goes_on)) return;
     told = {news, detail, at};
     const auto time = is_over(state) ? elapsed_text(document, at) : "";
     const bool fails = (state == "failed" || state == "crashed") && text_of(document, "on_failure") != "continue"; // told by the outcome
-    out_ << printable(subject) << ": " << state_text(document) << (time.empty() ? "" : " in " + time) << exceptions_text(document)
-         << (detail.empty() || (fails && has_error(document)) ? "" : ": " + printable(detail)) << '\n';
+    out_ << printable(subject) << ": " << state_text(document) << (state == "running" ? attempt : "") << (time.empty() ? "" : " in " + time)
+         << exceptions_text(document) << (detail.empty() || (fails && has_error(document)) ? "" : ": " + printable(detail)) << '\n';
 }
 
 void write_outcome(std::ostream& out, const Terminal& terminal, const std::vector<RunDocument>& runs) {

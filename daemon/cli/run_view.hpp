@@ -2,6 +2,7 @@
 /// change. Pure but for the stream: it is given the documents, it asks nobody.
 #pragma once
 
+#include "daemon/cli/fetch_run.hpp"
 #include "daemon/cli/terminal.hpp"
 #include "flows/json.hpp"
 #include "flows/time.hpp"
@@ -12,9 +13,6 @@
 #include <vector>
 
 namespace millrace {
-
-/// A run with its `tasks`, and in `chunks` the runs of its chunks, each again with `tasks` as far as they were fetched.
-using RunDocument = Json;
 
 class RunView {
 public:

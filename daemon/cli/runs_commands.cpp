@@ -58,11 +58,11 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
 }
 
 int show_run(Cli& cli, const std::string& id) {
-    const auto run = fetch_run(cli.api(), id);
     if (cli.json) {
-        Cli::print(run);
+        Cli::print(fetch_whole_run(cli.api(), id));
         return exit_done;
     }
+    const auto run = fetch_run(cli.api(), id);
     const auto took = elapsed_text(run, now());
     std::cout << fmt::format("{} run {}  {}  by {}, created {} {}{}\n", cli.out.painted(text_of(run, "flow"), Paint::Bold),
                              text_of(run, "id"), cli.out.painted(outcome_text(run), paint_of_run(run)), trigger_of(run),
@@ -109,6 +109,12 @@ int show_run(Cli& cli, const std::string& id) {
         add_tasks(number, chunk);
     }
     if (!table.is_empty()) table.write(std::cout, cli.out);
+    const auto tell_rest = [&](const std::string& of, const Json& one) {
+        if (const auto rest = left_out_text(one); !rest.empty())
+            std::cout << fmt::format("{}{}: millrace runs show {} --json\n", of, rest, text_of(one, "id"));
+    };
+    tell_rest("", run);
+    for (const auto& chunk : chunks) tell_rest(chunk_text(chunk) + ": ", chunk);
     write_outcome(std::cout, cli.out, {run});
     return exit_done;
 }
@@ -184,21 +190,36 @@ void read_log(const ApiClient& api, const std::string& id, const LogArguments& a
     }
 }
 
+/// A task that runs a flow logs nothing itself.
+void tell_where_logs_are(const ApiClient& api, const std::vector<std::string>& ids, const std::string& task) {
+    constexpr int most_told = 10;
+    for (const auto& id : ids)
+        for (const auto& one : api.get(fmt::format("/api/v1/runs/{}/tasks?task={}&limit={}", id, url_encoded(task), most_told)).at("items"))
+            if (const auto called = text_of(one, "run"); !called.empty())
+                std::cerr << fmt::format("{} has no log of its own, it ran a flow: millrace runs logs {}\n", printable(task_run_name(one)),
+                                         called);
+}
+
 int show_logs(Cli& cli, const LogArguments& arguments) {
     const auto api = arguments.follow ? watchful(cli.api()) : cli.api();
     const auto tell = [](const std::string& text) { std::cerr << "millrace: " << text << std::endl; };
     Absence absence({arguments.id}, tell, now());
     LogView view(std::cout, cli.out, arguments.task.empty() ? LogView::Tasks::Shown : LogView::Tasks::Hidden);
     Json all = Json::array();
+    bool some = false;
     const auto ids = with_attempt(api, runs_with_logs(api, arguments.id), arguments);
     for (const auto& id : ids) {
         auto one = arguments;
         one.follow = arguments.follow && (id != arguments.id || ids.size() == 1); // the whole ends after its chunks
         const auto run = [&] { return api.get("/api/v1/runs/" + url_encoded(id)); };
         if (!cli.json) view.of(answer_to(run, arguments, absence));
-        read_log(api, id, one, absence, [&](const Json& line) { cli.json ? all.push_back(line) : view.show(line); });
+        read_log(api, id, one, absence, [&](const Json& line) {
+            some = true;
+            cli.json ? all.push_back(line) : view.show(line);
+        });
     }
     if (cli.json) Cli::print(all);
+    if (!cli.json && !some && !arguments.task.empty()) tell_where_logs_are(api, ids, arguments.task);
     return exit_done;
 }
 

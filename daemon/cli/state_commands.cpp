@@ -2,6 +2,7 @@
 #include "daemon/cli/commands.hpp"
 
 #include "daemon/cli/format.hpp"
+#include "daemon/cli/nodes_table.hpp"
 
 #include <fmt/format.h>
 
@@ -82,26 +83,7 @@ int list_nodes(Cli& cli) {
         Cli::print(nodes);
         return exit_done;
     }
-    // a node's document may grow: what is there is shown
-    std::vector<Table::Column> titles;
-    std::vector<std::string> members;
-    if (!nodes.empty())
-        for (const auto& [member, value] : nodes.front().items()) {
-            const bool is_time = parse_rfc3339(text_of(nodes.front(), member.c_str())).has_value();
-            titles.push_back({is_time ? local_title(member) : member, Table::Align::Left, is_time ? 1 : 0});
-            members.push_back(member);
-        }
-    if (members.empty()) {
-        std::cout << "No node has a lease.\n";
-        return exit_done;
-    }
-    Table table(std::move(titles));
-    for (const auto& node : nodes) {
-        std::vector<Table::Cell> cells;
-        for (const auto& member : members) cells.emplace_back(local_time_text(text_of(node, member.c_str())));
-        table.add(std::move(cells));
-    }
-    table.write(std::cout, cli.out);
+    nodes_table(nodes).write(std::cout, cli.out);
     return exit_done;
 }
 

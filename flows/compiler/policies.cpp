@@ -53,7 +53,7 @@ RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolic
         if (policy.get("within") != nullptr && retry.within <= retry.delay)
             diagnostics.error(policy.get("within")->mark,
                               fmt::format("no second attempt begins within {}, for the `delay` before it is {}", policy.get("within")->text,
-                                          duration_text(retry.delay)),
+                                          span_text(retry.delay)),
                               "`within` counts from the first attempt; `retry: 1` means: no second one");
         if (policy.get("for") != nullptr) retry.for_classes = policy.texts("for");
     }

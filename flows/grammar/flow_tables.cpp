@@ -41,7 +41,10 @@ const std::array flow_fields{
           .doc = "What a new run does while another one is under way.",
           .choices = "queue|skip|cancel_previous|allow",
           .fallback = "queue"},
-    Field{.key = "timeout", .shape = Duration, .doc = "A run that takes longer is stopped.", .example = "2h"},
+    Field{.key = "timeout",
+          .shape = Duration,
+          .doc = "A run that takes longer is stopped; while a person has paused it, its time stands.",
+          .example = "2h"},
     Field{.key = "retry",
           .shape = Whole | Mapping,
           .doc = "Attempts of the flow: what failed in spite of its task's own `retry` begins again after this delay, with as many "

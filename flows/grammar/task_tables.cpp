@@ -27,7 +27,12 @@ const std::array task_fields{
                  "`retry: 1` runs a command once at most.",
           .example = "3",
           .table = &retry_table},
-    Field{.key = "timeout", .shape = Duration, .doc = "An attempt that takes longer is killed.", .example = "30m"},
+    Field{
+        .key = "timeout",
+        .shape = Duration,
+        .doc =
+            "An attempt that takes longer is killed, and so is the query of its `when` or `for_each`, without `timeout` after 10 minutes.",
+        .example = "30m"},
     Field{.key = "memory",
           .shape = Memory,
           .doc = "The most that an attempt may use, in kB, MB or GB (thousands) or in KiB, MiB or GiB (1,024s).",

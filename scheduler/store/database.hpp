@@ -30,9 +30,11 @@ struct Statement {
 };
 /// `url` with a limit on the time that connecting takes: libpq has none for a server that takes the connection and says nothing.
 [[nodiscard]] std::string with_timeout(const std::string& url);
-/// What every session of ours begins with.
+/// What every session of ours begins with. What we acknowledge, and act on, is on the server's disk, whatever the server, the database
+/// or our role has for other programs; who waits for standbys (remote_*) goes on doing so.
 inline constexpr const char* session_settings =
-    "set application_name = 'millrace'; set timezone = 'UTC'; set client_min_messages = warning; set jit = off";
+    "set application_name = 'millrace'; set timezone = 'UTC'; set client_min_messages = warning;"
+    " select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local'); set jit = off";
 
 /// Opens a connection that knows `statements`, with UTC and our application name, while `watch` looks on. Throws
 /// pqxx::broken_connection, also where the server does not answer.

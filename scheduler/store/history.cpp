@@ -179,6 +179,17 @@ asio::awaitable<std::map<std::string, FolderOwner>> folder_owners(Database& data
     });
 }
 
+// Not in the first seconds of the server, which nobody could keep a lease without: as in void_dead_nodes.
+constexpr const char* forget_nodes_sql = R"sql(
+    delete from millrace.node
+     where lease_until < clock_timestamp() - interval '7 days'
+       and pg_postmaster_start_time() + make_interval(secs => $1) < clock_timestamp())sql";
+
+asio::awaitable<int> forget_nodes(Database& database) {
+    return database.read(
+        [](pqxx::nontransaction& w) { return static_cast<int>(w.exec_prepared("forget_nodes", lease_seconds).affected_rows()); });
+}
+
 const std::vector<Statement>& history_statements() {
     static const std::vector<Statement> all{
         {"oldest_period", oldest_period},
@@ -195,6 +206,7 @@ const std::vector<Statement>& history_statements() {
         {"settle", settle},
         {"first_unsettled", first_unsettled},
         {"folder_owners", folder_owners_sql.c_str()},
+        {"forget_nodes", forget_nodes_sql},
     };
     return all;
 }

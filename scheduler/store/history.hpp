@@ -51,6 +51,10 @@ struct HistoryFacts {
 [[nodiscard]] boost::asio::awaitable<std::map<std::string, FolderOwner>> folder_owners(Database& database,
                                                                                        std::vector<std::string> staging_ids);
 
+/// Removes the nodes whose leases ran out a week ago or more; returns how many. One that comes back yet finds its epoch gone, as one does
+/// whose runs were taken over, and begins anew.
+[[nodiscard]] boost::asio::awaitable<int> forget_nodes(Database& database);
+
 [[nodiscard]] const std::vector<Statement>& history_statements();
 
 } // namespace millrace

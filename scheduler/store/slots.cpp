@@ -33,15 +33,33 @@ constexpr const char* slots_in_demand = R"sql(
           from p, jsonb_array_elements(plan -> 'tasks') t, jsonb_array_elements(t -> 'limits') d)
     select key, max(slots) from (select hash, key, max(own) + max(task) as slots from demand group by hash, key) each group by key)sql";
 
+constexpr const char* other_nodes_live = "select exists (select from millrace.node where id <> $1 and lease_until > clock_timestamp())";
+constexpr const char* limits_in_force = "select key, count(*) from millrace.slot where not retired group by key";
+
+/// Limits that there are stay, but for what is demanded; returns those that were wanted otherwise.
+Limits yield_to_others(pqxx::work& w, Limits& limits, const Limits& demands) {
+    Limits others;
+    for (const auto& row : w.exec_prepared("limits_in_force")) {
+        const std::string key = row[0].c_str();
+        const auto demand = demands.find(key);
+        const auto wanted = limits.find(key);
+        const int stays = std::max(row[1].as<int>(), demand == demands.end() ? 0 : demand->second);
+        if (wanted == limits.end() || wanted->second != stays) others[key] = limits[key] = stays;
+    }
+    return others;
+}
+
 } // namespace
 
-Limits put_limits(pqxx::work& w, Limits limits, std::int64_t live_from) {
-    Limits kept;
+PutLimits put_limits(pqxx::work& w, Limits limits, std::int64_t live_from, const std::string& starting) {
+    PutLimits put;
+    Limits demands;
     for (const auto& row : w.exec_prepared("slots_in_demand", live_from)) {
         const std::string key = row[0].c_str();
-        const int demand = row[1].as<int>();
-        if (limits[key] < demand) limits[key] = kept[key] = demand;
+        const int demand = demands[key] = row[1].as<int>();
+        if (limits[key] < demand) limits[key] = put.kept[key] = demand;
     }
+    if (!starting.empty() && w.exec_prepared1("other_nodes_live", starting)[0].as<bool>()) put.others = yield_to_others(w, limits, demands);
     ArrayText keys, slots;
     for (const auto& [key, number] : limits) keys.add_text(key), slots.add(number);
     const auto key_list = keys.take(), slot_list = slots.take();
@@ -50,11 +68,13 @@ Limits put_limits(pqxx::work& w, Limits limits, std::int64_t live_from) {
     w.exec_prepared("remove_slots");
     w.exec_prepared("forget_waits");
     w.exec_prepared("forget_credentials");
-    return kept;
+    return put;
 }
 
-boost::asio::awaitable<Limits> Store::set_limits(Limits limits) {
-    return database_.run([limits = std::move(limits), from = database_.live_from()](pqxx::work& w) { return put_limits(w, limits, from); });
+boost::asio::awaitable<PutLimits> Store::set_limits(Limits limits, std::string starting) {
+    return database_.run([limits = std::move(limits), starting = std::move(starting), from = database_.live_from()](pqxx::work& w) {
+        return put_limits(w, limits, from, starting);
+    });
 }
 
 // Keys are claimed in alphabetical order, and a locked row is passed over, so that two claims never wait for each other.
@@ -180,6 +200,8 @@ boost::asio::awaitable<SlotClaim> Store::claim_slots(std::string epoch, std::int
 const std::vector<Statement>& slot_statements() {
     static const std::vector<Statement> all{
         {"slots_in_demand", slots_in_demand},
+        {"other_nodes_live", other_nodes_live},
+        {"limits_in_force", limits_in_force},
         {"add_slots", add_slots},
         {"retire_slots", retire_slots},
         {"remove_slots", remove_slots},

@@ -142,6 +142,15 @@ boost::asio::awaitable<std::vector<std::int64_t>> Store::new_run_ids(int blocks)
     });
 }
 
+constexpr const char* newest_run_ids = "select last_value from millrace.run_id where is_called";
+
+boost::asio::awaitable<std::int64_t> Store::newest_run_ids() {
+    return database_.read([](pqxx::nontransaction& w) {
+        const auto rows = w.exec_prepared("newest_run_ids");
+        return rows.empty() ? std::int64_t{0} : rows[0][0].as<std::int64_t>();
+    });
+}
+
 /// A node that starts has to write its row before it takes ids: it is seen here, or waits.
 constexpr const char* one_gives_back = "lock table millrace.node in share row exclusive mode";
 constexpr const char* another_node = "select exists (select from millrace.node where epoch <> $1::uuid)";
@@ -374,8 +383,10 @@ constexpr const char* drop_schedules = "delete from millrace.schedule where flow
 constexpr const char* insert_schedule = R"sql(
     insert into millrace.schedule (flow, number, spec, changed_at, next_at, next_local) values ($1, $2, $3, $4, $5, $6))sql";
 
-boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now) {
-    return database_.run([changes = std::move(changes), from = database_.live_from(), limits = std::move(limits), now](pqxx::work& w) {
+boost::asio::awaitable<PutLimits> Store::deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now,
+                                                std::string starting) {
+    return database_.run([changes = std::move(changes), from = database_.live_from(), limits = std::move(limits), now,
+                          starting = std::move(starting)](pqxx::work& w) {
         const auto at = timestamp_text(now);
         for (const auto& c : changes) {
             if (c.plan_json.empty()) {
@@ -394,7 +405,7 @@ boost::asio::awaitable<Limits> Store::deploy(std::vector<FlowChange> changes, st
                                 when(s.next_at), s.next_local);
             }
         }
-        return limits ? put_limits(w, *limits, from) : Limits();
+        return limits ? put_limits(w, *limits, from, starting) : PutLimits();
     });
 }
 
@@ -460,6 +471,7 @@ const std::vector<Statement>& store_statements() {
         {"tell", tell},
         {"leave", leave},
         {"new_run_ids", new_run_ids},
+        {"newest_run_ids", newest_run_ids},
         {"one_gives_back", one_gives_back},
         {"another_node", another_node},
         {"take_back_run_ids", take_back_run_ids},

@@ -86,6 +86,8 @@ public:
 
     /// Where each of that many blocks begins: `run_id_block` new run ids from there, which the periods cover (periods.hpp).
     [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> new_run_ids(int blocks);
+    /// Where the block begins that was given last, to whichever node.
+    [[nodiscard]] boost::asio::awaitable<std::int64_t> newest_run_ids();
     /// Before a node's first new_run_ids(): the next block begins behind the last run, so that the numbers that a killed daemon had
     /// in hand are not lost, unless another node has ever been: it may be suspended with numbers of its own.
     /// A number is never given twice, since batches in targets carry it: what removes old runs has to leave the newest one.
@@ -99,7 +101,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan(std::string hash);
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules() override;
     /// Flows and, unless those stay, limits as set_limits() does, at one moment.
-    [[nodiscard]] boost::asio::awaitable<Limits> deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now);
+    [[nodiscard]] boost::asio::awaitable<PutLimits> deploy(std::vector<FlowChange> changes, std::optional<Limits> limits, Instant now,
+                                                           std::string starting = {});
     /// Not paused: nor are those of its schedules that failures hold, and they count anew.
     [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
     [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules) override;
@@ -133,8 +136,9 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::set<std::string>> missing_files(std::vector<std::string> paths);
 
     /// Makes `limits` the slots that exist. A surplus one that is held stays with its holder and counts until it is free. What
-    /// deployed flows and live runs demand is there in any case; returned are the limits that are higher than asked for that.
-    [[nodiscard]] boost::asio::awaitable<Limits> set_limits(Limits limits);
+    /// deployed flows and live runs demand is there in any case. `starting`: the id of a node that starts; where others live, theirs
+    /// stay, and only limits that they do not have are added.
+    [[nodiscard]] boost::asio::awaitable<PutLimits> set_limits(Limits limits, std::string starting = {});
     /// All slots of `demands` or none. Slots whose epoch is no node's count as free.
     [[nodiscard]] boost::asio::awaitable<SlotClaim> claim_slots(std::string epoch, std::int64_t run_id, TaskKey key,
                                                                 std::vector<SlotDemand> demands, Instant now);

@@ -43,12 +43,14 @@ struct InstantHosts final : AttemptRunner {
     }
     void cancel(OrderId) override {}
     void kill_all() override {}
-    void evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override {
+    OrderId evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override {
         EvaluateReply reply;
         for (std::size_t n = 0; n < items; ++n) reply.rows.push_back({{"n", n}});
         asio::post(io, [answer = std::move(answer), reply = std::move(reply)] { answer(reply); });
+        return 0;
     }
     void infer(InferOrder, std::function<void(InferReply)>) override {}
+    void drop(OrderId) override {}
     asio::io_context& io;
     AttemptListener* listener = nullptr;
     std::size_t items = 0;
@@ -122,7 +124,8 @@ struct Bench {
         EngineConfig config;
         config.database = url;
         config.state = folder / "state";
-        config.staging = folder / "staging";
+        const char* shared = std::getenv("MILLRACE_BENCH_STAGING"); // of several nodes
+        config.staging = shared ? std::filesystem::path(shared) : folder / "staging";
         config.node = node;
         auto own = std::make_unique<InstantHosts>(io);
         hosts = own.get();

@@ -1,6 +1,6 @@
 """Thousands of schedules that are due in the same second: on one node, on three, and on three of which one is killed in that second.
 And a hundred thousand that are not due, beside some that are."""
-import signal, subprocess, time
+import os, signal, subprocess, time
 
 from libpq import Postgres
 from figures import percentile, spread
@@ -23,7 +23,8 @@ def due(prefix, cluster, name, schedules, nodes, kill_after=None):
     try:
         for number in range(nodes):
             processes.append(subprocess.Popen([f"{prefix}/bin/engine_bench", url, "schedules", str(schedules), f"node{number}", str(moment)],
-                                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
+                                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                                              env={**os.environ, "MILLRACE_BENCH_STAGING": f"{cluster.folder}/staging-{name}"}))
             if number == 0:
                 wait_until(lambda: ready(url, schedules), 60, "the deploy")
         if time.time() > moment - 4:

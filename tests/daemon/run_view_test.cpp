@@ -106,6 +106,46 @@ TEST_CASE("a run that failed lists its reasons, and apart from them what may fai
           std::string::npos);
 }
 
+TEST_CASE("of a run with more task runs than its document holds, what failed and every task is shown, and how many are not") {
+    const Json error = {{"class", "permanent"}, {"message", "it is no time"}, {"remedy", ""}};
+    const auto item = [&](int n, const char* state) { return task("each", state, {{"item", n}}); };
+    std::vector<Json> first;
+    for (int n = 0; n < 999; ++n) first.push_back(item(n, "completed"));
+    auto failed = run("failed", {});
+    failed["tasks"] = first;
+    failed["counts"] = {{"completed", 2490}, {"failed", 30}, {"crashed", 1}};
+    TasksReadApart apart;
+    apart.tasks = {task("each", "failed"), task("last", "skipped")};
+    apart.failed = {task("each", "failed"), item(2000, "failed")};
+    apart.failed[1]["error"] = error;
+    apart.at_work = {item(2001, "running")};
+    const auto shown = with_tasks(failed, apart);
+    CHECK(shown["tasks"].size() == 2 + 2 + 999);
+    CHECK(task_run_name(shown["tasks"][1]) == "each[2000]");
+    CHECK(task_run_name(shown["tasks"].back()) == "last");
+    CHECK(left_out_text(shown) == "and 1,518 more task runs");
+    CHECK(left_out_text(failed).empty());
+    std::ostringstream out, drawn;
+    write_outcome(out, Terminal{}, {shown});
+    CHECK(out.str().starts_with("\nhours run 7 failed\n  each[2000] (permanent): it is no time\n  and 29 more, as the dashboard"));
+    const Terminal terminal{true, false, 80};
+    RunView(drawn, terminal).show({shown}, at);
+    CHECK_THAT(drawn.str(), Catch::Contains("and 2,518 more")); // a block holds those that move
+}
+
+TEST_CASE("of a flow that runs its last run is that one, not those that wait behind it") {
+    const auto last = [](const std::vector<std::string>& states) {
+        Json runs = Json::array();
+        for (const auto& state : states) runs.push_back({{"state", state}});
+        return text_of(last_begun_run(runs), "state");
+    };
+    CHECK(last({"pending", "pending", "running", "completed"}) == "running");
+    CHECK(last({"pending", "paused"}) == "paused");
+    CHECK(last({"pending", "completed"}) == "pending"); // nothing is before it: it waits for something else
+    CHECK(last({"pending", "pending"}) == "pending");
+    CHECK(last({"failed", "running"}) == "failed");
+}
+
 TEST_CASE("in a list a cause is one line, cut") {
     auto failed = run("failed", {});
     failed["message"] = "one\n" + std::string(200, 'x');
@@ -180,6 +220,42 @@ TEST_CASE("away from a terminal a queued run says what it waits for, again when 
     }
     CHECK(out.str() == "hours run 7: pending (queued): waits for run 6\n"
                        "hours run 7: pending (queued): waits for run 6, which waits for approval\n");
+}
+
+TEST_CASE(
+    "away from a terminal what waits for a limit, the disk or an answer says so, and who has the limit no oftener than every ten seconds") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    const auto show = [&](const char* message, int second) {
+        auto waiting = run("pending", {task("load", "pending", {{"state_name", "WaitingForSlot"}, {"message", message}})});
+        waiting["state_name"] = "WaitingForSlot", waiting["message"] = message;
+        view.show({waiting}, at + std::chrono::seconds(second));
+    };
+    show("", 0); // the answer to its claim is not there yet
+    show("waits for the limit 'one': run 5 has it", 1);
+    show("waits for the limit 'one': run 6 has it", 4);
+    show("waits for the limit 'one': run 8 has it", 11);
+    show("waits for the limit 'one': run 8 has it", 31);
+    std::string lines;
+    for (const char* run : {"5", "8"})
+        for (const char* who : {"hours run 7", "hours.load"})
+            lines += fmt::format("{}: pending (waiting for slot): waits for the limit 'one': run {} has it\n", who, run);
+    CHECK(out.str() == lines);
+}
+
+TEST_CASE("away from a terminal each retry is told, with the number of its attempt, also where nobody saw it run") {
+    std::ostringstream out;
+    const Terminal terminal;
+    RunView view(out, terminal);
+    const Json error = {{"class", "transient"}, {"message", "away"}, {"remedy", nullptr}};
+    const auto show = [&](const char* state, int attempts) {
+        view.show({run("running", {task("fetch", state, {{"attempts", attempts}, {"error", error}, {"state_name", nullptr}})})}, at);
+    };
+    show("retrying", 1), show("retrying", 2), show("retrying", 2), show("running", 3), show("running", 3), show("running", 4);
+    CHECK(out.str() ==
+          "hours run 7: running\nhours.fetch: retrying: away; attempt 2 begins\nhours.fetch: retrying: away; attempt 3 begins\n"
+          "hours.fetch: running, attempt 3\nhours.fetch: running, attempt 4\n");
 }
 
 TEST_CASE("on a terminal progress is redrawn in place") {

@@ -35,6 +35,14 @@ tasks:
     run: echo $N >> $D/fanned; test $N != 2 -o -e $D/mended
     env: {D: "${env.FOLDER_OF_THE_TEST}", N: "${item.n}"}
 """,
+    "wide": """flow: wide
+tasks:
+  rows: {transform: "select n, case n when 1100 then 'never' else '2020-01-01' end as t from range(1200) as r (n)"}
+  each: {wait: {until: "${item.t}"}, for_each: rows}
+  after: {run: exit 3, needs: rows}
+  last: {run: echo last, needs: each}
+""",
+    "fans": "flow: fans\ntasks:\n  each: {wait: 0s, for_each: select n from range(1200) as r (n)}\n  after: {wait: 0s, needs: each}\n",
     "tolerant": """flow: tolerant
 tasks:
   never: {run: echo never, when: 1 = 2}
@@ -141,6 +149,8 @@ class CommandLine(unittest.TestCase):
         for words in (["data", "head", f"{run}.ab"], ["runs", "rerun", run, "--task", "ab"], ["runs", "logs", run, "--task", "ab"]):
             self.assertIn("its tasks are a", self.millrace(*words, code=2))
         self.assertIn("there is no run 999999", self.millrace("data", "head", "999999.a", code=2))
+        run = str(json.loads(self.millrace("run", "fans", "--wait", "--json"))["id"])
+        self.assertIn("its tasks are each, after\n", self.millrace("runs", "logs", run, "--task", "nothing_like_it", code=2))
 
     def test_a_warning_stands_where_the_end_of_the_run_is_told(self):
         for told in (self.millrace("run", "doubtful", "--wait"), self.millrace("runs", "show", str(self.runs_of("doubtful")[0]["id"]))):
@@ -171,6 +181,19 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(shown, r"late .* timed out after 1 s")
         self.assertIn("completed, " + what, self.millrace("runs", "list", "--flow", "tolerant"))
         self.assertIn("timed out after 1 s", self.millrace("runs", "logs", run))
+
+    def test_of_a_run_with_thousands_of_task_runs_what_failed_is_told_and_how_much_is_left_out(self):
+        told = self.millrace("run", "wide", "--wait", code=1)
+        run = str(self.runs_of("wide")[0]["id"])
+        shown = self.millrace("runs", "show", run)
+        for output in (told, shown):
+            self.assertRegex(output, r'each\[{"n":1100,"t":"never"}\] \(permanent\): `until`')
+            self.assertIn("after (permanent): the command ended with exit code 3", output)
+        self.assertRegex(told, r"wide.last: skipped")
+        self.assertRegex(shown, r"last +run +skipped")
+        self.assertIn(f"and 199 more task runs: millrace runs show {run} --json", shown)
+        self.assertEqual(len(json.loads(self.millrace("runs", "show", run, "--json"))["tasks"]), 1204)
+        self.assertEqual(len(json.loads(self.millrace("run", "wide", "--wait", "--json", code=1))["tasks"]), 1204)
 
     def test_a_command_with_one_attempt_runs_once_although_its_host_was_killed(self):
         self.assertIn("its host process ended", self.millrace("run", "once", "--wait", code=1))
@@ -364,6 +387,7 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn("chunk 2 of 3", told)
         self.assertIn("there is no flow prats", self.millrace("backfill", "prats", *span, code=2))
         self.assertIn("nothing to fill", self.millrace("backfill", "quick", *span, code=2))
+        self.assertIn("chunks of 0s have no length", self.millrace("backfill", "parts", *span, "--every", "0d", code=2))
         whole = json.loads(self.millrace("backfill", "parts", *span, "--again", "--json"))
         self.assertEqual((whole["trigger"], self.daemon.wait(whole["id"])["state"]), ("backfill", "completed"))
 
@@ -372,6 +396,8 @@ class CommandLine(unittest.TestCase):
         run = run[0] if isinstance(run, list) else run
         called = run["tasks"][0]["run"]
         self.assertIn(f"run {called} of flow quick", self.millrace("runs", "show", str(run["id"])))
+        self.assertIn(f"called has no log of its own, it ran a flow: millrace runs logs {called}\n",
+                      self.millrace("runs", "logs", f"{run['id']}.called"))
         other = json.loads(self.millrace("runs", "show", str(called), "--json"))
         self.assertEqual((other["flow"], other["params"], other["trigger"]), ("quick", {"n": 3}, "flow"))
         self.assertEqual(other["caused_by"], {"run": run["id"], "flow": "calling", "task": "called"})

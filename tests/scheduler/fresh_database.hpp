@@ -3,12 +3,23 @@
 
 #include "../skip.hpp"
 
+#include <fmt/format.h>
 #include <pqxx/pqxx>
 
+#include <algorithm>
+#include <filesystem>
 #include <random>
 #include <string>
 
+#include <unistd.h>
+
 namespace millrace::test {
+
+/// The folder that the nodes of a store share; gone with its FreshDatabase.
+[[nodiscard]] inline std::filesystem::path staging_of(const std::string& url) {
+    const auto end = std::min(url.find('?'), url.size()), name = url.rfind('/', end - 1) + 1;
+    return std::filesystem::temp_directory_path() / fmt::format("millrace-staging-{}-{}", url.substr(name, end - name), getpid());
+}
 
 class FreshDatabase {
 public:
@@ -25,7 +36,10 @@ public:
             pqxx::nontransaction(connection).exec("drop database " + name_ + " with (force)");
         } catch (const std::exception&) { // the server is gone, and the database with it
         }
+        std::filesystem::remove_all(staging());
     }
+    /// The folder that its nodes share.
+    [[nodiscard]] std::filesystem::path staging() const { return staging_of(url_); }
     FreshDatabase(const FreshDatabase&) = delete;
     FreshDatabase& operator=(const FreshDatabase&) = delete;
     [[nodiscard]] const std::string& url() const { return url_; }

@@ -247,6 +247,42 @@ TEST_CASE("questions are answered, with the environment that was declared, and s
     CHECK(reply->rows.empty());
 }
 
+TEST_CASE("a question that is dropped, or that takes longer than its time, ends with its host, and others are answered") {
+    Pool p;
+    std::map<std::string, std::vector<EvaluateReply>> replies;
+    const auto ask = [&](const std::string& sql, double timeout) {
+        EvaluateOrder order;
+        order.sql = sql;
+        order.timeout = timeout;
+        return p.pool->evaluate(order, [&replies, sql](EvaluateReply r) { replies[sql].push_back(std::move(r)); });
+    };
+    const auto who_answers = [&] {
+        int pid = 0;
+        for (const auto& host : p.pool->describe())
+            if (host.at("orders") == 1 && host.at("ready") == true) pid = host.at("pid");
+        return pid;
+    };
+    p.until([&] {
+        const auto hosts = p.pool->describe();
+        return std::any_of(hosts.begin(), hosts.end(), [](const Json& h) { return h.at("kind") == "sql" && h.at("ready") == true; });
+    });
+    const bool dropped = GENERATE(true, false);
+    const auto question = ask("hang", dropped ? 1000 : 1.5);
+    int host = 0;
+    p.until([&] { return (host = who_answers()) != 0; });
+    const auto in_line = ask("never", 1000);
+    (void)ask("select 1", 1000);
+    p.pool->drop(in_line);
+    if (dropped) p.pool->drop(question), p.pool->drop(question);
+    p.until([&] { return !lives(host) && !replies["select 1"].empty(); });
+    CHECK(replies["never"].empty());
+    REQUIRE(replies["hang"].size() == (dropped ? 0 : 1));
+    if (dropped) return;
+    CHECK(replies["hang"][0].error->error_class == "timeout");
+    CHECK(replies["hang"][0].error->message == "timed out after 1.5 s");
+    p.until([&] { return who_answers() == 0; }); // nobody is asked again
+}
+
 TEST_CASE("a host program that does not exist ends attempts with its name") {
     Pool p("/nowhere/millrace-host");
     const auto& done = p.done(p.start("echo"));

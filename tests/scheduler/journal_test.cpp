@@ -332,3 +332,22 @@ TEST_CASE("to close the journal writes what was submitted before") {
     CHECK(desk.stored().size() == 20);
     desk.until_answered(20);
 }
+
+TEST_CASE("what the journal commits is on disk, whatever the server has for other programs; a stronger wish stands") {
+    const auto [written, in_force] = GENERATE(table<std::string, std::string>(
+        {{"off", "on"}, {"local", "on"}, {"on", "on"}, {"remote_write", "remote_write"}, {"remote_apply", "remote_apply"}}));
+    CAPTURE(written);
+    Desk desk;
+    {
+        pqxx::connection connection(desk.database.url());
+        pqxx::nontransaction work(connection);
+        work.exec("do $$ begin execute format('alter database %I set synchronous_commit = " + written + "', current_database()); end $$");
+        work.exec("create table seen (mode text);"
+                  " create function look() returns trigger language plpgsql as $$ begin"
+                  " insert into public.seen values (current_setting('synchronous_commit')); return new; end $$;"
+                  " create trigger look before update on millrace.node for each row execute function look()");
+    }
+    desk.journal->submit(desk.new_run(1));
+    desk.until_answered(1);
+    CHECK(desk.asked("select string_agg(distinct mode, ',') from public.seen") == in_force);
+}

@@ -65,14 +65,20 @@ public:
     }
     [[nodiscard]] const std::vector<AttemptOrder>& hanging() const { return hanging_; }
     void kill_all() override {}
-    void evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) override {
+    OrderId evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) override {
         EvaluateReply reply;
         if (order.sql.find(" as holds") != std::string::npos)
             reply.rows.push_back({{"holds", holds}});
         else
             for (int i = 0; i < items; ++i) reply.rows.push_back(i);
-        asio::post(io_, [answer = std::move(answer), reply] { answer(reply); });
+        const OrderId id = --last_question_;
+        questions_.insert(id);
+        asio::post(io_, [this, id, answer = std::move(answer), reply] {
+            if (questions_.erase(id) > 0) answer(reply);
+        });
+        return id;
     }
+    void drop(OrderId question) override { questions_.erase(question); }
     void infer(InferOrder, std::function<void(InferReply)>) override {}
 
     Script script;
@@ -85,6 +91,8 @@ private:
     std::vector<std::string>& log_;
     AttemptListener* listener_ = nullptr;
     std::vector<AttemptOrder> hanging_;
+    OrderId last_question_ = 0;
+    std::set<OrderId> questions_; ///< without an answer yet
 };
 
 [[nodiscard]] inline AttemptDone failed_attempt(const std::string& error_class, double retry_after = 0) {
@@ -157,7 +165,8 @@ private:
 
 struct Life {
     /// `now`: the clock stands there until `step_to`, and a flow `probe` helps to settle; else it is the machine's.
-    Life(const std::string& url, std::vector<FlowPlan> plans, std::optional<Instant> now = {}, const std::string& node = "test")
+    Life(const std::string& url, std::vector<FlowPlan> plans, std::optional<Instant> now = {}, const std::string& node = "test",
+         const std::filesystem::path& staging = {})
         : system(io), stepped(now.value_or(Instant{})), clock(now ? static_cast<Clock&>(stepped) : system) {
         (void)spdlog::default_logger_raw(); // as a daemon has it before its threads: spdlog makes it where two threads may meet
         folders.plans = std::move(plans);
@@ -166,7 +175,7 @@ struct Life {
         EngineConfig config;
         config.database = url;
         config.state = folder / "state";
-        config.staging = folder / "staging";
+        config.staging = staging.empty() ? staging_of(url) : staging;
         config.node = node;
         config.limits = {{"one", 1}, {"two", 2}};
         auto own = std::make_unique<InstantHosts>(io, started);

@@ -28,6 +28,10 @@ TEST_CASE("a decimal is one that every run can bind, and stays as it was given")
     for (const char* fine : {"1.50", "-.5", "+7", "0000000000000000000000000000000012", "12345678901234567890123456789.123456789"})
         CHECK(told(fine) == std::string("taken as ") + fine);
     CHECK(told(12.5) == "taken as 12.5");
+    CHECK(told(123456.123456789) == "taken as 123456.123456789");
+    CHECK(told(Json::parse("123456789012.123456789")) ==
+          "parameter p is of type decimal, which 123456789012.12346 is not: a number in JSON "
+          "keeps 15 digits, send more of them as text");
     CHECK(told("0.1234567891") == "parameter p is of type decimal, and \"0.1234567891\" has more than 9 digits behind the point");
     CHECK(told("123456789012345678901234567890") ==
           "parameter p is of type decimal, and \"123456789012345678901234567890\" has more than 29 digits before the point");

@@ -125,7 +125,7 @@ TEST_CASE("each hour what has become old goes from the folders of runs, not from
     FreshDatabase database;
     Life life(database.url(), {plan_text("a: run"), plan_text("hang: run", "long")}, start);
     const auto folder_of = [&](std::int64_t run) {
-        return life.folder / "staging" / asked(database.url(), "select staging_id from millrace.run where id = " + std::to_string(run));
+        return database.staging() / asked(database.url(), "select staging_id from millrace.run where id = " + std::to_string(run));
     };
     const auto aged = [](const fs::path& folder) {
         put_one_of_each(folder);
@@ -135,7 +135,7 @@ TEST_CASE("each hour what has become old goes from the folders of runs, not from
     const auto ended = life.trigger_id("flow"), live = life.trigger_id("long");
     (void)life.ended(ended);
     life.settle();
-    const auto old = folder_of(ended), kept = folder_of(live), stray = life.folder / "staging/00000000-0000-4000-8000-000000000001";
+    const auto old = folder_of(ended), kept = folder_of(live), stray = database.staging() / "00000000-0000-4000-8000-000000000001";
     for (const auto& folder : {old, kept, stray}) aged(folder);
     const auto all = files_in(kept);
     const auto step = [&](std::chrono::microseconds by) {

@@ -41,6 +41,35 @@ TEST_CASE("a run that takes longer than the flow's timeout fails") {
     CHECK(d.plan->message() == "the run took longer than 30 s, its flow's `timeout`: raise it, or give the flow less to do");
 }
 
+TEST_CASE("the time of a flow's `timeout` stands while a person has paused the run, over a restart too, and over a clock that is set") {
+    Drive d("a: extract\n b: run <- a", 30);
+    d.begin(), d.decisions();
+    d.started("a");
+    d.pass(20);
+    d.plan->pause(d.now);
+    d.pass(100);
+    d.completed("a");
+    CHECK(d.run() == "paused/Paused");
+    d.plan->clock_was_set(std::chrono::hours(1)), d.now += std::chrono::hours(1);
+    d.pass(0);
+    CHECK(d.run() == "paused/Paused");
+    if (GENERATE(false, true)) {
+        Drive next("a: extract\n b: run <- a", 30);
+        next.now = d.now;
+        std::vector<TaskKey> lost;
+        next.plan->restore({}, State::Paused, start + std::chrono::hours(1), next.now, lost, RunPlan::Ending::Cancelled, {},
+                           d.plan->pauses());
+        std::swap(d, next);
+        d.pass(50);
+    }
+    d.plan->resume(d.now);
+    d.plan->pause(d.now), d.pass(40), d.plan->resume(d.now);
+    d.pass(9);
+    CHECK(d.run() == "running/Running");
+    d.pass(1);
+    CHECK(d.plan->message().starts_with("the run took longer than 30 s"));
+}
+
 TEST_CASE("a run that took too long names the file of its flow") {
     FlowPlan flow = plan_text("a: extract");
     flow.origins.tasks["a"].file = "flows/slow.yaml";

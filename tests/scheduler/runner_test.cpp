@@ -53,7 +53,11 @@ struct HandHosts final : AttemptRunner {
     void start(AttemptOrder order) override { started.push_back(order); }
     void cancel(OrderId id) override { cancelled.push_back(id); }
     void kill_all() override {}
-    void evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override { asked.push_back(std::move(answer)); }
+    OrderId evaluate(EvaluateOrder, std::function<void(EvaluateReply)> answer) override {
+        asked.push_back(std::move(answer));
+        return -static_cast<OrderId>(asked.size());
+    }
+    void drop(OrderId question) override { dropped.push_back(question); }
     void infer(InferOrder, std::function<void(InferReply)>) override {}
     void end(OrderId id, const std::string& outcome) const {
         AttemptDone done;
@@ -65,7 +69,7 @@ struct HandHosts final : AttemptRunner {
 
     AttemptListener* listener = nullptr;
     std::vector<AttemptOrder> started;
-    std::vector<OrderId> cancelled;
+    std::vector<OrderId> cancelled, dropped;
     std::vector<std::function<void(EvaluateReply)>> asked;
 };
 
@@ -194,6 +198,87 @@ TEST_CASE("items that begin and end in several turns of the loop are one row eac
     CHECK(rows[2999].attempts == 1);
     node.settle();
     CHECK(node.state(id) == "completed/Completed");
+}
+
+TEST_CASE("a question is dropped with its run, asked once however often the run is paused, and shown while it has no answer") {
+    auto plan = plan_text("a: run when=x", "f");
+    if (const bool of_items = GENERATE(false, true); of_items) {
+        plan.tasks[0].when.clear();
+        plan.tasks[0].map_over = ForEach{"", "select 1"};
+    }
+    plan.timeout = 60;
+    Node node;
+    const auto id = node.admit(plan);
+    node.settle();
+    REQUIRE(node.hosts.asked.size() == 1);
+    const auto pass = [&](std::chrono::seconds time) { node.clock.advance_to(node.clock.now() + time), node.settle(); };
+    const auto& task = node.runner->find(id)->machine->at(first_task);
+    CHECK(task.state_name == std::string("Pending"));
+    pass(2s);
+    CHECK(task.state_name == std::string("WaitingForAnswer"));
+    CHECK(task.details->message == (plan.tasks[0].when.empty() ? "its `for_each` is computed" : "its `when` is computed"));
+    CHECK(node.runner->pause(id, "by the test", {}));
+    CHECK(node.runner->resume(id, "by the test", {}));
+    node.settle();
+    CHECK(node.hosts.asked.size() == 1);
+    CHECK(node.hosts.dropped.empty());
+    EvaluateReply reply;
+    SECTION("cancelled") {
+        node.cancel(id), node.settle();
+        CHECK(node.state(id) == "cancelled/Cancelled");
+        CHECK(node.hosts.dropped == std::vector<OrderId>{-1});
+    }
+    SECTION("out of time") {
+        pass(60s);
+        CHECK(node.state(id) == "failed/TimedOut");
+        CHECK(node.hosts.dropped == std::vector<OrderId>{-1});
+    }
+    SECTION("refused by the store") {
+        CHECK(node.runner->pause(id, "by the test", {}));
+        node.journal.refuse(id);
+        CHECK(node.hosts.dropped == std::vector<OrderId>{-1});
+    }
+    SECTION("answered") {
+        node.runner->set_admitting(false); // as if there were no place for it
+        reply.rows.push_back(plan.tasks[0].when.empty() ? Json(1) : Json{{"holds", true}});
+        node.hosts.asked[0](reply);
+        node.settle();
+        CHECK(std::string_view(task.state_name) == (plan.tasks[0].when.empty() ? "Mapped" : "Pending"));
+        CHECK(task.details->message.empty());
+        node.cancel(id), node.settle();
+        CHECK(node.hosts.dropped.empty());
+    }
+    node.hosts.asked[0](reply); // too late
+    node.settle();
+}
+
+TEST_CASE("how long a run was paused is in its row: whoever takes it over leaves that out of its timeout") {
+    auto plan = plan_text("a: run", "f");
+    plan.timeout = 30;
+    Node first, second;
+    const auto id = first.admit(plan);
+    first.settle();
+    const auto pass = [](Node& node, std::chrono::seconds time) { node.clock.advance_to(node.clock.now() + time), node.settle(); };
+    pass(first, 20s);
+    CHECK(first.runner->pause(id, "by the test", {}));
+    pass(first, 500s);
+    if (GENERATE(true, false)) {
+        CHECK(first.runner->resume(id, "by the test", {}));
+        first.settle();
+    }
+    Runner::Resumed taken_over;
+    taken_over.row = first.journal.runs.back();
+    taken_over.plan = std::make_shared<const FlowPlan>(plan);
+    second.clock.advance_to(first.clock.now());
+    std::vector<Runner::Resumed> all;
+    all.push_back(std::move(taken_over));
+    second.runner->resume_all(std::move(all));
+    second.settle();
+    (void)second.runner->resume(id, "by the test", {});
+    pass(second, 9s);
+    CHECK(second.runner->find(id)->machine->state() == State::Running);
+    pass(second, 2s);
+    CHECK(second.runner->find(id)->row.state_name == "TimingOut");
 }
 
 TEST_CASE("a run in chunks that is parked begins no further chunk") {

@@ -103,9 +103,12 @@ void FakeHosts::report(OrderId id, const std::string& outcome, const std::string
     listener_->attempt_done(std::move(done));
 }
 
-void FakeHosts::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) {
+OrderId FakeHosts::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) {
     const bool items = order.max_rows > 1;
-    process_.later(0.02, [items, answer = std::move(answer)] {
+    const OrderId id = --last_question_;
+    questions_.insert(id);
+    process_.later(0.02, [this, id, items, answer = std::move(answer)] {
+        if (questions_.erase(id) == 0) return; // dropped
         EvaluateReply reply;
         if (items)
             for (int i = 0; i < 5; ++i) reply.rows.push_back(i);
@@ -113,6 +116,7 @@ void FakeHosts::evaluate(EvaluateOrder order, std::function<void(EvaluateReply)>
             reply.rows.push_back({{"holds", true}});
         answer(std::move(reply));
     });
+    return id;
 }
 
 } // namespace millrace::test

@@ -4,6 +4,7 @@
 #include "scheduler/attempt_runner.hpp"
 
 #include <map>
+#include <set>
 
 namespace millrace::test {
 
@@ -17,8 +18,9 @@ public:
     void start(AttemptOrder order) override;
     void cancel(OrderId id) override;
     void kill_all() override;
-    void evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) override;
+    OrderId evaluate(EvaluateOrder order, std::function<void(EvaluateReply)> answer) override;
     void infer(InferOrder, std::function<void(InferReply)>) override {}
+    void drop(OrderId question) override { questions_.erase(question); }
 
 private:
     void report(OrderId id, const std::string& outcome, const std::string& error_class, const std::string& message);
@@ -26,6 +28,8 @@ private:
     Process& process_;
     AttemptListener* listener_ = nullptr;
     std::map<OrderId, std::uint64_t> running_; ///< the world's number of the host
+    OrderId last_question_ = 0;
+    std::set<OrderId> questions_; ///< without an answer yet
 };
 
 } // namespace millrace::test

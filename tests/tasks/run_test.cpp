@@ -51,6 +51,9 @@ TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
     CHECK(host.attempt(order_for(run, "c", "run", {{"command", "kill -9 $$"}})).error->error_class == "crashed");
     CHECK_THAT(host.attempt(order_for(run, "d", "run", {{"argv", {"no-such-program"}}})).error->message,
                Catch::Contains("cannot be started"));
+    const AttemptDone too_long = host.attempt(order_for(run, "e", "run", {{"argv", {"true", std::string(200 << 10, 'x')}}}));
+    CHECK_THAT(too_long.error->message, Catch::Contains("cannot be started: Argument list too long"));
+    CHECK(too_long.error->remedy == "give it less in its arguments and `env`: a list goes into a file, or into `for_each`");
 }
 
 TEST_CASE("a program is looked up in the PATH that the command is given") {

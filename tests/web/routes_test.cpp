@@ -119,6 +119,11 @@ TEST_CASE("requests that are wrong are told what is wrong") {
         {"/api/v1/runs/4/rerun", R"({"params": []})", 422, "'params'"},
         {"/api/v1/runs/4/rerun", R"({"from": "failed", "allow_deletes": 0})", 422, "'allow_deletes' is 0"},
         {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "maybe"})", 422, "'decision' is 'maybe'"},
+        {"/api/v1/runs/4/tasks/t/approve", "{}", 422, "'decision' is missing"},
+        {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "reject", "comment": "no", "decision": "approve"})", 422,
+         "the body has the member 'decision' twice in one object"},
+        {"/api/v1/flows/hours/runs", R"({"params": {"l": [{"a": 1}, {"a": 2}], "n": 1, "n": 2}})", 422,
+         "the body has the member 'n' twice in one object"},
         {"/api/v1/runs/four/cancel", "{}", 404, "there is no run four"},
         {"/api/v1/flows/validate", "{}", 422, "'files' is missing"},
     }));
@@ -146,6 +151,11 @@ TEST_CASE("filters of runs, task runs and logs arrive typed, and unknown ones ar
     CHECK(daemon.get("/api/v1/runs?state=done").status == 422);
     CHECK(daemon.get("/api/v1/runs?limit=501").json()["detail"] == "'limit' is '501', which is no whole number from 1 to 500");
     CHECK(daemon.get("/api/v1/runs?flow=%zz").status == 400);
+    for (const bool without : {true, false}) {
+        CHECK(daemon.get(without ? "/api/v1/runs/4/tasks?items=none" : "/api/v1/runs/4/tasks").status == 200);
+        CHECK(daemon.on_loop([&] { return daemon.read_models.tasks_filter.without_items; }) == without);
+    }
+    CHECK(daemon.get("/api/v1/runs/4/tasks?items=some").status == 422);
 }
 
 TEST_CASE("actions on a run say who asked") {

@@ -70,7 +70,8 @@ awaitable<Response> approve_task(Api& api, const Request& request) {
     const std::int64_t id = request.id_param("id");
     if (decision == "reject")
         co_return json_response(co_await api.service.reject(id, request.param("task"), comment, request.caller.name), 202);
-    if (!decision.empty() && decision != "approve") throw Problem(422, "'decision' is '" + decision + "'", "it is approve or reject");
+    if (!body.contains("decision")) throw Problem(422, "'decision' is missing", "it is approve or reject");
+    if (decision != "approve") throw Problem(422, "'decision' is '" + decision + "'", "it is approve or reject");
     co_return json_response(co_await api.service.approve(id, request.param("task"), comment, request.caller.name), 202);
 }
 

@@ -43,6 +43,10 @@ awaitable<Response> list_tasks(Api& api, const Request& request) {
     TaskFilter filter;
     filter.task = request.query_value("task").value_or("");
     filter.states = states_of(request);
+    if (const auto items = request.query_value("items")) {
+        if (*items != "none") throw Problem(422, "'items' is '" + *items + "'", "write items=none, or leave it out");
+        filter.without_items = true;
+    }
     filter.limit = limit_of(request, 1000, 10000);
     filter.after = request.query_value("after").value_or("");
     co_return json_response(co_await api.read_models.tasks(request.id_param("id"), std::move(filter)));
