@@ -36,7 +36,7 @@ void note_origins(Draft& draft, const CompileScope& scope) {
     const auto& file = scope.diagnostics.source().file();
     for (const auto& task : draft.tasks) {
         TaskOrigin origin{file, task.object_mark.line > 0 ? task.object_mark.line : task.mark.line, 0};
-        const auto* sql = task.piece("");
+        const auto* sql = task.piece(task.plan.verb == Verb::Wait ? "wait" : "");
         const bool by_lines = sql != nullptr && (sql->node->style == YamlNode::Style::Block || sql->sql.find('\n') == std::string::npos);
         if (by_lines) origin.sql_line = scope.mark_in(*sql, 0, 1).line;
         for (const auto& [column, mark] : task.column_marks) origin.columns[column] = mark.line;

@@ -11,7 +11,7 @@ std::vector<ConnectionLack> lacks_of_flows(const std::vector<const FlowPlan*>& p
     std::map<std::string, ConnectionLack> named;
     for (const auto* plan : plans)
         for (const auto& task : plan->tasks) {
-            const auto name = task.options.value("connection", "");
+            const auto name = task.options.value(polls(task) ? "in" : "connection", "");
             if (name.empty() || name.find("${") != std::string::npos) continue;
             named.try_emplace(name, ConnectionLack{name, {}, task.name, "", ""}).first->second.flows.insert(plan->name);
         }

@@ -22,7 +22,7 @@ MILLRACE_JSON_MEMBERS(HostReady, pid, version)
 MILLRACE_JSON_MEMBERS(AttemptProgress, id, step, requests, pages, records, bytes, slices_done, slices_total, records_total)
 MILLRACE_JSON_MEMBERS(AttemptEvent, id, kind, message, details)
 MILLRACE_JSON_MEMBERS(LoadCounts, table, inserted, updated, unchanged, deleted, rejected, seconds, already_loaded)
-MILLRACE_JSON_MEMBERS(AttemptDone, id, outcome, error, manifest, dataset_hash, rows, rejected, warned, rejects, loads, progress)
+MILLRACE_JSON_MEMBERS(AttemptDone, id, outcome, error, answer, manifest, dataset_hash, rows, rejected, warned, rejects, loads, progress)
 MILLRACE_JSON_MEMBERS(LogLine, at, level, text, end)
 
 std::string to_line(std::string_view type, Json message) {

@@ -46,7 +46,7 @@ MILLRACE_JSON(RunContext)
 struct AttemptOrder {
     OrderId id = 0;
     std::string task;
-    std::string verb;              ///< extract | transform | load | run
+    std::string verb;              ///< extract | transform | load | run | wait (for an answer)
     int attempt = 1;               ///< 1-based, of this task run
     int attempts = 1;              ///< how many there may be
     Json options = Json::object(); ///< struct of task_options.hpp by verb
@@ -212,8 +212,9 @@ MILLRACE_JSON(LoadCounts)
 
 struct AttemptDone {
     OrderId id = 0;
-    std::string outcome;             ///< completed | failed | retry (the `run` protocol's exit 75) | cancelled
+    std::string outcome;             ///< completed | failed | retry (the `run` protocol's exit 75) | not_yet (of a wait) | cancelled
     std::optional<OrderError> error; ///< when not completed
+    std::string answer;              ///< when not_yet: in words, "no row"; then the same attempt is ordered again later
     std::string manifest;            ///< path of the dataset's manifest.json; empty: no dataset
     std::string dataset_hash;
     std::int64_t rows = 0;

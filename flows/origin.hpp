@@ -11,7 +11,7 @@ namespace millrace {
 struct TaskOrigin {
     std::string file; ///< as messages show it; empty: unknown
     int line = 0;     ///< of its verb
-    int sql_line = 0; ///< of the first line of a transform's SQL, whose lines are lines of the file; 0: there is no such SQL
+    int sql_line = 0; ///< of the first line of a transform's or wait's SQL, whose lines are lines of the file; 0: there is no such SQL
     std::map<std::string, int> columns{}; ///< of the contract: the line of each
 };
 
@@ -26,7 +26,7 @@ MILLRACE_JSON(Origins)
 [[nodiscard]] std::string to_text(const TaskOrigin& origin);
 /// The same of a column of the contract; empty where nobody knows.
 [[nodiscard]] std::string place_of_column(const TaskOrigin& origin, const std::string& column);
-/// The same of line `n`, 1-based, of the transform's SQL.
+/// The same of line `n`, 1-based, of that SQL.
 [[nodiscard]] std::string place_of_sql(const TaskOrigin& origin, int n);
 
 /// `message` with the place of its task, where neither it nor its `remedy` names the file.

@@ -18,6 +18,9 @@ Verb verb_from(std::string_view name) {
     throw std::invalid_argument("no verb is called '" + std::string(name) + "'");
 }
 
+bool polls(const TaskPlan& task) { return task.verb == Verb::Wait && !task.options.value("sql", "").empty(); }
+double seconds_between_polls(const TaskPlan& task) { return task.options.value("every_seconds", 60.0); }
+
 std::string to_text(const Span& span) {
     if (span.months != 0) return std::to_string(span.months) + "mo";
     if (span.days != 0) return std::to_string(span.days) + "d";

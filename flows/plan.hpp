@@ -113,6 +113,10 @@ struct TaskPlan {
     Json options = Json::object(); ///< one of the structs of task_options.hpp, by verb
 };
 
+/// It waits until a query has an answer: a host asks it again and again, and each time is a short piece of work.
+[[nodiscard]] bool polls(const TaskPlan& task);
+[[nodiscard]] double seconds_between_polls(const TaskPlan& task);
+
 struct FlowPlan {
     int grammar = 1;
     std::string name;

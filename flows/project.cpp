@@ -227,7 +227,7 @@ private:
 
 const std::vector<ConnectionType>& connection_types() {
     static const std::vector<ConnectionType> types{
-        {"postgres", {"url", "schema"}, false, 63}, // NAMEDATALEN - 1
+        {"postgres", {"url", "schema"}, false, 63, true}, // NAMEDATALEN - 1
         {"mongodb", {"url", "database"}, true},
         {"sqlserver", {"url", "server", "database", "user", "password", "driver"}, true},
         {"bigquery", {"project", "dataset", "location", "credentials", "staging", "url"}, true},

@@ -47,6 +47,7 @@ struct ConnectionType {
     std::vector<std::string_view> fields;
     bool loads_later;             ///< loading into it is not available yet
     std::size_t longest_name = 0; ///< of a table or column, in bytes; 0: not known
+    bool takes_queries = false;   ///< of a `wait`
 };
 [[nodiscard]] const std::vector<ConnectionType>& connection_types();
 [[nodiscard]] const ConnectionType* find_connection_type(std::string_view name);

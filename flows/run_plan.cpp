@@ -30,6 +30,8 @@ void add_to_result(TaskRun& run, const Json& more) {
         result = more;
 }
 
+std::string in_seconds(Instant t) { return to_rfc3339(std::chrono::floor<std::chrono::seconds>(t)); }
+
 } // namespace
 
 TaskRunDetails& TaskRun::detail() {
@@ -77,14 +79,20 @@ void RunPlan::begin(Instant now) {
 
 void RunPlan::started(TaskKey key, Instant now) {
     auto& run = run_at(key);
-    ++run.attempts;
+    const auto& plan = plan_of(key.task);
+    const bool polled = polls(plan), another_poll = run.state == State::Running;
     run.offered = run.timing_out = false;
     run.due_at.reset();
     if (run.details) run.details->error.reset();
-    become(key, State::Running, "Running", now);
+    if (another_poll) {
+        show(key, "Asking");
+    } else {
+        ++run.attempts;
+        become(key, State::Running, polled ? "Asking" : "Running", now);
+    }
     remember_first_start(key, now);
-    const double timeout = plan_of(key.task).timeout;
-    if (timeout > 0 && plan_of(key.task).verb != Verb::Approve) set_timer(key, after(now, timeout), Alarm::Timeout);
+    const bool counts_already = polled && (another_poll || run.attempts > 1); // of all its polls and attempts
+    if (plan.timeout > 0 && plan.verb != Verb::Approve && !counts_already) set_timer(key, after(now, plan.timeout), Alarm::Timeout);
 }
 
 void RunPlan::completed(TaskKey key, Instant now) {
@@ -98,8 +106,10 @@ void RunPlan::completed(TaskKey key, Instant now) {
 void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
     auto& run = run_at(key);
     if (is_final(run.state)) return;
-    const bool stopping = run.state == State::Cancelling;
+    const bool stopping = run.state == State::Cancelling, polled = polls(plan_of(key.task));
+    if (polled && run.details) run.details->message.clear(); // when it asks again
     if (done.outcome == "completed") {
+        if (polled) run.detail().message = "answered at " + in_seconds(now);
         if (const Json result = result_of(done); !result.is_null()) add_to_result(run, result);
         return completed(key, now);
     }
@@ -107,6 +117,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
         become(key, State::Cancelled, "Cancelled", now);
         return resolve(key, now);
     }
+    if (polled && done.outcome == "not_yet" && !run.timing_out) return ask_again(key, done.answer, now);
     OrderError error = done.error.value_or(OrderError{"permanent", "the attempt ended as '" + done.outcome + "' without a reason", {}, 0});
     if (run.timing_out)
         error = {"timeout", "timed out after " + std::to_string(std::llround(plan_of(key.task).timeout)) + " s",
@@ -114,7 +125,19 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
     if (done.rejected + done.warned > 0) add_to_result(run, result_of(done));
     error = told(key, std::move(error));
     run.detail().error = error;
+    if (polled && run.timing_out) return fail(key, error, now); // that was the time of all attempts
     retry_or_fail(key, std::move(error), done.outcome, now);
+}
+
+/// What failed before is over: the next failure is a first one again.
+void RunPlan::ask_again(TaskKey key, const std::string& answer, Instant now) {
+    auto& run = run_at(key);
+    run.charged = run.crashes = 0;
+    first_starts_.erase(key);
+    run.due_at = after(now, seconds_between_polls(plan_of(key.task)));
+    run.detail().message = fmt::format("asked at {}: {}; asks again at {}", in_seconds(now), answer, in_seconds(*run.due_at));
+    show(key, "Waiting");
+    set_timer(key, *run.due_at, Alarm::Poll);
 }
 
 /// With the place of its task in the flow's file.
@@ -254,13 +277,13 @@ void RunPlan::cancel(Ending ending, const std::string& message, Instant now) {
         const auto stop = [&](TaskKey key) {
             auto& run = run_at(key);
             if (is_final(run.state) || run.state == State::Cancelling) return;
-            const bool daemons_own = plan_of(task).verb == Verb::Wait || plan_of(task).verb == Verb::Approve;
+            const bool daemons_own = (plan_of(task).verb == Verb::Wait && !polls(plan_of(task))) || plan_of(task).verb == Verb::Approve;
+            run.offered = false;
+            run.due_at.reset();
             if (run.state == State::Running && !daemons_own) {
                 become(key, State::Cancelling, "Cancelling", now);
                 stops_.push_back({Decision::Kind::Stop, key});
             } else {
-                run.offered = false;
-                run.due_at.reset();
                 become(key, State::Cancelled, "Cancelled", now);
                 resolve(key, now);
             }
@@ -354,6 +377,14 @@ void RunPlan::become(TaskKey key, State state, const char* name, Instant now) {
     ++run.stamp;
     if (state == State::Running && !run.started_at) run.started_at = now;
     if (is_final(state)) run.finished_at = now;
+    mark_changed(key, run);
+}
+
+/// The same state under another name; timers of the former are void.
+void RunPlan::show(TaskKey key, const char* name) {
+    auto& run = run_at(key);
+    run.state_name = name;
+    ++run.stamp;
     mark_changed(key, run);
 }
 

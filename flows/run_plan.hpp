@@ -12,6 +12,8 @@
 ///        |          +-> skipped            |          v
 ///        +-> skipped (a parent failed)     +------ retrying (until due)
 ///
+/// A wait for a query's answer is one attempt that is started again and again: between two polls it is running until it is due.
+///
 /// A completion touches only its children, by counters of pending parents: 100,000 task runs in one run are normal.
 #pragma once
 
@@ -59,7 +61,7 @@ struct TaskRun {
     int crashes = 0;                    ///< of hosts, forgiven (not stored: a restart forgets them)
     int pauses = 0;                     ///< that a service asked for, forgiven (not stored likewise)
     std::optional<Instant> started_at, finished_at;
-    std::optional<Instant> due_at; ///< of the next attempt, of a wait or of an approval's end
+    std::optional<Instant> due_at; ///< of the next attempt or poll, of a wait or of an approval's end
     std::unique_ptr<TaskRunDetails> details;
 
     unsigned stamp = 0;   ///< raised by every change: tells old timers from current ones
@@ -119,6 +121,7 @@ public:
                  Ending ending = Ending::Cancelled, const std::string& message = {}, Pauses pauses = {});
 
     // What happened.
+    /// Of a wait that is asked once more no attempt is counted.
     void started(TaskKey key, Instant now);
     void completed(TaskKey key, Instant now);
     /// Beside what hosts say, `outcome` is "lost" where the host itself died.
@@ -189,7 +192,7 @@ private:
     };
     static constexpr int forgiven_crashes = 3; ///< a host that dies is not the flow's failure, unless it keeps dying
 
-    enum class Alarm { Retry, LastStart, Evaluation, Timeout, Wait, Approval, Flow };
+    enum class Alarm { Retry, LastStart, Evaluation, Timeout, Wait, Poll, Approval, Flow };
     struct Timer {
         Instant at;
         TaskKey key;
@@ -203,6 +206,7 @@ private:
     Node& node(int task) { return nodes_[static_cast<std::size_t>(task)]; }
     const TaskPlan& plan_of(int task) const { return flow_->tasks[static_cast<std::size_t>(task)]; }
     void become(TaskKey key, State state, const char* name, Instant now);
+    void show(TaskKey key, const char* name);
     void mark_changed(TaskKey key, TaskRun& run);
     void set_timer(TaskKey key, Instant at, Alarm alarm);
     void set_flow_timer(Instant at);
@@ -222,6 +226,9 @@ private:
     void remember_first_start(TaskKey key, Instant at);
     void give_up(TaskKey key, Instant now);
     void retry_or_fail(TaskKey key, OrderError error, const std::string& outcome, Instant now);
+    void ask_again(TaskKey key, const std::string& answer, Instant now);
+    void time_out(TaskKey key, Instant now);
+    [[nodiscard]] bool is_forgotten(const Timer& timer) const;
     void ring(const Timer& timer, Instant now);
     void finish_if_done(Instant now);
     void set_run(State state, const char* name, Instant now);

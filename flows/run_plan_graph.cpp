@@ -173,6 +173,13 @@ void RunPlan::advance(Instant now) {
     }
 }
 
+/// The time of a wait for an answer is for all its polls, so that it is set once.
+bool RunPlan::is_forgotten(const Timer& timer) const {
+    const auto& run = at(timer.key);
+    if (timer.alarm == Alarm::Timeout && polls(plan_of(timer.key.task))) return run.state == State::Cancelling;
+    return timer.stamp != run.stamp;
+}
+
 void RunPlan::clock_was_set(std::chrono::microseconds by) {
     flow_due_ += by;
     if (pauses_.since) *pauses_.since += by;
@@ -180,7 +187,7 @@ void RunPlan::clock_was_set(std::chrono::microseconds by) {
     for (; !timers_.empty(); timers_.pop()) {
         Timer timer = timers_.top();
         const bool of_run = timer.alarm == Alarm::Flow;
-        if (!of_run && timer.stamp != run_at(timer.key).stamp) continue; // forgotten
+        if (!of_run && is_forgotten(timer)) continue;
         const bool at_an_instant = timer.alarm == Alarm::Wait && plan_of(timer.key.task).options.contains("until");
         if (!at_an_instant) timer.at += by;
         timers.push_back(timer);
@@ -199,7 +206,7 @@ void RunPlan::ring(const Timer& timer, Instant now) {
         return;
     }
     auto& run = run_at(timer.key);
-    if (is_final(run.state) || timer.stamp != run.stamp) return;
+    if (is_final(run.state) || is_forgotten(timer)) return;
     switch (timer.alarm) {
     case Alarm::Retry:
         run.due_at.reset();
@@ -208,24 +215,31 @@ void RunPlan::ring(const Timer& timer, Instant now) {
     case Alarm::LastStart: return give_up(timer.key, now);
     case Alarm::Evaluation: run.due_at.reset(); return ready(timer.key.task, now);
     case Alarm::Wait: return completed(timer.key, now);
+    case Alarm::Poll: return offer(timer.key, now);
     case Alarm::Approval: {
         const bool approve = plan_of(timer.key.task).options.value("on_timeout", "cancel") == "approve";
         if (approve) return void(decide(timer.key.task, true, "approved: nobody decided in time", now));
         return cancel(Ending::Cancelled, "nobody approved " + plan_of(timer.key.task).name + " in time", now);
     }
-    case Alarm::Timeout:
-        run.timing_out = true;
-        if (plan_of(timer.key.task).verb == Verb::Wait) {
-            AttemptDone done;
-            done.outcome = "failed";
-            return finished(timer.key, done, now);
-        }
-        run.state_name = "TimingOut";
-        mark_changed(timer.key, run);
-        stops_.push_back({Decision::Kind::Stop, timer.key});
-        return;
+    case Alarm::Timeout: return time_out(timer.key, now);
     case Alarm::Flow: return;
     }
+}
+
+/// What has an attempt is stopped, and ends when that is over.
+void RunPlan::time_out(TaskKey key, Instant now) {
+    auto& run = run_at(key);
+    const auto& plan = plan_of(key.task);
+    run.timing_out = true;
+    run.offered = false;
+    if (plan.verb == Verb::Wait && !(polls(plan) && run.state == State::Running)) {
+        AttemptDone done;
+        done.outcome = "failed";
+        return finished(key, done, now);
+    }
+    run.due_at.reset();
+    show(key, "TimingOut"); // a poll that is due at this time does not begin
+    stops_.push_back({Decision::Kind::Stop, key});
 }
 
 // ---- after a restart ------------------------------------------------------------------------------------------------
@@ -265,7 +279,8 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
 
     const auto resume_one = [&](TaskKey key) {
         auto& run = run_at(key);
-        if (run.started_at && !is_final(run.state)) remember_first_start(key, *run.started_at);
+        const bool polled = polls(plan_of(key.task));
+        if (run.started_at && !is_final(run.state) && !polled) remember_first_start(key, *run.started_at);
         ++counts_[static_cast<std::size_t>(run.state)];
         const bool at_work = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
         const bool calls = at_work && run.details && run.details->called_run() != 0;
@@ -273,13 +288,14 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
             if (const double limit = plan_of(key.task).timeout; limit > 0)
                 set_timer(key, run.started_at.value_or(now) + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
         };
+        if (polled && !is_final(run.state) && run.started_at) set_timeout();
         if (run.state == State::Retrying && run.due_at)
             set_timer(key, *run.due_at, Alarm::Retry);
         else if (run.state == State::Paused && run.due_at)
             set_timer(key, *run.due_at, Alarm::Approval);
         else if (run.state == State::Running && run.due_at) {
-            set_timer(key, *run.due_at, Alarm::Wait);
-            set_timeout();
+            set_timer(key, *run.due_at, polled ? Alarm::Poll : Alarm::Wait);
+            if (!polled) set_timeout();
         } else if (calls) {
             if (run.state == State::Running) set_timeout(); // the run that it called tells its end
         } else if (at_work && !(key.item < 0 && node(key.task).mapped))

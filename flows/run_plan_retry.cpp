@@ -75,7 +75,9 @@ void RunPlan::retry_or_fail(TaskKey key, OrderError error, const std::string& ou
         again_at(after(now, error.retry_after), ceiling_of(key), "WaitingForRateLimit"))
         return void(++run.pauses);
     const auto try_again = [&](const RetryPolicy& by, int failures, const RetryPolicy& ceiling, const char* name) {
-        return again_at(after(now, retry_delay(by, failures, error.retry_after, random_unit(seed_, key, run.charged))), ceiling, name);
+        const double delay = retry_delay(by, failures, error.retry_after, random_unit(seed_, key, run.charged));
+        const double least = polls(plan_of(key.task)) ? seconds_between_polls(plan_of(key.task)) : 0;
+        return again_at(after(now, std::max(delay, least)), ceiling, name);
     };
     const auto& ceiling = ceiling_of(key);
     const int failures = ++run.charged % policy.attempts; // 0: these attempts are used up

@@ -118,9 +118,9 @@ struct RunOptions {
 
 struct WaitOptions {
     std::optional<double> seconds;
-    std::string until;   ///< RFC 3339 after substitution; empty: none
-    std::string sql, in; ///< `wait: {sql, in, every}`
-    double every_seconds = 30;
+    std::string until;         ///< RFC 3339 after substitution; empty: none
+    std::string sql, in;       ///< a query that is asked until it has an answer, and its connection; empty: none
+    double every_seconds = 60; ///< from an answer to the next time
     std::optional<ForEach> for_each;
 };
 

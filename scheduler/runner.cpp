@@ -261,7 +261,7 @@ void Runner::perform(LiveRun& run, const Decision& d) {
     switch (d.kind) {
     case Decision::Kind::Start:
         if (!run.machine->may_start(d.key)) return;
-        if (task.verb == Verb::Extract || task.verb == Verb::Transform || task.verb == Verb::Load || task.verb == Verb::Run)
+        if (task.verb == Verb::Extract || task.verb == Verb::Transform || task.verb == Verb::Load || task.verb == Verb::Run || polls(task))
             return enqueue(run, d.key, false);
         if (task.verb == Verb::Flow) return task.limits.empty() ? call_flow(run, d.key) : ask_for_slots(run, d.key, demands_of(run, d.key));
         return start_own(run, d.key);
@@ -273,7 +273,9 @@ void Runner::perform(LiveRun& run, const Decision& d) {
             if (a.key != d.key) continue;
             a.stop = true;
             if (a.started) hosts_.cancel(id);
+            return;
         }
+        if (polls(task)) return stop_between_polls(run, d.key);
         if (const auto call = run.calls.find(d.key); call != run.calls.end()) stop_call(call->second, run.row.id);
     }
 }
@@ -290,8 +292,7 @@ void Runner::start_own(LiveRun& run, TaskKey key) {
             const auto due = now + std::chrono::seconds(task.options.value("timeout_seconds", std::int64_t{7 * 86400}));
             return machine.await_approval(key, question.is_string() ? question.get<std::string>() : question.dump(), due, now);
         }
-        if (task.verb == Verb::Wait && task.options.value("sql", "").empty())
-            return machine.wait_until(key, wait_end(run.row, machine, key, now), now);
+        if (task.verb == Verb::Wait) return machine.wait_until(key, wait_end(run.row, machine, key, now), now);
         throw Error(ErrorClass::Permanent, "task " + task.name + ": this kind of task cannot run here",
                     "deploy the flow again with this version");
     } catch (const Error& e) {

@@ -218,6 +218,8 @@ private:
     void dispatch();
     void start_attempt(LiveRun& run, TaskKey key);
     void tell_in_log(const LiveRun& run, TaskKey key, const OrderError& error) const;
+    void end_waiting_attempt(LiveRun& run, TaskKey key, State state, const OrderError& error);
+    void stop_between_polls(LiveRun& run, TaskKey key);
     void hand_over(OrderId id);
     void make_folders(OrderId id);
     void remove_folder(const RunRow& row) const;

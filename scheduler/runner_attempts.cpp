@@ -73,6 +73,7 @@ void Runner::dispatch() {
 
 void Runner::start_attempt(LiveRun& run, TaskKey key) {
     const auto now = clock_.now();
+    const bool asks_again = run.machine->at(key).state == State::Running;
     run.machine->started(key, now);
     const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)];
     const Kind kind = kind_of(run, key);
@@ -82,7 +83,7 @@ void Runner::start_attempt(LiveRun& run, TaskKey key) {
         order.id = ++last_order_;
         order.project = settings_.project;
         row.log = order.log;
-        run.pending.begun.push_back(row);
+        if (!asks_again) run.pending.begun.push_back(row);
         run.to_start.push_back(order.id);
         run.attempts.insert(order.id);
         ++reserved_[kind];
@@ -92,7 +93,23 @@ void Runner::start_attempt(LiveRun& run, TaskKey key) {
         const OrderError error{std::string(known ? to_string(known->error_class) : "permanent"), e.what(), known ? known->remedy : "", 0};
         if (!task.limits.empty()) release(run, key);
         run.machine->finished(key, failed_done(0, "failed", error), now);
+        if (asks_again) end_waiting_attempt(run, key, State::Failed, error);
     }
+}
+
+/// Of a wait that no host has: between two polls.
+void Runner::end_waiting_attempt(LiveRun& run, TaskKey key, State state, const OrderError& error) {
+    const auto text = error_json(error).dump(-1, ' ', false, Json::error_handler_t::replace);
+    run.pending.ended.push_back({key, run.machine->at(key).attempts, state, {}, {}, clock_.now(), text});
+    tell_in_log(run, key, error);
+}
+
+void Runner::stop_between_polls(LiveRun& run, TaskKey key) {
+    if (is_final(run.machine->at(key).state)) return; // stopped twice: its time was over, and somebody cancelled it
+    const OrderError stopped{"cancelled", "stopped while it waited", {}, 0};
+    run.machine->finished(key, failed_done(0, "cancelled", stopped), clock_.now());
+    const auto* details = run.machine->at(key).details.get();
+    end_waiting_attempt(run, key, State::Cancelled, details && details->error ? *details->error : stopped);
 }
 
 /// The record is durable: the attempt may begin.
@@ -170,9 +187,10 @@ void Runner::attempt_done(AttemptDone done) {
     const auto now = clock_.now();
     AttemptRow row{key, run->machine->at(key).attempts, attempt_state(done), {}, {}, now, {}};
     if (done.error) row.error = error_json(*done.error).dump(-1, ' ', false, Json::error_handler_t::replace);
-    run->pending.ended.push_back(std::move(row));
     if (!run->start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty()) release(*run, key);
     run->machine->finished(key, done, now);
+    const bool goes_on = done.outcome == "not_yet" && run->machine->at(key).state == State::Running;
+    if (!goes_on) run->pending.ended.push_back(std::move(row));
     const auto* details = run->machine->at(key).details.get();
     if ((done.outcome == "lost" || run->machine->at(key).timing_out) && details && details->error) tell_in_log(*run, key, *details->error);
     follow(*run);

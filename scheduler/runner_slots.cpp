@@ -191,11 +191,13 @@ void Runner::fail_unstarted(LiveRun& run, TaskKey key, const OrderError& error) 
         run.held = false;
         run.machine->cancel(RunPlan::Ending::Cancelled, error.message + ": " + error.remedy, now);
     } else if (run.machine && run.machine->may_start(key)) {
+        const bool asks_again = run.machine->at(key).state == State::Running;
         run.machine->started(key, now);
         AttemptDone done;
         done.outcome = "failed";
         done.error = error;
         run.machine->finished(key, done, now);
+        if (asks_again) end_waiting_attempt(run, key, State::Failed, error);
     }
     pump(id);
 }

@@ -143,7 +143,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
         session.log("error", done.error->message);
         if (!done.error->remedy.empty()) session.log("error", "remedy: " + done.error->remedy);
     }
-    session.log_file().finish();
+    if (done.outcome != "not_yet") session.log_file().finish(); // else the attempt goes on with the next poll
     {
         const std::scoped_lock lock(mutex_);
         running_.erase(order.id);

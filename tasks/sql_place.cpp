@@ -63,6 +63,15 @@ std::string remedy_of(const duckdb::QueryError& e, const std::string& hint, cons
 
 } // namespace
 
+std::string place_in_sql(const std::string& sql, std::size_t offset, const TaskOrigin& origin) {
+    const auto line = 1 + static_cast<int>(std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
+    std::size_t length = std::min(sql.find('\n', offset), sql.size()) - offset;
+    for (length = std::min(length, longest_excerpt); length > 0 && (static_cast<unsigned char>(sql[offset + length]) & 0xC0) == 0x80;)
+        --length;
+    const std::string place = place_of_sql(origin, line);
+    return fmt::format("{}{}line {} of the SQL: {}", place, place.empty() ? "" : ", ", line, sql.substr(offset, length));
+}
+
 duckdb::QueryError with_place(const duckdb::QueryError& e, const std::string& statement, const std::string& sql, const TaskOrigin& origin) {
     const std::size_t begin = statement.find(sql), at = e.offset < 0 ? std::string::npos : static_cast<std::size_t>(e.offset);
     const bool told = begin != std::string::npos && at != std::string::npos && at >= begin && at < begin + sql.size();
@@ -72,12 +81,7 @@ duckdb::QueryError with_place(const duckdb::QueryError& e, const std::string& st
     std::string place = to_text(origin), try_cast;
     if (found) {
         const std::size_t from = begin_of_expression(sql, offset);
-        const auto line = 1 + static_cast<int>(std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(from), '\n'));
-        std::size_t length = std::min(sql.find('\n', from), sql.size()) - from;
-        for (length = std::min(length, longest_excerpt); length > 0 && (static_cast<unsigned char>(sql[from + length]) & 0xC0) == 0x80;)
-            --length;
-        place = place_of_sql(origin, line);
-        place += fmt::format("{}line {} of the SQL: {}", place.empty() ? "" : ", ", line, sql.substr(from, length));
+        place = place_in_sql(sql, from, origin);
         if (told) try_cast = as_try_cast(sql, from);
     }
     duckdb::QueryError out(e.error_class, place.empty() ? words.message : fmt::format("{} ({})", words.message, place),

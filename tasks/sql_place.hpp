@@ -13,4 +13,7 @@ namespace millrace {
 [[nodiscard]] duckdb::QueryError with_place(const duckdb::QueryError& e, const std::string& statement, const std::string& sql,
                                             const TaskOrigin& origin);
 
+/// "flows/hours.yaml:7, line 2 of the SQL: from x", of a byte of it.
+[[nodiscard]] std::string place_in_sql(const std::string& sql, std::size_t offset, const TaskOrigin& origin);
+
 } // namespace millrace

@@ -65,6 +65,38 @@ duckdb::Bindings bindings_of(const RunContext& context) {
     return out;
 }
 
+std::map<std::string, Question::Value> query_values(const RunContext& context) {
+    std::map<std::string, Question::Value> out;
+    const auto day_of = [&](Instant t) { return format_time(t, "%Y-%m-%d", find_zone(context.timezone)); };
+    for (const auto& [name, value] : context.params.items()) {
+        const auto type = context.param_types.find(name);
+        auto& bound = out[name];
+        if (type != context.param_types.end()) bound.type = type->second;
+        if (value.is_null()) continue;
+        if (value.is_array()) {
+            bound.list.emplace();
+            for (const Json& item : value) bound.list->push_back(item.is_string() ? item.get<std::string>() : item.dump());
+            continue;
+        }
+        bound.text = value.is_string() ? value.get<std::string>() : value.dump();
+        try {
+            if (bound.type == "date") bound.text = day_of(instant_of(*bound.text, context.timezone));
+            if (bound.type == "timestamptz") bound.text = to_rfc3339(instant_of(*bound.text, context.timezone));
+        } catch (const std::invalid_argument& e) {
+            throw Error(ErrorClass::Permanent, "parameter " + name + ": " + e.what());
+        }
+    }
+    const auto instant = [&](const std::string& name, const std::string& text, bool with_date) {
+        const Instant t = instant_of(text, context.timezone);
+        out[name] = {to_rfc3339(t), {}, "timestamptz"};
+        if (with_date) out[name + "_date"] = {day_of(t), {}, "date"};
+    };
+    if (!context.run_at.empty()) instant("run_at", context.run_at, false);
+    if (context.interval_start) instant("interval_start", *context.interval_start, true);
+    if (context.interval_end) instant("interval_end", *context.interval_end, true);
+    return out;
+}
+
 std::int64_t create_views(duckdb::Connection& db, const std::map<std::string, std::string>& manifests) {
     std::string sql;
     std::int64_t rows = 0;

@@ -53,6 +53,7 @@ AttemptDone run_extract(const AttemptOrder& order, AttemptSession& session);
 AttemptDone run_transform(const AttemptOrder& order, AttemptSession& session);
 AttemptDone run_load(const AttemptOrder& order, AttemptSession& session);
 AttemptDone run_command(const AttemptOrder& order, AttemptSession& session);
+AttemptDone run_wait(const AttemptOrder& order, AttemptSession& session);
 
 /// Of the order, by its name. Throws Error{Permanent} where it has none.
 [[nodiscard]] const Json& connection_of(const AttemptOrder& order, const std::string& name);

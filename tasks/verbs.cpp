@@ -7,11 +7,12 @@
 namespace millrace {
 
 VerbFunction find_verb(std::string_view name) {
-    static constexpr std::array<std::pair<std::string_view, VerbFunction>, 4> verbs{{
+    static constexpr std::array<std::pair<std::string_view, VerbFunction>, 5> verbs{{
         {"extract", run_extract},
         {"transform", run_transform},
         {"load", run_load},
         {"run", run_command},
+        {"wait", run_wait},
     }};
     for (const auto& [known, function] : verbs)
         if (known == name) return function;

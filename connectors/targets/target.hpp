@@ -8,7 +8,9 @@
 #include "flows/task_options.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,31 @@ public:
     std::vector<std::string> some; ///< of them, each as a JSON object
 };
 
+/// A query of a `wait`, in the SQL of the target.
+struct Question {
+    /// As the target writes one of `type` (text | int | decimal | bool | date | timestamptz); a list has texts. Neither: NULL.
+    struct Value {
+        std::optional<std::string> text;
+        std::optional<std::vector<std::string>> list;
+        std::string type;
+    };
+    std::string sql;
+    std::map<std::string, Value> values; ///< by the name in `$name`
+    std::string asker;                   ///< whom the target's people see: "millrace run 4 of hours"
+};
+
+struct Answer {
+    bool holds = false; ///< the first value of the first row is one, and not false, 0 or the empty text
+    std::string told;   ///< it, or "no row"; cut
+};
+
+/// A query that the target does not understand.
+class QuestionRefused : public Error {
+public:
+    QuestionRefused(const Error& why, std::optional<std::size_t> offset_in_sql) : Error(why), offset(offset_in_sql) {}
+    std::optional<std::size_t> offset; ///< byte of Question::sql; nothing: unknown
+};
+
 /// One thing that `connections check` tried.
 struct CheckResult {
     std::string what;
@@ -64,6 +91,8 @@ public:
     /// Throws Error; then nothing was loaded, or (Transient, a connection lost in the commit) a retry finds out.
     [[nodiscard]] virtual std::vector<LoadCounts> load(const LoadRequest& request, const duckdb::Database& database,
                                                        const LoadMonitor& monitor) = 0;
+    /// Reads, and changes nothing. Takes minutes at most. Throws Error, QuestionRefused too.
+    [[nodiscard]] virtual Answer ask(const Question& question, const LoadMonitor& monitor) = 0;
     /// Never throws for what a user can mend: that is a result.
     [[nodiscard]] virtual std::vector<CheckResult> check() = 0;
 };

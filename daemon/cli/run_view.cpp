@@ -282,9 +282,10 @@ std::string task_detail(const Json& run, const Json& task_run) {
     if (has_error(task_run) && (state == "failed" || state == "crashed" || state == "retrying"))
         return text_of(task_run["error"], "message") + (state == "retrying" ? next_attempt_text(task_run) : "");
     const auto progress = task_run.find("progress");
-    if (state == "running" && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
+    const bool waits = text_of(task_run, "verb") == "wait";
+    if (state == "running" && !waits && progress != task_run.end() && progress->is_object()) return progress_text(*progress);
     const auto message = message_text(task_run), due = local_time_text(text_of(task_run, "due_at"));
-    if (state == "running" && message.empty() && !due.empty() && text_of(task_run, "verb") == "wait") return "until " + due;
+    if (state == "running" && message.empty() && !due.empty() && waits) return "until " + due;
     if (text_of(task_run, "state_name") != "AwaitingApproval") return message;
     return fmt::format("{}millrace runs approve {} {}, or reject", message.empty() ? "" : message + "   ", text_of(run, "id"),
                        text_of(task_run, "task"));

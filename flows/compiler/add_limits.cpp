@@ -8,7 +8,12 @@ namespace millrace {
 namespace {
 
 /// Where hosts do the work; what the daemon only waits for takes nobody's place.
-bool is_work(Verb verb) { return verb == Verb::Extract || verb == Verb::Transform || verb == Verb::Load || verb == Verb::Run; }
+bool is_work(const DraftTask& task) {
+    const auto verb = task.plan.verb;
+    const auto* wait = std::get_if<WaitOptions>(&task.options);
+    return verb == Verb::Extract || verb == Verb::Transform || verb == Verb::Load || verb == Verb::Run ||
+           (wait != nullptr && !wait->sql.empty());
+}
 
 bool has(const std::vector<std::string>& tags, const std::string& tag) { return std::find(tags.begin(), tags.end(), tag) != tags.end(); }
 
@@ -16,6 +21,7 @@ bool has(const std::vector<std::string>& tags, const std::string& tag) { return 
 std::vector<std::string> connections_of(const DraftTask& task) {
     if (const auto* extract = std::get_if<ExtractOptions>(&task.options)) return {extract->connection};
     if (const auto* transform = std::get_if<TransformOptions>(&task.options)) return {transform->in};
+    if (const auto* wait = std::get_if<WaitOptions>(&task.options)) return {wait->in};
     const auto* load = std::get_if<LoadOptions>(&task.options);
     if (load == nullptr) return {};
     return {load->connection, load->via.substr(0, load->via.find('/'))};
@@ -39,7 +45,7 @@ void add_limits(Draft& draft, const CompileScope& scope) {
         const auto [kind, name] = limit_key(key);
         if (kind == Flow && name == draft.plan.name) draft.plan.limits.push_back({key, 1});
         for (auto& task : draft.tasks) {
-            if (!is_work(task.plan.verb)) continue;
+            if (!is_work(task)) continue;
             auto& demands = task.plan.limits;
             if (kind == All || (kind == Tag && (has(draft.plan.tags, name) || has(task.plan.tags, name)))) demands.push_back({key, 1});
             if (kind != Connection) continue;

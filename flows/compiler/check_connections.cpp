@@ -36,6 +36,7 @@ public:
         for (auto& task : draft_.tasks) {
             if (const auto* options = std::get_if<ExtractOptions>(&task.options)) check_extract(task, *options);
             if (const auto* options = std::get_if<LoadOptions>(&task.options)) check_load(task, *options);
+            if (const auto* options = std::get_if<WaitOptions>(&task.options)) check_wait(task, *options);
         }
         check_limits();
     }
@@ -144,6 +145,21 @@ private:
         if (!why.empty()) scope_.diagnostics.error(value.mark, why);
     }
 
+    void check_wait(const DraftTask& task, const WaitOptions& options) {
+        const auto* in = options.in.empty() ? nullptr : task.node->find("wait")->value.find("in");
+        if (in == nullptr) return;
+        const auto mark = in->value.mark;
+        if (options.in.find("${") != std::string::npos && options.in.find('}') != options.in.size() - 1)
+            return scope_.diagnostics.error(mark, "`in` is the name of a connection, or one parameter of type connection",
+                                            "in: warehouse, for example");
+        const auto connection = resolve_connection(options.in, mark, draft_, scope_);
+        if (!connection) return;
+        for (const auto& type : connection->types)
+            if (const auto* known = find_connection_type(type); known == nullptr || !known->takes_queries)
+                scope_.diagnostics.error(mark, fmt::format("a {} connection cannot be asked with SQL", type), "postgres can");
+        warn_of_unset(options.in, mark);
+    }
+
     void check_load(const DraftTask& task, const LoadOptions& options) {
         const auto* into = task.node->find("into");
         if (options.connection.empty() || into == nullptr) return;
@@ -155,7 +171,7 @@ private:
             return scope_.diagnostics.error(mark, "`into` names no table",
                                             fmt::format("write {0}.TABLE or {0}.SCHEMA.TABLE", options.connection));
         for (const auto& type : connection->types) check_target(task, options, type, into->value.mark);
-        warn_of_unset(options, mark);
+        warn_of_unset(options.connection, mark);
     }
 
     /// `into: demo.hours`, where neither 'demo' nor a name like it is a connection: the warehouse was left out, or a declaration.
@@ -174,12 +190,12 @@ private:
     }
 
     /// An implied connection is filled from the environment, which may be another one where the flow runs.
-    void warn_of_unset(const LoadOptions& options, Mark mark) {
-        const auto found = scope_.project.connections.find(options.connection);
+    void warn_of_unset(const std::string& connection, Mark mark) {
+        const auto found = scope_.project.connections.find(connection);
         if (found == scope_.project.connections.end() || !found->second.unset || !takes_loads(found->second)) return;
         scope_.diagnostics.warning(
-            mark, fmt::format("the connection '{}' is not declared, and the environment here does not fill it in", options.connection),
-            how_to_declare(options.connection));
+            mark, fmt::format("the connection '{}' is not declared, and the environment here does not fill it in", connection),
+            how_to_declare(connection));
     }
 
     static bool takes_loads(const ConnectionSpec& spec) {

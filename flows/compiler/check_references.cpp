@@ -214,6 +214,8 @@ private:
                                fmt::format("${}, for example, outside of the quotes",
                                            draft_.plan.interval ? "interval_start_date" : bindings_.front()),
                                [&](auto at, auto length) { return scope_.mark_in(piece, token.offset + at, length); });
+            } else if (piece.is_of_a_server()) {
+                continue; // `?` is an operator of PostgreSQL, and what is waited for changes with the clock
             } else if (token.kind == SqlToken::Kind::Symbol && token.text == "?") {
                 scope_.diagnostics.error(scope_.mark_in(piece, token.offset, 1), "values are bound by name, not by place",
                                          fmt::format("write ${}, for example", bindings_.front()));

@@ -16,13 +16,15 @@ namespace millrace {
 
 /// One text of SQL. `label` tells it from the others of its task, in the words of InferTask::expressions.
 struct SqlPiece {
-    std::string label; ///< "" the transform itself; when, for_each, scope, delete, "check NAME", "column NAME"
+    std::string label; ///< "" the transform itself; when, for_each, scope, delete, wait, "check NAME", "column NAME"
     std::string sql;
     const YamlNode* node; ///< the scalar that holds it
     std::size_t at = 0;   ///< the byte of the scalar's text where it begins
 
     /// Not a condition or a part of one.
-    [[nodiscard]] bool is_query() const { return label.empty() || label == "for_each" || label.starts_with("check "); }
+    [[nodiscard]] bool is_query() const { return label.empty() || label == "for_each" || label.starts_with("check ") || is_of_a_server(); }
+    /// In the SQL of a connection: it sees the tables there, none of the flow's, and the server's clock.
+    [[nodiscard]] bool is_of_a_server() const { return label == "wait"; }
 };
 
 /// A task that another one names.

@@ -29,7 +29,7 @@ std::string duckdb_type(const std::string& param_type) {
 void guess(Draft& draft) {
     for (auto& task : draft.tasks) {
         for (const auto& piece : task.sql) {
-            if (piece.label == "scope" || piece.label == "delete" || piece.label.starts_with("column ")) continue;
+            if (piece.label == "scope" || piece.label == "delete" || piece.label.starts_with("column ") || piece.is_of_a_server()) continue;
             const auto tables = tables_read(scan_sql(piece.sql));
             for (const auto& table : tables)
                 if (table != task.plan.name && draft.index.contains(table)) task.reads.insert(table);

@@ -197,12 +197,37 @@ private:
             options.until = form.text("until");
             task_.add_templates(form.get("until"), has_items());
             if (form.get("until") != nullptr && options.until.find("${") == std::string::npos) check_moment(*form.get("until"));
+            poll(form, options);
         } else {
             options.seconds = form_.seconds("wait");
         }
         options.for_each = for_each();
         task_.plan.map_over = options.for_each;
         return options;
+    }
+
+    /// The part of `wait` about a query.
+    void poll(const Form& form, WaitOptions& options) {
+        const bool until = form.node().find("until") != nullptr, sql = form.node().find("sql") != nullptr;
+        if (until == sql && !form.lacks_by_spelling("sql") && !form.lacks_by_spelling("until"))
+            diagnostics_.error(form.node().mark, "`wait` has either `until` or `sql`",
+                               "{until: \"${interval.end}\"} or {sql: select ..., in: warehouse, every: 1m}");
+        for (const char* key : {"in", "every"})
+            if (until && !sql && form.get(key) != nullptr)
+                diagnostics_.error(form.key_mark(key), fmt::format("`{}` is about a query, and there is no `sql`", key), "remove it");
+        if (!sql) return;
+        options.sql = form.text("sql");
+        task_.add_sql("wait", form.get("sql"));
+        options.in = form.text("in");
+        task_.add_templates(form.get("in"), false);
+        if (form.node().find("in") == nullptr && !form.lacks_by_spelling("in"))
+            diagnostics_.error(form.key_mark("sql"), "the query has no connection", "add `in: warehouse`, or another connection");
+        options.every_seconds = form.seconds("every").value_or(options.every_seconds);
+        if (options.every_seconds < 1) diagnostics_.error(form.get("every")->mark, "a query is asked once a second at most", "every: 1s");
+        if (has_items())
+            diagnostics_.error(form_.key_mark("for_each"), "each item would wait for the same: a query sees no item",
+                               "remove `for_each`, and let one query look at all of them");
+        if (form_.get("retry") == nullptr && !defaults_.retry) task_.plan.retry = retry_over_outages();
     }
 
     void check_moment(const YamlNode& value) {

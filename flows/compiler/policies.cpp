@@ -24,9 +24,10 @@ std::string range_mistake(const ParamSpec& param, const Json& value, const std::
 
 } // namespace
 
-RetryPolicy usual_retry(Verb verb) {
+RetryPolicy usual_retry(Verb verb) { return verb == Verb::Extract || verb == Verb::Load ? retry_over_outages() : RetryPolicy{}; }
+
+RetryPolicy retry_over_outages() {
     RetryPolicy policy;
-    if (verb != Verb::Extract && verb != Verb::Load) return policy;
     policy.attempts = 3;
     policy.delay = 5;
     policy.for_classes = {"transient", "rate_limited"};

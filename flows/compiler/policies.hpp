@@ -12,6 +12,7 @@ namespace millrace {
 
 /// Where a flow says nothing: a short outage of the other side is waited for by what may be done again without harm.
 [[nodiscard]] RetryPolicy usual_retry(Verb verb);
+[[nodiscard]] RetryPolicy retry_over_outages();
 
 /// `fallback` when the key is absent or wrong.
 [[nodiscard]] RetryPolicy parse_retry(const Form& form, std::string_view key, const RetryPolicy& fallback, Diagnostics& diagnostics);

@@ -111,11 +111,25 @@ const std::array wait_fields{
     Field{.key = "until",
           .shape = Template,
           .doc = "An instant, or a date: its midnight in the flow's zone.",
-          .example = "\"${interval.end}\"",
-          .required = true},
-    Field{.key = "sql", .shape = Sql, .doc = "Until this query gives true.", .later = true},
-    Field{.key = "in", .shape = Template, .doc = "The connection that the query runs in.", .later = true},
-    Field{.key = "every", .shape = Duration, .doc = "How often the query is asked.", .fallback = "30s", .later = true},
+          .example = "\"${interval.end}\""},
+    Field{.key = "sql",
+          .shape = Sql,
+          .doc =
+              "Until the first column of this query's first row is a value other than false, 0 (of a type of numbers) and the empty "
+              "text. No row and NULL are none; any other text, 'false' too, is one. It is one SELECT in the SQL of the connection, in a "
+              "transaction that only reads, and takes $name as other SQL does, and the server's clock. Each time it has five minutes, and "
+              "a place and the slots of the task's limits, which it gives back; it is asked again when the daemon begins anew. The "
+              "task's `timeout` is for all of it, from the first time on. `retry` is for errors in a row: an answer begins it anew, and "
+              "no try comes sooner than `every` says; without one a short outage of the server is waited for.",
+          .example = "select 1 from closed_days where day = $interval_start_date"},
+    Field{.key = "in",
+          .shape = Template,
+          .doc = "The connection that the query runs in, of type postgres. With `sql`.",
+          .example = "warehouse"},
+    Field{.key = "every",
+          .shape = Duration,
+          .doc = "From an answer to the next time that the query is asked, a second at least. With `sql`.",
+          .fallback = "1m"},
 };
 
 } // namespace
@@ -127,6 +141,6 @@ const Table check_table{"check", "a check", "A rule about a dataset.", check_fie
 const Table rejects_table{"rejects", "rejects", "What happens to rows that break the contract.", rejects_fields};
 const Table raw_table{"raw", "raw", "The raw pages of an extract.", raw_fields};
 const Table for_each_table{"for_each", "for_each", "The items, by a query.", for_each_fields};
-const Table wait_table{"wait_until", "wait", "What is waited for.", wait_fields};
+const Table wait_table{"wait_until", "a wait", "What is waited for: `until` or `sql`.", wait_fields};
 
 } // namespace millrace

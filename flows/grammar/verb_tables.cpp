@@ -172,7 +172,7 @@ const std::array approve_verb{
 const std::array wait_verb{
     Field{.key = "wait",
           .shape = Duration | Mapping,
-          .doc = "Wait this long, or until a moment. Holds no thread and no slot.",
+          .doc = "Wait this long, until a moment, or until a query has an answer. Holds no thread and no slot.",
           .example = "5m",
           .table = &wait_table,
           .required = true},

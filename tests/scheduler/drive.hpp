@@ -49,6 +49,12 @@ struct Drive {
         done.error = OrderError{error_class, "it broke", {}, retry_after};
         plan->finished(key(name, item), done, now);
     }
+    void not_yet(const std::string& name, const std::string& answer = "no row") {
+        AttemptDone done;
+        done.outcome = "not_yet";
+        done.answer = answer;
+        plan->finished(key(name), done, now);
+    }
     /// Its host died.
     void lost(const std::string& name, int item = -1) {
         AttemptDone done;

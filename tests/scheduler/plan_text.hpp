@@ -5,6 +5,7 @@
 ///     c: load <- b               continue when="x" limit=writers
 ///     d: run <- a, b             each=a concurrency=2
 ///     w: wait                    seconds=30
+///     q: wait                    asks every=60
 ///     f: flow                    calls=other detach
 #pragma once
 
@@ -39,6 +40,10 @@ inline FlowPlan plan_text(const std::string& text, const std::string& name = "fl
                 parents = true;
             } else if (word == "continue") {
                 task.continue_on_failure = true;
+            } else if (word == "asks") {
+                task.options["sql"] = "select 1";
+            } else if (key == "every") {
+                task.options["every_seconds"] = std::stod(value);
             } else if (key == "calls") {
                 task.options["flow"] = value;
             } else if (word == "detach") {

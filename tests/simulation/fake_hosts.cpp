@@ -65,15 +65,17 @@ void FakeHosts::start(AttemptOrder order) {
 
     const auto& f = world.faults;
     double dice = world.chance();
-    if ((dice -= f.host_hangs) < 0) return;
+    if ((dice -= f.host_hangs) < 0 && task->verb != Verb::Wait) return; // a query has its time
     const bool dies = (dice -= f.host_dies) < 0, fails = !dies && (dice -= f.host_fails) < 0;
+    const bool not_yet = task->verb == Verb::Wait && world.chance() < 0.7;
     const bool loads = task->verb == Verb::Load && !fails && (!dies || world.chance() < 0.5); // it may die when all is done
     const std::string message = fails && world.chance() < f.poison ? poison_text : "simulated";
-    world.later(0.01 + 20 * world.chance(), [this, &world, number, host, dies, fails, loads, message] {
+    world.later(0.01 + 20 * world.chance(), [this, &world, number, host, dies, fails, loads, not_yet, message] {
         if (world.hosts.erase(number) == 0) return; // killed
         if (loads) world.target.load(host.batch, host.run_key, host.key);
-        world.in_life(host.node, host.life, [this, host, dies, fails, message] {
-            report(host.order, dies ? "lost" : fails ? "failed" : "completed", dies ? "crashed" : "transient", message);
+        world.in_life(host.node, host.life, [this, host, dies, fails, not_yet, message] {
+            const char* well = not_yet ? "not_yet" : "completed";
+            report(host.order, dies ? "lost" : fails ? "failed" : well, dies ? "crashed" : "transient", message);
         });
     });
 }
@@ -99,7 +101,7 @@ void FakeHosts::report(OrderId id, const std::string& outcome, const std::string
     AttemptDone done;
     done.id = id;
     done.outcome = outcome;
-    if (outcome != "completed") done.error = OrderError{error_class, message, {}, 0};
+    if (outcome != "completed" && outcome != "not_yet") done.error = OrderError{error_class, message, {}, 0};
     listener_->attempt_done(std::move(done));
 }
 

@@ -98,6 +98,7 @@ void MemoryStore::apply(const RunChanges& c, Epoch epoch) {
     apply_tasks(c);
     apply_attempts(c);
     check_parents(c);
+    check_calls(c);
     for (const auto key : c.released)
         for (auto& slot : slots)
             if (slot.run_id == c.run_id && slot.holder == key) slot = {slot.key, 0, 0, {}};
@@ -145,6 +146,18 @@ void MemoryStore::check_parents(const RunChanges& c) const {
             const bool done = at != tasks.end() && at->second.row.state == State::Completed;
             if (!done) broken(name_of(c.run_id, row.key) + " began before its parent " + std::to_string(parent) + " was completed");
         }
+    }
+}
+
+/// Who called a run goes on when its end is on record.
+void MemoryStore::check_calls(const RunChanges& c) const {
+    for (const auto& row : c.task_runs) {
+        const auto& task = plan_of(c.run_id).tasks[static_cast<std::size_t>(row.key.task)];
+        if (row.state != State::Completed || task.verb != Verb::Flow || row.result.empty() || task.options.value("detach", false)) continue;
+        const auto called = Json::parse(row.result).value("run", std::int64_t{0});
+        const auto run = runs.find(called);
+        if (run == runs.end() || run->second.row.state != State::Completed)
+            broken(name_of(c.run_id, row.key) + " completed before run " + std::to_string(called) + ", which it called");
     }
 }
 

@@ -96,6 +96,7 @@ private:
     void apply_tasks(const RunChanges& changes);
     void apply_attempts(const RunChanges& changes);
     void check_parents(const RunChanges& changes) const;
+    void check_calls(const RunChanges& changes) const;
 };
 
 /// A text that the store takes in no row.

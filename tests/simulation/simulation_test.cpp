@@ -11,9 +11,9 @@ namespace {
 const char* const pictures[] = {
     // a chain
     "a: extract retry=5\n b: transform <- a retry=5\n c: load <- b retry=5\n",
-    // a diamond with a wait, slots and a condition
+    // a diamond with waits, slots and a condition
     "a: extract retry=5 timeout=30\n l: run <- a limit=w retry=5\n r: run <- a limit=w limit=v retry=5 timeout=60\n"
-    "w: wait <- a seconds=5\n z: load <- l, r, w limit=v retry=5 when=x\n",
+    "w: wait <- a seconds=5\n q: wait <- a asks every=5 limit=v retry=5\n z: load <- l, r, w, q limit=v retry=5 when=x\n",
     // mapped
     "a: extract retry=5\n m: run <- a each=a concurrency=2 limit=w retry=6 timeout=50\n w: wait <- m each=m seconds=3\n"
     "z: load <- w retry=5\n",
@@ -257,6 +257,36 @@ TEST_CASE("what a run causes is made exactly once, and is waited for, whatever h
         }
     };
     for_each_seed(60, caused);
+}
+
+TEST_CASE("a run that is cancelled takes with it what it called, whatever happens") {
+    const auto cancelled = [](std::uint64_t seed) {
+        Faults faults = of_the_store();
+        faults.node_dies = faults.node_freezes = 0.001;
+        faults.seconds = 100;
+        World world(seed, faults, 2);
+        world.deploy(robust(plan_text("a: extract retry=5\n w: wait <- a seconds=7000", "inner"))); // it does not end by itself
+        const auto outer = robust(plan_text("a: extract retry=5\n f: flow calls=inner\n m: flow <- a each=a calls=inner", "outer"));
+        world.deploy(outer);
+        std::int64_t id = 0;
+        const auto is_stored = [&] { return world.store.runs.contains(id); };
+        while (!is_stored()) { // it may be lost with the node that took it
+            if (const auto taken = world.trigger(outer)) id = taken;
+            for (int n = 0; n < 1000 && !is_stored(); ++n) world.step();
+        }
+        for (auto n = world.random() % 400; n > 0; --n) world.step();
+        while (!is_final(world.store.runs.at(id).row.state)) { // a node that dies with the cancel has forgotten it
+            (void)world.cancel(id);
+            world.step();
+        }
+        world.run_to_the_end();
+        for (const auto& [run_id, run] : world.store.runs) {
+            CAPTURE(run_id, run.row.state_name, run.row.message);
+            const bool is_of_it = run_id == id || caller_of(run.row).value_or(Caller{}).run_id == id;
+            if (is_of_it) CHECK(run.row.state == State::Cancelled);
+        }
+    };
+    for_each_seed(60, cancelled);
 }
 
 TEST_CASE("a cancelled run ends, whatever happens") {

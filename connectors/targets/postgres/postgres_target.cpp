@@ -2,6 +2,7 @@
 
 #include "connectors/targets/postgres/batch.hpp"
 #include "connectors/targets/postgres/lock_watch.hpp"
+#include "connectors/targets/postgres/question.hpp"
 #include "connectors/targets/postgres/session.hpp"
 #include "connectors/targets/postgres/table_load.hpp"
 #include "flows/time.hpp"
@@ -54,6 +55,17 @@ public:
             if (monitor.cancelled && monitor.cancelled()) throw Error(ErrorClass::Cancelled, "the attempt was cancelled");
             const auto* sql = dynamic_cast<const SqlError*>(&e);
             if (sql != nullptr && sql->sqlstate == lock_not_available) throw watch.explained(*sql);
+            throw;
+        }
+    }
+
+    Answer ask(const Question& question, const LoadMonitor& monitor) override {
+        Session session(url_, name_);
+        const std::shared_ptr<void> stop = monitor.on_cancel ? monitor.on_cancel([&session] { session.cancel(); }) : nullptr;
+        try {
+            return answer_of(session, question);
+        } catch (const Error&) {
+            if (monitor.cancelled && monitor.cancelled()) throw Error(ErrorClass::Cancelled, "the attempt was cancelled");
             throw;
         }
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <iterator>
 #include <poll.h>
 #include <thread>
@@ -155,18 +156,18 @@ void Session::fail(const PGresult* result) const {
         message += " (" + detail + ")";
     else if (where.starts_with("COPY"))
         message += " (" + where + ")";
-    for (const Meaning& m : meanings) {
-        if (!state.starts_with(m.sqlstate)) continue;
-        SqlError error(m.error_class, "PostgreSQL: " + message, *m.remedy == '\0' ? hint : m.remedy);
-        error.sqlstate = state;
-        error.detail = detail;
-        error.constraint = text_of(PG_DIAG_CONSTRAINT_NAME);
-        error.column = text_of(PG_DIAG_COLUMN_NAME);
-        throw error;
-    }
-    SqlError error(ErrorClass::Permanent, "PostgreSQL: " + message, hint.empty() ? "the server's log says more" : hint);
+    const auto meaning =
+        std::find_if(std::begin(meanings), std::end(meanings), [&](const Meaning& m) { return state.starts_with(m.sqlstate); });
+    const bool known = meaning != std::end(meanings);
+    const std::string remedy = known && *meaning->remedy != '\0' ? meaning->remedy
+                               : known || !hint.empty()          ? hint
+                                                                 : "the server's log says more";
+    SqlError error(known ? meaning->error_class : ErrorClass::Permanent, "PostgreSQL: " + message, remedy);
     error.sqlstate = state;
     error.detail = detail;
+    error.constraint = text_of(PG_DIAG_CONSTRAINT_NAME);
+    error.column = text_of(PG_DIAG_COLUMN_NAME);
+    error.position = std::atoi(text_of(PG_DIAG_STATEMENT_POSITION).c_str());
     throw error;
 }
 

@@ -22,6 +22,7 @@ public:
     std::string detail;     ///< the server's DETAIL
     std::string constraint; ///< that was violated, by name
     std::string column;     ///< that it is about
+    int position = 0;       ///< of the statement, in characters, 1-based; 0: unknown
 };
 
 class Rows {
@@ -34,6 +35,8 @@ public:
         return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
     }
     [[nodiscard]] std::int64_t integer(int row, int column) const { return std::stoll(text(row, column)); }
+    [[nodiscard]] int columns() const { return PQnfields(result_.get()); }
+    [[nodiscard]] Oid type(int column) const { return PQftype(result_.get(), column); }
     [[nodiscard]] bool boolean(int row, int column) const { return text(row, column) == "t"; }
     /// Rows that an INSERT, UPDATE, DELETE or COPY wrote.
     [[nodiscard]] std::int64_t changed() const {
