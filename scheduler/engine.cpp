@@ -26,8 +26,10 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -99,6 +101,7 @@ struct Engine::Parts {
     void look_at_zones();
     asio::awaitable<void> follow_deploys();
     asio::awaitable<void> look_at_nodes();
+    asio::awaitable<void> look_at_clocks();
     asio::awaitable<void> look_at_staging();
     asio::awaitable<void> look_at_others();
     void look_at_others_soon();
@@ -124,6 +127,7 @@ struct Engine::Parts {
     CausedRuns caused_runs{catalogue, connections};
     NodeIdentity node;
     ProvedStaging staging;
+    std::string clock_wrong;  ///< how, as the store and another node see it; empty: it is right
     std::string staging_lost; ///< why the folder is not what it was; empty: it is
     std::unique_ptr<PgJournal> journal;
     std::unique_ptr<DiskGuard> disk;
@@ -277,11 +281,13 @@ asio::awaitable<void> Engine::Parts::start() {
                                   clock,
                                   [this] { return journal->figures().away; },
                                   [this] { return service->limits_of_others(); },
+                                  [this] { return clock_wrong; },
                                   [this] { return staging_lost; }};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();
     co_await look_at_nodes();
+    co_await look_at_clocks();
     co_await schedules->load();
     lag.start();
     beat();
@@ -387,6 +393,27 @@ asio::awaitable<void> Engine::Parts::look_at_nodes() {
     schedules->share_among(std::move(ids));
 }
 
+/// Schedules go by the wall clock, and whoever's is ahead would take what is to come from the others.
+asio::awaitable<void> Engine::Parts::look_at_clocks() {
+    const auto clocks = co_await store.clocks(node.epoch, clock.now());
+    if (stopping || clocks.own_is_wrong() != clock_wrong.empty()) co_return;
+    clock_wrong = !clocks.own_is_wrong() ? ""
+                                         : fmt::format("the clock of node {} is {:.0f} s {} that of the store, and another node's is not",
+                                                       node.id, std::abs(clocks.own_ahead), clocks.own_ahead > 0 ? "ahead of" : "behind");
+    const bool is_wrong = !clock_wrong.empty();
+    schedules->trust_clock(!is_wrong);
+    EventRow event;
+    event.at = clock.now();
+    event.kind = is_wrong ? "clock_wrong" : "clock_right";
+    event.message = is_wrong ? clock_wrong + ": its schedules rest, other nodes fire. Set it right, with NTP for example"
+                             : "the clock of node " + node.id + " is right again: its schedules fire";
+    event.details = {{"node", node.id}, {"seconds", std::llround(clocks.own_ahead)}};
+    spdlog::log(is_wrong ? spdlog::level::err : spdlog::level::info, "{}", event.message);
+    RunChanges told;
+    told.events.push_back(std::move(event));
+    journal->submit(std::move(told));
+}
+
 /// A file system that is not mounted any more: task runs wait, and nothing is adopted, until it is there again.
 asio::awaitable<void> Engine::Parts::look_at_staging() {
     const auto may = staging.is_own && !others_live ? MayRemake::Yes : MayRemake::No;
@@ -421,6 +448,7 @@ asio::awaitable<void> Engine::Parts::look_at_others() {
     co_await look_at_staging();
     if (staging_lost.empty()) co_await resume();
     co_await look_at_nodes();
+    co_await look_at_clocks();
     co_await follow_deploys();
 }
 

@@ -63,6 +63,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"hosts", s_.host_list()},
                      {"journal", s_.journal()},
                      {"journal_away", s_.journal_away()},
+                     {"clock_wrong", s_.clock_wrong()},
                      {"staging_lost", s_.staging_lost()},
                      {"figures", figures()},
                      {"attention", attention},

@@ -166,7 +166,7 @@ asio::awaitable<Json> PgReadModels::schedules() {
 }
 
 constexpr const char* node_list = R"sql(
-    select n.id, n.lease_until > clock_timestamp(), extract(epoch from n.lease_until) * 1000000, extract(epoch from n.started_at) * 1000000, n.version, n.pid,
+    select n.id, n.lease_until > clock_timestamp(), extract(epoch from n.lease_until) * 1000000, extract(epoch from n.started_at) * 1000000, n.version, n.pid, round(n.clock_ahead),
            (select count(*) from millrace.run r where r.finished_at is null and r.id >= $1 and r.epoch = n.epoch)
       from millrace.node n order by 2 desc, n.id)sql";
 
@@ -180,7 +180,8 @@ asio::awaitable<Json> PgReadModels::nodes() {
                              {"started_at", time_or_null(r[3])},
                              {"version", r[4].c_str()},
                              {"pid", r[5].as<int>()},
-                             {"runs", r[6].as<int>()}});
+                             {"clock_ahead_seconds", r[6].as<std::int64_t>()},
+                             {"runs", r[7].as<int>()}});
         return items;
     };
     Json items = co_await s_.database.read(std::move(work));

@@ -32,6 +32,7 @@ public:
         const Clock& clock;
         std::function<std::string()> journal_away; ///< why it writes nothing now; empty: it can
         std::function<Json()> limits_of_others;    ///< [{key, slots, written}]: in force, and not as this node's millrace.yaml says
+        std::function<std::string()> clock_wrong;  ///< why schedules rest on this node; empty: they do not
         std::function<std::string()> staging_lost; ///< why task runs wait for the folder; empty: it is there
     };
     explicit PgReadModels(Sources sources) : s_(std::move(sources)) {}

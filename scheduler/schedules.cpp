@@ -52,7 +52,7 @@ boost::asio::awaitable<void> Schedules::load() {
 void Schedules::bring_back() {
     std::vector<StoredSchedule> moved;
     for (auto& s : schedules_) {
-        if (!s.next_at || s.rests()) continue;
+        if (!s.next_at || s.rests() || !clock_trusted_) continue;
         const auto soon = next_firing(s.spec, clock_.now() + least_jump);
         if (!soon || soon->at >= *s.next_at) continue;
         const auto next = next_firing(s.spec, clock_.now());
@@ -83,6 +83,12 @@ bool Schedules::is_ours(const std::string& flow, int number) const {
 const StoredSchedule* Schedules::find(const std::string& flow, int number) const {
     const auto at = places_.find({flow, number});
     return at == places_.end() ? nullptr : &schedules_[at->second];
+}
+
+void Schedules::trust_clock(bool trusted) {
+    if (std::exchange(clock_trusted_, trusted) == trusted || !trusted) return;
+    bring_back();
+    line_up_all();
 }
 
 void Schedules::stop() {
@@ -149,7 +155,7 @@ void Schedules::arm(Instant earliest) {
 
 /// Thousands may be due in the same second: others get their turn between them.
 void Schedules::fire_due() {
-    if (stopped_ || clock_was_set()) return;
+    if (stopped_ || !clock_trusted_ || clock_was_set()) return;
     const auto now = clock_.now();
     std::vector<std::size_t> of_others;
     Instant earliest{};
@@ -184,7 +190,7 @@ boost::asio::awaitable<void> Schedules::fire_for_others(std::vector<std::size_t>
         stored = co_await store_.next_of(std::move(names));
     } catch (const std::exception&) { // the store is away: they are asked for again
     }
-    if (stopped_ || generation != generation_) co_return;
+    if (stopped_ || !clock_trusted_ || generation != generation_) co_return;
     if (stored.empty() || clock_was_set()) {
         for (const auto place : places) line_.emplace(clock_.now() + others_have, place);
         co_return arm();

@@ -36,6 +36,8 @@ public:
     void zones_changed(const std::vector<std::string>& zones);
     /// Notices that the wall clock was set. To be called every few seconds.
     void look_at_clock() { (void)clock_was_set(); }
+    /// While the clock is wrong other nodes fire.
+    void trust_clock(bool trusted);
     /// Nothing fires any more.
     void stop();
 
@@ -98,6 +100,7 @@ private:
     std::chrono::microseconds wall_offset_;          ///< of the clock, when it was looked at last
     Clock::TimerId timer_ = 0, hold_ = 0;            ///< hold_: 0, or the clock was set lately
     bool followed_zones_ = false;                    ///< what is stored may be by the rules of a former life
+    bool clock_trusted_ = true;
     bool stopped_ = false;
 };
 

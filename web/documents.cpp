@@ -204,6 +204,7 @@ constexpr Member node[] = {
     {"started_at", "time?", ""},
     {"version", "string", ""},
     {"pid", "integer", ""},
+    {"clock_ahead_seconds", "integer", "what its wall clock shows more than the store's, when they were compared last"},
     {"runs", "integer", "live runs that it holds"},
 };
 constexpr Member doctor[] = {
@@ -219,6 +220,7 @@ constexpr Member doctor[] = {
     {"attention", "object", "by flow: what is not as its `expect` says"},
     {"history", "object", "its size and age, what retention did, free space"},
     {"journal_away", "string", "why nothing is recorded now; empty: nothing keeps the node from it"},
+    {"clock_wrong", "string", "why schedules rest on this node while others fire; empty: its clock is right"},
     {"staging_lost", "string", "why the staging folder is not the one that the nodes share; empty: it is"},
     {"limits_of_others", "LimitOfOthers[]", "in force since other nodes have them, and not as this node's millrace.yaml says"},
     {"held_schedules", "HeldSchedule[]", "that are paused after failures"},

@@ -18,6 +18,11 @@ void look_at_journal(const Json& facts, Findings& findings) {
                         "mend that in the store's PostgreSQL, whose log may say more; runs go on by themselves then"});
 }
 
+void look_at_clock(const Json& facts, Findings& findings) {
+    if (const auto wrong = text_of(facts, "clock_wrong"); !wrong.empty())
+        findings.push_back({"clock", false, wrong + ": schedules rest on this node, others fire", "set it right, with NTP for example"});
+}
+
 void look_at_staging(const Json& facts, Findings& findings) {
     if (const auto lost = text_of(facts, "staging_lost"); !lost.empty())
         findings.push_back({"staging", false, lost + ": task runs wait",
@@ -79,6 +84,7 @@ void look_at_durability(const Json& facts, Findings& findings) {
 Findings daemon_findings(const Json& facts) {
     Findings findings;
     look_at_journal(facts, findings);
+    look_at_clock(facts, findings);
     look_at_staging(facts, findings);
     look_at_durability(facts, findings);
     look_at_limits(facts, findings);

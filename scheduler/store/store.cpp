@@ -7,6 +7,8 @@
 #include "scheduler/store/credentials.hpp"
 #include "scheduler/store/periods.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include <unistd.h>
@@ -457,6 +459,30 @@ boost::asio::awaitable<std::map<std::string, std::chrono::microseconds>> Store::
     });
 }
 
+constexpr const char* note_clock = R"sql(
+    update millrace.node set clock_ahead = extract(epoch from $2::timestamptz - clock_timestamp())
+     where epoch = $1::uuid and abs(clock_ahead - extract(epoch from $2::timestamptz - clock_timestamp())) > 5)sql";
+constexpr const char* clocks = "select epoch = $1::uuid, clock_ahead from millrace.node where lease_until > clock_timestamp()";
+
+bool Clocks::own_is_wrong() const {
+    const auto is_right = [](double ahead) { return std::abs(ahead) <= 60; };
+    return !is_right(own_ahead) && std::any_of(others_ahead.begin(), others_ahead.end(), is_right);
+}
+
+boost::asio::awaitable<Clocks> Store::clocks(std::string epoch, Instant now) {
+    return database_.read([epoch, now](pqxx::nontransaction& w) {
+        w.exec_prepared0("note_clock", epoch, timestamp_text(now));
+        Clocks out;
+        for (const auto& row : w.exec_prepared("clocks", epoch)) {
+            if (row[0].as<bool>())
+                out.own_ahead = row[1].as<double>();
+            else
+                out.others_ahead.push_back(row[1].as<double>());
+        }
+        return out;
+    });
+}
+
 const std::vector<Statement>& store_statements() {
     static const std::vector<Statement> others{
         {"take_node", take_node},
@@ -501,6 +527,8 @@ const std::vector<Statement>& store_statements() {
         {"set_next", set_next},
         {"next_of", next_of},
         {"living_nodes", living_nodes},
+        {"note_clock", note_clock},
+        {"clocks", millrace::clocks},
     };
     static const auto all = [] {
         auto both = others;

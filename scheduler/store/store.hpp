@@ -68,6 +68,14 @@ public:
     next_of(std::vector<std::pair<std::string, int>> schedules) = 0;
 };
 
+/// Seconds that the wall clocks of living nodes show more than the store's.
+struct Clocks {
+    double own_ahead = 0;
+    std::vector<double> others_ahead;
+    /// Off by more than a minute, where that of another node is right: where all are off it is the store's.
+    [[nodiscard]] bool own_is_wrong() const;
+};
+
 class Store final : public ScheduleStore {
 public:
     explicit Store(Database& database) : database_(database) {}
@@ -110,6 +118,9 @@ public:
     next_of(std::vector<std::pair<std::string, int>> schedules) override;
     /// The nodes that live, and how much is left of their leases, sorted by id.
     [[nodiscard]] boost::asio::awaitable<std::map<std::string, std::chrono::microseconds>> living_nodes();
+
+    /// Notes how the clock of the node of this epoch, which shows `now`, and the store's differ, and returns what living nodes noted.
+    [[nodiscard]] boost::asio::awaitable<Clocks> clocks(std::string epoch, Instant now);
 
     /// For the node that drives the run; its number.
     [[nodiscard]] boost::asio::awaitable<std::int64_t> put_request(RunRequest request, Instant now);

@@ -42,7 +42,7 @@ tasks:
   after: {run: exit 3, needs: rows}
   last: {run: echo last, needs: each}
 """,
-    "fans": "flow: fans\ntasks:\n  each: {wait: 0s, for_each: select n from range(1200) as r (n)}\n  after: {wait: 0s, needs: each}\n",
+    "fans": "flow: fans\ntasks:\n  each: {wait: 0s, for_each: {sql: select n from range(1200) as r (n)}}\n  after: {wait: 0s, needs: each}\n",
     "tolerant": """flow: tolerant
 tasks:
   never: {run: echo never, when: 1 = 2}

@@ -1,6 +1,7 @@
 // Schedules over a real PostgreSQL, with a clock that moves when the test says so.
 #include "../zone_folder.hpp"
 #include "life.hpp"
+#include "scheduler/store/store.hpp"
 
 #include <set>
 
@@ -541,4 +542,39 @@ TEST_CASE("a wall clock that is set forth counts as downtime, one that is set ba
     life.step_to(noon + 1h);
     life.step_to(noon + 2h);
     CHECK(nominal(life).size() == 3);
+}
+
+TEST_CASE("a clock is wrong that is off by more than a minute where another node's is not") {
+    const auto is_wrong = [](double own, std::vector<double> others) { return Clocks{own, std::move(others)}.own_is_wrong(); };
+    CHECK(is_wrong(600, {2}));
+    CHECK(is_wrong(-61, {2, 700}));
+    CHECK_FALSE(is_wrong(60, {0}));
+    CHECK_FALSE(is_wrong(600, {}));         // nobody else says so
+    CHECK_FALSE(is_wrong(600, {601, 599})); // it is the store's
+}
+
+TEST_CASE("schedules rest on a node whose clock is wrong while another's is right, and fire when it is right again") {
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(every(3600))}, noon);
+    told(database.url(), "insert into millrace.node (id, epoch, lease_until, journal_seq, started_at, version, pid)"
+                         " values ('other', gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1)");
+    const auto kinds = [&] {
+        return asked(database.url(), "select string_agg(kind, ' ' order by id) from millrace.event where kind like 'clock_%'");
+    };
+    life.until([&] {
+        life.step(1s);
+        return kinds() == "clock_wrong"; // the test's day is another than that of the store
+    });
+    CHECK(life.wait(life.engine->read_models().doctor()).at("clock_wrong").get<std::string>().find("behind that of the store") !=
+          std::string::npos);
+    life.step_to(noon + 1h);
+    life.settle();
+    CHECK(nominal(life).empty());
+    told(database.url(), "delete from millrace.node where id = 'other'");
+    life.until([&] {
+        life.step(1s);
+        return kinds() == "clock_wrong clock_right";
+    });
+    life.step(2s);
+    CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z"});
 }

@@ -116,7 +116,7 @@ TEST_CASE("requests that are wrong are told what is wrong") {
         {"/api/v1/runs/4/rerun", R"({"from": "task"})", 422, "'task' is missing"},
         {"/api/v1/runs/4/rerun", R"({"from": "later"})", 422, "'from' is 'later'"},
         {"/api/v1/runs/4/rerun", R"({"plan": "old"})", 422, "'plan' is 'old'"},
-        {"/api/v1/runs/4/rerun", R"({"params": []})", 422, "'params'"},
+        {"/api/v1/runs/4/rerun", R"({"params": []})", 422, "'params' is a JSON array, not an object"},
         {"/api/v1/runs/4/rerun", R"({"from": "failed", "allow_deletes": 0})", 422, "'allow_deletes' is 0"},
         {"/api/v1/runs/4/tasks/t/approve", R"({"decision": "maybe"})", 422, "'decision' is 'maybe'"},
         {"/api/v1/runs/4/tasks/t/approve", "{}", 422, "'decision' is missing"},
