@@ -33,7 +33,6 @@ public:
 
 private:
     struct Admitted {
-        Runner::Admission admission = Runner::Admission::Begun;
         bool refused = false;
         std::string sqlstate, message;
     };

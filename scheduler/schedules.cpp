@@ -256,7 +256,7 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
         start.plan = flow->plan;
         start.catch_up = catch_up;
         start.firing = std::move(row_of_firing);
-        (void)runner_.admit(std::move(row), std::move(start), {}, {});
+        runner_.admit(std::move(row), std::move(start), {}, {});
     } catch (const std::exception& e) {
         spdlog::error("schedule of flow={} cannot fire at {}: {}", s.flow, to_rfc3339(firing.at), e.what());
         RunChanges told;

@@ -11,6 +11,7 @@
 #include "scheduler/store/migrations/m0005_breaches.hpp"
 #include "scheduler/store/migrations/m0006_held_schedules.hpp"
 #include "scheduler/store/migrations/m0007_requests.hpp"
+#include "scheduler/store/migrations/m0008_lines.hpp"
 
 #include <pqxx/pqxx>
 
@@ -22,7 +23,7 @@ namespace {
 /// Number n is at place n - 1. A migration that has been released is never changed.
 constexpr std::array steps{
     migrations::m0001_tables,   migrations::m0002_retired_slots,  migrations::m0003_periods,  migrations::m0004_credentials,
-    migrations::m0005_breaches, migrations::m0006_held_schedules, migrations::m0007_requests,
+    migrations::m0005_breaches, migrations::m0006_held_schedules, migrations::m0007_requests, migrations::m0008_lines,
 };
 
 constexpr const char* bookkeeping = R"sql(

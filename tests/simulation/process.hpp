@@ -122,6 +122,7 @@ private:
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
     void beat();
     void look_at_others();
+    void answer_requests();
     void look_at_nodes();
     void end(const std::optional<Return>& lost);
 
@@ -143,7 +144,7 @@ private:
     std::unique_ptr<Schedules> schedules_;
     std::map<std::uint64_t, std::function<void()>> unanswered_; ///< coroutines that wait for the store; they end with us
     std::uint64_t last_question_ = 0;
-    bool up_ = false, killed_ = false, looking_ = false;
+    bool up_ = false, killed_ = false, looking_ = false, answering_ = false;
     int beats_ = 0, calls_ = 0;
 };
 
