@@ -104,7 +104,7 @@ asio::awaitable<EngineService::Admitted> EngineService::admit(RunRow row, RunSta
             result->message = message;
             answer(*result);
         };
-        result->admission = runner_.admit(std::move(row), std::move(start), std::move(yes), std::move(no));
+        runner_.admit(std::move(row), std::move(start), std::move(yes), std::move(no));
     };
     return answered<Admitted>(std::move(ask), too_late);
 }
@@ -201,8 +201,8 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
         co_return co_await existing(std::move(*known), request_hash);
     }
     TriggerResult result;
-    if (admitted.admission == Runner::Admission::Skipped) result.outcome = TriggerResult::Outcome::Skipped;
     result.run = co_await document(id);
+    if (result.run.at("state") == to_string(State::Skipped)) result.outcome = TriggerResult::Outcome::Skipped;
     co_return result;
 }
 
@@ -250,7 +250,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     row.rerun_of = old->id;
     row.options = old->options;
     check_chunks(*flow.plan, row);
-    for (const char* of_that_run : {"reuse_before", "allow_deletes", "cause", "schedule"}) row.options.erase(of_that_run);
+    for (const char* of_that_run : {"reuse_before", "allow_deletes", "cause", "schedule", "catch_up"}) row.options.erase(of_that_run);
     if (old->chunk_of) row.options["chunk_number"] = old->chunk_number;
     if (request.allow_deletes > 0) row.options["allow_deletes"] = {{"rows", request.allow_deletes}, {"by", request.by}};
     row.params = params_of_old(*old, row, *flow.plan, request.params);

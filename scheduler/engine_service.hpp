@@ -38,7 +38,6 @@ public:
 private:
     [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan_of(std::string hash);
     struct Admitted {
-        Runner::Admission admission = Runner::Admission::Begun;
         bool refused = false;
         std::string sqlstate, message;
     };

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,17 @@ namespace millrace {
 
 /// From a node's last commit. With the time that it takes to notice, the runs of a dead node are adopted within ten seconds.
 inline constexpr auto lease_length = std::chrono::seconds(9);
+
+/// A run asks whether it is its turn among the runs of its flow that wait for each other, over all nodes.
+struct LineClaim {
+    std::string flow;
+    std::int64_t run_id = 0; ///< stored, or in the same changes
+    Instant created_at{};    ///< of those who wait the oldest is next
+    std::string overlap;     ///< queue; skip: not if one waits that came before; cancel_previous: those of other nodes are asked to end
+    // Filled in before committed() is called.
+    std::optional<bool> granted; ///< until it ends; nothing: the answer was lost, ask again
+    std::int64_t holder = 0;     ///< where it is not granted: whose turn it is; 0: not known
+};
 
 /// What changed together: it is committed together, or refused together. All of one run.
 struct RunChanges {
@@ -33,8 +45,10 @@ struct RunChanges {
     std::vector<Breach> breaches;     ///< one that is told already is left as it is
     std::vector<Recovery> recoveries; ///< likewise one that is over already
     std::vector<TaskKey> released;    ///< task runs whose slots become free
-    bool even_if_refused = false;     ///< taken though earlier rows of the run were not: its end, and its slots
-    std::function<void()> committed;  ///< may be empty
+    std::string leaves_line;          ///< of this flow: the run ends, and it is the next one's turn
+    std::shared_ptr<LineClaim> claims_line;
+    bool even_if_refused = false;    ///< taken though earlier rows of the run were not: its end, and its slots
+    std::function<void()> committed; ///< may be empty
     /// PostgreSQL will never take these rows (sqlstate, message), and nothing later of this run is written either; other runs
     /// are not concerned. May be empty.
     std::function<void(std::string, std::string)> refused;

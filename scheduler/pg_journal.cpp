@@ -185,8 +185,9 @@ void PgJournal::transact(Group& group) {
     auto all = write_group(std::span(group).first(kept_), node_.epoch, periods_);
     all.add("commit");
     all.calls.insert(all.calls.begin(), std::make_move_iterator(first.calls.begin()), std::make_move_iterator(first.calls.end()));
-    (void)run(all.calls);
+    const auto answers = run(all.calls);
     ++node_.sequence;
+    tell_lines(std::span(group).first(kept_), all.calls, answers);
     std::lock_guard lock(mutex_);
     figures_.rows += all.rows;
 }

@@ -356,6 +356,7 @@ GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch, co
     write_breaches(out, group);
     if (any_released) out.add("release_slots", run.take(), task.take(), item.take());
     write_runs(out, group);
+    write_lines(out, group, epoch);
     return out;
 }
 

@@ -147,7 +147,7 @@ constexpr const char* release_slots = R"sql(
 const char* const read_position_sql = read_position;
 
 const std::vector<Statement>& journal_statements() {
-    static const std::vector<Statement> all{
+    static const std::vector<Statement> others{
         {"begin", "begin"},
         {"commit", "commit"},
         {"raise_fence", raise_fence},
@@ -171,6 +171,11 @@ const std::vector<Statement>& journal_statements() {
         {"end_breaches", end_breaches},
         {"release_slots", release_slots},
     };
+    static const auto all = [] {
+        auto both = others;
+        both.insert(both.end(), line_statements().begin(), line_statements().end());
+        return both;
+    }();
     return all;
 }
 

@@ -1,4 +1,4 @@
-/// A group of changes as SQL. The order is that of the foreign keys: runs, task runs, attempts, the rest; firings are claimed
+/// A group of changes as SQL. The order is that of the foreign keys: runs, task runs, attempts, the rest, lines last; firings are claimed
 /// before all of them, since what another node fired makes no run here.
 #pragma once
 
@@ -16,6 +16,8 @@
 namespace millrace {
 
 [[nodiscard]] const std::vector<Statement>& journal_statements();
+/// Part of them (pg_journal_lines.cpp).
+[[nodiscard]] const std::vector<Statement>& line_statements();
 /// One row: system identifier, timeline in hexadecimal digits, bytes of WAL.
 extern const char* const read_position_sql;
 
@@ -47,5 +49,10 @@ struct GroupCalls {
 };
 /// What writes the group. `epoch` is of the node that drives new runs; `periods` cover its runs.
 [[nodiscard]] GroupCalls write_group(std::span<RunChanges> group, const std::string& epoch, const Periods& periods);
+
+/// Who of the group leaves the line of a flow and who asks for it (pg_journal_lines.cpp); part of write_group().
+void write_lines(GroupCalls& out, std::span<const RunChanges> group, const std::string& epoch);
+/// The answers to those who ask, when `calls`, which write the group, are committed.
+void tell_lines(std::span<RunChanges> group, std::span<const StatementCall> calls, std::span<const PgResult> answers);
 
 } // namespace millrace

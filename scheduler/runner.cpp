@@ -66,37 +66,11 @@ std::vector<std::int64_t> Runner::active(const std::string& flow) const {
     return at == by_flow_.end() ? std::vector<std::int64_t>{} : at->second;
 }
 
-Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()> done, std::function<void(std::string, std::string)> no) {
+void Runner::admit(RunRow row, RunStart start, std::function<void()> done, std::function<void(std::string, std::string)> no) {
     const bool in_line = stands_in_line(row);
     const auto others = in_line ? active(row.flow) : std::vector<std::int64_t>{};
-    const std::string overlap = start.catch_up ? "queue" : start.plan->overlap;
-    auto admission = Admission::Begun;
     const auto id = row.id;
-    if (!others.empty() && overlap == "skip") {
-        admission = Admission::Skipped;
-        row.state = State::Skipped;
-        row.state_name = "Overlap";
-        row.message = "run " + std::to_string(others.front()) + " of this flow is still active";
-        row.finished_at = clock_.now();
-        row.summary = {{"counts", Json::object()}, {"loads", Json::array()}, {"warnings", start.warning.empty() ? 0 : 1}};
-        RunChanges changes;
-        changes.run_id = id;
-        changes.firing = start.firing;
-        changes.events = first_events(row.flow, start, clock_.now());
-        (start.stored ? changes.run : changes.new_run) = row;
-        changes.committed = std::move(done);
-        changes.refused = std::move(no);
-        journal_.submit(std::move(changes));
-        if (start.stored) boost::asio::post(io_, [this, row = std::move(row)] { call_ended(row); });
-        return admission;
-    }
-    if (!others.empty() && overlap != "allow") {
-        admission = Admission::Queued;
-        row.state_name = "Queued";
-        row.message = "waits for run " + std::to_string(others.back());
-    }
-    row.options.erase("takes_place_of"); // of a run that it repeats
-    if (!others.empty() && overlap == "cancel_previous") row.options["takes_place_of"] = others;
+    if (start.catch_up) row.options["catch_up"] = true;
     auto& run = live_[id];
     run.row = std::move(row);
     run.start = std::move(start);
@@ -105,23 +79,15 @@ Runner::Admission Runner::admit(RunRow row, RunStart start, std::function<void()
     (run.stored ? run.pending.run : run.pending.new_run) = run.row;
     for (const auto& e : first_events(run.row.flow, run.start, clock_.now())) event(run, "", e.kind, e.message, Json::object());
     run.pending.firing = run.start.firing;
-    run.pending.committed = std::move(done);
     run.pending.refused = std::move(no);
-    if (in_line) by_flow_[run.row.flow].push_back(id);
-    // Only a run that the store took takes the place of others.
-    if (run.row.options.contains("takes_place_of")) then(run, [this, id] { cancel_previous(id); });
-    if (admission == Admission::Begun) begin(run);
-    if (auto* r = live(id)) record(*r);
+    if (takes_turns(run))
+        await_turn(run, others, std::move(done));
+    else
+        then(run, std::move(done)), begin(run);
+    if (in_line && !is_final(run.row.state)) by_flow_[run.row.flow].push_back(id);
+    record(run);
+    if (run.stored && takes_turns(run)) stored_in_line(run);
     dispatch();
-    return admission;
-}
-
-/// Also after a restart: the daemon may have been killed when the new run was in the store and this was not.
-void Runner::cancel_previous(std::int64_t run_id) {
-    const auto* run = live(run_id);
-    if (!run) return;
-    const auto previous = run->row.options.value("takes_place_of", std::vector<std::int64_t>{});
-    for (const auto other : previous) cancel(other, "run " + std::to_string(run_id) + " takes its place", {});
 }
 
 void Runner::begin(LiveRun& run) {
@@ -179,7 +145,7 @@ void Runner::retire(std::int64_t run_id) {
         if (list.empty())
             by_flow_.erase(run.row.flow);
         else
-            start_queued(run.row.flow);
+            ask_for_line(run.row.flow);
     }
     call_ended(run.row);
     forget(std::move(run.machine));
@@ -190,16 +156,6 @@ void Runner::retire(std::int64_t run_id) {
 void Runner::forget(std::unique_ptr<RunPlan> machine) {
     if (machine && machine->forget_items(settings_.turn))
         boost::asio::post(io_, [this, machine = std::move(machine)]() mutable { forget(std::move(machine)); });
-}
-
-void Runner::start_queued(const std::string& flow) {
-    const auto& list = by_flow_[flow];
-    auto* first = live(list.front());
-    if (!first || first->begun || first->closing) return; // one that is closing is followed by the next when it has ended
-    first->row.state_name = "Pending";
-    first->row.message.clear();
-    begin(*first);
-    if (auto* r = live(list.front())) record(*r);
 }
 
 // ---- one turn of a run ----------------------------------------------------------------------------------------------
@@ -371,7 +327,7 @@ void Runner::look_at_clock() {
     for (auto& [id, run] : live_)
         if (run.machine) {
             run.machine->clock_was_set(by);
-            soon(id);
+            if (run.stored) soon(id);
         }
 }
 

@@ -11,7 +11,7 @@
 #include "scheduler/clock.hpp"
 #include "scheduler/event_hub.hpp"
 #include "scheduler/fair_line.hpp"
-#include "scheduler/journal.hpp"
+#include "scheduler/live_run.hpp"
 #include "scheduler/ports.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -40,52 +40,6 @@ public:
     [[nodiscard]] virtual std::int64_t take() = 0;
 };
 
-struct LiveRun {
-    RunRow row;
-    RunStart start;
-    std::unique_ptr<RunPlan> machine; ///< nothing while queued, and for a run in chunks
-    bool begun = false;
-    RunChanges pending;            ///< gathers until the next record()
-    std::vector<OrderId> to_start; ///< recorded in `pending`
-    std::set<OrderId> attempts;    ///< under way
-    Clock::TimerId timer = 0;
-    std::optional<Instant> timer_at;
-    std::deque<std::pair<int, EvaluateReply>> items; ///< by task: what mapped tasks are made of, not told to `machine` yet
-    bool closing = false;                            ///< its end is submitted
-    bool stored = false;                             ///< its row is committed
-    bool parked = false;                             ///< its rows were refused: only its end is written
-    bool held = false;                               ///< resumed, its slots not yet claimed again: nothing of it begins
-    Json loads = Json::array();
-    int warnings = 0; ///< of its events, and of chunks that ended
-    std::string late; ///< why it is shown as late, although nothing of it begins; empty: it is not
-
-    struct Asked {
-        OrderId question;
-        Clock::TimerId timer; ///< when it is worth a word that the answer is not there yet
-    };
-    std::map<int, Asked> asked; ///< by task, whose `when` or items are asked for
-
-    std::map<TaskKey, std::int64_t> calls;            ///< the runs that its `flow` tasks wait for
-    std::vector<CausedRun> caused;                    ///< their rows are in `pending`
-    std::optional<std::vector<CausedRun>> by_its_end; ///< once it is known that it ends: the runs that this starts
-
-    // Of a run in chunks.
-    std::vector<std::pair<Instant, Instant>> parts;
-    std::size_t next_part = 0;
-    std::set<std::int64_t> children;              ///< under way
-    std::size_t at_once = 1;                      ///< of them, at most
-    std::set<std::size_t> left_out, begun_before; ///< places of parts: an earlier run completed them; this run began them elsewhere
-    bool goes_on = false;                         ///< where a chunk did not complete
-    bool stopping = false, paused = false;
-    std::size_t completed = 0, failed = 0; ///< chunks that ended
-    struct Failure {
-        State state;
-        std::string state_name, message;
-    };
-    std::optional<Failure> failure; ///< the first
-    Json chunk_counts = Json::object();
-};
-
 class Runner final : public AttemptListener {
 public:
     struct Settings {
@@ -100,9 +54,9 @@ public:
     Runner(boost::asio::io_context& io, Clock& clock, Journal& journal, AttemptRunner& hosts, Connections& connections,
            CausedRuns& caused_runs, ClaimSlots claim_slots, RunIds& ids, EventHub& events, Settings settings);
 
-    enum class Admission { Begun, Queued, Skipped };
-    /// Takes a new run; its id, flow, params, interval and so on are set. `committed` and `refused` as in RunChanges.
-    Admission admit(RunRow row, RunStart start, std::function<void()> committed, std::function<void(std::string, std::string)> refused);
+    /// Takes a new run; its id, flow, params, interval and so on are set. `committed` and `refused` as in RunChanges; `committed` is
+    /// called when it is known too whether the run begins, waits for others or is skipped.
+    void admit(RunRow row, RunStart start, std::function<void()> committed, std::function<void(std::string, std::string)> refused);
     /// Takes runs that were live when their node ended, parents before children, oldest first.
     struct Resumed {
         RunRow row;
@@ -183,9 +137,6 @@ private:
     enum class Joins { First, Last };
 
     LiveRun* live(std::int64_t run_id);
-    [[nodiscard]] std::string why_queued(const LiveRun& run) const;
-    [[nodiscard]] std::string waits_for_a_person(std::int64_t run_id) const;
-    void cancel_previous(std::int64_t run_id);
     void begin(LiveRun& run);
     void begin_tasks(LiveRun& run);
     bool step(LiveRun& run);
@@ -208,10 +159,26 @@ private:
     void park(LiveRun& run);
     void retire(std::int64_t run_id);
     void forget(std::unique_ptr<RunPlan> machine);
-    void start_queued(const std::string& flow);
     void arm(LiveRun& run);
     void soon(std::int64_t run_id);
     void event(LiveRun& run, const std::string& task, const std::string& kind, const std::string& message, Json details);
+
+    // Runs of a flow that wait for each other (runner_line.cpp).
+    [[nodiscard]] static bool takes_turns(const LiveRun& run);
+    [[nodiscard]] static bool may_ask(const LiveRun& run);
+    void await_turn(LiveRun& run, const std::vector<std::int64_t>& others, std::function<void()> decided);
+    void place_in_line(const RunRow& row);
+    std::shared_ptr<LineClaim> claim_line(LiveRun& run);
+    void leave_line(LiveRun& run);
+    void stored_in_line(const LiveRun& run);
+    void ask_for_line(const std::string& flow);
+    void ask_again_soon(const std::string& flow);
+    void line_answered(const LineClaim& claim);
+    void line_not_asked(const LineClaim& claim);
+    void end_skipped(LiveRun& run, std::int64_t other);
+    void cancel_previous(const std::string& flow);
+    [[nodiscard]] std::string why_queued(const LiveRun& run) const;
+    [[nodiscard]] std::string waits_for_a_person(std::int64_t run_id) const;
 
     // Attempts (runner_attempts.cpp).
     void enqueue(LiveRun& run, TaskKey key, bool has_slots);
@@ -284,6 +251,8 @@ private:
 
     std::map<std::int64_t, LiveRun> live_;
     std::map<std::string, std::vector<std::int64_t>> by_flow_; ///< live runs in order, chunks and backfills left out
+    std::set<std::string> denied_;                             ///< flows of which the first run here asks again at the next poll
+    bool line_poll_ = false;
     std::unordered_map<OrderId, Active> active_;
     OrderId last_order_ = 0;
     std::array<FairLine<Waiting>, Kinds> waiting_;

@@ -72,7 +72,7 @@ void Runner::admit_caused(CausedRun caused) {
     const auto id = caused.row.id;
     on_their_way_.erase(id);
     const auto caller = caller_of(caused.row);
-    (void)admit(std::move(caused.row), std::move(caused.start), {}, {});
+    admit(std::move(caused.row), std::move(caused.start), {}, {});
     if (!caller) return;
     const auto* run = find(caller->run_id);
     const auto* task_run = run && run->machine ? &run->machine->at(caller->key) : nullptr;

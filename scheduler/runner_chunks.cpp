@@ -72,7 +72,7 @@ void Runner::begin_chunk(LiveRun& run, std::int64_t id) {
     child.trigger = run.row.trigger;
     child.params = run.row.params;
     child.options = run.row.options;
-    for (const char* of_the_whole : {"reuse_before", "backfill"}) child.options.erase(of_the_whole);
+    for (const char* of_the_whole : {"reuse_before", "backfill", "catch_up"}) child.options.erase(of_the_whole);
     if (child.options.contains("cause")) child.options["cause"].erase("place"); // who called the whole waits for the whole
     child.interval_start = part.first;
     child.interval_end = part.second;
@@ -93,7 +93,7 @@ void Runner::begin_chunk(LiveRun& run, std::int64_t id) {
         child.options["reuse_before"] = "";
         start.reused = std::move(before->second.reused);
     }
-    (void)admit(std::move(child), std::move(start), {}, {});
+    admit(std::move(child), std::move(start), {}, {});
 }
 
 /// Of a backfill: how far it is.
@@ -161,21 +161,19 @@ void Runner::resume_all(std::vector<Resumed> runs) {
         run.stored = true;
         run.start.plan = r.plan;
         run.pending.run_id = r.row.id;
-        if (stands_in_line(r.row)) by_flow_[r.row.flow].push_back(r.row.id);
+        run.start.catch_up = r.row.options.value("catch_up", false);
+        run.may_have_turn = true;
+        if (stands_in_line(r.row)) place_in_line(r.row);
     }
     for (auto& r : runs)
         if (r.row.parent_id) resume_one(r);
     for (auto& r : runs)
         if (!r.row.parent_id) resume_one(r);
-    for (const auto& r : runs) cancel_previous(r.row.id);
-    std::vector<std::string> flows;
-    for (const auto& [flow, list] : by_flow_) flows.push_back(flow);
+    std::set<std::string> flows;
+    for (const auto& r : runs) flows.insert(r.row.flow);
     for (const auto& flow : flows) {
-        start_queued(flow);
-        for (const auto id : active(flow))
-            if (auto* run = live(id);
-                run && !run->begun && !run->closing && run->start.plan->overlap == "allow" && run->row.state_name != "Queued")
-                begin(*run); // queued: a catch-up
+        cancel_previous(flow);
+        ask_for_line(flow);
     }
     admitting_ = admitting;
     dispatch();
@@ -193,7 +191,7 @@ void Runner::resume_one(Resumed& r) {
     run.parts.clear();
     if (queued) {
         run.start.reused = std::move(r.reused);
-        if (!stands_in_line(run.row)) begin(run);
+        if (!takes_turns(run)) begin(run);
         return;
     }
     run.begun = true;

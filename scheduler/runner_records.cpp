@@ -88,6 +88,8 @@ void Runner::record(LiveRun& run) {
         run.closing = true;
         changes.schedule_end = end_for_schedule(run.row, *run.start.plan);
         if (!run.start.plan->limits.empty()) release(run, {-1, -1});
+        leave_line(run);
+        then(run, std::exchange(run.when_decided, {}));
     }
     RunChanges out = std::exchange(changes, RunChanges{});
     changes.run_id = run.row.id;
@@ -107,18 +109,21 @@ void Runner::record(LiveRun& run) {
             watch_(flow);
         };
     out.committed = [this, id = run.row.id, to_start, changed = std::move(changed), run_changed = run_changed || told, over,
-                     released = out.released, caused = std::exchange(run.caused, {}), then = std::move(out.committed)] {
+                     released = out.released, caused = std::exchange(run.caused, {}), claim = out.claims_line,
+                     then = std::move(out.committed)] {
         if (then) then();
         for (const auto& c : caused) admit_caused(c);
         committed(id, to_start, changed, run_changed, over);
         for (const auto key : released) slots_moving_.erase({id, key});
         if (!released.empty()) retry_claims();
+        if (claim) line_answered(*claim);
     };
-    out.refused = [this, id = run.row.id, released = out.released, also_new = out.also_new,
+    out.refused = [this, id = run.row.id, released = out.released, also_new = out.also_new, claim = out.claims_line,
                    then = std::move(out.refused)](const std::string& sqlstate, const std::string& message) {
         if (then) then(sqlstate, message);
         for (const auto key : released) give_back(id, key);
         for (const auto& row : also_new) on_their_way_.erase(row.id);
+        if (claim) line_not_asked(*claim);
         refused(id, sqlstate, message);
     };
     journal_.submit(std::move(out));
@@ -134,7 +139,7 @@ void Runner::record_row(LiveRun& run) {
 /// The side effects of what is now durable.
 void Runner::committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,
                        bool over) {
-    if (auto* run = live(run_id)) run->stored = true;
+    if (auto* run = live(run_id); run && !std::exchange(run->stored, true) && takes_turns(*run)) stored_in_line(*run);
     for (const auto id : to_start) hand_over(id);
     if (auto* run = live(run_id); run && events_.heard()) {
         for (const auto key : changed) {

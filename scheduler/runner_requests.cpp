@@ -3,8 +3,6 @@
 
 #include "scheduler/documents.hpp"
 
-#include <algorithm>
-
 namespace millrace {
 
 bool Runner::cancel(std::int64_t run_id, const std::string& message, std::function<void()> done) {
@@ -66,34 +64,6 @@ bool Runner::decide(std::int64_t run_id, int task, bool approved, const std::str
     pump(run_id);
     dispatch();
     return true;
-}
-
-/// "waits for approval: millrace runs approve 24"; empty where nobody needs to do anything.
-std::string Runner::waits_for_a_person(std::int64_t run_id) const {
-    const auto* run = find(run_id);
-    if (!run) return "";
-    if (run->row.state == State::Paused) return "is paused: millrace runs resume " + std::to_string(run_id);
-    const auto awaits = [](const LiveRun* r) {
-        return r && r->machine && r->machine->state_name() == std::string_view("AwaitingApproval");
-    };
-    bool asks = awaits(run);
-    for (const auto id : run->children) {
-        const auto* child = find(id);
-        if (child && child->row.state == State::Paused) return "is paused: millrace runs resume " + std::to_string(id);
-        asks = asks || awaits(child);
-    }
-    return asks ? "waits for approval: millrace runs approve " + std::to_string(run_id) : "";
-}
-
-/// The run before it, and whom the first of them waits for: that may have changed since this one came.
-std::string Runner::why_queued(const LiveRun& run) const {
-    const auto line = active(run.row.flow);
-    const auto place = std::find(line.begin(), line.end(), run.row.id);
-    if (place == line.begin() || place == line.end()) return run.row.message;
-    const auto before = *std::prev(place), first = line.front();
-    const auto text = "waits for run " + std::to_string(before), person = waits_for_a_person(first);
-    if (person.empty()) return text;
-    return text + (before == first ? ", which " : "; run " + std::to_string(first) + " ") + person;
 }
 
 Json Runner::live_document(const LiveRun& run) const {

@@ -50,6 +50,7 @@ boost::asio::awaitable<void> Schedules::load() {
 /// Nothing comes later than the first instant that is yet to be: a clock that was ahead may have passed over it. That of another
 /// node may be ahead by a little.
 void Schedules::bring_back() {
+    if (nodes_.size() > 1) return; // others remember what came next
     std::vector<StoredSchedule> moved;
     for (auto& s : schedules_) {
         if (!s.next_at || s.rests() || !clock_trusted_) continue;
@@ -62,7 +63,7 @@ void Schedules::bring_back() {
         moved.push_back(s);
     }
     if (!moved.empty())
-        boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {}); // at the next load
+        boost::asio::co_spawn(runner_.executor(), store_.bring_back(std::move(moved)), [](std::exception_ptr) {}); // at the next load
 }
 
 void Schedules::share_among(std::vector<std::string> nodes) {
@@ -309,7 +310,7 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
         start.plan = flow->plan;
         start.catch_up = catch_up;
         start.firing = std::move(row_of_firing);
-        (void)runner_.admit(std::move(row), std::move(start), {}, {});
+        runner_.admit(std::move(row), std::move(start), {}, {});
     } catch (const std::exception& e) {
         spdlog::error("schedule of flow={} cannot fire at {}: {}", s.flow, to_rfc3339(firing.at), e.what());
         RunChanges told;

@@ -6,8 +6,8 @@
 /// Who is whose share is a matter of speed alone: two nodes that both fire an instant meet at its row.
 ///
 /// When somebody sets the wall clock by more than a minute nothing fires for a while, since who sets it once may set it twice; what
-/// passed by that counts as downtime. What a clock that was ahead passed over comes when it is due by the right one: what fired
-/// already meets its row.
+/// passed by that counts as downtime. What the clock of a node that is alone passed over while it was ahead comes when it is due by the
+/// right one: what fired already meets its row.
 #pragma once
 
 #include "flows/cron.hpp"

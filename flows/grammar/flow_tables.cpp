@@ -38,7 +38,7 @@ const std::array flow_fields{
           .table = &param_table},
     Field{.key = "overlap",
           .shape = Choice,
-          .doc = "What a new run does while another one is under way.",
+          .doc = "What a new run does while another one is under way, on whichever node.",
           .choices = "queue|skip|cancel_previous|allow",
           .fallback = "queue"},
     Field{.key = "timeout",

@@ -429,6 +429,16 @@ boost::asio::awaitable<void> Store::set_next(std::vector<StoredSchedule> schedul
     });
 }
 
+constexpr const char* bring_back = R"sql(
+    update millrace.schedule set next_at = $3, next_local = $4
+     where flow = $1 and number = $2 and coalesce(next_at > $3::timestamptz, true))sql";
+
+boost::asio::awaitable<void> Store::bring_back(std::vector<StoredSchedule> schedules) {
+    return database_.run([schedules = std::move(schedules)](pqxx::work& w) {
+        for (const auto& s : schedules) w.exec_prepared("bring_back", s.flow, s.number, when(s.next_at), s.next_local);
+    });
+}
+
 constexpr const char* next_of = R"sql(
     select s.flow is not null, extract(epoch from s.next_at) * 1000000, s.next_local
       from unnest($1::text[], $2::int[]) with ordinality as u(flow, number, place)
@@ -525,6 +535,7 @@ const std::vector<Statement>& store_statements() {
         {"pause_flow", pause_flow},
         {"release_schedules", release_schedules},
         {"set_next", set_next},
+        {"bring_back", millrace::bring_back},
         {"next_of", next_of},
         {"living_nodes", living_nodes},
         {"note_clock", note_clock},

@@ -58,6 +58,8 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<std::vector<StoredSchedule>> schedules() = 0;
     /// Their next firings, where no firing takes them along.
     [[nodiscard]] virtual boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules) = 0;
+    /// The same where the store has a later one or none.
+    [[nodiscard]] virtual boost::asio::awaitable<void> bring_back(std::vector<StoredSchedule> schedules) = 0;
     /// What comes next of these as the store knows it: another node may have fired. One entry each, in their order; nothing
     /// for a schedule that is gone or held.
     struct Next {
@@ -114,6 +116,7 @@ public:
     /// Not paused: nor are those of its schedules that failures hold, and they count anew.
     [[nodiscard]] boost::asio::awaitable<void> pause_flow(std::string flow, bool paused);
     [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules) override;
+    [[nodiscard]] boost::asio::awaitable<void> bring_back(std::vector<StoredSchedule> schedules) override;
     [[nodiscard]] boost::asio::awaitable<std::vector<std::optional<Next>>>
     next_of(std::vector<std::pair<std::string, int>> schedules) override;
     /// The nodes that live, and how much is left of their leases, sorted by id.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Limits and the rates of credentials over two daemons of one store, against the sandbox, which counts requests: the rate is that of
-one, a pause that one was told holds for both, and a limit is not exceeded.
+one, a pause that one was told holds for both, a limit is not exceeded, and runs of a flow go on one at a time.
 
 Usage: rate_test.py [Rates.NAME]. Needs what tests/run sets up (MILLRACE_TEST_PREFIX), else the build."""
 import json, os, pathlib, subprocess, sys, time, unittest
@@ -214,6 +214,24 @@ class Rates(unittest.TestCase):
                     self.assertLessEqual(len(under_way), most_tasks)
                     self.assertLessEqual(len(set(under_way)), most_runs)
                 self.assertTrue(max(seen_waiting) > 0, "nobody was seen to wait")
+
+    def test_runs_of_a_flow_queue_over_two_daemons_one_of_which_is_killed(self):
+        killed, other = self.begin(flows={"sleep": SLEEP.replace("overlap: allow", "overlap: queue")})
+        ids = [self.trigger(node, "sleep") for _ in range(3) for node in self.nodes]
+        rows = "select id, extract(epoch from started_at), extract(epoch from finished_at) from millrace.run where started_at is not null order by started_at"
+
+        def spans():
+            with Postgres(self.cluster.url("store")) as postgres:
+                return postgres.rows(rows)
+        wait_until(lambda: any(int(id) == ids[0] for id, _, _ in spans()), 20, "the first run")
+        killed.process.kill()
+        killed.process.wait()
+        self.nodes.remove(killed)
+        self.ended(ids)
+        told = spans()
+        self.assertEqual(sorted(int(id) for id, _, _ in told), sorted(ids))
+        for (_, _, end), (id, begin, _) in zip(told, told[1:]):
+            self.assertGreaterEqual(float(begin), float(end), f"run {id} began before the one before it had ended")
 
     def test_a_deploy_tells_limits_that_name_nothing_and_flows_that_a_limit_changes(self):
         node = self.begin()[0]

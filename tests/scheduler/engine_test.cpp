@@ -133,8 +133,8 @@ TEST_CASE("an approval asks its own question") {
     asking.params.push_back(n);
     Life life(database.url(), {asking});
     const auto id = life.trigger_id("asking");
-    life.until([&] { return life.run(id).at("tasks")[0].at("state_name") == "AwaitingApproval"; });
-    CHECK(life.run(id).at("state_name") == "AwaitingApproval");
+    life.until([&] { return life.run(id).at("state_name") == "AwaitingApproval"; });
+    CHECK(life.run(id).at("tasks")[0].at("state_name") == "AwaitingApproval");
     CHECK(life.run(id).at("tasks")[0].at("message") == "Load 3 rows?");
     (void)life.wait(life.engine->service().approve(id, "ask", "", "me"));
     CHECK(life.ended(id).at("tasks")[0].at("message") == "approved by me");

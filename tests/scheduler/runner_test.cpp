@@ -32,10 +32,16 @@ struct HandJournal final : Journal {
     std::size_t rows = 0;
     std::multiset<std::pair<std::int64_t, TaskKey>> released; ///< by what was committed
     std::vector<RunRow> runs;                                 ///< rows that were committed
+    std::map<std::string, std::int64_t> lines;                ///< by flow: whose turn it is
 
 private:
     static constexpr std::int64_t none = -1;
     void tell_committed(const RunChanges& changes) {
+        if (const auto at = lines.find(changes.leaves_line); at != lines.end() && at->second == changes.run_id) lines.erase(at);
+        if (const auto& claim = changes.claims_line) {
+            claim->holder = lines.try_emplace(claim->flow, claim->run_id).first->second;
+            claim->granted = claim->holder == claim->run_id;
+        }
         for (const auto key : changes.released) released.emplace(changes.run_id, key);
         if (changes.new_run) runs.push_back(*changes.new_run);
         for (const auto& row : changes.also_new) runs.push_back(row);
@@ -104,7 +110,7 @@ struct Node {
         RunStart start;
         start.plan = std::make_shared<const FlowPlan>(plan);
         const auto id = row.id;
-        (void)runner->admit(std::move(row), std::move(start), {}, {});
+        runner->admit(std::move(row), std::move(start), {}, {});
         return id;
     }
     void turn() {

@@ -42,6 +42,7 @@ void MemoryJournal::next() {
     turn_away(halves_.front()); // chunks of a run that was refused in the first half
     if (halves_.front().empty()) return halves_.pop_front(), next();
     of_others_ = std::make_shared<std::vector<bool>>();
+    lines_ = std::make_shared<MemoryStore::LineAnswers>();
     write();
 }
 
@@ -77,15 +78,16 @@ void MemoryJournal::reconnect() {
         if (verdict != Verdict::Arrived) return transact();
         ++sequence_;
         process_.trace("the commit in doubt had arrived");
+        lines_->clear();
         conclude();
     });
 }
 
 void MemoryJournal::transact() {
     auto written = std::make_shared<MemoryStore::Written>();
-    auto work = [written, others = of_others_, &world = process_.world(), node = process_.node(), epoch = epoch_, sequence = sequence_ + 1,
-                 group = halves_.front()] {
-        *written = world.store.write(node, epoch, sequence, group, world.clock.now(), *others);
+    auto work = [written, others = of_others_, lines = lines_, &world = process_.world(), node = process_.node(), epoch = epoch_,
+                 sequence = sequence_ + 1, group = halves_.front()] {
+        *written = world.store.write(node, epoch, sequence, group, world.clock.now(), *others, *lines);
         const bool yes = *written == MemoryStore::Written::Yes, fenced = *written == MemoryStore::Written::Fenced;
         if (world.is_tracing()) world.trace(node, (yes ? "commits " : fenced ? "is fenced: " : "is refused: ") + describe(group));
     };
@@ -108,6 +110,11 @@ void MemoryJournal::transact() {
 void MemoryJournal::conclude() {
     Group ours, others;
     Group group = std::exchange(halves_.front(), {});
+    for (const auto& changes : group) {
+        if (!changes.claims_line) continue;
+        const auto told = lines_->find(changes.claims_line->run_id);
+        if (told != lines_->end()) changes.claims_line->granted = told->second.first, changes.claims_line->holder = told->second.second;
+    }
     for (std::size_t i = 0; i < group.size(); ++i) (of_others_->at(i) ? others : ours).push_back(std::move(group[i]));
     answer(std::move(ours), std::nullopt);
     for (const auto& changes : others)

@@ -44,7 +44,8 @@ private:
     const Ended ended_;
     StorePosition known_;
     std::shared_ptr<std::vector<bool>> of_others_; ///< of the current half: which changes another node had fired
-    int line_ = 0;                                 ///< World::line() of the connection
+    std::shared_ptr<MemoryStore::LineAnswers> lines_;
+    int line_ = 0; ///< World::line() of the connection
     Group gathering_;
     std::deque<Group> halves_; ///< of the group that was taken: the halves that are not written yet, the current one first
     std::shared_ptr<std::size_t> backlog_ = std::make_shared<std::size_t>(0);

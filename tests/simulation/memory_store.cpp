@@ -29,6 +29,8 @@ std::string describe(const std::vector<RunChanges>& group) {
         for (const auto& row : c.task_runs) text += "; " + name_of(c.run_id, row.key) + " " + row.state_name;
         for (const auto& a : c.begun) text += "; " + name_of(c.run_id, a.key) + " attempt " + std::to_string(a.number) + " begins";
         for (const auto key : c.released) text += "; " + name_of(c.run_id, key) + " frees its slots";
+        if (!c.leaves_line.empty()) text += "; run " + std::to_string(c.run_id) + " leaves the line";
+        if (c.claims_line) text += "; run " + std::to_string(c.claims_line->run_id) + " asks for its turn";
         if (c.run) text += "; run " + std::to_string(c.run_id) + " " + c.run->state_name;
         if (c.firing) text += "; " + c.firing->flow + " fires " + to_rfc3339(c.firing->nominal);
     }
@@ -38,7 +40,7 @@ std::string describe(const std::vector<RunChanges>& group) {
 // ---- the journal's transaction --------------------------------------------------------------------------------------
 
 MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequence, const std::vector<RunChanges>& group, Instant now,
-                                        std::vector<bool>& lost) {
+                                        std::vector<bool>& lost, LineAnswers& answers) {
     auto& row = nodes[node];
     if (row.epoch == epoch && row.journal_seq < sequence - 1) broken("a node writes on over history that is lost");
     if (row.epoch != epoch || row.journal_seq != sequence - 1) return Written::Fenced;
@@ -46,6 +48,9 @@ MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequ
     const auto of_others = claim_firings(group);
     for (const auto& changes : group)
         if (is_poisonous(changes)) refused = true, poisoned.insert(changes.run_id);
+    // A number that the store gave out, forgot and gave out again: its key is refused, which is told as the end of that run here.
+    for (std::size_t i = 0; i < group.size(); ++i)
+        if (const auto& c = group[i]; c.new_run && !of_others[i] && has_forgotten && runs.contains(c.run_id)) refused = true;
     if (refused) return Written::Refused;
     row.journal_seq = sequence;
     row.lease_until = now + lease;
@@ -56,8 +61,21 @@ MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequ
             const auto& f = *group[i].firing;
             if (const auto at = schedules.find({f.flow, f.schedule}); at != schedules.end()) move(at->second, f.next_at, f.next_local);
         }
+    std::vector<RunChanges> written;
+    for (std::size_t i = 0; i < group.size(); ++i)
+        if (!of_others[i] && (group[i].claims_line || !group[i].leaves_line.empty())) written.push_back(group[i]);
+    move_lines(written, epoch, now, answers);
+    check_turns();
     lost = of_others;
     return Written::Yes;
+}
+
+void MemoryStore::check_skipped(const RunRow& row) const {
+    if (row.state != State::Skipped || row.trigger != "schedule" || row.parent_id) return;
+    const auto& spec = schedules.at({row.flow, row.options.at("schedule").get<int>()}).spec;
+    const auto on_time = std::chrono::seconds(60) + std::chrono::microseconds(static_cast<std::int64_t>(spec.jitter_seconds * 1e6));
+    if (row.created_at - row.scheduled_for.value() > on_time)
+        broken("run " + std::to_string(row.id) + " is a catch-up, and does not queue");
 }
 
 /// As pg_journal_group.cpp: what another made makes no run here, nor do chunks of that.
@@ -80,6 +98,8 @@ std::vector<bool> MemoryStore::claim_firings(const std::vector<RunChanges>& grou
 }
 
 void MemoryStore::apply(const RunChanges& c, Epoch epoch) {
+    for (const auto* row : {&c.new_run, &c.run})
+        if (*row) check_skipped(**row);
     if (c.new_run && !runs.emplace(c.run_id, Run{*c.new_run, is_final(c.new_run->state) ? 0 : epoch}).second) broken("run inserted twice");
     for (const auto& row : c.also_new) {
         if (!runs.emplace(row.id, Run{row, epoch}).second) broken("run inserted twice");
@@ -280,6 +300,13 @@ std::vector<int> MemoryStore::living_nodes(Instant now) const {
     return out;
 }
 
+std::vector<std::pair<std::int64_t, std::int64_t>> MemoryStore::requests_to(Epoch epoch) const {
+    std::vector<std::pair<std::int64_t, std::int64_t>> out;
+    for (const auto& [request, answered] : requests)
+        if (!answered && runs.at(request.first).epoch == epoch) out.push_back(request);
+    return out;
+}
+
 std::vector<StoredSchedule> MemoryStore::all_schedules() const {
     std::vector<StoredSchedule> out;
     for (const auto& [key, schedule] : schedules) out.push_back(schedule);
@@ -287,6 +314,11 @@ std::vector<StoredSchedule> MemoryStore::all_schedules() const {
 }
 
 void MemoryStore::set_next(const StoredSchedule& s) { move(schedules.at({s.flow, s.number}), s.next_at, s.next_local); }
+
+void MemoryStore::bring_back(const StoredSchedule& s) {
+    const auto& now = schedules.at({s.flow, s.number});
+    if (!now.next_at || *now.next_at > *s.next_at) set_next(s);
+}
 
 std::optional<ScheduleStore::Next> MemoryStore::next_of(const std::string& flow, int number) const {
     const auto at = schedules.find({flow, number});
@@ -344,6 +376,8 @@ void MemoryStore::check_the_end() const {
             broken(name_of(std::get<0>(key), std::get<1>(key)) + ": an attempt was never ended");
     for (const auto& slot : slots)
         if (is_a_nodes(slot.epoch)) broken("a slot of " + slot.key + " is still held by " + name_of(slot.run_id, slot.holder));
+    for (const auto& [flow, line] : lines)
+        if (line.run_id != 0) broken("it is still the turn of run " + std::to_string(line.run_id) + " of " + flow);
 }
 
 } // namespace millrace::test

@@ -52,6 +52,14 @@ asio::awaitable<void> MemorySchedules::set_next(std::vector<StoredSchedule> sche
     (void)co_await process_.ask("set_next", std::move(work));
 }
 
+asio::awaitable<void> MemorySchedules::bring_back(std::vector<StoredSchedule> schedules) {
+    std::function<bool()> work = [&store = process_.world().store, schedules = std::move(schedules)] {
+        for (const auto& s : schedules) store.bring_back(s);
+        return true;
+    };
+    (void)co_await process_.ask("bring_back", std::move(work));
+}
+
 asio::awaitable<std::vector<std::optional<ScheduleStore::Next>>>
 MemorySchedules::next_of(std::vector<std::pair<std::string, int>> schedules) {
     std::function<std::vector<std::optional<Next>>()> work = [&store = process_.world().store, schedules = std::move(schedules)] {
@@ -142,7 +150,6 @@ void Process::check_firing(const RunChanges& changes) const {
         now() - f.nominal > std::chrono::seconds(60) + std::chrono::microseconds(static_cast<std::int64_t>(spec.jitter_seconds * 1e6));
     if (now() < f.nominal) world_.fails(name + " before its time");
     if (is_late && spec.missed == "none") world_.fails(name + ", which its policy lets pass");
-    if (is_late && changes.new_run && changes.new_run->state == State::Skipped) world_.fails(name + ", a catch-up, and does not queue");
     if (world_.clock_is_being_set(node_, started_)) world_.fails(name + " while its clock is being set");
 }
 
@@ -157,7 +164,7 @@ void Process::admit(RunRow row, std::shared_ptr<const FlowPlan> plan) {
     start.plan = std::move(plan);
     start.reused = world_.store.reused_by(row);
     start.repeated = world_.store.repeated_by(row);
-    (void)runner_->admit(std::move(row), std::move(start), {}, {});
+    runner_->admit(std::move(row), std::move(start), {}, {});
 }
 
 void Process::take_over(Then then) {
@@ -187,6 +194,7 @@ void Process::beat() {
     const auto left = journal_->leased_until() - true_time();
     if (left < world_.store.lease / 10) hosts_.kill_all();
     runner_->set_admitting(left > world_.store.lease / 2);
+    answer_requests();
     runner_->look_at_clock();
     schedules_->look_at_clock();
     if (++beats_ % 3 == 0) {
@@ -201,6 +209,23 @@ void Process::look_at_others() {
     take_over([this](bool) {
         looking_ = false;
         look_at_nodes();
+    });
+}
+
+/// As EngineService::answer_requests(): of runs that give their place to another.
+void Process::answer_requests() {
+    if (std::exchange(answering_, true)) return;
+    using Requests = std::vector<std::pair<std::int64_t, std::int64_t>>;
+    std::function<Requests()> look = [&store = world_.store, epoch = epoch_] { return store.requests_to(epoch); };
+    call<Requests>("requests_to", std::move(look), [this](std::optional<Requests> requests) {
+        answering_ = false;
+        for (const auto& request : requests.value_or(Requests())) {
+            if (!runner_->find(request.first)) continue; // taken over, and not yet here
+            const auto message = "cancelled by run " + std::to_string(request.second) + ", which takes its place";
+            std::function<bool()> answer = [&store = world_.store, request] { return store.requests[request] = true; };
+            const auto answered = [this, answer] { call<bool>("answer_request", answer, [](std::optional<bool>) {}); };
+            if (!runner_->cancel(request.first, message, answered)) answered();
+        }
     });
 }
 

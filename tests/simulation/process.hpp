@@ -59,6 +59,7 @@ public:
     explicit MemorySchedules(Process& process) : process_(process) {}
     [[nodiscard]] boost::asio::awaitable<std::vector<StoredSchedule>> schedules() override;
     [[nodiscard]] boost::asio::awaitable<void> set_next(std::vector<StoredSchedule> schedules) override;
+    [[nodiscard]] boost::asio::awaitable<void> bring_back(std::vector<StoredSchedule> schedules) override;
     [[nodiscard]] boost::asio::awaitable<std::vector<std::optional<Next>>>
     next_of(std::vector<std::pair<std::string, int>> schedules) override;
 
@@ -122,6 +123,7 @@ private:
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
     void beat();
     void look_at_others();
+    void answer_requests();
     void look_at_nodes();
     void end(const std::optional<Return>& lost);
 
@@ -143,7 +145,7 @@ private:
     std::unique_ptr<Schedules> schedules_;
     std::map<std::uint64_t, std::function<void()>> unanswered_; ///< coroutines that wait for the store; they end with us
     std::uint64_t last_question_ = 0;
-    bool up_ = false, killed_ = false, looking_ = false;
+    bool up_ = false, killed_ = false, looking_ = false, answering_ = false;
     int beats_ = 0, calls_ = 0;
 };
 

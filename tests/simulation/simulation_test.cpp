@@ -289,6 +289,37 @@ TEST_CASE("a run that is cancelled takes with it what it called, whatever happen
     for_each_seed(60, cancelled);
 }
 
+TEST_CASE("runs of a flow go on one at a time, whichever node they are on and whatever happens") {
+    const auto one_at_a_time = [](std::uint64_t seed) {
+        Faults faults = of_the_store();
+        faults.node_dies = faults.node_freezes = 0.0005;
+        faults.person_pauses = seed % 3 == 0 ? 0.01 : 0;
+        faults.store_forgets = seed % 5 == 0 ? 0.0004 : 0;
+        World world(seed, faults, 2 + static_cast<int>(seed % 2));
+        const char* const policies[] = {"queue", "skip", "cancel_previous"};
+        for (int i = 0; i < 24;) { // the world checks their turns
+            auto plan = picture(i % 2 ? 3 : seed % 3);
+            plan.overlap = policies[(seed / 3 + static_cast<std::uint64_t>(i) % 2) % 3];
+            if (world.trigger(std::move(plan))) ++i;
+            for (auto n = world.random() % (i % 6 ? 30 : 600); n > 0; --n) world.step();
+        }
+        world.run_to_the_end();
+        std::map<std::string, int> completed;
+        for (const auto& [id, run] : world.store.runs) {
+            CAPTURE(id, run.row.flow, run.row.message);
+            const auto& overlap = world.store.plan_of(id).overlap;
+            const bool gave_way = overlap == "skip"              ? run.row.state == State::Skipped
+                                  : overlap == "cancel_previous" ? run.row.state == State::Cancelled
+                                                                 : false;
+            CHECK((run.row.state == State::Completed || gave_way));
+            if (run.row.state == State::Cancelled) CHECK_THAT(run.row.message, Catch::Contains("takes its place"));
+            if (!run.row.parent_id) completed[run.row.flow] += run.row.state == State::Completed ? 1 : 0;
+        }
+        for (const auto& [flow, runs] : completed) CHECK(runs > 0);
+    };
+    for_each_seed(60, one_at_a_time);
+}
+
 TEST_CASE("a cancelled run ends, whatever happens") {
     const auto cancelled = [](std::uint64_t seed) {
         Faults faults = of_the_store();

@@ -81,6 +81,8 @@ std::string World::what_lives() const {
         const auto& run = store.runs.at(id);
         text += "run " + std::to_string(id) + " is " + run.row.state_name + (store.is_a_nodes(run.epoch) ? "; " : ", of no node; ");
     }
+    for (const auto& [flow, line] : store.lines)
+        if (line.run_id != 0) text += "it is the turn of run " + std::to_string(line.run_id) + " of " + flow + "; ";
     for (const auto& slot : store.slots)
         if (store.is_a_nodes(slot.epoch)) text += name_of(slot.run_id, slot.holder) + " has a slot of " + slot.key + "; ";
     return text;
@@ -228,6 +230,7 @@ void World::forget_soon(double seconds, bool new_timeline) {
         if (new_timeline) ++store.position.timeline;
         ++line_;
         ++forgot;
+        store.has_forgotten = true;
         trace(-1, "the store " + std::string(new_timeline ? "fails over" : "is put back") + " and forgets the last " +
                       std::to_string(seconds) + " s");
     });
