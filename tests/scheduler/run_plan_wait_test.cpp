@@ -197,3 +197,36 @@ TEST_CASE("after a restart a wait goes on where it stood; a poll that was under 
         CHECK(d.plan->at(d.key("q")).attempts == 2);
     }
 }
+
+TEST_CASE("a wait's polls and its time are counted on, however the wall clock is set") {
+    Drive d("q: wait asks every=60 timeout=100");
+    d.begin(), d.decisions();
+    d.started("q"), d.not_yet("q");
+    d.pass(50);
+    d.now += std::chrono::hours(1);
+    d.plan->clock_was_set(std::chrono::hours(1));
+    d.pass(9.9);
+    CHECK(d.decisions().empty());
+    d.pass(0.1);
+    CHECK(d.decisions() == "start q");
+    d.started("q"), d.not_yet("q"), d.pass(39.9);
+    CHECK(d.decisions().empty());
+    d.pass(0.1);
+    CHECK(d.decisions() == "stop q");
+}
+
+TEST_CASE("`within` bounds the errors in a row of a wait, not the wait") {
+    auto flow = plan_text("q: wait asks every=60 retry=9");
+    flow.tasks[0].retry.within = 100;
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    for (int poll = 0; poll < 10; ++poll) {
+        d.started("q"), d.not_yet("q");
+        d.pass(60), d.decisions();
+    }
+    d.started("q"), d.failed("q", "transient");
+    CHECK(d.state("q") == "retrying/AwaitingRetry");
+    d.pass(60), d.decisions();
+    d.started("q"), d.failed("q", "transient"); // the next one would begin after 120 s
+    CHECK(d.state("q") == "failed/Failed");
+}

@@ -450,6 +450,7 @@ TEST_CASE("a task run that has its slots gives them back while the disk has no r
     Node node;
     auto plan = plan_text("a: run", "f");
     plan.tasks[0].limits = {{"one", 1}};
+    plan.overlap = "allow"; // it begins at once
     const auto id = node.admit(plan);
     node.turn();
     REQUIRE(node.claims.size() == 1);
