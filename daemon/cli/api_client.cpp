@@ -223,9 +223,11 @@ void suggest_task(const ApiClient& api, const std::string& run, const std::strin
                 names.push_back(line.at("task").get<std::string>());
         };
         add_tasks_of(url_encoded(run));
-        if (names.empty())
-            for (const auto& chunk : api.get("/api/v1/runs/" + url_encoded(run)).at("chunks"))   // all have the same
-                if (names.empty()) add_tasks_of(chunk.at("id").dump());                          // one that has not begun has none yet
+        if (names.empty()) {
+            const Json whole = api.get("/api/v1/runs/" + url_encoded(run));
+            for (const auto& chunk : whole.at("chunks"))                // all have the same
+                if (names.empty()) add_tasks_of(chunk.at("id").dump()); // one that has not begun has none yet
+        }
         if (names.empty() || std::find(names.begin(), names.end(), task) != names.end()) return; // it has not begun
         const auto near = nearest(task, names);
         error.remedy = near.empty() ? fmt::format("its tasks are {}", fmt::join(names, ", ")) : "did you mean '" + near + "'?";

@@ -193,11 +193,13 @@ void read_log(const ApiClient& api, const std::string& id, const LogArguments& a
 /// A task that runs a flow logs nothing itself.
 void tell_where_logs_are(const ApiClient& api, const std::vector<std::string>& ids, const std::string& task) {
     constexpr int most_told = 10;
-    for (const auto& id : ids)
-        for (const auto& one : api.get(fmt::format("/api/v1/runs/{}/tasks?task={}&limit={}", id, url_encoded(task), most_told)).at("items"))
+    for (const auto& id : ids) {
+        const Json page = api.get(fmt::format("/api/v1/runs/{}/tasks?task={}&limit={}", id, url_encoded(task), most_told));
+        for (const auto& one : page.at("items"))
             if (const auto called = text_of(one, "run"); !called.empty())
                 std::cerr << fmt::format("{} has no log of its own, it ran a flow: millrace runs logs {}\n", printable(task_run_name(one)),
                                          called);
+    }
 }
 
 int show_logs(Cli& cli, const LogArguments& arguments) {

@@ -191,7 +191,7 @@ class CommandLine(unittest.TestCase):
             self.assertIn("after (permanent): the command ended with exit code 3", output)
         self.assertRegex(told, r"wide.last: skipped")
         self.assertRegex(shown, r"last +run +skipped")
-        self.assertIn(f"and 199 more task runs: millrace runs show {run} --json", shown)
+        self.assertRegex(shown, rf"and 20\d more task runs: millrace runs show {run} --json")
         self.assertEqual(len(json.loads(self.millrace("runs", "show", run, "--json"))["tasks"]), 1204)
         self.assertEqual(len(json.loads(self.millrace("run", "wide", "--wait", "--json", code=1))["tasks"]), 1204)
 
@@ -387,7 +387,7 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn("chunk 2 of 3", told)
         self.assertIn("there is no flow prats", self.millrace("backfill", "prats", *span, code=2))
         self.assertIn("nothing to fill", self.millrace("backfill", "quick", *span, code=2))
-        self.assertIn("chunks of 0s have no length", self.millrace("backfill", "parts", *span, "--every", "0d", code=2))
+        self.assertIn("chunks of no length never reach the end", self.millrace("backfill", "parts", *span, "--every", "0d", code=2))
         whole = json.loads(self.millrace("backfill", "parts", *span, "--again", "--json"))
         self.assertEqual((whole["trigger"], self.daemon.wait(whole["id"])["state"]), ("backfill", "completed"))
 

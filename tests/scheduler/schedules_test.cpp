@@ -130,7 +130,7 @@ TEST_CASE("a firing that another node made first makes no second run, and the sc
 TEST_CASE("of two nodes each fires its share on time, and the other's a second later if that has not") {
     FreshDatabase database;
     { Life makes_the_tables(database.url(), {}, noon); }
-    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), now() + interval '1 hour', 0, now(), '', 1)");
+    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), now() + interval '1 hour', 0, now(), '', 1, -1e6)");
     auto plan = flow_of(cron("0 13 * * *"), "allow");
     plan.schedules.resize(40, plan.schedules[0]);
     Life life(database.url(), {plan}, noon);
