@@ -70,7 +70,7 @@ TaskPlan wait_task(const std::string& name, std::vector<int> needs) {
 std::string cron_at(std::time_t second) {
     std::tm t{};
     gmtime_r(&second, &t);
-    return fmt::format("{} {} {} {} {} *", t.tm_sec, t.tm_min, t.tm_hour, std::min(t.tm_mday, 28), t.tm_mon + 1);
+    return fmt::format("{} {} {} {} {} *", t.tm_sec, t.tm_min, t.tm_hour, t.tm_mday, t.tm_mon + 1);
 }
 
 /// In flows of 100.
