@@ -233,9 +233,10 @@ TEST_CASE("a node that is gone for a week is forgotten") {
                                "select 'n' || days, gen_random_uuid(), now() - make_interval(days => days), 0, now(), 'v', 1"
                                "  from unnest('{1, 6, 8, 90}'::int[]) days");
     Database store(database.url(), 1, history_statements());
-    int forgotten = 0;
-    life.until([&] { return (forgotten += life.wait(forget_nodes(store))) == 2; }); // not as long as the server has just started
-    CHECK(nodes() == "n1,n6,test");
+    life.until([&] { // not as long as the server has just started; the daemon's own look may come first
+        (void)life.wait(forget_nodes(store));
+        return nodes() == "n1,n6,test";
+    });
     const Json listed = life.wait(life.engine->read_models().nodes()).at("items");
     CHECK(listed.at(0).at("id") == "test"); // those that live come first
     CHECK(listed.at(0).at("alive") == true);
