@@ -6,16 +6,6 @@
 namespace millrace::postgres {
 namespace {
 
-std::string array_literal(const std::vector<std::string>& items) {
-    std::string out = "{";
-    for (const std::string& item : items) {
-        out += out.size() > 1 ? ",\"" : "\"";
-        for (const char ch : item) out += ch == '"' || ch == '\\' ? std::string{'\\', ch} : std::string{ch};
-        out += '"';
-    }
-    return out + "}";
-}
-
 std::optional<std::string> given(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
 
 /// An older batch does no harm where it adds what is missing or leaves newer versions, and deletes nothing: a deleted row has no

@@ -27,16 +27,6 @@ std::string cast_of(const Question::Value& value) {
     return {};
 }
 
-std::string array_text(const std::vector<std::string>& list) {
-    std::string out = "{";
-    for (const std::string& item : list) {
-        out += out.size() > 1 ? ",\"" : "\"";
-        for (const char c : item) out += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
-        out += '"';
-    }
-    return out + "}";
-}
-
 /// The byte where the character begins that the server counts as number `position` of the statement.
 std::size_t byte_of(const std::string& statement, int position) {
     std::size_t at = 0;
@@ -101,7 +91,7 @@ PlacedQuery placed(const Question& question) {
         auto [place, fresh] = places.try_emplace(token.text);
         if (fresh) {
             const auto& [text, list, type] = value->second;
-            out.params.push_back(list ? array_text(*list) : text);
+            out.params.push_back(list ? array_literal(*list) : text);
             place->second = "$" + std::to_string(out.params.size()) + cast_of(value->second);
         }
         keep_to(token.offset);

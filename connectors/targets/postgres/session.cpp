@@ -269,4 +269,14 @@ void Session::cancel() const {
     }).detach();
 }
 
+std::string array_literal(const std::vector<std::string>& items) {
+    std::string out = "{";
+    for (const std::string& item : items) {
+        out += out.size() > 1 ? ",\"" : "\"";
+        for (const char ch : item) out += ch == '"' || ch == '\\' ? std::string{'\\', ch} : std::string{ch};
+        out += '"';
+    }
+    return out + "}";
+}
+
 } // namespace millrace::postgres

@@ -92,4 +92,7 @@ private:
     std::function<void()> tell_;       ///< empty: nobody wants to know
 };
 
+/// As the value of a parameter of type text[]: {"a","b \"c\""}.
+[[nodiscard]] std::string array_literal(const std::vector<std::string>& items);
+
 } // namespace millrace::postgres
