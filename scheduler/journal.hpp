@@ -31,6 +31,9 @@ struct LineClaim {
     std::int64_t holder = 0;     ///< where it is not granted: whose turn it is; 0: not known
 };
 
+/// Told in place of an SQLSTATE, of which none begins with it: the instant has its run already.
+inline constexpr const char* fired_by_another_node = "MR001";
+
 /// What changed together: it is committed together, or refused together. All of one run.
 struct RunChanges {
     std::int64_t run_id = 0; ///< 0: of no run

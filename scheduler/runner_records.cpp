@@ -120,11 +120,11 @@ void Runner::record(LiveRun& run) {
     };
     out.refused = [this, id = run.row.id, released = out.released, also_new = out.also_new, claim = out.claims_line,
                    then = std::move(out.refused)](const std::string& sqlstate, const std::string& message) {
-        if (then) then(sqlstate, message);
         for (const auto key : released) give_back(id, key);
         for (const auto& row : also_new) on_their_way_.erase(row.id);
         if (claim) line_not_asked(*claim);
         refused(id, sqlstate, message);
+        if (then) then(sqlstate, message);
     };
     journal_.submit(std::move(out));
     for (const auto id : to_start) make_folders(id);

@@ -64,6 +64,9 @@ private:
         Instant first{}, last{}; ///< of what was looked at, and of what is late
     };
 
+    /// Run ids that are on their way; doubled while none come.
+    static constexpr std::chrono::microseconds ids_come_in = std::chrono::milliseconds(5);
+
     bool clock_was_set();
     void arm(Instant earliest = {});
     void fire_due();
@@ -75,6 +78,8 @@ private:
     bool fire(StoredSchedule& schedule);
     /// True also for a firing that cannot become a run: an event tells of it.
     bool make_run(const StoredSchedule& schedule, const Firing& firing, bool catch_up);
+    void not_taken(FiringRow fired, bool catch_up, const std::string& sqlstate, const std::string& message);
+    void tell_not_fired(FiringRow fired, const std::string& why);
     /// due() where what follows the firing is known.
     [[nodiscard]] static Instant due_before(const StoredSchedule& schedule, Instant nominal, std::optional<Instant> following);
     /// Of the schedules in such zones. True: something comes at another time than it did.
@@ -94,7 +99,7 @@ private:
     std::function<void()> loaded_;
     std::vector<StoredSchedule> schedules_;
     std::map<std::pair<std::string, int>, std::size_t> places_; ///< of schedules_, by flow and number
-    std::chrono::microseconds ids_in_{5000};                    ///< to the next try while no run id is there
+    std::chrono::microseconds ids_in_ = ids_come_in;            ///< to the next try while no run id is there
     std::uint64_t generation_ = 0;                              ///< of schedules_: places mean others after a load()
     std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
     std::chrono::microseconds wall_offset_;          ///< of the clock, when it was looked at last

@@ -119,7 +119,7 @@ void MemoryJournal::conclude() {
     answer(std::move(ours), std::nullopt);
     for (const auto& changes : others)
         if (changes.run_id) refused_runs_.insert(changes.run_id);
-    if (!others.empty()) answer(std::move(others), Refusal("23505", "another node fired this instant"));
+    if (!others.empty()) answer(std::move(others), Refusal(fired_by_another_node, "another node fired this instant"));
     next();
 }
 
@@ -145,7 +145,8 @@ void MemoryJournal::is_refused() {
     if (run == group.back().run_id) {
         process_.trace("the rows of run " + std::to_string(run) + " are refused");
         if (run) refused_runs_.insert(run);
-        answer(std::move(group), Refusal("22021", "simulated"));
+        const bool poisonous = process_.world().store.poisoned.contains(run); // else its number is that of another run
+        answer(std::move(group), Refusal(poisonous ? "22021" : "23505", "simulated"));
         return next();
     }
     const auto middle = group.begin() + static_cast<std::ptrdiff_t>(group.size() / 2);

@@ -1,0 +1,153 @@
+// What of a schedule is due, and the runs that it makes.
+
+#include "scheduler/schedules.hpp"
+
+#include "flows/hash.hpp"
+#include "scheduler/new_run.hpp"
+#include "scheduler/params.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace millrace {
+namespace {
+
+constexpr auto on_time = std::chrono::seconds(60); ///< later than this is downtime: `missed` decides
+constexpr std::size_t most_at_once = 50;           ///< of `missed: all`; the next turn takes the others
+constexpr int most_looked_ahead = 1000;
+constexpr const char* unique_violation = "23505"; // https://www.postgresql.org/docs/15/errcodes-appendix.html
+
+} // namespace
+
+Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
+    Passed out;
+    out.first = *s.next_at;
+    std::vector<Firing> found{{*s.next_at, s.next_local, ""}};
+    for (int ahead = 2; !found.empty(); ahead = std::min(ahead * 8, most_looked_ahead)) {
+        const Instant last = found.back().at;
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            auto& firing = found[i];
+            const Instant at = i + 1 < found.size() ? due_before(s, firing.at, found[i + 1].at) : due(s, firing.at);
+            if (at > now || out.late.size() == most_at_once) {
+                out.next = std::move(firing);
+                return out;
+            }
+            if (now - at <= on_time) {
+                out.on_time.push_back(std::move(firing));
+                continue;
+            }
+            ++out.late_count;
+            out.last = firing.at;
+            if (s.spec.missed != "all") out.late.clear();
+            if (s.spec.missed != "none") out.late.push_back(std::move(firing));
+        }
+        found = next_firings(s.spec, last, ahead);
+    }
+    return out;
+}
+
+/// False: it could not be done now, and what has not fired is what comes next.
+bool Schedules::fire(StoredSchedule& s) {
+    auto [late, on_time_now, next, late_count, first, last_late] = passed(s, clock_.now());
+    if (s.spec.missed == "last" && !on_time_now.empty()) late.clear();
+    const std::size_t catch_ups = late.size();
+    auto chosen = std::move(late);
+    chosen.insert(chosen.end(), on_time_now.begin(), on_time_now.end());
+    const auto comes_next = [&s](const std::optional<Firing>& firing) {
+        s.next_at = firing ? std::optional(firing->at) : std::nullopt;
+        s.next_local = firing ? firing->local : "";
+    };
+    if (late_count > catch_ups) tell_missed(s, first, late_count - catch_ups);
+    comes_next(next);
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+        comes_next(i + 1 < chosen.size() ? chosen[i + 1] : next); // the store keeps it with this firing
+        if (make_run(s, chosen[i], i < catch_ups)) continue;
+        comes_next(chosen[i]);
+        return false;
+    }
+    if (late_count > 0)
+        spdlog::warn("schedule of flow={} was due at {}: {} firings are late, {} of them run now (missed: {})", s.flow, to_rfc3339(first),
+                     late_count, catch_ups, s.spec.missed);
+    if (late_count > catch_ups) tell_left_out(s, first, last_late, late_count - catch_ups);
+    if (chosen.empty()) {
+        auto moved = std::vector<StoredSchedule>{s};
+        boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {}); // at worst it passes again
+    }
+    return true;
+}
+
+/// Before the firing that passes over them is written: whoever fires it again tells it again, and that is told once.
+void Schedules::tell_missed(const StoredSchedule& s, Instant first, std::size_t count) {
+    const auto* flow = catalogue_.find(s.flow);
+    if (!flow || flow->archived || flow->plan->expect.start_within <= 0) return;
+    RunChanges told;
+    told.breaches.push_back(missed_firings(s.flow, s.number, first, count, clock_.now()));
+    journal_.submit(std::move(told));
+}
+
+void Schedules::tell_left_out(const StoredSchedule& s, Instant first, Instant last, std::size_t count) {
+    RunChanges told;
+    EventRow event;
+    event.at = clock_.now();
+    event.flow = s.flow;
+    event.kind = "missed";
+    event.message = fmt::format("{} firing{} of {} to {} came too late and {} left out (missed: {})", count, count == 1 ? "" : "s",
+                                to_rfc3339(first), to_rfc3339(last), count == 1 ? "is" : "are", s.spec.missed);
+    event.details = {{"schedule", s.number}, {"left_out", count}, {"first", to_rfc3339(first)}, {"last", to_rfc3339(last)}};
+    told.events.push_back(std::move(event));
+    journal_.submit(std::move(told));
+}
+
+bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool catch_up) {
+    const auto* flow = catalogue_.find(s.flow);
+    if (!flow || flow->archived) return true;
+    const auto id = ids_.take();
+    if (id == 0) return false;
+    FiringRow row_of_firing{s.flow, s.number, firing.at, firing.local, s.next_at, s.next_local};
+    try {
+        RunRow row = new_run_row(*flow, id, runner_.new_uuid(), Json::object(),
+                                 run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
+        check_chunks(*flow->plan, row);
+        row.trigger = "schedule";
+        row.scheduled_for = firing.at;
+        row.options["schedule"] = s.number;
+        row.params = params_at(row, *flow->plan, s.spec.params, firing.at);
+        row.run_key =
+            sha256_hex("schedule\n" + s.flow + "\n" + to_rfc3339(firing.at) + (s.spec.params.empty() ? "" : "\n" + s.spec.params.dump()));
+        RunStart start;
+        start.plan = flow->plan;
+        start.catch_up = catch_up;
+        start.firing = std::move(row_of_firing);
+        auto refused = [this, fired = row_of_firing, catch_up](const std::string& sqlstate, const std::string& message) {
+            not_taken(fired, catch_up, sqlstate, message);
+        };
+        runner_.admit(std::move(row), std::move(start), {}, std::move(refused));
+    } catch (const std::exception& e) {
+        tell_not_fired(std::move(row_of_firing), e.what());
+    }
+    return true;
+}
+
+/// An instant of ours that has no run and no other decision either. A number that the store gave out, forgot when older files were
+/// put back, and gave out again is one that another run has: the next one will do.
+void Schedules::not_taken(FiringRow fired, bool catch_up, const std::string& sqlstate, const std::string& message) {
+    if (stopped_ || sqlstate == fired_by_another_node) return;
+    const auto* s = find(fired.flow, fired.schedule);
+    if (!s) return; // deployed without it
+    fired.next_at = s->next_at;
+    fired.next_local = s->next_local;
+    if (sqlstate != unique_violation) return tell_not_fired(std::move(fired), "the store does not take it: " + message);
+    if (make_run(*s, {fired.nominal, fired.local, ""}, catch_up)) return;
+    clock_.call_after(ids_come_in, [=, this] { not_taken(fired, catch_up, sqlstate, message); });
+}
+
+void Schedules::tell_not_fired(FiringRow fired, const std::string& why) {
+    const auto nominal = to_rfc3339(fired.nominal);
+    spdlog::error("schedule of flow={} cannot fire at {}: {}", fired.flow, nominal, why);
+    RunChanges told;
+    told.events.push_back({clock_.now(), fired.flow, {}, "not_fired", "the firing of " + nominal + " makes no run: " + why});
+    told.firing = std::move(fired);
+    journal_.submit(std::move(told));
+}
+
+} // namespace millrace
