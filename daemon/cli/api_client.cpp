@@ -191,7 +191,8 @@ Json ApiClient::send(const std::string& method, const std::string& target, const
     } catch (const Silence&) {
         throw Unreachable(fmt::format("the daemon at {} does not answer", where), remedy_of_silence(address_));
     } catch (const boost::system::system_error& failure) {
-        throw Unreachable(fmt::format("the daemon at {} broke off: {}", where, failure.code().message()));
+        const auto why = fmt::format("the daemon at {} broke off: {}", where, failure.code().message());
+        throw method == "GET" ? Unreachable(why) : Unreachable(why, "it may have been done all the same: look before you ask again");
     }
     const auto document = Json::parse(response.body(), nullptr, false);
     if (response.result_int() >= 400) refuse(static_cast<int>(response.result_int()), document, method, target);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The command line as a person and a script use it: exit codes, signals, and that nothing stays behind."""
-import glob, json, os, pathlib, re, signal, socket, subprocess, sys, time, unittest
+import contextlib, glob, json, os, pathlib, re, signal, socket, subprocess, sys, time, unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
@@ -484,6 +484,22 @@ class CommandLine(unittest.TestCase):
             self.assertEqual({run["state"] for run in self.runs_of("slow")}, {"cancelled"})
 
 
+def sockets_of(pid):
+    """Their inodes."""
+    inodes = set()
+    for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if (target := os.readlink(descriptor)).startswith("socket:"):
+                inodes.add(target[len("socket:["):-1])
+    return inodes
+
+
+def is_connected(pid):
+    """By a Unix socket."""
+    lines = pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]
+    return any(line.split()[5] == "03" and line.split()[6] in sockets_of(pid) for line in lines)
+
+
 class Daemons(unittest.TestCase):
     def setUp(self):
         folder = Folder()
@@ -618,6 +634,7 @@ class Daemons(unittest.TestCase):
             waiting = subprocess.Popen([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, "run", "slow", "--wait", "--json"], cwd=self.path,
                                        text=True, env=self.daemon.environment, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL)
         wait_until(lambda: self.state_of("slow") == "running", 20, "the run's start")
+        wait_until(lambda: not sockets_of(waiting.pid), 20, "the answer to what started it")
         self.daemon.process.kill()
         self.daemon.process.wait()
         wait_until(lambda: "has not answered since" in told.read_text(), 10, "the word of it")
@@ -625,6 +642,16 @@ class Daemons(unittest.TestCase):
         self.assertEqual(waiting.communicate(timeout=20)[0], "")
         self.assertEqual(waiting.returncode, 3)
         self.assertRegex(told.read_text(), r"nothing was cancelled\n  the run is safe, .*millrace runs show \d+")
+
+    def test_who_asked_for_something_and_got_no_answer_is_told_that_it_may_be_done(self):
+        self.daemon.start()
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        asking = subprocess.Popen([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, "runs", "cancel", "1"], cwd=self.path, text=True,
+                                  env=self.daemon.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        wait_until(lambda: is_connected(asking.pid), 20, "the question")
+        self.daemon.process.kill()
+        self.assertRegex(asking.communicate(timeout=20)[0], r"broke off: .*\n  it may have been done all the same: look before you ask again\n")
+        self.assertEqual(asking.returncode, 3)
 
     def state_of(self, flow):
         runs = self.daemon.request("GET", f"/api/v1/runs?flow={flow}")[1]["items"]
