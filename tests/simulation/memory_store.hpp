@@ -1,4 +1,4 @@
-/// What is durable: the rows of the store, with its transactions as scheduler/store/store.cpp and pg_journal.cpp write them.
+/// What is durable: the rows of the store, with its transactions as scheduler/store and pg_journal.cpp write them.
 /// It outlives daemons, and refuses to break what must never be broken.
 #pragma once
 
