@@ -1,47 +1,22 @@
 #include "scheduler/engine.hpp"
 
 #include "flows/process_tree.hpp"
-#include "flows/zone.hpp"
-#include "scheduler/credentials.hpp"
-#include "scheduler/disk_guard.hpp"
-#include "scheduler/engine_service.hpp"
-#include "scheduler/expectation_watch.hpp"
-#include "scheduler/give_back_memory.hpp"
-#include "scheduler/host_pool.hpp"
-#include "scheduler/loop_lag.hpp"
-#include "scheduler/new_run.hpp"
-#include "scheduler/pg_journal.hpp"
+#include "scheduler/engine_parts.hpp"
 #include "scheduler/pg_journal_statements.hpp"
-#include "scheduler/pg_read_models.hpp"
-#include "scheduler/rerun.hpp"
-#include "scheduler/retention_job.hpp"
-#include "scheduler/run_id_block.hpp"
-#include "scheduler/runner.hpp"
-#include "scheduler/schedules.hpp"
-#include "scheduler/staging_mark.hpp"
-#include "scheduler/state_lock.hpp"
 #include "scheduler/store/history.hpp"
 #include "scheduler/store/migrate.hpp"
-#include "scheduler/store/store.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <cmath>
 #include <filesystem>
-#include <set>
 
 #include <unistd.h>
 
 namespace millrace {
 namespace asio = boost::asio;
 namespace {
-
-constexpr auto heartbeat = std::chrono::seconds(3);
-constexpr auto between_looks_at_zones = std::chrono::minutes(1);
-constexpr int beats_between_trims = 10; ///< of a third of a heartbeat
 
 std::vector<Statement> pool_statements() {
     auto all = store_statements();
@@ -59,15 +34,6 @@ std::string node_name(const EngineConfig& config, const StateLock& lock) {
     return std::string(name) + ":" + std::filesystem::weakly_canonical(config.state).string() + "#" + lock.mark();
 }
 
-/// Those that its `flow` tasks wait for.
-std::vector<std::int64_t> called_runs(const FlowPlan& plan, const std::vector<StoredTaskRun>& task_runs) {
-    std::vector<std::int64_t> out;
-    for (const auto& [key, run] : task_runs)
-        if (plan.tasks[static_cast<std::size_t>(key.task)].verb == Verb::Flow && !is_final(run.state) && run.details)
-            if (const auto id = run.details->called_run(); id != 0) out.push_back(id);
-    return out;
-}
-
 std::string host_program(const EngineConfig& config) {
     if (!config.host_program.empty()) return config.host_program;
     return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "millrace-host";
@@ -83,67 +49,10 @@ std::map<std::string, std::string> host_environment(const EngineConfig& config) 
 
 } // namespace
 
-struct Engine::Parts {
-    Parts(asio::io_context& loop, Clock& c, EngineConfig cfg, Connections& cs, FlowFolders& fs, std::function<void(std::string)> f,
-          std::unique_ptr<AttemptRunner> own)
-        : io(loop), clock(c), config(std::move(cfg)), connections(cs), folders(fs), fatal(std::move(f)), hosts(std::move(own)),
-          database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store), lag(loop) {}
-
-    asio::awaitable<void> start();
-    asio::awaitable<void> resume();
-    asio::awaitable<void> prove_staging();
-    void make_hosts();
-    void make_retention();
-    void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
-    void make_disk_guard();
-    void beat();
-    void trim();
-    void look_at_zones();
-    asio::awaitable<void> follow_deploys();
-    asio::awaitable<void> look_at_nodes();
-    asio::awaitable<void> look_at_clocks();
-    asio::awaitable<void> look_at_staging();
-    asio::awaitable<void> look_at_others();
-    void look_at_others_soon();
-    void answer_requests_soon();
-    void end(const std::optional<Return>& lost);
-
-    asio::io_context& io;
-    Clock& clock;
-    EngineConfig config;
-    Connections& connections;
-    FlowFolders& folders;
-    std::function<void(std::string)> fatal;
-    StateLock lock;
-    int host_lock = -1;
-    std::unique_ptr<Credentials> credentials; ///< hosts ask it: it outlives them
-    std::unique_ptr<AttemptRunner> hosts;
-    HostPool* pool = nullptr; ///< `hosts`, where it is ours
-    Database database;
-    Store store;
-    RunIdBlock ids;
-    EventHub events;
-    Catalogue catalogue;
-    CausedRuns caused_runs{catalogue, connections};
-    NodeIdentity node;
-    ProvedStaging staging;
-    std::string clock_wrong;  ///< how, as the store and another node see it; empty: it is right
-    std::string staging_lost; ///< why the folder is not what it was; empty: it is
-    std::unique_ptr<PgJournal> journal;
-    std::unique_ptr<DiskGuard> disk;
-    std::unique_ptr<Runner> runner;
-    std::unique_ptr<Schedules> schedules;
-    std::unique_ptr<ExpectationWatch> watch;
-    std::unique_ptr<EngineService> service;
-    std::unique_ptr<PgReadModels> read_models;
-    LoopLag lag;
-    std::unique_ptr<RetentionJob> retention;
-    Clock::TimerId beat_timer = 0, look_timer = 0, zone_timer = 0;
-    bool stopping = false, killed = false, lost_history = false;
-    bool others_live = false, answering = false;
-    bool looking = false, look_again = false, looking_failed = false;
-    int beats = 0, beats_since_trim = 0;
-};
+Engine::Parts::Parts(asio::io_context& loop, Clock& c, EngineConfig cfg, Connections& cs, FlowFolders& fs,
+                     std::function<void(std::string)> f, std::unique_ptr<AttemptRunner> own)
+    : io(loop), clock(c), config(std::move(cfg)), connections(cs), folders(fs), fatal(std::move(f)), hosts(std::move(own)),
+      database(config.database, config.store_connections, pool_statements()), store(database), ids(io, store), lag(loop) {}
 
 void Engine::Parts::make_hosts() {
     if (hosts) return;
@@ -293,179 +202,6 @@ asio::awaitable<void> Engine::Parts::start() {
     beat();
     look_at_zones();
     retention->start();
-}
-
-/// What is ours, is not driven here, and is still live when it is read after that: a run that the runner does not know may
-/// also be one that has just ended.
-asio::awaitable<void> Engine::Parts::resume() {
-    const auto ours = co_await store.adopt(node.epoch);
-    std::set<std::int64_t> adopted;
-    for (const auto id : ours)
-        if (!runner->knows(id)) adopted.insert(id);
-    if (adopted.empty()) co_return;
-    ids.forget_below(*adopted.rbegin() + 1); // what they cause comes after them, as when their own node makes it
-    auto stored = co_await store.live_runs(node.epoch);
-    std::vector<Runner::Resumed> runs;
-    for (auto& run : stored) {
-        if (!adopted.contains(run.row.id)) continue;
-        auto plan = catalogue.plan(run.row.plan_hash);
-        if (!plan) plan = co_await store.plan(run.row.plan_hash);
-        Runner::Resumed resumed;
-        resumed.plan = std::move(plan);
-        if (!parts_of(*resumed.plan, run.row).empty()) {
-            resumed.chunks = co_await store.chunks(run.row.id);
-            resumed.repeated = co_await repeated_by(store, run.row, *resumed.plan);
-        }
-        auto called = called_runs(*resumed.plan, run.task_runs);
-        if (!called.empty()) resumed.called = co_await store.runs_by_id(std::move(called));
-        resumed.reused = co_await reused_by(store, run.row, *resumed.plan);
-        resumed.warnings = run.warnings;
-        resumed.row = std::move(run.row);
-        resumed.task_runs = std::move(run.task_runs);
-        runs.push_back(std::move(resumed));
-    }
-    spdlog::info("taking over {} live runs", runs.size());
-    for (const auto& run : runs) watch->look_soon(run.row.flow);
-    runner->resume_all(std::move(runs));
-}
-
-/// Keeps the lease and acts when it cannot be kept: no new attempts at half of it, no hosts before its end.
-void Engine::Parts::beat() {
-    if (stopping || killed) return;
-    disk->look();
-    const auto left = journal->leased_until() - clock.uptime();
-    if (journal->hosts_until() - clock.uptime() < lease_length / 10) hosts->kill_all();
-    runner->set_admitting(left > lease_length / 2);
-    answer_requests_soon();
-    runner->look_at_clock();
-    schedules->look_at_clock();
-    if (++beats % 3 == 0) {
-        RunChanges nothing;
-        journal->submit(std::move(nothing));
-        look_at_others_soon();
-        if (pool) pool->end_stopped();
-    }
-    if (++beats_since_trim >= beats_between_trims && journal->backlog() == 0) trim();
-    beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
-}
-
-/// A system update replaces them while we live.
-void Engine::Parts::look_at_zones() {
-    if (stopping || killed) return;
-    if (const auto changed = refresh_zones(); !changed.empty()) schedules->zones_changed(changed);
-    zone_timer = clock.call_after(between_looks_at_zones, [this] { look_at_zones(); });
-}
-
-void Engine::Parts::trim() {
-    beats_since_trim = 0;
-    auto work = [] {
-        give_back_memory();
-        return true;
-    };
-    asio::co_spawn(io, database.on_pool(std::move(work)), [](std::exception_ptr, bool) {});
-}
-
-/// What another node deployed, held or released holds here too.
-asio::awaitable<void> Engine::Parts::follow_deploys() {
-    if (co_await store.flow_marks() == catalogue.marks()) co_return;
-    auto flows = co_await store.flows();
-    catalogue.replace(std::move(flows));
-    co_await schedules->load();
-}
-
-/// Who shares the schedules with us, and whose lease will run out: that one does not live, its runs are adopted at once then.
-asio::awaitable<void> Engine::Parts::look_at_nodes() {
-    const auto nodes = co_await store.living_nodes();
-    const auto newest = co_await store.newest_run_ids();
-    if (stopping) co_return;
-    ids.see_newest(newest);
-    std::vector<std::string> ids;
-    std::chrono::microseconds first = lease_length - 2 * heartbeat; // who lives has more left
-    for (const auto& [id, left] : nodes) {
-        ids.push_back(id);
-        if (id != node.id) first = std::min(first, left);
-    }
-    clock.cancel(look_timer);
-    if (first < lease_length - 2 * heartbeat)
-        look_timer = clock.call_after(first + std::chrono::milliseconds(20), [this] { look_at_others_soon(); });
-    others_live = ids.size() > 1;
-    if (credentials) credentials->set_nodes(ids.size());
-    schedules->share_among(std::move(ids));
-}
-
-/// Schedules go by the wall clock, and whoever's is ahead would take what is to come from the others.
-asio::awaitable<void> Engine::Parts::look_at_clocks() {
-    const auto clocks = co_await store.clocks(node.epoch, clock.now());
-    if (stopping || clocks.own_is_wrong() != clock_wrong.empty()) co_return;
-    clock_wrong = !clocks.own_is_wrong() ? ""
-                                         : fmt::format("the clock of node {} is {:.0f} s {} that of the store, and another node's is not",
-                                                       node.id, std::abs(clocks.own_ahead), clocks.own_ahead > 0 ? "ahead of" : "behind");
-    const bool is_wrong = !clock_wrong.empty();
-    schedules->trust_clock(!is_wrong);
-    EventRow event;
-    event.at = clock.now();
-    event.kind = is_wrong ? "clock_wrong" : "clock_right";
-    event.message = is_wrong ? clock_wrong + ": its schedules rest, other nodes fire. Set it right, with NTP for example"
-                             : "the clock of node " + node.id + " is right again: its schedules fire";
-    event.details = {{"node", node.id}, {"seconds", std::llround(clocks.own_ahead)}};
-    spdlog::log(is_wrong ? spdlog::level::err : spdlog::level::info, "{}", event.message);
-    RunChanges told;
-    told.events.push_back(std::move(event));
-    journal->submit(std::move(told));
-}
-
-/// A file system that is not mounted any more: task runs wait, and nothing is adopted, until it is there again.
-asio::awaitable<void> Engine::Parts::look_at_staging() {
-    const auto may = staging.is_own && !others_live ? MayRemake::Yes : MayRemake::No;
-    auto look = [folder = std::filesystem::absolute(config.staging), mark = staging.mark, may] {
-        return still_has_mark(folder, mark, may);
-    };
-    const bool is_there = co_await database.on_pool(std::move(look));
-    if (stopping || is_there == staging_lost.empty()) co_return;
-    const auto folder = std::filesystem::absolute(config.staging).string();
-    staging_lost = is_there ? "" : unproved_text(staging.mark, folder);
-    RunChanges told;
-    EventRow event;
-    event.at = clock.now();
-    event.kind = is_there ? "staging_found" : "staging_lost";
-    event.message = is_there ? "the staging folder is there again: task runs begin"
-                             : staging_lost + ": task runs wait. " + unproved_remedy(staging.mark, folder);
-    if (is_there)
-        spdlog::info("staging=found folder={}", folder);
-    else
-        spdlog::error("staging=lost reason=\"{}\" remedy=\"{}\"", staging_lost, unproved_remedy(staging.mark, folder));
-    told.events.push_back(std::move(event));
-    journal->submit(std::move(told));
-}
-
-/// A request that cannot be answered now is answered the next time.
-void Engine::Parts::answer_requests_soon() {
-    if (!others_live || stopping || std::exchange(answering, true)) return;
-    asio::co_spawn(io, service->answer_requests(node.epoch), [this](std::exception_ptr) { answering = false; });
-}
-
-asio::awaitable<void> Engine::Parts::look_at_others() {
-    co_await look_at_staging();
-    if (staging_lost.empty()) co_await resume();
-    co_await look_at_nodes();
-    co_await look_at_clocks();
-    co_await follow_deploys();
-}
-
-/// Runs of nodes that died, and flows that others changed. A store that hangs is asked once, and told of once.
-void Engine::Parts::look_at_others_soon() {
-    if (stopping) return;
-    if (looking) {
-        look_again = true;
-        return;
-    }
-    looking = true;
-    asio::co_spawn(io, look_at_others(), [this](std::exception_ptr failed) {
-        looking = false;
-        if (failed && !looking_failed) spdlog::warn("looking for what other nodes did failed; it is tried again");
-        looking_failed = failed != nullptr;
-        if (std::exchange(look_again, false)) look_at_others_soon();
-    });
 }
 
 /// Nothing that is known here counts any more. What the store has forgotten, it is told.
