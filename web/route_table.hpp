@@ -20,7 +20,7 @@ struct Route {
     Access access;
     Handler handler;
     std::string_view summary;
-    std::string_view answer; ///< a document of documents.cpp; "Run[]" is a list `{items, next}` of them; empty: no JSON
+    std::string_view answer; ///< a document of documents.hpp; "Run[]" is a list `{items, next}` of them; empty: no JSON
     std::string_view body;   ///< a document, or empty
     std::span<const QueryMember> query;
 };
