@@ -5,7 +5,8 @@ namespace millrace {
 MILLRACE_JSON_MEMBERS(RunContext, flow, run_id, run_at, run_key, timezone, params, param_types, interval_start, interval_end, chunk_number,
                       chunk_of_run, allow_deletes, full_refresh, limit_rows)
 MILLRACE_JSON_MEMBERS(AttemptOrder, id, task, verb, attempt, attempts, options, item, context, interval_key, batch_id, staging, project,
-                      log, inputs, connections, source, source_file, origin, memory_bytes, threads, shared_rates)
+                      log, inputs, connections, source, source_file, origin, memory_bytes, threads, shared_rates, until)
+MILLRACE_JSON_MEMBERS(HostLease, until)
 MILLRACE_JSON_MEMBERS(PermitRequest, credential, connection, rate, count)
 MILLRACE_JSON_MEMBERS(PermitGrant, credential, count, wait, spacing, paused, share, alone)
 MILLRACE_JSON_MEMBERS(CredentialPause, credential, connection, seconds)

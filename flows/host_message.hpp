@@ -1,7 +1,7 @@
 /// The messages between the daemon and its hosts: one JSON object per line over a socketpair (descriptor 3 in the host),
 /// `{"type": ..., ...}`. This header is the whole protocol. Secrets travel only here, inside `AttemptOrder::connections`.
 ///
-///   daemon -> host   attempt (AttemptOrder) | evaluate (EvaluateOrder) | infer (InferOrder) | cancel {id} | exit {}
+///   daemon -> host   attempt (AttemptOrder) | evaluate (EvaluateOrder) | infer (InferOrder) | lease (HostLease) | cancel {id} | exit {}
 ///                    | permits (PermitGrant) | pause (CredentialPause)
 ///   host -> daemon   ready (HostReady) | progress (AttemptProgress) | event (AttemptEvent) | done (AttemptDone)
 ///                    | rows (EvaluateReply) | inferred (InferReply)
@@ -65,8 +65,16 @@ struct AttemptOrder {
     std::int64_t memory_bytes = 0; ///< 0: the host's default
     int threads = 0;               ///< 0: the host's default
     bool shared_rates = false;     ///< the daemon answers `permits`; else the host keeps rates by itself
+    std::int64_t until = 0;        ///< CLOCK_BOOTTIME in µs, as of HostLease; 0: no end
 };
 MILLRACE_JSON(AttemptOrder)
+
+/// Sent now and then to hosts that have attempts. From `until` on another node may have taken their runs over, and a daemon that
+/// is frozen cannot tell them: they end themselves.
+struct HostLease {
+    std::int64_t until = 0; ///< CLOCK_BOOTTIME in µs
+};
+MILLRACE_JSON(HostLease)
 
 /// Requests of a credential are counted by its service together, from whichever host and node they come. `credential` is a hash
 /// of its type, address and secrets; `connection` one of the names that it has, for people. Times are in seconds from the

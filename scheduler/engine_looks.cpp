@@ -28,6 +28,7 @@ void Engine::Parts::beat() {
     disk->look();
     const auto left = journal->leased_until() - clock.uptime();
     if (journal->hosts_until() - clock.uptime() < lease_length / 10) hosts->kill_all();
+    if (pool) pool->keep_until(journal->hosts_until() - lease_length / 20); // where we are frozen ourselves
     runner->set_admitting(left > lease_length / 2);
     answer_requests_soon();
     runner->look_at_clock();
@@ -60,7 +61,8 @@ void Engine::Parts::trim() {
 
 /// What another node deployed, held or released holds here too.
 asio::awaitable<void> Engine::Parts::follow_deploys() {
-    if (co_await store.flow_marks() == catalogue.marks()) co_return;
+    const auto marks = co_await store.flow_marks();
+    if (marks == catalogue.marks() && !schedules->is_stale()) co_return;
     auto flows = co_await store.flows();
     catalogue.replace(std::move(flows));
     co_await schedules->load();

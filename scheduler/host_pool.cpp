@@ -110,6 +110,7 @@ void HostPool::start(AttemptOrder order) {
     if (host == hosts_.end()) host = spawn(kind);
     ++host->served;
     order.shared_rates = desk_ != nullptr;
+    order.until = until_.count();
     host->orders.insert(order.id);
     attempts_.emplace(order.id, host);
     if (host->process) host->process->send(to_line("attempt", order));
@@ -137,6 +138,12 @@ void HostPool::cancel(OrderId id) {
 void HostPool::kill_all() {
     for (auto& host : hosts_)
         if (host.process && !host.orders.empty()) host.process->signal(SIGKILL);
+}
+
+void HostPool::keep_until(std::chrono::microseconds uptime) {
+    until_ = uptime;
+    for (auto& host : hosts_)
+        if (host.process && !host.orders.empty()) host.process->send(to_line("lease", HostLease{until_.count()}));
 }
 
 // ---- questions ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <ctime>
 #include <fstream>
 #include <malloc.h>
 #include <poll.h>
@@ -154,6 +155,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
 
 void Host::start_attempt(const Json& message) {
     auto order = message.get<AttemptOrder>();
+    until_ = std::max(until_, order.until);
     const auto running = std::make_shared<Running>();
     {
         const std::scoped_lock lock(mutex_);
@@ -231,6 +233,8 @@ void Host::receive(const std::string& line) {
             governors_.granted(message.get<PermitGrant>());
         else if (type == "pause")
             governors_.paused(message.get<CredentialPause>());
+        else if (type == "lease")
+            until_ = message.get<HostLease>().until;
         else if (type == "cancel")
             cancel(message.value("id", OrderId{0}));
     } catch (const Json::exception& e) {
@@ -258,12 +262,24 @@ void Host::warm_up() {
     spawn([] { const Json first = Json::parse("[1]"); });
 }
 
+/// Of the lease, where attempts run by it; -1: nothing ends.
+int Host::milliseconds_left() {
+    const std::scoped_lock lock(mutex_);
+    if (until_ == 0 || running_.empty()) return -1;
+    timespec t{};
+    ::clock_gettime(CLOCK_BOOTTIME, &t);
+    const std::int64_t left = until_ / 1000 - (t.tv_sec * 1000 + t.tv_nsec / 1000000);
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
+}
+
 void Host::wait_for_orders(int terminate) {
     std::string buffered;
     std::vector<char> block(1 << 16);
     for (;;) {
         pollfd sources[] = {{channel_, POLLIN, 0}, {terminate, POLLIN, 0}};
-        if (::poll(sources, 2, -1) < 0) continue;
+        const int ready = ::poll(sources, 2, milliseconds_left());
+        if (ready == 0 && milliseconds_left() == 0) end_without_daemon(1);
+        if (ready <= 0) continue;
         if ((sources[1].revents & POLLIN) != 0) {
             cancel_all();
             return;

@@ -51,11 +51,13 @@ private:
     void tell(const CredentialPause& pause) override;
     void tell(const CredentialQuota& quota) override;
     [[noreturn]] void end_without_daemon(int status);
+    [[nodiscard]] int milliseconds_left();
     void wait_for_orders(int terminate);
     void warm_up();
 
     const int channel_;
     const HostKind kind_;
+    std::int64_t until_ = 0; ///< of HostLease
     WarmDatabase database_;
     Governors governors_;
 

@@ -779,6 +779,18 @@ class Daemons(unittest.TestCase):
         self.daemon.process.wait()
         wait_until(lambda: marked() == [], 5, "their end")
 
+    def test_what_a_frozen_daemon_runs_ends_before_another_node_may_take_it_over(self):
+        self.daemon.start()
+        run = self.daemon.trigger("stray")["id"]
+        wait_until(lambda: len(marked()) == 3, 20, "the task's processes")
+        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: marked() == [], 12, "their end")  # a lease is 9 s
+        finally:
+            os.kill(self.daemon.process.pid, signal.SIGCONT)
+        self.daemon.request("POST", f"/api/v1/runs/{run}/cancel", {})
+        self.assertEqual(self.daemon.wait(run)["state"], "cancelled")
+
     def test_what_outlives_daemon_and_host_ends_at_the_next_start(self):
         self.daemon.start()
         run = self.daemon.trigger("stray")["id"]
