@@ -162,6 +162,7 @@ asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     auto& list = chunks.at("items");
     std::reverse(list.begin(), list.end());
     document["chunks"] = std::move(list);
+    document["chunks_next"] = std::move(chunks.at("next"));
     const Json told = co_await events(id);
     document["warnings"] = warnings_among(told.at("items"));
     co_return document;

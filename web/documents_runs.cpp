@@ -36,7 +36,8 @@ constexpr Member run_detail[] = {
     {"timezone", "string", "of the flow: its intervals begin and end at midnights of it"},
     {"tasks", "TaskRun[]", "the first 1,000; the rest at runs/{id}/tasks"},
     {"tasks_next", "string?", "`after` of the rest"},
-    {"chunks", "Run[]", ""},
+    {"chunks", "Run[]", "the newest 500, in their order; the others at runs?parent={id}"},
+    {"chunks_next", "string?", "`after` of the others, which are older"},
     {"warnings", "object[]", "{task, kind, message, details}: what somebody should look at although it stopped nothing; the first 20"},
 };
 constexpr Member triggered_run[] = {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -13,13 +14,14 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t most_items = 1000;
-constexpr int page_size = 10'000; ///< the most that the API gives at once
+constexpr std::size_t most_chunks_in_full = 100;
+constexpr int page_size = 10'000; ///< of task runs: the most that the API gives at once
 
 /// All pages of a list from `after` on; `query` begins with its path and a question mark.
-Json all_of(const ApiClient& api, const std::string& query, std::string after = "") {
+Json all_of(const ApiClient& api, const std::string& query, int limit = page_size, std::string after = "") {
     Json all = Json::array();
     do {
-        auto page = api.get(fmt::format("{}&limit={}&after={}", query, page_size, url_encoded(after)));
+        auto page = api.get(fmt::format("{}&limit={}&after={}", query, limit, url_encoded(after)));
         for (auto& one : page.at("items")) all.push_back(std::move(one));
         after = text_of(page, "next");
     } while (!after.empty());
@@ -44,18 +46,33 @@ RunDocument fetch_one(const ApiClient& api, const std::string& id) {
 RunDocument fetch_all_of_one(const ApiClient& api, const std::string& id) {
     auto run = api.get("/api/v1/runs/" + url_encoded(id));
     if (!has_more(run)) return run;
-    for (auto& task : all_of(api, tasks_of(run), text_of(run, "tasks_next"))) run["tasks"].push_back(std::move(task));
+    for (auto& task : all_of(api, tasks_of(run), page_size, text_of(run, "tasks_next"))) run["tasks"].push_back(std::move(task));
     run["tasks_next"] = nullptr;
     return run;
 }
 
+bool has_begun(const Json& run) { return text_of(run, "state") != "scheduled" && text_of(run, "state") != "pending"; }
+
+/// Its line in the document of its run says all: there may be thousands.
+bool is_routine(const Json& chunk) {
+    const auto loads = list_of(chunk, "loads");
+    return text_of(chunk, "state") == "completed" && number_of(chunk, "warning_count") == 0 &&
+           std::none_of(loads.begin(), loads.end(), [](const Json& load) { return number_of(load, "rejected") > 0; });
+}
+
 template <class Fetch>
-RunDocument with_chunks(RunDocument run, Fetch fetch) {
-    if (run.contains("chunks") && run["chunks"].is_array())
-        for (auto& chunk : run["chunks"]) {
-            const auto state = text_of(chunk, "state");
-            if (state != "scheduled" && state != "pending") chunk = fetch(text_of(chunk, "id"));
-        }
+RunDocument with_chunks(const ApiClient& api, RunDocument run, Fetch fetch) {
+    if (!run.contains("chunks") || !run["chunks"].is_array()) return run;
+    if (const auto next = text_of(run, "chunks_next"); !next.empty()) {
+        auto older = all_of(api, "/api/v1/runs?parent=" + text_of(run, "id"), 500, next); // the last one first, as all lists of runs
+        std::reverse(older.begin(), older.end());
+        for (auto& chunk : run["chunks"]) older.push_back(std::move(chunk));
+        run["chunks"] = std::move(older);
+        run["chunks_next"] = nullptr;
+    }
+    const bool many = run["chunks"].size() > most_chunks_in_full;
+    for (auto& chunk : run["chunks"])
+        if (has_begun(chunk)) chunk = fetch(chunk, many);
     return run;
 }
 
@@ -89,14 +106,21 @@ RunDocument fetch_run(const ApiClient& api, const std::string& id, const RunDocu
     if (const auto chunks = before.find("chunks"); chunks != before.end())
         for (const auto& chunk : *chunks)
             if (is_final(state_from(text_of(chunk, "state")))) known[text_of(chunk, "id")] = &chunk;
-    return with_chunks(fetch_one(api, id), [&](const std::string& chunk) {
+    return with_chunks(api, fetch_one(api, id), [&](const Json& line, bool many) {
+        if (many && is_routine(line)) {
+            auto routine = line;
+            routine["is_routine"] = true;
+            return routine;
+        }
+        const auto chunk = text_of(line, "id");
         const auto at = known.find(chunk);
         return at == known.end() ? fetch_one(api, chunk) : *at->second;
     });
 }
 
 RunDocument fetch_whole_run(const ApiClient& api, const std::string& id) {
-    return with_chunks(fetch_all_of_one(api, id), [&](const std::string& chunk) { return fetch_all_of_one(api, chunk); });
+    return with_chunks(api, fetch_all_of_one(api, id),
+                       [&](const Json& chunk, bool) { return fetch_all_of_one(api, text_of(chunk, "id")); });
 }
 
 RunDocument with_tasks(RunDocument run, const TasksReadApart& apart) {

@@ -13,7 +13,8 @@ namespace millrace {
 /// task runs are not among them, `left_out` says how many: {tasks, failed}.
 using RunDocument = Json;
 
-/// A run with its tasks and, where it has chunks, their tasks. Of `before`, the same run a while ago, chunks that were over stand.
+/// A run with its tasks and, where it has chunks, their tasks; of many chunks those without a failure or a warning are their lines
+/// alone, with `is_routine`. Of `before`, the same run a while ago, chunks that were over stand.
 [[nodiscard]] RunDocument fetch_run(const ApiClient& api, const std::string& id, const RunDocument& before = RunDocument());
 /// The same with all of its task runs, however many, for programs.
 [[nodiscard]] RunDocument fetch_whole_run(const ApiClient& api, const std::string& id);

@@ -102,13 +102,20 @@ int show_run(Cli& cli, const std::string& id) {
         }
     };
     add_tasks("", run);
+    std::int64_t routine = 0;
     for (const auto& chunk : chunks) {
+        if (chunk.value("is_routine", false)) {
+            ++routine;
+            continue;
+        }
         const auto number = fmt::format("{} of {}", number_of(chunk["chunk"], "number"), number_of(chunk["chunk"], "of"));
         if (list_of(chunk, "tasks").empty())
             add(number, chunk, {"", "", {state_text(chunk), paint_of(text_of(chunk, "state"))}, "", "", ""});
         add_tasks(number, chunk);
     }
     if (!table.is_empty()) table.write(std::cout, cli.out);
+    if (routine > 0)
+        std::cout << fmt::format("and {} that completed without a warning: millrace runs show {} --json\n", counted(routine, "chunk"), id);
     const auto tell_rest = [&](const std::string& of, const Json& one) {
         if (const auto rest = left_out_text(one); !rest.empty())
             std::cout << fmt::format("{}{}: millrace runs show {} --json\n", of, rest, text_of(one, "id"));
@@ -128,7 +135,13 @@ struct LogArguments {
 /// Chunks have logs of their own; that of the whole before them tells what somebody did to it.
 std::vector<std::string> runs_with_logs(const ApiClient& api, const std::string& id) {
     std::vector<std::string> ids{id};
-    for (const auto& chunk : list_of(api.get("/api/v1/runs/" + url_encoded(id)), "chunks")) ids.push_back(text_of(chunk, "id"));
+    const auto run = api.get("/api/v1/runs/" + url_encoded(id));
+    auto chunks = list_of(run, "chunks");
+    if (!text_of(run, "chunks_next").empty()) {
+        chunks = api.list("/api/v1/runs?limit=500&parent=" + url_encoded(id));
+        std::reverse(chunks.begin(), chunks.end()); // the newest come first
+    }
+    for (const auto& chunk : chunks) ids.push_back(text_of(chunk, "id"));
     return ids;
 }
 

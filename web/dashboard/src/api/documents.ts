@@ -132,7 +132,7 @@ export interface TaskRun {
 }
 
 /** `tasks` holds the first of them; the rest is a list of its own, from `tasks_next` on. */
-export interface RunDetail extends Run { tasks: TaskRun[]; tasks_next?: string | null; chunks: Run[] }
+export interface RunDetail extends Run { tasks: TaskRun[]; tasks_next?: string | null; chunks: Run[]; chunks_next?: string | null }
 
 export interface LogLine {
   /** null: what somebody did to the run as a whole. */

@@ -9,7 +9,8 @@ import { newer } from './runs';
 async function readRun(id: number, signal: AbortSignal): Promise<RunDetail> {
   const run = await get<RunDetail>(`runs/${id}`, signal);
   const rest = run.tasks_next ? await getAll<TaskRun>(withQuery(`runs/${id}/tasks`, { limit: 10_000, after: run.tasks_next }), signal, 100_000) : [];
-  return { ...run, tasks: [...(run.tasks ?? []), ...rest], chunks: run.chunks ?? [] };
+  const older = run.chunks_next ? await getAll<Run>(withQuery('runs', { parent: id, limit: 500, after: run.chunks_next }), signal, 10_000) : [];
+  return { ...run, tasks: [...(run.tasks ?? []), ...rest], chunks: [...older.reverse(), ...(run.chunks ?? [])] };
 }
 
 function newerTask(old: TaskRun, incoming: Partial<TaskRun>): TaskRun {
