@@ -9,11 +9,13 @@ namespace millrace {
 namespace {
 
 constexpr auto period = std::chrono::milliseconds(10);
+constexpr int favoured = -10;                     ///< nice
 constexpr auto longest = std::chrono::seconds(2); ///< a process that was stopped does not ring for all of that time
 
-/// The loop's turns are short: where all cores are busy it is let in sooner for that, and its share of them stays the same. Linux 6.12
-/// and later; an older one leaves the slice as it is. What this thread starts does not inherit it. sched_setattr(2)
-void ask_for_short_slices() {
+/// The loop keeps the lease, answers people and starts work, in turns that are short: where all cores are busy with that work it is let
+/// in before it. As far as allowed (root, CAP_SYS_NICE, LimitNICE of the unit), and unless somebody chose another priority; the short
+/// slice from Linux 6.12 on. What this thread starts inherits neither. sched_setattr(2)
+void ask_to_be_let_in() {
     struct Attributes {
         std::uint32_t size, policy;
         std::uint64_t flags;
@@ -26,15 +28,18 @@ void ask_for_short_slices() {
     attributes.policy = static_cast<std::uint32_t>(sched_getscheduler(0));
     if (attributes.policy != SCHED_OTHER) return; // somebody chose another one
     attributes.flags = reset_on_fork;
-    attributes.nice = getpriority(PRIO_PROCESS, 0);
     attributes.slice_ns = 100'000;
-    (void)syscall(SYS_sched_setattr, 0, &attributes, 0U);
+    const int nice = getpriority(PRIO_PROCESS, 0);
+    for (const int wanted : {nice == 0 ? favoured : nice, nice}) {
+        attributes.nice = wanted;
+        if (syscall(SYS_sched_setattr, 0, &attributes, 0U) == 0) return;
+    }
 }
 
 } // namespace
 
 void LoopLag::start() {
-    ask_for_short_slices();
+    ask_to_be_let_in();
     timer_.expires_after(period);
     wait();
 }
