@@ -19,7 +19,7 @@ namespace millrace {
 struct Firing {
     Instant at;
     std::string local; ///< nominal local time, "2026-03-29T02:30:00"
-    std::string note;  ///< empty, or why this one is odd: "02:30 does not exist on this day: runs at 03:00"
+    std::string note;  ///< empty, or why this one is odd: "02:30 does not exist on this day: runs at 03:00"; also what is missing before it
 };
 
 class CronExpression {
@@ -43,5 +43,9 @@ public:
 
 /// The next `n` firings.
 [[nodiscard]] std::vector<Firing> next_firings(const ScheduleSpec& schedule, Instant after, int n);
+
+/// When a firing starts its run: the nominal instant plus the schedule's jitter, always the same for the same firing, and before
+/// the one that follows it, if any does.
+[[nodiscard]] Instant with_jitter(const std::string& flow, const ScheduleSpec& schedule, Instant nominal, std::optional<Instant> following);
 
 } // namespace millrace

@@ -34,6 +34,7 @@ struct Span {
     int days = 0;
     std::int64_t seconds = 0;
     [[nodiscard]] bool is_zero() const { return months == 0 && days == 0 && seconds == 0; }
+    bool operator==(const Span&) const = default;
 };
 
 /// As a flow file has it, in the largest unit that is whole: 1mo, 7d, 6h, 90s.
@@ -53,6 +54,7 @@ struct ParamSpec {
 struct DstPolicy {
     std::string gap = "after";     ///< after | skip
     std::string overlap = "first"; ///< first | second | both
+    bool operator==(const DstPolicy&) const = default;
 };
 
 struct ScheduleSpec {
@@ -61,11 +63,13 @@ struct ScheduleSpec {
     std::string timezone = "UTC";
     double jitter_seconds = 0;
     std::string missed = "last"; ///< last | all | none
+    double missed_seconds = 0;   ///< of those that passed within this; 0: however long ago
     std::string start, end;      ///< RFC 3339, empty: unbounded
     bool paused = false;
     int pause_after = 0; ///< runs in a row that failed or crashed; 0: never
     Json params = Json::object();
     DstPolicy dst;
+    bool operator==(const ScheduleSpec&) const = default;
 };
 
 struct IntervalSpec {

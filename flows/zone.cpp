@@ -93,6 +93,8 @@ const date::time_zone& find_zone(const std::string& name) {
         (near.empty() ? "; names are those of the IANA database: Europe/Berlin, America/New_York" : "; did you mean '" + near + "'?"));
 }
 
+bool has_zone(const std::string& name) { return zone_data().find(name) != nullptr; }
+
 std::vector<std::string> refresh_zones() { return zone_data().refresh(); }
 
 Instant to_instant(LocalTime local, const date::time_zone& zone) {

@@ -15,6 +15,7 @@ using LocalTime = date::local_time<std::chrono::microseconds>;
 
 /// Throws std::invalid_argument that names the zone and the nearest one that exists.
 [[nodiscard]] const date::time_zone& find_zone(const std::string& name);
+[[nodiscard]] bool has_zone(const std::string& name);
 /// Looks whether the files of the zones that were found have changed: which have. find_zone() gives what they are now; a zone that
 /// somebody holds stays as it was.
 [[nodiscard]] std::vector<std::string> refresh_zones();

@@ -145,6 +145,16 @@ FolderChange folder_change(const CompiledFolder& folder, const Catalogue& catalo
     return out;
 }
 
+/// A firing that waits for its jitter is not left out because something else of its flow changed.
+void keep_waiting(FlowChange& change, const Schedules& schedules, Instant now) {
+    for (auto& s : change.schedules) {
+        const auto* known = schedules.find(s.flow, s.number);
+        if (!known || known->rests() || !known->next_at || *known->next_at > now || known->spec != s.spec) continue;
+        s.next_at = known->next_at;
+        s.next_local = known->next_local;
+    }
+}
+
 /// While a folder has a mistake its flows are the old ones, which need the old settings: those stay in force as a whole. So no
 /// flow that was compiled with new ones comes into force either. False: there are no new ones.
 bool hold_back(Json& lines, Json& settings) {
@@ -161,6 +171,7 @@ asio::awaitable<PutLimits> EngineService::put_in_force(std::vector<FlowChange> c
     const bool has_changes = !changes.empty();
     PutLimits put;
     std::string starting = request.at_start ? node_ : "";
+    for (auto& change : changes) keep_waiting(change, schedules_, clock_.now());
     if (has_changes || limits) put = co_await store_.deploy(std::move(changes), limits, clock_.now(), std::move(starting));
     if (adopt) adopt();
     if (limits) co_await tell_limits_of_others(std::move(*limits), put.others);

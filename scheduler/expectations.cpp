@@ -181,15 +181,15 @@ Judgement judge(const Expectations& expected, const FlowFacts& facts, Instant no
 std::string firing_subject(int schedule, Instant nominal) { return fmt::format("schedule {} {}", schedule, to_rfc3339(nominal)); }
 std::string run_subject(std::int64_t run_id) { return fmt::format("run {}", run_id); }
 
-Breach missed_firings(const std::string& flow, int schedule, Instant first, std::size_t count, Instant now) {
+Breach missed_firings(const std::string& flow, int schedule, Instant first, std::size_t count, bool counted_all, Instant now) {
     return {{flow, "start_within", firing_subject(schedule, first)},
             event_kind::late,
             0,
             first,
             count == 1
                 ? fmt::format("the run of {} does not exist: no daemon was there, and `missed` says that it is left out", time_text(first))
-                : fmt::format("{} runs from {} on do not exist: no daemon was there, and `missed` says that they are left out", count,
-                              time_text(first)),
+                : fmt::format("{}{} runs from {} on do not exist: no daemon was there, and `missed` says that they are left out",
+                              counted_all ? "" : "more than ", count, time_text(first)),
             now};
 }
 

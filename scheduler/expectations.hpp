@@ -94,6 +94,6 @@ struct Judgement {
 [[nodiscard]] std::string run_subject(std::int64_t run_id);
 
 /// Of times of a schedule that make no run because they passed unnoticed and `missed` says so.
-[[nodiscard]] Breach missed_firings(const std::string& flow, int schedule, Instant first, std::size_t count, Instant now);
+[[nodiscard]] Breach missed_firings(const std::string& flow, int schedule, Instant first, std::size_t count, bool counted_all, Instant now);
 
 } // namespace millrace

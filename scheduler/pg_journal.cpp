@@ -220,7 +220,8 @@ void PgJournal::conclude(Group group) {
     if (lost.empty()) return;
     for (const auto& changes : lost)
         if (changes.run_id) refused_runs_.insert(changes.run_id);
-    answer(std::move(lost), std::pair<std::string, std::string>(fired_by_another_node, "another node fired this instant"));
+    answer(std::move(lost),
+           std::pair<std::string, std::string>(fired_by_another_node, "another node fired this instant, or its schedule is paused"));
 }
 
 /// `arrived`: the commit in doubt is in the store. False: we are to stop, or cannot know.

@@ -91,9 +91,12 @@ constexpr const char* insert_event = R"sql(
 
 // Whoever inserts a nominal instant first makes its run. All nodes insert in the order of the key, so that none waits for one
 // that waits for it.
+// None of a schedule that is held meanwhile, on another node perhaps: what passes then is meant to pass.
 constexpr const char* claim_firings = R"sql(
     insert into millrace.firing (flow, schedule, nominal, local, run_id)
-    select * from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[])
+    select u.* from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[]) as u(flow, number, nominal, local, run_id)
+     where not exists (select 1 from millrace.schedule s join millrace.flow f on f.name = s.flow
+                        where s.flow = u.flow and s.number = u.number and (f.paused or s.held_at is not null))
     on conflict do nothing returning flow, schedule, (extract(epoch from nominal) * 1000000)::bigint, run_id)sql";
 
 constexpr const char* move_schedules = R"sql(

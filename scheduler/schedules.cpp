@@ -1,7 +1,5 @@
 #include "scheduler/schedules.hpp"
 
-#include "flows/hash.hpp"
-
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -10,7 +8,8 @@ namespace millrace {
 namespace {
 
 constexpr int most_a_turn = 64;
-constexpr auto others_have = std::chrono::seconds(1); ///< before their share is looked at
+constexpr std::chrono::microseconds longest_turn = std::chrono::milliseconds(10); ///< after downtime each takes long
+constexpr auto others_have = std::chrono::seconds(1);                             ///< before their share is looked at
 constexpr std::chrono::microseconds at_most_in = std::chrono::seconds(1);
 constexpr std::chrono::microseconds least_jump = std::chrono::seconds(60); ///< of the wall clock; a smaller one is a correction
 constexpr auto jump_holds = std::chrono::seconds(10);
@@ -29,13 +28,19 @@ void Schedules::set_next(StoredSchedule& s, Instant after) {
 }
 
 boost::asio::awaitable<void> Schedules::load() {
+    stale_ = true;
     auto schedules = co_await store_.schedules();
+    stale_ = false;
     schedules_ = std::move(schedules);
+    line_.clear(); // its places are of those before
     places_.clear();
     for (std::size_t i = 0; i < schedules_.size(); ++i) places_[{schedules_[i].flow, schedules_[i].number}] = i;
     ++generation_;
-    if (!std::exchange(followed_zones_, true)) (void)follow_zones([](const std::string& zone) { return zone != "UTC"; });
-    bring_back();
+    look_for_zones();
+    if (!std::exchange(loaded_once_, true)) {
+        (void)follow_zones([](const std::string& zone) { return zone != "UTC"; });
+        bring_back();
+    }
     line_up_all();
     if (loaded_) loaded_();
 }
@@ -117,17 +122,8 @@ bool Schedules::clock_was_set() {
 
 Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
     if (s.spec.jitter_seconds <= 0) return nominal;
-    const auto following = next_firing(s.spec, nominal);
-    return due_before(s, nominal, following ? std::optional(following->at) : std::nullopt);
-}
-
-Instant Schedules::due_before(const StoredSchedule& s, Instant nominal, std::optional<Instant> following) {
-    if (s.spec.jitter_seconds <= 0) return nominal;
-    const auto hash = sha256_hex(s.flow + "\n" + to_rfc3339(nominal)).substr(0, 8);
-    const double share = static_cast<double>(std::stoul(hash, nullptr, 16)) / 4294967296.0;
-    double longest = s.spec.jitter_seconds;
-    if (following) longest = std::min(longest, std::chrono::duration<double>(*following - nominal).count());
-    return nominal + std::chrono::microseconds(static_cast<std::int64_t>(share * longest * 1e6));
+    const auto following = s.lacks_zone ? std::nullopt : next_firing(s.spec, nominal);
+    return with_jitter(s.flow, s.spec, nominal, following ? std::optional(following->at) : std::nullopt);
 }
 
 void Schedules::line_up(std::size_t place) {
@@ -153,7 +149,8 @@ void Schedules::fire_due() {
     const auto now = clock_.now();
     std::vector<std::size_t> of_others;
     Instant earliest{};
-    for (int left = most_a_turn; left > 0 && !line_.empty() && line_.begin()->first <= now; --left) {
+    const auto until = clock_.uptime() + longest_turn;
+    for (int left = most_a_turn; left > 0 && !line_.empty() && line_.begin()->first <= now && clock_.uptime() < until; --left) {
         const auto place = line_.begin()->second;
         line_.erase(line_.begin());
         if (const auto& s = schedules_[place]; !is_ours(s.flow, s.number)) {

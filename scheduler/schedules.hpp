@@ -28,6 +28,8 @@ public:
 
     /// Reads the schedules anew: at start, after a deploy or a pause.
     [[nodiscard]] boost::asio::awaitable<void> load();
+    /// The last load() did not come to its end: what fires may be what was deployed before.
+    [[nodiscard]] bool is_stale() const { return stale_; }
     /// `loaded` is called after each load().
     void when_loaded(std::function<void()> loaded) { loaded_ = std::move(loaded); }
     /// The nodes that live; until told, this one is alone.
@@ -60,7 +62,8 @@ private:
         std::vector<Firing> late; ///< by its policy: the last one, or as many as go at once, or none
         std::vector<Firing> on_time;
         std::optional<Firing> next;
-        std::size_t late_count = 0;
+        std::size_t late_count = 0; ///< at least
+        bool counted_all = true;
         Instant first{}, last{}; ///< of what was looked at, and of what is late
     };
 
@@ -80,13 +83,14 @@ private:
     bool make_run(const StoredSchedule& schedule, const Firing& firing, bool catch_up);
     void not_taken(FiringRow fired, bool catch_up, const std::string& sqlstate, const std::string& message);
     void tell_not_fired(FiringRow fired, const std::string& why);
-    /// due() where what follows the firing is known.
-    [[nodiscard]] static Instant due_before(const StoredSchedule& schedule, Instant nominal, std::optional<Instant> following);
+    [[nodiscard]] static std::optional<Instant> before_window(const StoredSchedule& schedule, Instant counted, Instant now);
+    [[nodiscard]] static std::optional<Instant> before_last_late(const StoredSchedule& schedule, Instant counted, Instant now);
+    void look_for_zones();
     /// Of the schedules in such zones. True: something comes at another time than it did.
     bool follow_zones(const std::function<bool(const std::string& zone)>& which);
     [[nodiscard]] static Passed passed(const StoredSchedule& schedule, Instant now);
-    void tell_missed(const StoredSchedule& schedule, Instant first, std::size_t count);
-    void tell_left_out(const StoredSchedule& schedule, Instant first, Instant last, std::size_t count);
+    void tell_missed(const StoredSchedule& schedule, const Passed& passed, std::size_t count);
+    void tell_left_out(const StoredSchedule& schedule, const Passed& passed, std::size_t count);
 
     Clock& clock_;
     ScheduleStore& store_;
@@ -104,7 +108,9 @@ private:
     std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
     std::chrono::microseconds wall_offset_;          ///< of the clock, when it was looked at last
     Clock::TimerId timer_ = 0, hold_ = 0;            ///< hold_: 0, or the clock was set lately
-    bool followed_zones_ = false;                    ///< what is stored may be by the rules of a former life
+    std::set<std::string> told_zones_;               ///< that are lacking
+    bool loaded_once_ = false;                       ///< before it, what is stored may be by the rules and the clock of a former life
+    bool stale_ = false;
     bool clock_trusted_ = true;
     bool stopped_ = false;
 };

@@ -14,20 +14,29 @@ namespace {
 
 constexpr auto on_time = std::chrono::seconds(60); ///< later than this is downtime: `missed` decides
 constexpr std::size_t most_at_once = 50;           ///< of `missed: all`; the next turn takes the others
-constexpr int most_looked_ahead = 1000;
+constexpr int most_looked_ahead = 128;
+constexpr std::size_t most_counted = 100;         ///< of those that are late and left out: beyond it "more than"
 constexpr const char* unique_violation = "23505"; // https://www.postgresql.org/docs/15/errcodes-appendix.html
+
+std::chrono::microseconds seconds_of(double seconds) { return std::chrono::microseconds(static_cast<std::int64_t>(seconds * 1e6)); }
+
+/// A hundred years where nothing is said.
+std::chrono::microseconds longest_missed(const ScheduleSpec& spec) {
+    return spec.missed_seconds > 0 ? seconds_of(spec.missed_seconds) : std::chrono::hours(24 * 36525);
+}
 
 } // namespace
 
 Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
     Passed out;
     out.first = *s.next_at;
+    const auto oldest = longest_missed(s.spec);
     std::vector<Firing> found{{*s.next_at, s.next_local, ""}};
     for (int ahead = 2; !found.empty(); ahead = std::min(ahead * 8, most_looked_ahead)) {
         const Instant last = found.back().at;
         for (std::size_t i = 0; i < found.size(); ++i) {
             auto& firing = found[i];
-            const Instant at = i + 1 < found.size() ? due_before(s, firing.at, found[i + 1].at) : due(s, firing.at);
+            const Instant at = i + 1 < found.size() ? with_jitter(s.flow, s.spec, firing.at, found[i + 1].at) : due(s, firing.at);
             if (at > now || out.late.size() == most_at_once) {
                 out.next = std::move(firing);
                 return out;
@@ -39,25 +48,46 @@ Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
             ++out.late_count;
             out.last = firing.at;
             if (s.spec.missed != "all") out.late.clear();
-            if (s.spec.missed != "none") out.late.push_back(std::move(firing));
+            if (s.spec.missed != "none" && now - at <= oldest) out.late.push_back(std::move(firing));
         }
-        found = next_firings(s.spec, last, ahead);
+        auto from = last;
+        if (out.late_count >= most_counted && (s.spec.missed != "all" || out.late.empty())) {
+            const auto nearer = s.spec.missed == "all" ? before_window(s, last, now) : before_last_late(s, last, now);
+            out.counted_all = out.counted_all && !nearer;
+            from = nearer.value_or(last);
+        }
+        found = next_firings(s.spec, from, ahead);
     }
     return out;
 }
 
+/// Where to go on for those that `missed: all` starts, which passed lately.
+std::optional<Instant> Schedules::before_window(const StoredSchedule& s, Instant counted, Instant now) {
+    const Instant from = now - longest_missed(s.spec) - seconds_of(s.spec.jitter_seconds);
+    return from > counted ? std::optional(from) : std::nullopt;
+}
+
+/// Where to go on so that the last late one is still found: after weeks of downtime, those of every minute are too many to look at each.
+std::optional<Instant> Schedules::before_last_late(const StoredSchedule& s, Instant counted, Instant now) {
+    const auto late = now - on_time - seconds_of(s.spec.jitter_seconds);
+    for (std::chrono::microseconds back = std::chrono::minutes(1); late - back > counted; back *= 8)
+        if (const auto next = next_firing(s.spec, late - back); next && next->at < late) return late - back;
+    return std::nullopt;
+}
+
 /// False: it could not be done now, and what has not fired is what comes next.
 bool Schedules::fire(StoredSchedule& s) {
-    auto [late, on_time_now, next, late_count, first, last_late] = passed(s, clock_.now());
-    if (s.spec.missed == "last" && !on_time_now.empty()) late.clear();
-    const std::size_t catch_ups = late.size();
-    auto chosen = std::move(late);
-    chosen.insert(chosen.end(), on_time_now.begin(), on_time_now.end());
+    auto found = passed(s, clock_.now());
+    const auto& next = found.next;
+    if (s.spec.missed == "last" && !found.on_time.empty()) found.late.clear();
+    const std::size_t catch_ups = found.late.size(), left_out = found.late_count - catch_ups;
+    auto chosen = std::move(found.late);
+    chosen.insert(chosen.end(), found.on_time.begin(), found.on_time.end());
     const auto comes_next = [&s](const std::optional<Firing>& firing) {
         s.next_at = firing ? std::optional(firing->at) : std::nullopt;
         s.next_local = firing ? firing->local : "";
     };
-    if (late_count > catch_ups) tell_missed(s, first, late_count - catch_ups);
+    if (left_out > 0) tell_missed(s, found, left_out);
     comes_next(next);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
         comes_next(i + 1 < chosen.size() ? chosen[i + 1] : next); // the store keeps it with this firing
@@ -65,10 +95,10 @@ bool Schedules::fire(StoredSchedule& s) {
         comes_next(chosen[i]);
         return false;
     }
-    if (late_count > 0)
-        spdlog::warn("schedule of flow={} was due at {}: {} firings are late, {} of them run now (missed: {})", s.flow, to_rfc3339(first),
-                     late_count, catch_ups, s.spec.missed);
-    if (late_count > catch_ups) tell_left_out(s, first, last_late, late_count - catch_ups);
+    if (found.late_count > 0)
+        spdlog::warn("schedule of flow={} was due at {}: {}{} firings are late, {} of them run now (missed: {})", s.flow,
+                     to_rfc3339(found.first), found.counted_all ? "" : "more than ", found.late_count, catch_ups, s.spec.missed);
+    if (left_out > 0) tell_left_out(s, found, left_out);
     if (chosen.empty()) {
         auto moved = std::vector<StoredSchedule>{s};
         boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {}); // at worst it passes again
@@ -77,23 +107,25 @@ bool Schedules::fire(StoredSchedule& s) {
 }
 
 /// Before the firing that passes over them is written: whoever fires it again tells it again, and that is told once.
-void Schedules::tell_missed(const StoredSchedule& s, Instant first, std::size_t count) {
+void Schedules::tell_missed(const StoredSchedule& s, const Passed& passed, std::size_t count) {
     const auto* flow = catalogue_.find(s.flow);
     if (!flow || flow->archived || flow->plan->expect.start_within <= 0) return;
     RunChanges told;
-    told.breaches.push_back(missed_firings(s.flow, s.number, first, count, clock_.now()));
+    told.breaches.push_back(missed_firings(s.flow, s.number, passed.first, count, passed.counted_all, clock_.now()));
     journal_.submit(std::move(told));
 }
 
-void Schedules::tell_left_out(const StoredSchedule& s, Instant first, Instant last, std::size_t count) {
+void Schedules::tell_left_out(const StoredSchedule& s, const Passed& passed, std::size_t count) {
+    const auto first = to_rfc3339(passed.first), last = to_rfc3339(passed.last);
     RunChanges told;
     EventRow event;
     event.at = clock_.now();
     event.flow = s.flow;
     event.kind = "missed";
-    event.message = fmt::format("{} firing{} of {} to {} came too late and {} left out (missed: {})", count, count == 1 ? "" : "s",
-                                to_rfc3339(first), to_rfc3339(last), count == 1 ? "is" : "are", s.spec.missed);
-    event.details = {{"schedule", s.number}, {"left_out", count}, {"first", to_rfc3339(first)}, {"last", to_rfc3339(last)}};
+    event.message =
+        fmt::format("{}{} firing{} of {} to {} came too late and {} left out (missed: {})", passed.counted_all ? "" : "more than ", count,
+                    count == 1 ? "" : "s", first, last, count == 1 ? "is" : "are", s.spec.missed);
+    event.details = {{"schedule", s.number}, {"left_out", count}, {"counted_all", passed.counted_all}, {"first", first}, {"last", last}};
     told.events.push_back(std::move(event));
     journal_.submit(std::move(told));
 }
@@ -117,7 +149,7 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
         RunStart start;
         start.plan = flow->plan;
         start.catch_up = catch_up;
-        start.firing = std::move(row_of_firing);
+        start.firing = row_of_firing;
         auto refused = [this, fired = row_of_firing, catch_up](const std::string& sqlstate, const std::string& message) {
             not_taken(fired, catch_up, sqlstate, message);
         };

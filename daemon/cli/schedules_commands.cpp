@@ -58,6 +58,7 @@ std::vector<FlowPlan> plans_of(Cli& cli, const std::string& name) {
 
 struct PlannedFiring {
     Firing firing;
+    Instant starts; ///< with the schedule's jitter
     const ScheduleSpec* schedule;
 };
 
@@ -67,8 +68,13 @@ std::string schedule_text(const ScheduleSpec& schedule) {
 
 std::vector<PlannedFiring> firings_of(const FlowPlan& plan, Instant after, int count) {
     std::vector<PlannedFiring> all;
-    for (const auto& schedule : plan.schedules)
-        for (auto& firing : next_firings(schedule, after, count)) all.push_back({std::move(firing), &schedule});
+    for (const auto& schedule : plan.schedules) {
+        auto firings = next_firings(schedule, after, count + 1); // the last bounds the jitter of the one before it
+        for (std::size_t i = 0; i < firings.size() && i < static_cast<std::size_t>(count); ++i) {
+            const auto following = i + 1 < firings.size() ? std::optional(firings[i + 1].at) : std::nullopt;
+            all.push_back({firings[i], with_jitter(plan.name, schedule, firings[i].at, following), &schedule});
+        }
+    }
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.firing.at < b.firing.at; });
     if (all.size() > static_cast<std::size_t>(count)) all.resize(static_cast<std::size_t>(count));
     return all;
@@ -105,17 +111,20 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
         } catch (const std::invalid_argument& error) {
             throw UsageError(fmt::format("--from: {}", error.what()));
         }
-        for (const auto& [firing, schedule] : firings_of(plan, after, count)) {
+        for (const auto& [firing, starts, schedule] : firings_of(plan, after, count)) {
             const auto own_rest = reason_to_rest(flow, plan, *schedule);
             items.push_back({{"at", to_rfc3339(firing.at)},
                              {"local", firing.local},
+                             {"starts", to_rfc3339(starts)},
                              {"zone", schedule->timezone},
                              {"schedule", schedule_text(*schedule)},
                              {"params", schedule->params},
                              {"note", firing.note},
                              {"paused", !rest.empty() || !own_rest.empty()}});
             auto note = own_rest.empty() || rest == "archived" ? rest : own_rest;
-            if (!firing.note.empty()) note += (note.empty() ? "" : "; ") + firing.note;
+            const auto delay = std::chrono::duration<double>(starts - firing.at).count();
+            for (const auto& more : {firing.note, delay >= 1 ? "starts " + duration_text(delay) + " later (jitter)" : ""})
+                if (!more.empty()) note += (note.empty() ? "" : "; ") + more;
             std::vector<Table::Cell> line = {to_rfc3339(firing.at), firing.local, schedule->timezone};
             if (several) line.insert(line.end(), {schedule_text(*schedule), params_text(schedule->params)});
             line.emplace_back(note, Paint::Yellow);

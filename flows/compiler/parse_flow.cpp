@@ -150,7 +150,11 @@ private:
         schedule.cron = form.text("cron");
         schedule.every = form.span("every");
         schedule.jitter_seconds = form.seconds("jitter").value_or(0);
+        schedule.missed_seconds = form.seconds("missed_within").value_or(0);
         schedule.missed = form.text("missed", "last");
+        if (const auto* within = form.get("missed_within"); within != nullptr && schedule.missed == "none")
+            diagnostics_.error(within->mark, "`missed: none` starts none of them, however short ago they passed",
+                               "leave one of the two out");
         schedule.paused = form.flag("paused", false);
         if (const auto failures = form.whole("pause_after")) {
             if (*failures < 1 || *failures > 1000)

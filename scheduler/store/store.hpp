@@ -29,10 +29,11 @@ struct StoredSchedule {
     Instant changed_at{};
     std::optional<Instant> next_at;
     std::string next_local;
-    int failures = 0;  ///< of its runs, in a row
-    bool held = false; ///< after `pause_after` of them
+    int failures = 0;        ///< of its runs, in a row
+    bool held = false;       ///< after `pause_after` of them
+    bool lacks_zone = false; ///< this machine does not know its time zone
     /// It starts no run.
-    [[nodiscard]] bool rests() const { return paused || spec.paused || held; }
+    [[nodiscard]] bool rests() const { return paused || spec.paused || held || lacks_zone; }
 };
 
 /// A run that has to go on, with its task runs.

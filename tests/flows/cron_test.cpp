@@ -65,6 +65,31 @@ TEST_CASE("cron: a fixed hour that the clock skips runs after the gap, or not at
     CHECK(firings(s, "2026-03-28T12:00:00Z", 1) == Times{"2026-03-30T00:30:00Z"});
 }
 
+TEST_CASE("what is missing or other than usual because of the clocks is noted") {
+    const auto noted = [](const ScheduleSpec& s, const std::string& after, int n) {
+        std::string notes;
+        for (const auto& firing : next_firings(s, *parse_rfc3339(after), n)) notes += firing.local.substr(5, 11) + " " + firing.note + "\n";
+        return notes;
+    };
+    auto s = cron("30 2 * * *", "Europe/Berlin");
+    s.dst.gap = "skip";
+    CHECK(noted(s, "2026-03-27T12:00:00Z", 3) == "03-28T02:30 \n03-30T02:30 02:30 does not exist on 2026-03-29: left out\n03-31T02:30 \n");
+    CHECK(noted(s, "2026-03-29T12:00:00Z", 1) == "03-30T02:30 \n"); // the gap is over
+    CHECK(noted(cron("*/20 * * * *", "Europe/Berlin"), "2026-03-29T00:30:00Z", 3) ==
+          "03-29T01:40 \n03-29T03:00 02:00 to 02:40 do not exist on 2026-03-29: left out\n03-29T03:20 \n");
+    CHECK(noted(cron("0 2,3 * * *", "Europe/Berlin"), "2026-03-28T12:00:00Z", 1) ==
+          "03-29T03:00 02:00 does not exist on 2026-03-29: this one is for that too\n");
+    ScheduleSpec every;
+    every.timezone = "Europe/Berlin";
+    every.every = Span{0, 0, 24 * 3600};
+    every.start = "2026-10-20T08:00:00+02:00";
+    CHECK(noted(every, "2026-10-23T12:00:00Z", 3) == "10-24T08:00 \n10-25T07:00 the clocks went back by 1 h before it\n10-26T07:00 \n");
+    every.every = Span{1, 0, 0};
+    every.start = "2026-01-31T06:00:00+01:00";
+    CHECK(noted(every, "2026-02-01T00:00:00Z", 3) == "02-28T06:00 there is no 31 in this month: runs on the 28\n03-31T06:00 \n04-30T06:00 "
+                                                     "there is no 31 in this month: runs on the 30\n");
+}
+
 TEST_CASE("cron: several skipped times are one firing") {
     CHECK(firings(cron("0,15,30,45 2,3 * * *", "Europe/Berlin"), "2026-03-28T23:00:00Z", 4) ==
           Times{"2026-03-29T01:00:00Z", "2026-03-29T01:15:00Z", "2026-03-29T01:30:00Z", "2026-03-29T01:45:00Z"});

@@ -133,7 +133,7 @@ TEST_CASE("a time of the schedule at which no run begins is late, and its run th
 
 TEST_CASE("times that passed with no daemon are over when a later run begins") {
     auto facts = facts_of({due_at_noon()});
-    facts.open = {missed_firings("f", 0, noon - 3h, 3, noon)};
+    facts.open = {missed_firings("f", 0, noon - 3h, 3, true, noon)};
     facts.told = {facts.open[0].key};
     CHECK(judge(starts_within(600), facts, noon + 1s).recoveries.empty());
     facts.runs[0].began = noon + 2s;
@@ -328,7 +328,7 @@ TEST_CASE("two nodes tell a breach once, and its end once") {
     auto plan = expecting(starts_within(600), "hang: run");
     plan.limits = {{"one", 1}};
     Life one(database.url(), {plan}, noon + 1s, "one"), two(database.url(), {plan}, noon + 1s, "two");
-    Breach breach = missed_firings("f", 0, noon - 1h, 2, noon);
+    Breach breach = missed_firings("f", 0, noon - 1h, 2, true, noon);
     // Both see it, and both see that it is over, whichever is first.
     pqxx::connection connection(database.url());
     pqxx::work work(connection);
