@@ -133,8 +133,11 @@ void Runner::retire(std::int64_t run_id) {
         give_back(run_id, active_.at(id).key);
         active_.erase(id);
     }
-    if (!run.stored && !run.start.plan->limits.empty()) give_back(run_id, {-1, -1});
-    if (!run.stored) remove_folder(run.row);
+    if (!run.stored) {
+        if (!run.start.plan->limits.empty()) give_back(run_id, {-1, -1});
+        leave_calls(run);
+        remove_folder(run.row);
+    }
     live_.erase(at);
     stalled_.erase(run_id);
     if (run.row.parent_id) {

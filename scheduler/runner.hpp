@@ -218,6 +218,7 @@ private:
     void call_flow(LiveRun& run, TaskKey key);
     void admit_caused(CausedRun caused);
     void stop_call(std::int64_t run_id, std::int64_t caller);
+    void leave_calls(LiveRun& run);
     void call_ended(const RunRow& called);
     void resume_calls(LiveRun& run, const std::vector<RunRow>& called);
     bool find_what_its_end_starts(LiveRun& run);
@@ -263,6 +264,8 @@ private:
     std::map<Who, std::vector<SlotDemand>> without_slots_; ///< the answer to their claim was lost, or a release has to be done first
     std::set<Who> slots_moving_;                           ///< a claim or a release is on its way: no other may meet it
     std::set<Who> slotted_;                                ///< in `waiting_` with their slots
+    std::set<Who> without_id_;                             ///< calls that have their slots, and no number for their run yet
+    std::map<std::int64_t, Who> left_calls_; ///< called by runs that are not written any more, which have slots until they end
     std::array<int, Kinds> slotted_of_{};
     std::array<int, Kinds + 1> claiming_{};
     std::uint64_t slot_news_ = 1;       ///< raised when a slot was freed, or may have been

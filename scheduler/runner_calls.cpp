@@ -31,18 +31,24 @@ AttemptDone told_of_end(const RunRow& called) {
 
 /// Its record and the run's are one commit.
 void Runner::call_flow(LiveRun& run, TaskKey key) {
+    if (without_id_.contains({run.row.id, key})) return;
+    const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)];
     const auto id = ids_.take();
     if (id == 0) {
-        clock_.call_after(ids_come_in, [this, run_id = run.row.id, key] {
+        without_id_.insert({run.row.id, key});
+        clock_.call_after(ids_come_in, [this, run_id = run.row.id, key, limited = !task.limits.empty()] {
+            without_id_.erase({run_id, key});
             auto* r = live(run_id);
-            if (!r || !r->machine || !r->machine->may_start(key)) return;
+            if (!r || !r->machine || !r->machine->may_start(key)) {
+                if (limited) give_back(run_id, key);
+                return;
+            }
             call_flow(*r, key);
             pump(run_id);
         });
         return;
     }
     auto& machine = *run.machine;
-    const auto& task = run.start.plan->tasks[static_cast<std::size_t>(key.task)];
     const auto now = clock_.now();
     machine.started(key, now);
     try {
@@ -87,7 +93,20 @@ void Runner::stop_call(std::int64_t run_id, std::int64_t caller) {
     });
 }
 
+/// Of a run that is not written any more: they are stopped, and what they hold is free when they have ended.
+void Runner::leave_calls(LiveRun& run) {
+    for (const auto& [key, called] : std::exchange(run.calls, {})) {
+        const bool limited = !run.start.plan->tasks[static_cast<std::size_t>(key.task)].limits.empty();
+        if (limited && live(called))
+            left_calls_[called] = {run.row.id, key};
+        else if (limited) // its row was refused too
+            give_back(run.row.id, key);
+        stop_call(called, run.row.id);
+    }
+}
+
 void Runner::call_ended(const RunRow& called) {
+    if (const auto left = left_calls_.extract(called.id)) return give_back(left.mapped().first, left.mapped().second);
     const auto caller = caller_of(called);
     auto* run = caller ? live(caller->run_id) : nullptr;
     if (!run || !run->machine) return;

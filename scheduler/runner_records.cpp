@@ -177,7 +177,9 @@ void Runner::refused(std::int64_t run_id, const std::string& sqlstate, const std
     run->pending.run_id = run_id;
     run->pending.released = std::move(dropped.released);
     run->pending.committed = std::move(dropped.committed);
+    run->caused.clear();
     stop_attempts(*run);
+    leave_calls(*run);
     run->parked = true;
     run->row.state = State::Crashed;
     run->row.state_name = "Unrecordable";

@@ -48,7 +48,7 @@ bool Runner::wants_slots(const LiveRun* run, TaskKey key) {
 /// For who comes: behind those who wait already, else at once.
 void Runner::ask_for_slots(LiveRun& run, TaskKey key, const std::vector<SlotDemand>& demands) {
     const std::pair who{run.row.id, key};
-    if (waits_.contains(who) || slotted_.contains(who)) return;
+    if (waits_.contains(who) || slotted_.contains(who) || without_id_.contains(who)) return;
     for (const auto& demand : demands)
         if (const auto line = lines_.find(demand.key); line != lines_.end() && (line->second.size > 0 || line->second.asking))
             return join_line(run, key, demand.key, Joins::Last);
