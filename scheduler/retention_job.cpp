@@ -97,6 +97,7 @@ asio::awaitable<void> RetentionJob::drop_rows(Removed& removed, RetentionPolicy 
         removed.history = co_await drop_history(database_, policy, now);
         kept_by_ = removed.history.kept_by;
         if (const auto nodes = co_await forget_nodes(database_); nodes > 0) spdlog::info("nodes=forgotten count={}", nodes);
+        co_await drop_old_requests(database_, now);
     } catch (const std::exception& e) {
         removed.failure = one_line(e.what());
     }

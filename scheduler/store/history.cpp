@@ -190,6 +190,16 @@ asio::awaitable<int> forget_nodes(Database& database) {
         [](pqxx::nontransaction& w) { return static_cast<int>(w.exec_prepared("forget_nodes", lease_seconds).affected_rows()); });
 }
 
+// Some were asked by a node's clock, some by the store's: old is what both say to be. What a live run has not answered stands.
+constexpr const char* drop_old_requests_sql = R"sql(
+    delete from millrace.request q
+     where asked_at < least($1::timestamptz, clock_timestamp()) - interval '1 hour'
+       and (answered_at is not null or not exists (select from millrace.run r where r.id = q.run_id and r.finished_at is null)))sql";
+
+asio::awaitable<void> drop_old_requests(Database& database, Instant now) {
+    return database.read([now](pqxx::nontransaction& w) { w.exec_prepared0("drop_old_requests", timestamp_text(now)); });
+}
+
 const std::vector<Statement>& history_statements() {
     static const std::vector<Statement> all{
         {"oldest_period", oldest_period},
@@ -207,6 +217,7 @@ const std::vector<Statement>& history_statements() {
         {"first_unsettled", first_unsettled},
         {"folder_owners", folder_owners_sql.c_str()},
         {"forget_nodes", forget_nodes_sql},
+        {"drop_old_requests", drop_old_requests_sql},
     };
     return all;
 }

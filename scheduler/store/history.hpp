@@ -54,6 +54,8 @@ struct HistoryFacts {
 /// Removes the nodes whose leases ran out a week ago or more; returns how many. One that comes back yet finds its epoch gone, as one does
 /// whose runs were taken over, and begins anew.
 [[nodiscard]] boost::asio::awaitable<int> forget_nodes(Database& database);
+/// Removes what was asked of runs an hour before `now` or earlier, unless a live one has yet to answer: nobody waits for it any more.
+[[nodiscard]] boost::asio::awaitable<void> drop_old_requests(Database& database, Instant now);
 
 [[nodiscard]] const std::vector<Statement>& history_statements();
 

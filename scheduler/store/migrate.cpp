@@ -15,6 +15,7 @@
 #include "scheduler/store/migrations/m0009_staging.hpp"
 #include "scheduler/store/migrations/m0010_lines.hpp"
 #include "scheduler/store/migrations/m0011_clocks.hpp"
+#include "scheduler/store/migrations/m0012_bounds.hpp"
 
 #include <pqxx/pqxx>
 
@@ -27,7 +28,7 @@ namespace {
 constexpr std::array steps{
     migrations::m0001_tables,   migrations::m0002_retired_slots,  migrations::m0003_periods,  migrations::m0004_credentials,
     migrations::m0005_breaches, migrations::m0006_held_schedules, migrations::m0007_requests, migrations::m0008_settled_periods,
-    migrations::m0009_staging,  migrations::m0010_lines,          migrations::m0011_clocks,
+    migrations::m0009_staging,  migrations::m0010_lines,          migrations::m0011_clocks,   migrations::m0012_bounds,
 };
 
 constexpr const char* bookkeeping = R"sql(

@@ -6,14 +6,11 @@
 
 namespace millrace {
 
-// Those that nobody came back for, or whose run has ended, go with the next one.
-constexpr const char* drop_old_requests = "delete from millrace.request where asked_at < $1::timestamptz - interval '1 hour'";
 constexpr const char* put_request = R"sql(
     insert into millrace.request (run_id, what, task, comment, by, asked_at) values ($1, $2, $3, $4, $5, $6) returning id)sql";
 
 boost::asio::awaitable<std::int64_t> Store::put_request(RunRequest request, Instant now) {
     return database_.run([request, now](pqxx::work& w) {
-        w.exec_prepared("drop_old_requests", timestamp_text(now));
         return w
             .exec_prepared1("put_request", request.run_id, request.what, fit_text(request.task), fit_text(request.comment),
                             fit_text(request.by), timestamp_text(now))[0]
@@ -54,8 +51,10 @@ boost::asio::awaitable<std::optional<Store::Answer>> Store::answer_to(std::int64
 
 const std::vector<Statement>& store_request_statements() {
     static const std::vector<Statement> all{
-        {"drop_old_requests", drop_old_requests}, {"put_request", put_request}, {"requests_to", requests_to},
-        {"answer_request", answer_request},       {"answer_to", answer_to},
+        {"put_request", put_request},
+        {"requests_to", requests_to},
+        {"answer_request", answer_request},
+        {"answer_to", answer_to},
     };
     return all;
 }

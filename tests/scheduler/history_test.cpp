@@ -89,6 +89,11 @@ boost::asio::awaitable<bool> settle_periods_of(Database& pool) {
     co_return true;
 }
 
+boost::asio::awaitable<bool> drop_requests_of(Database& pool, Instant at) {
+    co_await drop_old_requests(pool, at);
+    co_return true;
+}
+
 } // namespace
 
 TEST_CASE("the next period has about a day's ids") {
@@ -265,6 +270,25 @@ TEST_CASE("events go sooner than their runs where they are to, and those of no r
     CHECK(past.ids() == "1 1025 2049");
     CHECK(asked(database.url(), "select string_agg(run_id::text, ' ' order by run_id) from millrace.event") == "0 1025 2049");
     CHECK(past.drop(40, 30).periods == 1); // though its events are gone already
+}
+
+TEST_CASE("what was asked of a run goes after an hour, unless the run lives and has not answered") {
+    FreshDatabase database;
+    Periods3 past(database.url());
+    past.run(1, 1), past.run(2, std::nullopt);
+    const auto asks = [&](int run, const std::string& by, const std::string& at, bool answered) {
+        told(database.url(), "insert into millrace.request (run_id, what, task, comment, by, asked_at, answered_at) values (" +
+                                 std::to_string(run) + ", 'cancel', '', '', '" + by + "', " + at + ", " + (answered ? at : "null") + ")");
+    };
+    const auto ago = [](int minutes) { return "'" + to_rfc3339(now - std::chrono::minutes(minutes)) + "'"; };
+    asks(1, "ended", ago(61), false), asks(2, "answered", ago(61), true), asks(2, "open", ago(61), false);
+    asks(1, "young", ago(59), false), asks(2, "of the store", "clock_timestamp()", true);
+    const auto left = [&](Instant at) {
+        past.wait(drop_requests_of(past.pool, at));
+        return asked(database.url(), "select string_agg(by, ', ' order by id) from millrace.request");
+    };
+    CHECK(left(now) == "open, young, of the store");
+    CHECK(left(now + std::chrono::days(100000)) == "open, of the store"); // a clock that is ahead
 }
 
 TEST_CASE("an idempotency key is unique in all periods as long as its run is kept, and free after that") {

@@ -242,13 +242,15 @@ TEST_CASE("a node that is gone for a week is forgotten") {
     CHECK(listed.at(0).at("alive") == true);
 }
 
-TEST_CASE("each hour nodes that are gone for long are looked for") {
+TEST_CASE("each hour nodes that are gone for long are looked for, and what was asked of runs long ago") {
     FreshDatabase database;
     Life life(database.url(), {}, noon);
     test::told(database.url(), "insert into millrace.node (id, epoch, lease_until, journal_seq, started_at, version, pid) "
-                               "values ('old', gen_random_uuid(), now() - interval '8 days', 0, now(), 'v', 1)");
+                               "values ('old', gen_random_uuid(), now() - interval '8 days', 0, now(), 'v', 1);"
+                               "insert into millrace.request (run_id, what, task, comment, by, asked_at)"
+                               "values (1, 'cancel', '', '', 'run 2, which takes its place', '2020-01-01')");
     life.until([&] {
         life.stepped.step_to(life.stepped.now() + std::chrono::hours(1));
-        return test::asked(database.url(), "select count(*) from millrace.node") == "1";
+        return test::asked(database.url(), "select count(*) || ' ' || (select count(*) from millrace.request) from millrace.node") == "1 0";
     });
 }
