@@ -29,7 +29,13 @@ constexpr const char* is_over = R"sql(
 const std::string first_needed = needed_runs + " select id, created_at < $1::timestamptz from needed order by id limit 1";
 constexpr const char* one_drops = "select pg_try_advisory_xact_lock(hashtext('millrace.retention'))";
 
-constexpr const char* drop_firings = "delete from millrace.firing where run_id < $1";
+// A call that takes long is cut off and would never come to its end: what may be many rows goes by and by (drop_by_and_by).
+constexpr const char* drop_firings = R"sql(
+    delete from millrace.firing where ctid = any (array(
+        select ctid from millrace.firing where run_id > 0 and run_id < $1 order by run_id limit 10000)))sql";
+constexpr const char* drop_firings_of_no_run = R"sql(
+    delete from millrace.firing where ctid = any (array(
+        select ctid from millrace.firing where run_id = 0 and nominal < $1::timestamptz order by nominal limit 10000)))sql";
 constexpr const char* drop_keys = "delete from millrace.idempotency where run_id < $1";
 constexpr const char* drop_period = "delete from millrace.period where first = $1";
 constexpr const char* drop_events_of_no_run = R"sql(
@@ -87,14 +93,26 @@ asio::awaitable<void> drop_table(Database& database, std::string name) {
     });
 }
 
+/// Each call and its commit deletes some; returns how many all did. Broken off, what is left goes the next time.
+template <class Bound>
+asio::awaitable<std::int64_t> drop_by_and_by(Database& database, const char* statement, Bound below) {
+    std::int64_t all = 0;
+    for (std::int64_t some = 1; some > 0; all += some) {
+        auto work = [statement, below](pqxx::nontransaction& w) {
+            return static_cast<std::int64_t>(w.exec_prepared0(statement, below).affected_rows());
+        };
+        some = co_await database.read(std::move(work));
+    }
+    co_return all;
+}
+
 /// The run table goes last: as long as it is there the period is, and what was broken off is done again.
 asio::awaitable<void> drop_whole_period(Database& database, Period period) {
     const std::string part = "_" + std::to_string(period.first);
     co_await drop_table(database, "event" + part);
     co_await drop_table(database, "attempt" + part);
     co_await drop_table(database, "task_run" + part);
-    auto firings = [period](pqxx::nontransaction& w) { w.exec_prepared0("drop_firings", period.beyond); };
-    co_await database.read(std::move(firings));
+    co_await drop_by_and_by(database, "drop_firings", period.beyond);
     auto rest = [period, part](pqxx::work& w) {
         w.exec0("set local lock_timeout = '100ms'");
         w.exec_prepared0("drop_keys", period.beyond);
@@ -102,15 +120,6 @@ asio::awaitable<void> drop_whole_period(Database& database, Period period) {
         w.exec0("drop table if exists millrace.run" + part);
     };
     co_await database.run(std::move(rest));
-}
-
-asio::awaitable<std::int64_t> drop_old_events(Database& database, Instant before) {
-    return database.read([before](pqxx::nontransaction& w) {
-        std::int64_t all = 0;
-        for (std::int64_t some = 1; some > 0; all += some)
-            some = static_cast<std::int64_t>(w.exec_prepared0("drop_events_of_no_run", timestamp_text(before)).affected_rows());
-        return all;
-    });
 }
 
 } // namespace
@@ -130,7 +139,8 @@ asio::awaitable<DroppedHistory> drop_history(Database& database, RetentionPolicy
         co_await drop_table(database, "event_" + std::to_string(oldest.may_go->first));
         ++out.event_periods;
     }
-    out.events = co_await drop_old_events(database, now - policy.events);
+    out.events = co_await drop_by_and_by(database, "drop_events_of_no_run", timestamp_text(now - policy.events));
+    co_await drop_by_and_by(database, "drop_firings_of_no_run", timestamp_text(now - policy.history));
     co_return out;
 }
 
@@ -208,6 +218,7 @@ const std::vector<Statement>& history_statements() {
         {"first_needed", first_needed.c_str()},
         {"one_drops", one_drops},
         {"drop_firings", drop_firings},
+        {"drop_firings_of_no_run", drop_firings_of_no_run},
         {"drop_keys", drop_keys},
         {"drop_period", drop_period},
         {"drop_events_of_no_run", drop_events_of_no_run},

@@ -204,6 +204,39 @@ TEST_CASE("a period is dropped when all its runs ended long ago, the oldest firs
     CHECK(past.drop(0).periods == 1);
 }
 
+TEST_CASE("a firing goes with its run's period, and one that made no run when it is as old") {
+    FreshDatabase database;
+    Periods3 past(database.url());
+    past.run(1, 100), past.run(1025, 100), past.run(2049, 1);
+    const auto fires = [&](std::int64_t run, int days_ago) {
+        told(database.url(), "insert into millrace.firing values ('f', 0, '" + to_rfc3339(now - std::chrono::days(days_ago)) + "', '', " +
+                                 std::to_string(run) + ")");
+    };
+    fires(0, 91), fires(0, 89), fires(1, 100), fires(1025, 99), fires(2049, 92), fires(0, -1);
+    told(database.url(), "insert into millrace.firing select 'g', n, '2020-01-01', '', 1 from generate_series(1, 25000) n;"
+                         "insert into millrace.firing select 'h', n, '2020-01-01', '', 0 from generate_series(1, 25000) n");
+    CHECK(past.drop(90).periods == 2);
+    CHECK(asked(database.url(), "select string_agg(run_id::text, ' ' order by nominal) from millrace.firing") == "2049 0 0");
+}
+
+TEST_CASE("firings are dropped by their indexes, a part at a time") {
+    FreshDatabase database;
+    Periods3 past(database.url());
+    told(database.url(), "insert into millrace.firing select 'f', n, '2020-01-01', '', n % 2 * n from generate_series(1, 50000) n;"
+                         "analyze millrace.firing");
+    pqxx::connection connection(database.url());
+    pqxx::nontransaction work(connection);
+    const auto plan_of = [&](const std::string& name, const std::string& bound) {
+        std::string plan;
+        for (const auto& statement : history_statements())
+            if (statement.name == name) work.exec("prepare " + name + " as " + statement.sql);
+        for (const auto& row : work.exec("explain execute " + name + "(" + bound + ")")) plan += row[0].c_str();
+        return plan;
+    };
+    CHECK_THAT(plan_of("drop_firings", "50"), Catch::Contains("using firing_by_run"));
+    CHECK_THAT(plan_of("drop_firings_of_no_run", "'2020-01-02'"), Catch::Contains("using firing_of_no_run"));
+}
+
 TEST_CASE("periods in which no run is live any more are settled, and live runs are looked for after them") {
     FreshDatabase database;
     Periods3 past(database.url());
