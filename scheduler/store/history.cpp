@@ -22,10 +22,13 @@ const std::string needed_runs = R"sql(
 constexpr const char* oldest_period = "select first, beyond from millrace.period order by first limit 1";
 constexpr const char* oldest_events = R"sql(
     select first, beyond from millrace.period where to_regclass('millrace.event_' || first) is not null order by first limit 1)sql";
-// All before $1 ended before $2, and for a while there have been newer ones: no node has an id before $1 in hand any more.
+// All before $1 ended before $2, and for a while there have been newer ones: no node has an id before $1 in hand any more. Settled
+// periods before that one are not read: nothing in them is live, and their events have gone by the same rule.
 constexpr const char* is_over = R"sql(
     select coalesce((select created_at < $3::timestamptz from millrace.run where id >= $1 order by id limit 1), false)
-       and not exists (select from millrace.run where id < $1 and (finished_at is null or finished_at >= $2::timestamptz)))sql";
+       and not exists (select from millrace.run
+                        where id < $1 and (finished_at is null or finished_at >= $2::timestamptz)
+                          and id >= coalesce((select max(beyond) from millrace.period where settled and beyond < $1), -9223372036854775808)))sql";
 const std::string first_needed = needed_runs + " select id, created_at < $1::timestamptz from needed order by id limit 1";
 constexpr const char* one_drops = "select pg_try_advisory_xact_lock(hashtext('millrace.retention'))";
 

@@ -305,6 +305,23 @@ TEST_CASE("events go sooner than their runs where they are to, and those of no r
     CHECK(past.drop(40, 30).periods == 1); // though its events are gone already
 }
 
+TEST_CASE("whether events may go is not looked for in settled periods whose own are gone") {
+    FreshDatabase database;
+    Periods3 past(database.url());
+    past.run(1, 5), past.run(2, std::nullopt), past.run(1025, 40), past.run(2049, 1);
+    told(database.url(), "drop table millrace.event_1"); // `events` was less then
+    const auto dropped = [&] {
+        past.wait(settle_periods_of(past.pool));
+        return past.drop(90, 30);
+    };
+    CHECK(dropped().event_periods == 0);
+    told(database.url(), "update millrace.run set state = 'completed', finished_at = created_at where id = 2");
+    CHECK(past.drop(90, 30).event_periods == 0); // run 1 is young, and nobody noted yet that its period is settled
+    CHECK(dropped().event_periods == 1);
+    CHECK(past.ids() == "1 2 1025 2049");
+    CHECK(asked(database.url(), "select string_agg(run_id::text, ' ' order by run_id) from millrace.event") == "2049");
+}
+
 TEST_CASE("what was asked of a run goes after an hour, unless the run lives and has not answered") {
     FreshDatabase database;
     Periods3 past(database.url());
