@@ -98,8 +98,9 @@ namespace {
 constexpr const char* make_lines = "insert into millrace.line (flow) select * from unnest($1::text[]) on conflict do nothing";
 constexpr const char* lock_lines = "select from millrace.line where flow = any ($1::text[]) order by flow for update";
 
-// The rows are locked by the statement before, so that they are read here as they are. `@first` says whether nobody else comes first.
-// Who asks in vain is noted, the oldest of all nodes, and is the next: each asks again every second.
+// The rows are locked by the statement before, so that they are read here as they are. `@first` says whether nobody else comes first;
+// `materialized`, or it would be computed again wherever it is used, and it may look for runs. Who asks in vain is noted, the oldest of all
+// nodes, and is the next: each asks again every second.
 constexpr const char* move_lines = R"sql(
     with was as (
         select u.flow, u.run_id as asks, u.created_at,
@@ -108,7 +109,7 @@ constexpr const char* move_lines = R"sql(
                l.next_created_at
           from unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) as u(flow, leaving, run_id, created_at)
           join millrace.line l on l.flow = u.flow),
-    judged as (
+    judged as materialized (
         select w.*, asks is not null and @first as is_first from was w),
     moved as (
         select j.*, coalesce(held = asks, false) or (held is null and is_first) as granted from judged j)
@@ -123,7 +124,8 @@ constexpr const char* is_oldest = "(w.next_run is null or w.next_run = asks or (
 // For who does not wait: also those count that wait on their nodes and have not asked yet.
 constexpr const char* is_alone = R"sql((held is null and (w.next_run is null or w.next_run = asks)
             and not exists (select from millrace.run r
-                             where r.flow = w.flow and r.finished_at is null and r.parent_id is null and not r.options ? 'backfill'
+                             where r.flow = w.flow and r.finished_at is null and r.id >= (@live_from)
+                               and r.parent_id is null and not r.options ? 'backfill'
                                and (r.created_at, r.id) < (w.created_at, asks))))sql";
 
 // Once for each of them. Runs of this node are cancelled here; those that came at the same time, by one order only.
@@ -131,22 +133,22 @@ constexpr const char* cancel_previous = R"sql(
     insert into millrace.request (run_id, what, task, comment, by, asked_at)
     select r.id, 'cancel', '', '', 'run ' || u.run_id || ', which takes its place', clock_timestamp()
       from unnest($1::text[], $2::bigint[], $3::timestamptz[]) as u(flow, run_id, created_at)
-      join millrace.run r on r.flow = u.flow and r.finished_at is null and r.parent_id is null and not r.options ? 'backfill'
+      join millrace.run r on r.flow = u.flow and r.finished_at is null and r.id >= (@live_from)
+                         and r.parent_id is null and not r.options ? 'backfill'
      where r.epoch <> $4::uuid and r.state <> 'cancelling' and (r.created_at, r.id) < (u.created_at, u.run_id)
        and not exists (select from millrace.request q where q.run_id = r.id and q.by = 'run ' || u.run_id || ', which takes its place'))sql";
 
-std::string moving(const char* first) {
-    std::string sql = move_lines;
-    return sql.replace(sql.find("@first"), 6, first);
-}
+std::string with(std::string sql, std::string_view name, std::string_view text) { return sql.replace(sql.find(name), name.size(), text); }
+std::string of_live(const char* sql) { return with(sql, "@live_from", first_unsettled); }
 
 } // namespace
 
 const std::vector<Statement>& line_statements() {
-    static const std::string each = moving(is_oldest), alone = moving(is_alone);
+    static const std::string each = with(move_lines, "@first", is_oldest), alone = with(move_lines, "@first", of_live(is_alone)),
+                             cancel = of_live(cancel_previous);
     static const std::vector<Statement> all{
-        {"make_lines", make_lines},     {"lock_lines", lock_lines},           {move, each.c_str()},
-        {move_if_alone, alone.c_str()}, {"cancel_previous", cancel_previous},
+        {"make_lines", make_lines},     {"lock_lines", lock_lines},          {move, each.c_str()},
+        {move_if_alone, alone.c_str()}, {"cancel_previous", cancel.c_str()},
     };
     return all;
 }

@@ -57,8 +57,6 @@ constexpr const char* settle = R"sql(
     update millrace.period p set settled = true
      where not settled and beyond <= coalesce((select min(id) from millrace.run where id >= $1 and finished_at is null), 9223372036854775807)
        and (select created_at < $2::timestamptz from millrace.run where id >= $1 and id >= p.beyond order by id limit 1))sql";
-constexpr const char* first_unsettled = R"sql(
-    select coalesce(nullif(min(first) filter (where not settled), min(first)), 0) from millrace.period)sql";
 const std::string folder_owners_sql = needed_runs + R"sql(
     select r.staging_id, extract(epoch from r.finished_at) * 1000000, exists (select from needed n where n.id = r.id)
       from millrace.run r where r.staging_id = any ($1::uuid[]))sql";

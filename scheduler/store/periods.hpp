@@ -44,6 +44,11 @@ void cover_run_id(pqxx::transaction_base& w, std::int64_t id);
 /// that. True: it is.
 bool leave_old_period(pqxx::transaction_base& w, std::chrono::microseconds age, const std::string& now);
 
+/// No run before this is live, as settle_periods() in history.hpp noted. A statement that has it as a subselect does not read what is
+/// before it either. The oldest period has all ids before it too.
+inline constexpr const char* first_unsettled = R"sql(
+    select coalesce(nullif(min(first) filter (where not settled), min(first)), 0) from millrace.period)sql";
+
 inline constexpr const char* all_periods = "select first, beyond from millrace.period order by first";
 
 [[nodiscard]] const std::vector<Statement>& period_statements();

@@ -142,6 +142,19 @@ TEST_CASE("a run that may be skipped has no turn beside one that came before it,
     CHECK(answer(desk.asks(*desk.journal, desk.changes_of(2), 2, 5, "skip")) == granted_to(2));
 }
 
+TEST_CASE("runs of settled periods are not looked for, as all of them have ended") {
+    TwoDesks desk;
+    auto queued = desk.changes_of(70);
+    queued.new_run = desk.new_run(70).new_run;
+    queued.new_run->state = State::Pending;
+    desk.submit(*desk.other, std::move(queued));
+    told(desk.database.url(), "select millrace.add_period(1025, 2049); update millrace.period set settled = true where first = 1");
+    CHECK(answer(desk.comes(*desk.journal, 1025, 5, "skip")) == granted_to(1025));
+    CHECK(answer(desk.comes(*desk.other, 1026, 6)) == denied_for(1025));
+    (void)desk.comes(*desk.journal, 1027, 7, "cancel_previous");
+    CHECK(desk.asked("select string_agg(run_id::text, ' ') from millrace.request") == "1026");
+}
+
 TEST_CASE("a run whose row is not taken has no turn") {
     TwoDesks desk;
     auto bad = desk.bad_run(1);
