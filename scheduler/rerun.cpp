@@ -201,19 +201,49 @@ std::set<std::string> differing(const Json& then, const Json& now) {
     return out;
 }
 
-boost::asio::awaitable<std::vector<RunBefore>> runs_before(Store& store, std::optional<std::pair<std::int64_t, std::string>> which,
+/// The plans of the runs before, of which most have the same: each is read and compared once.
+class PlansBefore {
+public:
+    PlansBefore(Store& store, const FlowPlan& now) : store_(store), now_(now) {}
+
+    boost::asio::awaitable<std::shared_ptr<const FlowPlan>> plan(std::string hash) {
+        const auto known = plans_.find(hash);
+        if (known != plans_.end()) co_return known->second;
+        auto plan = co_await store_.plan(hash);
+        plans_.emplace(std::move(hash), plan);
+        co_return plan;
+    }
+    boost::asio::awaitable<bool> does_the_same(std::string hash) {
+        const auto known = the_same_.find(hash);
+        if (known != the_same_.end()) co_return known->second;
+        const auto then = co_await plan(hash);
+        const bool same = do_the_same(*then, now_);
+        the_same_.emplace(std::move(hash), same);
+        co_return same;
+    }
+
+private:
+    Store& store_;
+    const FlowPlan& now_;
+    std::map<std::string, std::shared_ptr<const FlowPlan>> plans_; ///< by hash
+    std::map<std::string, bool> the_same_;                         ///< by hash
+};
+
+/// `old` and those that it goes on from; nothing: none. Of `old`, nothing that comes after `from`.
+boost::asio::awaitable<std::vector<RunBefore>> runs_before(Store& store, PlansBefore& plans, std::optional<RunRow> old, std::string from,
                                                            const FlowPlan& now, Json params) {
     std::vector<RunBefore> out;
-    while (which) {
-        const auto old = co_await store.run(which->first);
-        if (!old) break;
+    while (old) {
         RunBefore run;
-        run.plan = co_await store.plan(old->plan_hash);
+        run.plan = co_await plans.plan(old->plan_hash);
         run.task_runs = co_await store.task_runs(old->id);
-        run.from = which->second;
+        run.from = std::move(from);
         run.other_params = differing(old->params, params);
         out.push_back(std::move(run));
-        which = came_to_all(out.back(), now) ? std::nullopt : repeats(*old);
+        const auto which = came_to_all(out.back(), now) ? std::nullopt : repeats(*old);
+        if (!which) break;
+        from = which->second;
+        old = co_await store.run(which->first);
     }
     co_return out;
 }
@@ -255,25 +285,28 @@ bool has_failures(const Json& summary) {
 }
 
 boost::asio::awaitable<Reused> reused_by(Store& store, const RunRow& row, const FlowPlan& now) {
-    auto last = repeats(row);
-    auto before = co_await runs_before(store, std::move(last), now, row.params);
+    const auto which = repeats(row);
+    if (!which) co_return Reused();
+    PlansBefore plans(store, now);
+    auto last = co_await store.run(which->first);
+    auto before = co_await runs_before(store, plans, std::move(last), which->second, now, row.params);
     co_return co_await standing(store, std::move(before), now);
 }
 
 boost::asio::awaitable<RepeatedChunks> repeated_by(Store& store, const RunRow& row, const FlowPlan& now) {
     RepeatedChunks out;
+    PlansBefore plans(store, now);
     for (auto which = repeats(row); which;) {
         const auto chunks = co_await store.chunks(which->first);
         for (const auto& chunk : chunks) {
             if (!chunk.interval_start || out.contains({*chunk.interval_start, *chunk.interval_end})) continue;
             auto& repeated = out[{*chunk.interval_start, *chunk.interval_end}];
             repeated.run_id = chunk.id;
-            const auto plan = co_await store.plan(chunk.plan_hash);
-            repeated.done = chunk.state == State::Completed && !has_failures(chunk.summary) && do_the_same(*plan, now) &&
-                            differing(chunk.params, row.params).empty();
+            if (chunk.state == State::Completed && !has_failures(chunk.summary) && differing(chunk.params, row.params).empty())
+                repeated.done = co_await plans.does_the_same(chunk.plan_hash);
             if (repeated.done) continue;
-            auto last = std::optional(std::pair(chunk.id, std::string()));
-            auto before = co_await runs_before(store, std::move(last), now, row.params);
+            std::optional<RunRow> last = chunk;
+            auto before = co_await runs_before(store, plans, std::move(last), std::string(), now, row.params);
             repeated.reused = co_await standing(store, std::move(before), now);
         }
         const auto old = co_await store.run(which->first);

@@ -157,6 +157,17 @@ TEST_CASE("a re-run of a run in chunks goes on within the chunk that failed") {
         CHECK(deployed_again().at("chunks").size() == 3);
         CHECK(life.started == test::Texts{"c", "c", "a", "c"});
     }
+    SECTION("chunks that began under several plans") {
+        plans.back().tasks[1].options["newest_by"] = "n";
+        life.hosts->script = [](const AttemptOrder& order) {
+            return order.task == "c" ? std::optional(test::failed_attempt("permanent")) : std::nullopt;
+        };
+        request.run_id = deployed_again().at("id").get<std::int64_t>(); // its first chunk fails
+        life.hosts->script = nullptr;
+        life.started.clear();
+        CHECK(life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>()).at("state") == "completed");
+        CHECK(life.started == test::Texts{"c", "c", "a", "c"});
+    }
     SECTION("a re-run that failed too, and is itself run again") {
         life.hosts->script = [&](const AttemptOrder&) { return std::optional(test::failed_attempt("permanent")); };
         auto between = life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>();
