@@ -4,6 +4,7 @@
 
 #include "flows/hash.hpp"
 #include "scheduler/new_run.hpp"
+#include "scheduler/one_line.hpp"
 #include "scheduler/params.hpp"
 
 #include <fmt/format.h>
@@ -168,7 +169,7 @@ void Schedules::not_taken(FiringRow fired, bool catch_up, const std::string& sql
     if (!s) return; // deployed without it
     fired.next_at = s->next_at;
     fired.next_local = s->next_local;
-    if (sqlstate != unique_violation) return tell_not_fired(std::move(fired), "the store does not take it: " + message);
+    if (sqlstate != unique_violation) return tell_not_fired(std::move(fired), "the store does not take it: " + one_line(message));
     if (make_run(*s, {fired.nominal, fired.local, ""}, catch_up)) return;
     clock_.call_after(ids_come_in, [=, this] { not_taken(fired, catch_up, sqlstate, message); });
 }
