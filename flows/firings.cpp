@@ -209,8 +209,8 @@ Instant with_jitter(const std::string& flow, const ScheduleSpec& schedule, Insta
     const auto hash = sha256_hex(flow + "\n" + to_rfc3339(nominal)).substr(0, 8);
     const double share = static_cast<double>(std::stoul(hash, nullptr, 16)) / 4294967296.0;
     double longest = schedule.jitter_seconds;
-    if (following) longest = std::min(longest, std::chrono::duration<double>(*following - nominal).count());
-    return nominal + std::chrono::microseconds(static_cast<std::int64_t>(share * longest * 1e6));
+    if (following) longest = std::min(longest, duration<double>(*following - nominal).count());
+    return nominal + microseconds(static_cast<std::int64_t>(share * longest * 1e6));
 }
 
 } // namespace millrace

@@ -70,6 +70,22 @@ TEST_CASE("a backfill runs a span of the past in chunks, as many at once as it m
     CHECK(days_of(run) == test::Texts{"01", "02", "03", "04", "05"});
 }
 
+TEST_CASE("a run of more chunks than its document holds says where the older ones are") {
+    FreshDatabase database;
+    Life life(database.url(), {daily()});
+    const auto id = number_of(begun(life, backfill("days", "2024-01-01", "2025-06-01", 16)));
+    life.until([&] { return !life.run(id).at("finished_at").is_null(); });
+    const Json run = life.run(id);
+    CHECK(run.at("chunks").size() == 500);
+    CHECK(run.at("chunks").back().at("interval").at("start") == "2025-05-31T00:00:00Z");
+    RunFilter older;
+    older.parent = id;
+    older.after = run.at("chunks_next").get<std::string>();
+    const Json rest = life.wait(life.engine->read_models().runs(older));
+    CHECK(rest.at("items").size() == 17);
+    CHECK(rest.at("items").back().at("interval").at("start") == "2024-01-01T00:00:00Z");
+}
+
 TEST_CASE("a second backfill of the same time is refused while the first one runs, one of another time is not") {
     FreshDatabase database;
     Life life(database.url(), {daily("hang: run")});

@@ -52,7 +52,8 @@ TEST_CASE("a schedule whose zone the machine lacks rests and is told, and the ot
     lacking.name = "g";
     const std::vector plans{flow_of(every(3600)), lacking};
     { Life before(database.url(), plans, noon); }
-    told(database.url(), "update millrace.schedule set spec = jsonb_set(spec, '{schedules,0,timezone}', '\"Europe/Atlantis\"') where flow = 'g'");
+    told(database.url(),
+         "update millrace.schedule set spec = jsonb_set(spec, '{schedules,0,timezone}', '\"Europe/Atlantis\"') where flow = 'g'");
     Life life(database.url(), plans, noon + 30min);
     life.step_to(noon + 1h);
     life.step_to(noon + 2h);
