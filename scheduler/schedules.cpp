@@ -8,8 +8,7 @@ namespace millrace {
 namespace {
 
 constexpr int most_a_turn = 64;
-constexpr std::chrono::microseconds longest_turn = std::chrono::milliseconds(10); ///< after downtime each takes long
-constexpr auto others_have = std::chrono::seconds(1);                             ///< before their share is looked at
+constexpr auto others_have = std::chrono::seconds(1); ///< before their share is looked at
 constexpr std::chrono::microseconds at_most_in = std::chrono::seconds(1);
 constexpr std::chrono::microseconds least_jump = std::chrono::seconds(60); ///< of the wall clock; a smaller one is a correction
 constexpr auto jump_holds = std::chrono::seconds(10);
@@ -149,8 +148,7 @@ void Schedules::fire_due() {
     const auto now = clock_.now();
     std::vector<std::size_t> of_others;
     Instant earliest{};
-    const auto until = clock_.uptime() + longest_turn;
-    for (int left = most_a_turn; left > 0 && !line_.empty() && line_.begin()->first <= now && clock_.uptime() < until; --left) {
+    for (left_of_turn_ = most_a_turn; left_of_turn_ > 0 && !line_.empty() && line_.begin()->first <= now; --left_of_turn_) {
         const auto place = line_.begin()->second;
         line_.erase(line_.begin());
         if (const auto& s = schedules_[place]; !is_ours(s.flow, s.number)) {

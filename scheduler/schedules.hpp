@@ -109,6 +109,7 @@ private:
     std::chrono::microseconds wall_offset_;          ///< of the clock, when it was looked at last
     Clock::TimerId timer_ = 0, hold_ = 0;            ///< hold_: 0, or the clock was set lately
     std::set<std::string> told_zones_;               ///< that are lacking
+    int left_of_turn_ = 0;                           ///< schedules that fire before others get their turn
     bool loaded_once_ = false;                       ///< before it, what is stored may be by the rules and the clock of a former life
     bool stale_ = false;
     bool clock_trusted_ = true;

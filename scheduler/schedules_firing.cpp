@@ -16,6 +16,7 @@ namespace {
 constexpr auto on_time = std::chrono::seconds(60); ///< later than this is downtime: `missed` decides
 constexpr std::size_t most_at_once = 50;           ///< of `missed: all`; the next turn takes the others
 constexpr int most_looked_ahead = 128;
+constexpr std::size_t looked_at_as_one = 32;      ///< firings that take as long as to fire one
 constexpr std::size_t most_counted = 100;         ///< of those that are late and left out: beyond it "more than"
 constexpr const char* unique_violation = "23505"; // https://www.postgresql.org/docs/15/errcodes-appendix.html
 
@@ -79,6 +80,7 @@ std::optional<Instant> Schedules::before_last_late(const StoredSchedule& s, Inst
 /// False: it could not be done now, and what has not fired is what comes next.
 bool Schedules::fire(StoredSchedule& s) {
     auto found = passed(s, clock_.now());
+    left_of_turn_ -= static_cast<int>((found.late_count + found.on_time.size()) / looked_at_as_one);
     const auto& next = found.next;
     if (s.spec.missed == "last" && !found.on_time.empty()) found.late.clear();
     const std::size_t catch_ups = found.late.size(), left_out = found.late_count - catch_ups;

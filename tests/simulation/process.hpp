@@ -88,7 +88,7 @@ public:
     void fill_catalogue();
     void clock_was_set() { clock_.was_set(); }
     /// What is decided about an instant now may be decided so.
-    void check_firing(const RunChanges& changes) const;
+    void check_firing(const RunChanges& changes);
     /// The store has forgotten what this process was told that it has, which has not noticed yet: it may do anything.
     [[nodiscard]] bool is_ahead_of_the_store() const;
     bool cancel(std::int64_t run_id) { return runner_->cancel(run_id, "by the test", {}); }
@@ -147,6 +147,7 @@ private:
     std::uint64_t last_question_ = 0;
     bool up_ = false, killed_ = false, looking_ = false, answering_ = false;
     int beats_ = 0, calls_ = 0;
+    std::set<MemoryStore::FiringKey> decided_; ///< instants that this life has fired
 };
 
 template <class Result>
