@@ -2,6 +2,8 @@
 
 #include "flows/process_tree.hpp"
 #include "scheduler/engine_parts.hpp"
+
+#include "scheduler/give_back_memory.hpp"
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/store/history.hpp"
 #include "scheduler/store/migrate.hpp"
@@ -111,6 +113,7 @@ asio::awaitable<void> Engine::Parts::prove_staging() {
 
 /// The order matters: the lock proves that the former self is dead, its hosts end, its epoch ends, then its runs go on.
 asio::awaitable<void> Engine::Parts::start() {
+    free_bit_by_bit();
     lock.take(config.state);
     std::filesystem::create_directories(config.staging);
     if (!hosts) {

@@ -39,7 +39,9 @@ void Engine::Parts::beat() {
         look_at_others_soon();
         if (pool) pool->end_stopped();
     }
-    if (++beats_since_trim >= beats_between_trims && journal->backlog() == 0) trim();
+    const auto rows = journal->figures().rows;
+    const bool is_quiet = rows == std::exchange(rows_at_beat, rows); // who allocates meanwhile would wait for it
+    if (++beats_since_trim >= beats_between_trims && is_quiet) trim();
     beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
 }
 

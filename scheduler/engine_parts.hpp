@@ -78,6 +78,7 @@ struct Engine::Parts {
     bool others_live = false, answering = false;
     bool looking = false, look_again = false, looking_failed = false;
     int beats = 0, beats_since_trim = 0;
+    std::uint64_t rows_at_beat = 0; ///< that the journal had written
 };
 
 } // namespace millrace

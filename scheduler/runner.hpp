@@ -45,7 +45,7 @@ public:
     struct Settings {
         std::string staging;
         std::uint64_t seed = std::random_device{}();
-        int turn = 1024;                  ///< decisions per turn of the loop: others get their turn too
+        int turn = 256;                   ///< decisions per turn of the loop: others get their turn too
         std::size_t most_backlog = 20000; ///< rows on their way to the store before runs wait
         std::string project{};            ///< folder in which commands run; empty: the one of their task run
         /// Why no task run may begin now; empty text: nothing is in the way. Empty function: nothing ever is.

@@ -9,9 +9,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ORDINARY_USER = "postgres"  # exists wherever PostgreSQL's server is installed
 
 
-def drop_root(build_target=None):
+def drop_root(build_target=None, may_go_first=False):
     """Builds a target that is not built by default. Runs this program again as an ordinary user, if it was started as root: PostgreSQL refuses root, and nothing that is
-    tested or measured should depend on being it. The installed tree is made first, where that user can read it."""
+    tested or measured should depend on being it. `may_go_first`: what runs may raise its priority, as LimitNICE of deploy/millrace.service allows it. The installed tree is made first, where that user can read it."""
     if build_target and "MILLRACE_TEST_PREFIX" not in os.environ:
         subprocess.run(["cmake", "--build", str(build_folder()), "--target", build_target], check=True, stdout=sys.stderr)
     if os.geteuid() != 0:
@@ -29,7 +29,8 @@ def drop_root(build_target=None):
             shutil.copytree(REPOSITORY / "tests" / folder, os.path.join(code, folder))
     script = os.path.join(code, os.path.relpath(os.path.realpath(sys.argv[0]), REPOSITORY / "tests"))
     environment = dict(os.environ, TMPDIR=work, HOME=work, MILLRACE_TEST_PREFIX=prefix, PYTHONDONTWRITEBYTECODE="1")
-    command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups", sys.executable, script, *sys.argv[1:]]
+    nice = ["--inh-caps=+sys_nice", "--ambient-caps=+sys_nice"] if may_go_first else []
+    command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups", *nice, sys.executable, script, *sys.argv[1:]]
     try:
         status = subprocess.call(command, env=environment, cwd=work)
     except KeyboardInterrupt:
