@@ -162,7 +162,8 @@ std::vector<Firing> every_firings(const ScheduleSpec& schedule, Instant after, s
         const Instant at = add(first, schedule.every, i, schedule.timezone);
         if (!found.empty() && at <= found.back().at) continue;
         const auto local = to_local(at, zone);
-        const auto nominal = schedule.every.seconds == 0 ? floor<date::days>(local) + time_of_day : local;
+        auto nominal = schedule.every.seconds == 0 ? floor<date::days>(local) + time_of_day : local;
+        if (nominal - local >= hours(12)) nominal -= date::days(1); // a gap that ends at midnight
         found.push_back({at, to_text(nominal), note_of_step(schedule.every, first_local, nominal, local, at, zone)});
     }
     return found;

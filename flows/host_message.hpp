@@ -74,6 +74,7 @@ MILLRACE_JSON(AttemptOrder)
 struct HostLease {
     std::int64_t until = 0; ///< CLOCK_BOOTTIME in µs
 };
+inline constexpr int exit_by_lease = 69; ///< EX_UNAVAILABLE of sysexits.h
 MILLRACE_JSON(HostLease)
 
 /// Requests of a credential are counted by its service together, from whichever host and node they come. `credential` is a hash

@@ -65,6 +65,7 @@ void Engine::Parts::make_hosts() {
     pool_config.extract_attempts = config.extract_attempts;
     pool_config.sql_hosts = config.sql_hosts;
     pool_config.run_attempts = config.run_attempts;
+    pool_config.until = [this] { return journal->hosts_until() - lease_length / 20; }; // later than we would end them ourselves
     auto own = std::make_unique<HostPool>(io, clock, std::move(pool_config));
     pool = own.get();
     credentials = std::make_unique<Credentials>(io, clock, store, [this](const CredentialPause& pause) { pool->tell_pause(pause); });

@@ -19,6 +19,9 @@ asio::awaitable<Json> EngineService::set_schedules_paused(std::string name, bool
     if (!paused) // what passed meanwhile was meant to pass
         for (auto schedule : schedules_.all())
             if (schedule.flow == name && (flow.paused || schedule.held)) {
+                if (schedule.lacks_zone)
+                    throw Refusal(Refusal::Kind::Conflict, "node " + node_ + " has no time zone " + schedule.spec.timezone,
+                                  "install tzdata or tzdata-legacy and restart it, or resume on another node");
                 Schedules::set_next(schedule, clock_.now());
                 moved.push_back(std::move(schedule));
             }

@@ -28,7 +28,7 @@ void Engine::Parts::beat() {
     disk->look();
     const auto left = journal->leased_until() - clock.uptime();
     if (journal->hosts_until() - clock.uptime() < lease_length / 10) hosts->kill_all();
-    if (pool) pool->keep_until(journal->hosts_until() - lease_length / 20); // where we are frozen ourselves
+    if (pool) pool->tell_lease();
     runner->set_admitting(left > lease_length / 2);
     answer_requests_soon();
     runner->look_at_clock();
@@ -41,7 +41,9 @@ void Engine::Parts::beat() {
     }
     const auto rows = journal->figures().rows;
     const bool is_quiet = rows == std::exchange(rows_at_beat, rows); // who allocates meanwhile would wait for it
-    if (++beats_since_trim >= beats_between_trims && is_quiet) trim();
+    ++beats_since_trim;
+    const bool may_trim = is_quiet || (beats_since_trim >= 10 * beats_between_trims && journal->backlog() == 0);
+    if (beats_since_trim >= beats_between_trims && may_trim) trim();
     beat_timer = clock.call_after(heartbeat / 3, [this] { beat(); });
 }
 

@@ -197,7 +197,11 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     if (admitted.refused) {
         if (admitted.sqlstate != "23505") throw Refusal(Kind::Invalid, "the store does not take this run: " + admitted.message);
         auto known = co_await store_.run_by_idempotency_key(request.flow, request.idempotency_key);
-        if (!known) throw Refusal(Kind::Conflict, "the run was made twice at once", "try again");
+        if (!known)
+            throw Refusal(Kind::Conflict,
+                          request.idempotency_key.empty() ? "the store has a run of this number already; none was started"
+                                                          : "the run was made twice at once",
+                          "try again");
         co_return co_await existing(std::move(*known), request_hash);
     }
     TriggerResult result;

@@ -110,7 +110,7 @@ void HostPool::start(AttemptOrder order) {
     if (host == hosts_.end()) host = spawn(kind);
     ++host->served;
     order.shared_rates = desk_ != nullptr;
-    order.until = until_.count();
+    if (config_.until) order.until = config_.until().count();
     host->orders.insert(order.id);
     attempts_.emplace(order.id, host);
     if (host->process) host->process->send(to_line("attempt", order));
@@ -140,10 +140,11 @@ void HostPool::kill_all() {
         if (host.process && !host.orders.empty()) host.process->signal(SIGKILL);
 }
 
-void HostPool::keep_until(std::chrono::microseconds uptime) {
-    until_ = uptime;
+void HostPool::tell_lease() {
+    if (!config_.until) return;
+    const HostLease lease{config_.until().count()};
     for (auto& host : hosts_)
-        if (host.process && !host.orders.empty()) host.process->send(to_line("lease", HostLease{until_.count()}));
+        if (host.process && !host.orders.empty()) host.process->send(to_line("lease", lease));
 }
 
 // ---- questions ------------------------------------------------------------------------------------------------------
@@ -355,8 +356,10 @@ void HostPool::host_ended(HostAt host, const std::string& how) {
     if (!expected) spdlog::warn("host kind={} pid={} ended: {}", kind, pid, how);
     for (const OrderId id : orders) attempts_.erase(id); // before the first is told: who hears of it counts free places
     hosts_.erase(host);
-    const std::string message =
-        early ? "the host " + config_.program + " ended (" + how + ") before it was ready" : "its host process ended: " + how;
+    const bool by_lease = how == "exit status " + std::to_string(exit_by_lease);
+    const std::string message = by_lease ? "the lease of the daemon ran out: it was stopped, or its store was away for too long"
+                                : early  ? "the host " + config_.program + " ended (" + how + ") before it was ready"
+                                         : "its host process ended: " + how;
     for (const OrderId id : orders) {
         if (id > 0) {
             crash(id, message);

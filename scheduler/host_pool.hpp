@@ -26,6 +26,8 @@ struct HostPoolConfig {
     std::chrono::milliseconds grace{10000};         ///< between the request to stop and the kill
     std::chrono::milliseconds command_grace{15000}; ///< the same for a run host, which needs 10 s of it to end its command in order
     bool warm = true;                               ///< start hosts before they are needed
+    /// CLOCK_BOOTTIME at which attempts end by themselves, as far as the lease is proven now; empty: they do not.
+    std::function<std::chrono::microseconds()> until{};
 };
 
 class HostPool final : public AttemptRunner {
@@ -48,8 +50,8 @@ public:
     /// A host that somebody stopped (SIGSTOP) would keep its work for ever: one that is found stopped a few times in a row
     /// is killed, which is a crash like any other. To be called every few seconds.
     void end_stopped();
-    /// Attempts end by themselves at this time of CLOCK_BOOTTIME, unless told another one before. To be called every few seconds.
-    void keep_until(std::chrono::microseconds uptime);
+    /// Tells attempts until when the lease is proven. To be called every few seconds.
+    void tell_lease();
     /// Ends all hosts at once, without reports; none is started any more.
     void close();
     /// [{kind, pid, orders, ready, served}]
@@ -107,9 +109,8 @@ private:
     std::set<OrderId> stopping_;
     std::map<OrderId, Question> questions_; ///< asked or waiting
     std::deque<OrderId> unasked_;
-    OrderId last_question_ = 0;          ///< questions have negative ids: attempts have the runner's
-    int early_deaths_ = 0;               ///< hosts in a row that died before they were ready
-    std::chrono::microseconds until_{0}; ///< of keep_until(); 0: not called
+    OrderId last_question_ = 0; ///< questions have negative ids: attempts have the runner's
+    int early_deaths_ = 0;      ///< hosts in a row that died before they were ready
     bool warming_ = false, closed_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0); ///< for callbacks that may come after us
 };

@@ -184,19 +184,21 @@ boost::asio::awaitable<void> Schedules::fire_for_others(std::vector<std::size_t>
         for (const auto place : places) line_.emplace(clock_.now() + others_have, place);
         co_return arm();
     }
+    bool all_fired = true;
     for (std::size_t i = 0; i < places.size(); ++i) {
         auto& s = schedules_[places[i]];
         const auto& next = stored[i];
         if (!next) continue; // gone or held; the catalogue follows
         if (next->at == s.next_at) {
-            (void)fire(s); // without a run id it stays what comes next
+            all_fired = fire(s) && all_fired; // without a run id it stays what comes next
         } else {
             s.next_at = next->at;
             s.next_local = next->local;
         }
         line_up(places[i]);
     }
-    arm(clock_.now() + ids_come_in);
+    ids_in_ = all_fired ? ids_come_in : std::min(ids_in_ * 2, at_most_in);
+    arm(clock_.now() + ids_in_);
 }
 
 } // namespace millrace

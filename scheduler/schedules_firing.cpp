@@ -90,7 +90,7 @@ bool Schedules::fire(StoredSchedule& s) {
         s.next_at = firing ? std::optional(firing->at) : std::nullopt;
         s.next_local = firing ? firing->local : "";
     };
-    if (left_out > 0) tell_missed(s, found, left_out);
+    if (left_out > 0) tell_missed(s, found, left_out), tell_left_out(s, found, left_out); // who goes on later begins after them
     comes_next(next);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
         comes_next(i + 1 < chosen.size() ? chosen[i + 1] : next); // the store keeps it with this firing
@@ -101,7 +101,6 @@ bool Schedules::fire(StoredSchedule& s) {
     if (found.late_count > 0)
         spdlog::warn("schedule of flow={} was due at {}: {}{} firings are late, {} of them run now (missed: {})", s.flow,
                      to_rfc3339(found.first), found.counted_all ? "" : "more than ", found.late_count, catch_ups, s.spec.missed);
-    if (left_out > 0) tell_left_out(s, found, left_out);
     if (chosen.empty()) {
         auto moved = std::vector<StoredSchedule>{s};
         boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {}); // at worst it passes again

@@ -155,7 +155,7 @@ void Host::attempt(const AttemptOrder& order, Running& running) {
 
 void Host::start_attempt(const Json& message) {
     auto order = message.get<AttemptOrder>();
-    until_ = std::max(until_, order.until);
+    until_ = order.until;
     const auto running = std::make_shared<Running>();
     {
         const std::scoped_lock lock(mutex_);
@@ -278,7 +278,7 @@ void Host::wait_for_orders(int terminate) {
     for (;;) {
         pollfd sources[] = {{channel_, POLLIN, 0}, {terminate, POLLIN, 0}};
         const int ready = ::poll(sources, 2, milliseconds_left());
-        if (ready == 0 && milliseconds_left() == 0) end_without_daemon(1);
+        if (ready == 0 && milliseconds_left() == 0) end_without_daemon(exit_by_lease);
         if (ready <= 0) continue;
         if ((sources[1].revents & POLLIN) != 0) {
             cancel_all();
