@@ -61,6 +61,7 @@ struct Host::Running {
 /// Its command ends with it, descendants included. The attempt is told first: who sees the command die by our signal does not know why,
 /// and would write a guess into the log. (The other kinds die with the daemon by its signal, and end nothing by themselves.)
 void Host::end_without_daemon(int status) {
+    is_over_ = true; // a daemon that was frozen would read that they were cancelled, which nobody asked for
     if (kind_ == HostKind::Run) cancel_all();
     kill_descendants(::getpid());
     ::_exit(status);
@@ -69,7 +70,7 @@ void Host::end_without_daemon(int status) {
 void Host::send(const std::string& line) {
     const std::scoped_lock lock(sending_);
     std::string_view rest = line;
-    while (!rest.empty()) {
+    while (!rest.empty() && !is_over_) {
         const ssize_t n = ::send(channel_, rest.data(), rest.size(), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) end_without_daemon(1);

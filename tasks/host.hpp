@@ -9,6 +9,7 @@
 #include "tasks/cancellation.hpp"
 #include "tasks/warm_database.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -57,7 +58,8 @@ private:
 
     const int channel_;
     const HostKind kind_;
-    std::int64_t until_ = 0; ///< of HostLease
+    std::int64_t until_ = 0;            ///< of HostLease
+    std::atomic<bool> is_over_ = false; ///< nothing is said any more
     WarmDatabase database_;
     Governors governors_;
 
