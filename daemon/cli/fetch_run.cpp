@@ -56,7 +56,9 @@ bool has_begun(const Json& run) { return text_of(run, "state") != "scheduled" &&
 /// Its line in the document of its run says all: there may be thousands.
 bool is_routine(const Json& chunk) {
     const auto loads = list_of(chunk, "loads");
-    return text_of(chunk, "state") == "completed" && number_of(chunk, "warning_count") == 0 &&
+    const auto counts = chunk.value("counts", Json::object());
+    const bool some_failed = number_of(counts, "failed") + number_of(counts, "crashed") > 0; // which the flow lets pass
+    return text_of(chunk, "state") == "completed" && number_of(chunk, "warning_count") == 0 && !some_failed &&
            std::none_of(loads.begin(), loads.end(), [](const Json& load) { return number_of(load, "rejected") > 0; });
 }
 
