@@ -10,8 +10,9 @@ namespace millrace {
 namespace {
 
 constexpr auto longest_pause = std::chrono::milliseconds(1000); ///< between looks: calls need not wake the thread
+constexpr auto most_of_a_store_that_hangs = std::chrono::milliseconds(500);
 
-}
+} // namespace
 
 CallWatch::CallWatch(std::chrono::milliseconds most) : most_(most), thread_([this] { work(); }) {}
 
@@ -28,6 +29,7 @@ void CallWatch::hurry(std::chrono::milliseconds most) {
     {
         std::lock_guard lock(mutex_);
         most_ = std::min(most_, most);
+        hurries_ = true;
     }
     changed_.notify_one();
 }
@@ -36,12 +38,15 @@ void CallWatch::work() {
     std::unique_lock lock(mutex_);
     while (!over_) {
         const auto now = std::chrono::steady_clock::now();
+        bool was_cut = false;
         for (auto& call : calls_) {
             if (call.socket < 0 || now - call.since < most_) continue;
             spdlog::warn("the store has not answered for {} ms: the connection is cut", most_.count());
             ::shutdown(call.socket, SHUT_RDWR); // its owner closes it
             call.socket = -1;
+            was_cut = true;
         }
+        if (was_cut && hurries_) most_ = std::min(most_, most_of_a_store_that_hangs);
         changed_.wait_for(lock, std::min(longest_pause, std::max(most_ / 4, std::chrono::milliseconds(1))));
     }
 }

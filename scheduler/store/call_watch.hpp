@@ -36,7 +36,8 @@ public:
         std::list<Entry>::iterator entry_;
     };
 
-    /// From now on `most` is less: the process ends and waits for nobody.
+    /// From now on `most` is less: the process ends and waits for nobody. Where one call took all of it, the later ones get half a
+    /// second each: several in a row must not add up to more than a service manager waits.
     void hurry(std::chrono::milliseconds most);
 
 private:
@@ -46,6 +47,7 @@ private:
     std::condition_variable changed_;
     std::list<Entry> calls_;         ///< guarded by mutex_
     std::chrono::milliseconds most_; ///< guarded by mutex_
+    bool hurries_ = false;           ///< guarded by mutex_
     bool over_ = false;              ///< guarded by mutex_
     std::thread thread_;             ///< last: it uses all of the above
 };
