@@ -731,7 +731,7 @@ class Daemons(unittest.TestCase):
         address = re.search(r" url=http://(\S+)", self.daemon.log())[1]
         first = self.postmaster()
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: self.postmaster() not in (None, first) and self.answers(), 60, "PostgreSQL's second start")
+        wait_until(lambda: self.postmaster() not in (None, first) and self.daemon.is_ready(), 60, "PostgreSQL's second start")
         self.daemon.run("quick")  # a host is there
         daemon = self.daemon.process.pid
         wait_until(lambda: not any(sockets(daemon) & sockets(other) for other in {self.postmaster(), *tree(daemon)} - {daemon}), 10,
@@ -748,9 +748,6 @@ class Daemons(unittest.TestCase):
             return int(pathlib.Path(f"{self.path}/state/pg/data/postmaster.pid").read_text().split()[0])
         except (OSError, IndexError):
             return None
-
-    def answers(self):
-        return self.daemon.request("GET", "/api/v1/runs")[0] == 200
 
     def host(self):
         """The one that works on a command."""
