@@ -143,7 +143,8 @@ asio::awaitable<void> Engine::Parts::start() {
 
     make_hosts();
     auto ended = [this](const std::optional<Return>& lost) { end(lost); };
-    journal = std::make_unique<PgJournal>(io, config.database, node, std::move(ended));
+    auto elsewhere = [this] { return database.wal(); };
+    journal = std::make_unique<PgJournal>(io, config.database, node, std::move(elsewhere), std::move(ended));
     RunChanges nothing; // connects before the first run has to wait for it
     journal->submit(std::move(nothing));
     make_disk_guard();

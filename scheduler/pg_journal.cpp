@@ -4,8 +4,6 @@
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/store/server_down.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -30,17 +28,13 @@ std::int64_t boottime_us() {
     return t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-std::size_t task_rows(const std::vector<RunChanges>& group) {
-    std::size_t n = 0;
-    for (const auto& changes : group) n += changes.task_runs.size();
-    return n;
-}
-
 } // namespace
 
-PgJournal::PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, Ended ended)
-    : io_(io), url_(std::move(url)), ended_(std::move(ended)), node_(std::move(node)), known_(node_.store),
-      leased_until_(boottime_us() + std::chrono::microseconds(lease_length).count()), thread_([this] { work(); }) {}
+PgJournal::PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, std::function<std::int64_t()> committed_elsewhere,
+                     Ended ended)
+    : url_(std::move(url)), committed_elsewhere_(std::move(committed_elsewhere)), ended_(std::move(ended)), node_(std::move(node)),
+      known_(node_.store), answers_(io), leased_until_(boottime_us() + std::chrono::microseconds(lease_length).count()),
+      thread_([this] { work(); }) {}
 
 PgJournal::~PgJournal() { close(); }
 
@@ -56,7 +50,7 @@ void PgJournal::close() {
 }
 
 void PgJournal::submit(RunChanges changes) {
-    backlog_->fetch_add(changes.task_runs.size(), std::memory_order_relaxed);
+    answers_.await(changes.task_runs.size());
     {
         std::lock_guard lock(mutex_);
         gathering_.push_back(std::move(changes));
@@ -256,6 +250,7 @@ void PgJournal::look_for_server() {
 
 /// Throws Fenced and HistoryLost.
 Verdict PgJournal::meet_again() {
+    known_.wal = std::max(known_.wal, committed_elsewhere_()); // before we look
     Return back{known_, position(), node_.sequence, {}};
     const StatementCall look{"read_sequence", {node_.id, node_.epoch}};
     const auto row = std::move(connection_->run({&look, 1}).front());
@@ -313,24 +308,15 @@ bool PgJournal::pause() {
 }
 
 void PgJournal::answer(Group group, std::optional<std::pair<std::string, std::string>> refusal) {
-    struct Answers {
-        std::function<void()> committed;
-        std::function<void(std::string, std::string)> refused;
-    };
-    std::vector<Answers> answers; // without the rows: the loop has better things to do than to free them
-    answers.reserve(group.size());
-    for (auto& changes : group) answers.push_back({std::move(changes.committed), std::move(changes.refused)});
-    auto tell = [backlog = backlog_, rows = task_rows(group), answers = std::move(answers), refusal = std::move(refusal)] {
-        backlog->fetch_sub(rows, std::memory_order_relaxed);
-        for (const auto& of : answers) {
-            if (refusal) {
-                if (of.refused) of.refused(refusal->first, refusal->second);
-            } else if (of.committed) {
-                of.committed();
-            }
+    for (auto& changes : group) { // without the rows: the loop has better things to do than to free them
+        std::function<void()> tell = std::move(changes.committed);
+        if (refusal) {
+            tell = nullptr;
+            if (changes.refused) tell = [refused = std::move(changes.refused), refusal] { refused(refusal->first, refusal->second); };
         }
-    };
-    boost::asio::post(io_, std::move(tell));
+        answers_.add(changes.task_runs.size(), std::move(tell));
+    }
+    answers_.send();
 }
 
 void PgJournal::die() {
@@ -341,7 +327,8 @@ void PgJournal::die() {
     }
     spdlog::critical("journal: node={} {}; nothing more is written", node_.id,
                      lost_ ? "is to forget what it knows: " + lost_message(*lost_) : "lost its epoch");
-    boost::asio::post(io_, [ended = ended_, lost = lost_] { ended(lost); });
+    answers_.add(0, [ended = ended_, lost = lost_] { ended(lost); });
+    answers_.send();
 }
 
 } // namespace millrace

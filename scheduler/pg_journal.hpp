@@ -6,10 +6,10 @@
 
 #include "scheduler/history.hpp"
 #include "scheduler/journal.hpp"
+#include "scheduler/journal_answers.hpp"
 #include "scheduler/store/periods.hpp"
 #include "scheduler/store/pipelined_connection.hpp"
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
@@ -41,13 +41,15 @@ class PgJournal final : public Journal {
 public:
     /// `ended` is called once, on the loop: with nothing when another has the epoch, else with what tells that history is lost.
     using Ended = std::function<void(const std::optional<Return>& lost)>;
-    PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, Ended ended);
+    /// `committed_elsewhere`: how far into the store's WAL what the node wrote without the journal reaches; 0: not known. Any thread.
+    PgJournal(boost::asio::io_context& io, std::string url, NodeIdentity node, std::function<std::int64_t()> committed_elsewhere,
+              Ended ended);
     ~PgJournal() override;
     /// Writes what was submitted, unless the store is away or hangs, and ends the thread. Callbacks may still come on the loop.
     void close();
 
     void submit(RunChanges changes) override;
-    [[nodiscard]] std::size_t backlog() const override { return backlog_->load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t backlog() const override { return answers_.awaited(); }
 
     /// CLOCK_BOOTTIME until which the last commit proves the lease. Any thread.
     [[nodiscard]] std::chrono::microseconds leased_until() const { return std::chrono::microseconds(leased_until_.load()); }
@@ -79,8 +81,8 @@ private:
     void answer(Group group, std::optional<std::pair<std::string, std::string>> refusal);
     void die();
 
-    boost::asio::io_context& io_;
     const std::string url_;
+    const std::function<std::int64_t()> committed_elsewhere_;
     const Ended ended_;
 
     // Of the journal's thread.
@@ -106,7 +108,7 @@ private:
     bool stopping_ = false;
     JournalFigures figures_;
 
-    std::shared_ptr<std::atomic<std::size_t>> backlog_ = std::make_shared<std::atomic<std::size_t>>(0); ///< answers may outlive us
+    JournalAnswers answers_;
     std::atomic<std::int64_t> leased_until_{0}, nobody_else_until_{0};
     std::thread thread_; ///< last: it uses all of the above
 };

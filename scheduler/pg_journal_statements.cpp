@@ -22,7 +22,7 @@ constexpr const char* read_sequence = R"sql(
 // The timeline is that of the WAL being written: the control file has it only from the next checkpoint on. Any role may ask.
 constexpr const char* read_position = R"sql(
     select system_identifier, substr(pg_walfile_name(at), 1, 8), (at - '0/0')::bigint
-      from pg_control_system(), (select pg_current_wal_lsn() as at) as wal)sql";
+      from pg_control_system(), (select pg_current_wal_flush_lsn() as at) as wal)sql";
 
 // `@` is the period of the runs. Through the table as a whole each update would cost three times as much with sixty periods: all of
 // its partitions are locked and opened for it.

@@ -63,6 +63,20 @@ static bool is_of_others(const std::exception& error) {
     return cls == "40" || cls == "55";
 }
 
+/// Of no consequence for the call, which is committed: what fails here fails again for the next one.
+void Database::learn_wal(pqxx::connection& connection) {
+    if (!tells_wal_) return;
+    try {
+        pqxx::nontransaction look(connection);
+        const auto wal = look.exec1("select (pg_current_wal_flush_lsn() - '0/0')::bigint")[0].as<std::int64_t>();
+        for (auto known = wal_.load(); known < wal && !wal_.compare_exchange_weak(known, wal);) {
+        }
+    } catch (const pqxx::sql_error& e) {
+        tells_wal_ = is_transient(e); // no such function, or not for us
+    } catch (const std::exception&) {
+    }
+}
+
 /// False: the store is not known to be away. True: it was, and this call finds out whether it still is.
 bool Database::probes() {
     std::lock_guard lock(mutex_);

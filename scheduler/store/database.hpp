@@ -82,6 +82,9 @@ public:
                                      boost::asio::bind_cancellation_slot(boost::asio::cancellation_slot(), boost::asio::use_awaitable));
     }
 
+    /// Behind it lies what run() acknowledged last: bytes of the store's WAL that were on disk after it. 0: not known. Any thread.
+    [[nodiscard]] std::int64_t wal() const { return wal_; }
+
     /// No run before that is live (settle_periods() in history.hpp): with it in a condition the periods before are not looked into.
     [[nodiscard]] std::int64_t live_from() const { return live_from_; }
     void set_live_from(std::int64_t run_id) { live_from_ = run_id; }
@@ -96,16 +99,20 @@ private:
         using Result = std::invoke_result_t<Work&, Transaction&>;
         std::conditional_t<std::is_void_v<Result>, std::monostate, Result> result{};
         connected([&](pqxx::connection& connection) {
-            Transaction transaction(connection);
-            if constexpr (std::is_void_v<Result>)
-                work(transaction);
-            else
-                result = work(transaction);
-            transaction.commit();
+            {
+                Transaction transaction(connection);
+                if constexpr (std::is_void_v<Result>)
+                    work(transaction);
+                else
+                    result = work(transaction);
+                transaction.commit();
+            }
+            if constexpr (std::is_same_v<Transaction, pqxx::work>) learn_wal(connection);
         });
         if constexpr (!std::is_void_v<Result>) return result;
     }
     void connected(const std::function<void(pqxx::connection&)>& work);
+    void learn_wal(pqxx::connection& connection);
     [[nodiscard]] bool probes();
     void found(const std::string& away);
 
@@ -115,7 +122,8 @@ private:
     std::vector<std::unique_ptr<pqxx::connection>> idle_; ///< guarded by mutex_
     std::string away_;                                    ///< why the store is away; empty: it is not. Guarded by mutex_
     bool probing_ = false;                                ///< while it is away: a call finds out. Guarded by mutex_
-    std::atomic<std::int64_t> live_from_ = 0;
+    std::atomic<std::int64_t> live_from_ = 0, wal_ = 0;
+    std::atomic<bool> tells_wal_ = true;
     CallWatch watch_{longest_call};
     boost::asio::thread_pool threads_;
 };

@@ -9,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <optional>
 
 namespace millrace::test {
@@ -26,11 +27,12 @@ struct Desk {
         node.id = "n";
         node.epoch =
             work.exec1("insert into millrace.node values ('n', gen_random_uuid(), now(), 0, now(), '', 1) returning epoch")[0].c_str();
-        journal =
-            std::make_unique<PgJournal>(io, wire.empty() ? database.url() : over(wire), node, [this](const std::optional<Return>& why) {
-                ++ended;
-                lost = why;
-            });
+        auto is_over = [this](const std::optional<Return>& why) {
+            ++ended;
+            lost = why;
+        };
+        auto elsewhere = [this] { return committed_elsewhere.load(); };
+        journal = std::make_unique<PgJournal>(io, wire.empty() ? database.url() : over(wire), node, elsewhere, is_over);
     }
     [[nodiscard]] std::string over(const std::string& folder) const {
         const auto host = database.url().find("host=") + 5;
@@ -106,6 +108,7 @@ struct Desk {
     const Instant now{std::chrono::days(20000)};
     Ids committed, refused;
     std::vector<std::string> sqlstates;
+    std::atomic<std::int64_t> committed_elsewhere = 0; ///< how far into the WAL
     int ended = 0;
     std::optional<Return> lost;         ///< with the end
     std::unique_ptr<PgJournal> journal; ///< ends first

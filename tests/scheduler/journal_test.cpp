@@ -283,6 +283,21 @@ TEST_CASE("a store that forgot what it acknowledged ends the node, which tells h
     CHECK(desk.lost->found.wal >= desk.lost->known.wal);
 }
 
+TEST_CASE("a store that forgot what the node wrote without the journal ends the node too") {
+    Desk desk;
+    desk.journal->submit(desk.new_run(1));
+    desk.until_answered(1);
+    // All commits of the journal are there, and a claim of slots that was acknowledged lies behind the end of the WAL.
+    desk.committed_elsewhere = std::stoll(desk.asked("select (pg_current_wal_flush_lsn() - '0/0')::bigint + 1000000000"));
+    (void)desk.asked(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
+    desk.journal->submit(desk.new_run(2));
+    desk.until([&] { return desk.ended > 0; });
+    CHECK(desk.stored() == Ids{1});
+    REQUIRE(desk.lost);
+    CHECK(desk.lost->row == desk.lost->acknowledged);
+}
+
 TEST_CASE("what the store cannot take now is no refusal: it is tried until it can, and told with its reason") {
     // a full disk, rights, a primary that became a standby, a lock, a restart, the server's own file or fault, a lost
     // table, a commit of another

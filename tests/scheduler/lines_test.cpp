@@ -15,7 +15,8 @@ struct TwoDesks : Desk {
         node.id = "m";
         node.epoch =
             asked("insert into millrace.node values ('m', gen_random_uuid(), now() + interval '1 h', 0, now(), '', 1) returning epoch");
-        other = std::make_unique<PgJournal>(io, database.url(), node, [this](const std::optional<Return>&) { ++ended; });
+        auto elsewhere = [] { return std::int64_t{0}; };
+        other = std::make_unique<PgJournal>(io, database.url(), node, elsewhere, [this](const std::optional<Return>&) { ++ended; });
     }
     /// A run created so many seconds after the others that asks with its own row.
     std::shared_ptr<LineClaim> comes(PgJournal& on, std::int64_t id, int seconds = 0, const std::string& overlap = "queue") {

@@ -9,12 +9,6 @@ namespace {
 
 constexpr double pause = 0.05; ///< between tries, s
 
-std::size_t task_rows(const std::vector<RunChanges>& group) {
-    std::size_t n = 0;
-    for (const auto& changes : group) n += changes.task_runs.size();
-    return n;
-}
-
 } // namespace
 
 MemoryJournal::MemoryJournal(Process& process, Epoch epoch, StorePosition known, Ended ended)
@@ -64,6 +58,7 @@ void MemoryJournal::write() {
 void MemoryJournal::reconnect() {
     auto back = std::make_shared<Return>();
     line_ = process_.world().line();
+    known_.wal = std::max(known_.wal, process_.wal());
     auto look = [back, known = known_, sequence = sequence_, epoch = epoch_, &store = process_.world().store, node = process_.node()] {
         const auto& row = store.nodes[node];
         *back = {known, store.position, sequence, row.epoch == epoch ? std::optional(row.journal_seq) : std::nullopt};
@@ -159,13 +154,13 @@ void MemoryJournal::is_refused() {
 }
 
 void MemoryJournal::answer(Group group, std::optional<Refusal> refusal) {
-    process_.post([backlog = backlog_, rows = task_rows(group), group = std::move(group), refusal = std::move(refusal)] {
-        *backlog -= rows;
-        for (const auto& changes : group) {
+    for (auto& one : group) { // others have their turn between two
+        process_.post([backlog = backlog_, changes = std::move(one), refusal] {
+            *backlog -= changes.task_runs.size();
             if (!refusal && changes.committed) changes.committed();
             if (refusal && changes.refused) changes.refused(refusal->first, refusal->second);
-        }
-    });
+        });
+    }
 }
 
 } // namespace millrace::test

@@ -111,10 +111,11 @@ void Process::start() {
         fill_catalogue();
         take_over([this](bool done) {
             if (!done) return world_.kill_soon(node_, life_, "cannot start without the store");
-            look_at_nodes();
-            catalogue_changed();
-            up_ = true;
-            beat();
+            look_at_nodes([this] { // who is late brings back only what is its own
+                catalogue_changed();
+                up_ = true;
+                beat();
+            });
         });
     });
 }
@@ -230,13 +231,13 @@ void Process::answer_requests() {
     });
 }
 
-void Process::look_at_nodes() {
+void Process::look_at_nodes(const std::function<void()>& then) {
     std::function<std::vector<int>()> living = [&world = world_] { return world.store.living_nodes(world.clock.now()); };
-    call<std::vector<int>>("living_nodes", std::move(living), [this](std::optional<std::vector<int>> nodes) {
-        if (!nodes) return;
+    call<std::vector<int>>("living_nodes", std::move(living), [this, then](std::optional<std::vector<int>> nodes) {
         std::vector<std::string> names;
-        for (const int node : *nodes) names.push_back("node " + std::to_string(node));
-        schedules_->share_among(std::move(names));
+        for (const int node : nodes.value_or(std::vector<int>())) names.push_back("node " + std::to_string(node));
+        if (nodes) schedules_->share_among(std::move(names));
+        if (then) then();
     });
 }
 

@@ -99,6 +99,8 @@ public:
     [[nodiscard]] int node() const { return node_; }
     [[nodiscard]] int life() const { return life_; }
     [[nodiscard]] Epoch epoch() const { return epoch_; }
+    /// Of the store, behind what was acknowledged without the journal.
+    [[nodiscard]] std::int64_t wal() const { return wal_; }
     [[nodiscard]] Instant now() const { return world_.wall(node_); }
     /// Of the store's clock, and of CLOCK_BOOTTIME.
     [[nodiscard]] Instant true_time() const { return world_.clock.now(); }
@@ -124,7 +126,7 @@ private:
     void beat();
     void look_at_others();
     void answer_requests();
-    void look_at_nodes();
+    void look_at_nodes(const std::function<void()>& then = {});
     void end(const std::optional<Return>& lost);
 
     World& world_;
@@ -147,6 +149,7 @@ private:
     std::uint64_t last_question_ = 0;
     bool up_ = false, killed_ = false, looking_ = false, answering_ = false;
     int beats_ = 0, calls_ = 0;
+    std::int64_t wal_ = 0;
     std::set<MemoryStore::FiringKey> decided_; ///< instants that this life has fired
 };
 
@@ -154,9 +157,11 @@ template <class Result>
 void Process::call(const char* what, std::function<Result()> work, std::function<void(std::optional<Result>)> answer, int tries) {
     auto result = std::make_shared<std::optional<Result>>();
     if (tries == 0) ++calls_;
+    auto wal = std::make_shared<std::int64_t>(0);
     transact(
-        what, [result, work] { *result = work(); },
-        [this, what, work, answer, tries, result](bool heard) {
+        what, [result, work, wal, &store = world_.store] { *result = work(), *wal = store.position.wal; },
+        [this, what, work, answer, tries, result, wal](bool heard) {
+            if (heard) wal_ = std::max(wal_, *wal);
             if (!heard && tries < 20) return later(tries == 0 ? 0.001 : 0.1, [=, this] { call(what, work, answer, tries + 1); });
             --calls_;
             answer(heard ? std::move(*result) : std::nullopt);
