@@ -139,16 +139,18 @@ void Runner::end_skipped(LiveRun& run, std::int64_t other) {
 /// The newest takes the place of all before it on this node; those of other nodes are asked to end by its claim. Also when runs were taken
 /// over: the daemon may have been killed when the new run was in the store and this was not done, or before it did what it was asked.
 void Runner::cancel_previous(const std::string& flow) {
-    auto line = active(flow);
-    const auto takes_place = [this](std::int64_t id) {
+    using Age = std::pair<Instant, std::int64_t>;
+    const auto age = [](const LiveRun& run) { return Age(run.row.created_at, run.row.id); };
+    std::optional<Age> newest; // may have begun: who was taken over after that stands behind it, and is older
+    for (const auto id : active(flow)) {
         const auto* run = live(id);
-        return run && run->stored && !run->begun && !run->closing && overlap_of(*run) == "cancel_previous";
-    };
-    while (!line.empty() && !takes_place(line.back())) line.pop_back();
-    if (line.empty()) return;
-    const auto newest = line.back();
-    line.pop_back();
-    for (const auto other : line) (void)cancel(other, "run " + std::to_string(newest) + " takes its place", {});
+        if (run && run->stored && !run->closing && overlap_of(*run) == "cancel_previous")
+            newest = std::max(newest, std::optional(age(*run)));
+    }
+    if (!newest) return;
+    for (const auto id : active(flow))
+        if (const auto* run = live(id); run && age(*run) < *newest)
+            (void)cancel(id, "run " + std::to_string(newest->second) + " takes its place", {});
 }
 
 /// "waits for approval: millrace runs approve 24"; empty where nobody needs to do anything.

@@ -294,6 +294,29 @@ TEST_CASE("how long a run was paused is in its row: whoever takes it over leaves
     CHECK(second.runner->find(id)->row.state_name == "TimingOut");
 }
 
+TEST_CASE("an older run that is taken over does not take the place of the newer one that has begun") {
+    auto plan = plan_text("a: run", "f");
+    plan.overlap = "cancel_previous";
+    Node dead, node;
+    const auto older = dead.admit(plan);
+    dead.settle();
+    node.clock.advance_to(node.clock.now() + 1s);
+    node.ids.last = older;
+    const auto newer = node.admit(plan);
+    node.settle();
+    Runner::Resumed taken_over;
+    taken_over.row = dead.journal.runs.front();
+    taken_over.row.state = State::Pending;
+    taken_over.plan = std::make_shared<const FlowPlan>(plan);
+    std::vector<Runner::Resumed> all;
+    all.push_back(std::move(taken_over));
+    node.runner->resume_all(std::move(all));
+    node.settle();
+    CHECK(node.runner->find(newer)->row.state == State::Running);
+    CHECK_FALSE(node.runner->find(older));
+    CHECK(node.state(older) == "cancelled/Cancelled");
+}
+
 TEST_CASE("a run in chunks that is parked begins no further chunk") {
     Node node;
     auto plan = in_chunks(plan_text("a: run", "f"));
