@@ -298,6 +298,7 @@ void RunPlan::pause(Instant now) {
     if (is_final(state_) || ending_ || paused_) return;
     paused_ = true;
     pauses_.since = now;
+    hold_timers();
     set_run(State::Paused, "Paused", now);
 }
 
@@ -307,6 +308,7 @@ void RunPlan::resume(Instant now) {
     const auto paused_for = now - std::exchange(pauses_.since, {}).value_or(now);
     pauses_.before += paused_for;
     set_flow_timer(flow_due_ + paused_for);
+    let_timers_go_on(paused_for);
     set_run(State::Running, "Running", now);
     decisions_.clear();
     for (std::size_t i = 0; i < nodes_.size(); ++i) {

@@ -80,7 +80,7 @@ struct Reused {
     std::map<int, Items> items; ///< of mapped tasks that are not done
 };
 
-/// What of a run's time does not count against its flow's `timeout`: a person had paused it.
+/// What of a run's time counts against no limit of what waits in it, nor of the whole: a person had paused it.
 struct Pauses {
     std::chrono::microseconds before{};
     std::optional<Instant> since; ///< of the one that lasts
@@ -131,6 +131,8 @@ public:
     void evaluation_failed(int task, const OrderError& error, Instant now);
     /// A running `flow` task called this run, which is in its result from now on; finished() or completed() tells how that ended.
     void called(TaskKey key, std::int64_t run_id, const std::string& flow);
+    /// After restore(): it did so then, and the time of its `timeout` counts from then.
+    void called_since(TaskKey key, Instant at);
     /// A running task of the daemon itself that ends by time, or by a person's decision.
     void wait_until(TaskKey key, Instant due, Instant now);
     void await_approval(TaskKey key, const std::string& question, Instant due, Instant now);
@@ -209,6 +211,11 @@ private:
     void show(TaskKey key, const char* name);
     void mark_changed(TaskKey key, TaskRun& run);
     void set_timer(TaskKey key, Instant at, Alarm alarm);
+    /// The run that it called is paused with it, and nothing is asked.
+    [[nodiscard]] static bool waits_for_others(const TaskPlan& plan);
+    [[nodiscard]] bool stands_still_in_a_pause(const Timer& timer) const;
+    void hold_timers();
+    void let_timers_go_on(std::chrono::microseconds later);
     void set_flow_timer(Instant at);
     void ready(int task, Instant now);
     void offer(TaskKey key, Instant now);
@@ -240,6 +247,7 @@ private:
     std::deque<Decision> stops_, decisions_;
     std::vector<TaskKey> changes_;
     std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+    std::vector<Timer> held_;                 ///< as they were set, while the run is paused
     std::map<TaskKey, Instant> first_starts_; ///< of task runs whose retries have a `within`, by the clock as it is set now
     std::array<int, 11> counts_{};
     int tasks_left_ = 0;

@@ -1,7 +1,5 @@
-// How the end of one task run lets others begin, and what time does.
+// How the end of one task run lets others begin, and how a run goes on after a restart.
 #include "flows/run_plan.hpp"
-
-#include <fmt/format.h>
 
 namespace millrace {
 namespace {
@@ -20,14 +18,6 @@ bool reads(const TaskPlan& task, const std::string& parent) {
         for (const auto& table : o.at("tables"))
             if (table.value("task", "") == parent) return true;
     return false;
-}
-
-/// Of a run there is a message alone, which says what to do too.
-std::string took_too_long(const FlowPlan& flow) {
-    const auto& tasks = flow.origins.tasks;
-    const std::string file = tasks.empty() ? "" : tasks.begin()->second.file;
-    return fmt::format("the run took longer than {} s, its flow's `timeout`: raise it{}, or give the flow less to do", flow.timeout,
-                       file.empty() ? "" : " in " + file);
 }
 
 } // namespace
@@ -58,7 +48,7 @@ void RunPlan::ready(int task, Instant now) {
 void RunPlan::offer(TaskKey key, Instant now) {
     auto& run = run_at(key);
     if (const auto last = last_start(key, ceiling_of(key))) {
-        if (now > *last) return give_up(key, now);
+        if (now > *last && !paused_) return give_up(key, now); // it is offered again when that is over
         set_timer(key, *last + std::chrono::microseconds(1), Alarm::LastStart);
     }
     run.offered = true;
@@ -148,100 +138,6 @@ void RunPlan::finish_if_done(Instant now) {
         set_run(State::Failed, "Failed", now);
 }
 
-// ---- time -----------------------------------------------------------------------------------------------------------
-
-void RunPlan::set_timer(TaskKey key, Instant at, Alarm alarm) {
-    timers_.push({at, key, alarm == Alarm::Flow ? 0U : run_at(key).stamp, alarm});
-}
-
-/// Those that were set before ring in vain.
-void RunPlan::set_flow_timer(Instant at) {
-    flow_due_ = at;
-    if (flow_->timeout > 0 && !paused_) set_timer({-1, -1}, at, Alarm::Flow);
-}
-
-std::optional<Instant> RunPlan::next_wake() const {
-    if (timers_.empty() || is_final(state_)) return std::nullopt;
-    return timers_.top().at;
-}
-
-void RunPlan::advance(Instant now) {
-    while (!timers_.empty() && timers_.top().at <= now) {
-        const Timer timer = timers_.top();
-        timers_.pop();
-        ring(timer, now);
-    }
-}
-
-/// The time of a wait for an answer is for all its polls, so that it is set once.
-bool RunPlan::is_forgotten(const Timer& timer) const {
-    const auto& run = at(timer.key);
-    if (timer.alarm == Alarm::Timeout && polls(plan_of(timer.key.task))) return run.state == State::Cancelling;
-    return timer.stamp != run.stamp;
-}
-
-void RunPlan::clock_was_set(std::chrono::microseconds by) {
-    flow_due_ += by;
-    if (pauses_.since) *pauses_.since += by;
-    std::vector<Timer> timers;
-    for (; !timers_.empty(); timers_.pop()) {
-        Timer timer = timers_.top();
-        const bool of_run = timer.alarm == Alarm::Flow;
-        if (!of_run && is_forgotten(timer)) continue;
-        const bool at_an_instant = timer.alarm == Alarm::Wait && plan_of(timer.key.task).options.contains("until");
-        if (!at_an_instant) timer.at += by;
-        timers.push_back(timer);
-        if (of_run || at_an_instant || timer.alarm == Alarm::Timeout) continue;
-        auto& run = run_at(timer.key);
-        if (run.due_at) *run.due_at += by;
-        mark_changed(timer.key, run);
-    }
-    timers_ = decltype(timers_)(std::greater<>(), std::move(timers));
-    for (auto& [key, first] : first_starts_) first += by;
-}
-
-void RunPlan::ring(const Timer& timer, Instant now) {
-    if (timer.alarm == Alarm::Flow) {
-        if (!paused_ && now >= flow_due_) cancel(Ending::TimedOut, took_too_long(*flow_), now);
-        return;
-    }
-    auto& run = run_at(timer.key);
-    if (is_final(run.state) || is_forgotten(timer)) return;
-    switch (timer.alarm) {
-    case Alarm::Retry:
-        run.due_at.reset();
-        become(timer.key, State::Pending, "Pending", now);
-        return timer.key.item < 0 ? ready(timer.key.task, now) : offer(timer.key, now);
-    case Alarm::LastStart: return give_up(timer.key, now);
-    case Alarm::Evaluation: run.due_at.reset(); return ready(timer.key.task, now);
-    case Alarm::Wait: return completed(timer.key, now);
-    case Alarm::Poll: return offer(timer.key, now);
-    case Alarm::Approval: {
-        const bool approve = plan_of(timer.key.task).options.value("on_timeout", "cancel") == "approve";
-        if (approve) return void(decide(timer.key.task, true, "approved: nobody decided in time", now));
-        return cancel(Ending::Cancelled, "nobody approved " + plan_of(timer.key.task).name + " in time", now);
-    }
-    case Alarm::Timeout: return time_out(timer.key, now);
-    case Alarm::Flow: return;
-    }
-}
-
-/// What has an attempt is stopped, and ends when that is over.
-void RunPlan::time_out(TaskKey key, Instant now) {
-    auto& run = run_at(key);
-    const auto& plan = plan_of(key.task);
-    run.timing_out = true;
-    run.offered = false;
-    if (plan.verb == Verb::Wait && !(polls(plan) && run.state == State::Running)) {
-        AttemptDone done;
-        done.outcome = "failed";
-        return finished(key, done, now);
-    }
-    run.due_at.reset();
-    show(key, "TimingOut"); // a poll that is due at this time does not begin
-    stops_.push_back({Decision::Kind::Stop, key});
-}
-
 // ---- after a restart ------------------------------------------------------------------------------------------------
 
 void RunPlan::begin_lost_again(TaskKey key, bool cancelling, Instant now) {
@@ -280,13 +176,15 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
     const auto resume_one = [&](TaskKey key) {
         auto& run = run_at(key);
         const bool polled = polls(plan_of(key.task));
-        if (run.started_at && !is_final(run.state) && !polled) remember_first_start(key, *run.started_at);
+        if (run.started_at && !is_final(run.state) && !polled) remember_first_start(key, *run.started_at + pauses_.before);
         ++counts_[static_cast<std::size_t>(run.state)];
         const bool at_work = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
+        const auto not_counted = waits_for_others(plan_of(key.task)) ? pauses_.before : std::chrono::microseconds(0);
         const bool calls = at_work && run.details && run.details->called_run() != 0;
         const auto set_timeout = [&] {
             if (const double limit = plan_of(key.task).timeout; limit > 0)
-                set_timer(key, run.started_at.value_or(now) + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
+                set_timer(key, run.started_at.value_or(now) + not_counted + std::chrono::microseconds(std::int64_t(limit * 1e6)),
+                          Alarm::Timeout);
         };
         if (polled && !is_final(run.state) && run.started_at) set_timeout();
         if (run.state == State::Retrying && run.due_at)
@@ -297,7 +195,7 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
             set_timer(key, *run.due_at, polled ? Alarm::Poll : Alarm::Wait);
             if (!polled) set_timeout();
         } else if (calls) {
-            if (run.state == State::Running) set_timeout(); // the run that it called tells its end
+            // the run that it called tells its end, and when it began: called_since()
         } else if (at_work && !(key.item < 0 && node(key.task).mapped))
             lost.push_back(key);
     };

@@ -26,6 +26,7 @@ struct Engine::Parts {
 
     boost::asio::awaitable<void> start();
     boost::asio::awaitable<void> resume();
+    boost::asio::awaitable<Runner::Resumed> resumed(StoredRun run);
     boost::asio::awaitable<void> prove_staging();
     void make_hosts();
     void make_retention();

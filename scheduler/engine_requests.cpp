@@ -77,9 +77,12 @@ asio::awaitable<void> EngineService::pass_on(RunRequest request) {
         co_await sleep_until(clock_, clock_.now() + between_looks);
         answer = co_await store_.answer_to(id);
     }
-    if (!answer)
+    if (!answer) {
+        const Json run = co_await document(request.run_id);
+        if (is_final(state_from(run.value("state", "")))) refuse(run, request); // it ended before anybody looked
         throw Refusal(Kind::Unavailable, fmt::format("the node that drives run {} does not answer: what was asked stands", request.run_id),
                       "`millrace nodes` shows which nodes live; when another one has taken the run over, that one does it");
+    }
     if (!answer->refusal.empty()) throw Refusal(Kind::Conflict, answer->refusal, answer->remedy);
 }
 

@@ -80,7 +80,7 @@ std::string whole_steps_of(const FlowPlan& flow, const Interval& given) {
 }
 
 std::vector<Interval> parts_of(const FlowPlan& flow, const RunRow& row) {
-    if (row.chunk_of || !row.interval_start) return {};
+    if (row.chunk_of || row.options.contains("chunk_number") || !row.interval_start) return {}; // a chunk, or the rerun of one
     const Interval whole{*row.interval_start, *row.interval_end};
     if (const auto backfill = backfill_of(row)) return chunks(whole, backfill->every, flow.timezone);
     if (!flow.interval || flow.interval->chunk.is_zero()) return {};

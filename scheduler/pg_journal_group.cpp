@@ -247,12 +247,12 @@ void move_schedules_on(GroupCalls& out, std::span<RunChanges> group) {
     for (const auto& changes : group)
         if (changes.firing) last[{changes.firing->flow, changes.firing->schedule}] = &*changes.firing;
     if (last.empty()) return;
-    ArrayText flow, number, next_at, next_local;
+    ArrayText flow, number, next_at, next_local, changed_at;
     for (const auto& [schedule, f] : last) {
         flow.add_text(f->flow), number.add(f->schedule), next_at.add_instant(f->next_at);
-        add(next_local, unless_empty(f->next_local));
+        add(next_local, unless_empty(f->next_local)), changed_at.add_instant(f->changed_at);
     }
-    out.add("move_schedules", flow.take(), number.take(), next_at.take(), next_local.take());
+    out.add("move_schedules", flow.take(), number.take(), next_at.take(), next_local.take(), changed_at.take());
 }
 
 /// One by one: several runs of a schedule may end in one commit. In the order of the schedules, which other nodes write too.
@@ -303,12 +303,13 @@ std::optional<StatementCall> claim_of(const std::vector<RunChanges>& group) {
     for (const auto& changes : group)
         if (changes.firing) asked.emplace(key_of(*changes.firing), &changes);
     if (asked.empty()) return std::nullopt;
-    ArrayText flow, schedule, nominal, local, run;
+    ArrayText flow, schedule, nominal, local, run, changed_at;
     for (const auto& [k, changes] : asked) {
         const auto& f = *changes->firing;
         flow.add_text(f.flow), schedule.add(f.schedule), nominal.add_instant(f.nominal), local.add_text(f.local), run.add(changes->run_id);
+        changed_at.add_instant(f.changed_at);
     }
-    return StatementCall{"claim_firings", {flow.take(), schedule.take(), nominal.take(), local.take(), run.take()}};
+    return StatementCall{"claim_firings", {flow.take(), schedule.take(), nominal.take(), local.take(), run.take(), changed_at.take()}};
 }
 
 std::size_t set_lost_aside(std::vector<RunChanges>& group, const PGresult& claimed) {

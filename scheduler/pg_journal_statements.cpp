@@ -91,18 +91,24 @@ constexpr const char* insert_event = R"sql(
 
 // Whoever inserts a nominal instant first makes its run. All nodes insert in the order of the key, so that none waits for one
 // that waits for it.
-// None of a schedule that is held meanwhile, on another node perhaps: what passes then is meant to pass.
+// None of a schedule that is held meanwhile, on another node perhaps: what passes then is meant to pass. None of one that was deployed
+// anew either, or whose flow is gone, which this node has not heard yet.
 constexpr const char* claim_firings = R"sql(
     insert into millrace.firing (flow, schedule, nominal, local, run_id)
-    select u.* from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[]) as u(flow, number, nominal, local, run_id)
+    select u.flow, u.number, u.nominal, u.local, u.run_id
+      from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[], $6::timestamptz[])
+           as u(flow, number, nominal, local, run_id, changed_at)
      where not exists (select 1 from millrace.schedule s join millrace.flow f on f.name = s.flow
-                        where s.flow = u.flow and s.number = u.number and (f.paused or s.held_at is not null))
+                        where s.flow = u.flow and s.number = u.number
+                          and (f.paused or s.held_at is not null or s.changed_at <> u.changed_at))
+       and not exists (select 1 from millrace.flow f where f.name = u.flow and f.archived)
     on conflict do nothing returning flow, schedule, (extract(epoch from nominal) * 1000000)::bigint, run_id)sql";
 
 constexpr const char* move_schedules = R"sql(
     update millrace.schedule s set next_at = u.next_at, next_local = u.next_local
-      from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) as u(flow, number, next_at, next_local)
-     where s.flow = u.flow and s.number = u.number)sql";
+      from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::timestamptz[])
+           as u(flow, number, next_at, next_local, changed_at)
+     where s.flow = u.flow and s.number = u.number and coalesce(s.changed_at = u.changed_at, true))sql";
 
 // With the end of the run, which is written once. A schedule that is held counts no more: what is still under way changes nothing.
 constexpr const char* count_failures = R"sql(

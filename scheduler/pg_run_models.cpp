@@ -203,7 +203,7 @@ asio::awaitable<Json> PgReadModels::tasks(std::int64_t run_id, TaskFilter filter
     Json items = Json::array(), next;
     for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i) {
         items.push_back(task_run_document(*plan, rows[i].key, rows[i].run, s_.runner.progress(run_id, rows[i].key)));
-        if (auto why = s_.runner.why_no_slot(run_id, rows[i].key); !why.empty()) items.back()["message"] = std::move(why);
+        if (auto why = s_.runner.why_it_waits(run_id, rows[i].key); !why.empty()) items.back()["message"] = std::move(why);
     }
     if (rows.size() > static_cast<std::size_t>(limit)) {
         const auto key = rows[static_cast<std::size_t>(limit) - 1].key;

@@ -92,7 +92,10 @@ void Runner::admit(RunRow row, RunStart start, std::function<void()> done, std::
 
 void Runner::begin(LiveRun& run) {
     run.begun = true;
-    if (cut_into_chunks(run)) return begin_chunks(run);
+    if (cut_into_chunks(run)) {
+        if (const auto by = paused_with(run); !by.empty()) (void)hold_chunks(run, true, by, {});
+        return begin_chunks(run);
+    }
     if (!run.start.plan->limits.empty()) return ask_for_slots(run, {-1, -1}, demands_of(run, {-1, -1}));
     begin_tasks(run);
 }
@@ -105,7 +108,18 @@ void Runner::begin_tasks(LiveRun& run) {
     for (auto& [task, result] : reused.tasks) run.machine->reuse(task, std::move(result), now);
     for (auto& [task, items] : reused.items) run.machine->reuse_items(task, std::move(items));
     run.machine->begin(now);
+    if (const auto by = paused_with(run); !by.empty()) {
+        event(run, "", "paused", "paused by " + by, Json::object());
+        run.machine->pause(now);
+    }
     follow(run);
+}
+
+/// A chunk, or a run that was called, begins nothing while what it is of is paused: it may have waited for its turn or slots until now.
+std::string Runner::paused_with(const LiveRun& run) const {
+    const auto above = run.row.parent_id.value_or(caller_of(run.row).value_or(Caller{}).run_id);
+    const auto* of = find(above);
+    return of && of->row.state == State::Paused ? "run " + std::to_string(above) : "";
 }
 
 /// Before the record: what happened and the start of what follows from it share a commit.

@@ -85,8 +85,9 @@ public:
     [[nodiscard]] Json live_document(const LiveRun& run) const;
     /// Of the attempt under way; null for none.
     [[nodiscard]] Json progress(std::int64_t run_id, TaskKey key) const;
-    /// Of a task run, or with task -1 of the run as a whole, that waits for a limit here: which, and who holds it. Empty: it does not.
-    [[nodiscard]] std::string why_no_slot(std::int64_t run_id, TaskKey key) const;
+    /// Of a task run, or with task -1 of the run as a whole, that waits here for a limit, a place of the node or other items of its task:
+    /// for which, and who has it. Empty: it does not.
+    [[nodiscard]] std::string why_it_waits(std::int64_t run_id, TaskKey key) const;
     [[nodiscard]] std::uint64_t completed_task_runs() const { return completed_; }
 
     /// Each false when the run is not live, or not in a state for it. `done` is called when it is committed (runner_requests.cpp).
@@ -139,6 +140,7 @@ private:
     LiveRun* live(std::int64_t run_id);
     void begin(LiveRun& run);
     void begin_tasks(LiveRun& run);
+    [[nodiscard]] std::string paused_with(const LiveRun& run) const;
     bool step(LiveRun& run);
     void follow(LiveRun& run);
     void pump(std::int64_t run_id);

@@ -64,11 +64,12 @@ void Runner::call_flow(LiveRun& run, TaskKey key) {
             machine.completed(key, now);
         }
         run.caused.push_back(std::move(called));
-    } catch (const Error& e) {
+    } catch (const std::exception& e) { // of its parameters or its interval; also a time zone that this machine lacks
+        const auto* known = dynamic_cast<const Error*>(&e);
         if (!task.limits.empty()) release(run, key);
         AttemptDone done;
         done.outcome = "failed";
-        done.error = OrderError{std::string(to_string(e.error_class)), e.what(), e.remedy, 0};
+        done.error = OrderError{std::string(known ? to_string(known->error_class) : "permanent"), e.what(), known ? known->remedy : "", 0};
         machine.finished(key, done, now);
     }
 }
@@ -83,8 +84,7 @@ void Runner::admit_caused(CausedRun caused) {
     const auto* run = find(caller->run_id);
     const auto* task_run = run && run->machine ? &run->machine->at(caller->key) : nullptr;
     const bool awaited = task_run && task_run->state == State::Running && !task_run->timing_out;
-    if (!awaited) return stop_call(id, caller->run_id);
-    if (run->row.state == State::Paused) (void)pause(id, "run " + std::to_string(caller->run_id), {});
+    if (!awaited) stop_call(id, caller->run_id);
 }
 
 void Runner::stop_call(std::int64_t run_id, std::int64_t caller) {
@@ -124,11 +124,14 @@ void Runner::resume_calls(LiveRun& run, const std::vector<RunRow>& called) {
     for (const auto& row : called) {
         const auto caller = caller_of(row);
         if (!caller || caller->run_id != run.row.id) continue;
+        const auto state = run.machine->at(caller->key).state;
+        if (state != State::Running && state != State::Cancelling) continue; // of an attempt before the next one
         run.calls[caller->key] = row.id;
         if (!live(row.id))
             boost::asio::post(io_, [this, row] { call_ended(row); });
-        else if (run.machine->at(caller->key).state == State::Cancelling)
+        else if (state == State::Cancelling)
             stop_call(row.id, run.row.id);
+        if (state == State::Running) run.machine->called_since(caller->key, row.created_at);
     }
 }
 

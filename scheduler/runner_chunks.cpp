@@ -132,11 +132,15 @@ bool Runner::hold_chunks(LiveRun& run, bool paused, const std::string& by, std::
     event(run, "", paused ? "paused" : "resumed", (paused ? "paused by " : "resumed by ") + by, Json::object());
     then(run, std::move(done));
     run.paused = paused;
+    if (!paused) // before it: who is killed between the two is asked to resume the whole again
+        for (const auto child : run.children) (void)resume(child, by, {});
     run.row.state = paused ? State::Paused : State::Running;
     run.row.state_name = paused ? "Paused" : "Running";
     record_row(run);
-    for (const auto child : run.children) (void)(paused ? pause(child, by, {}) : resume(child, by, {}));
-    if (!paused) begin_chunks(run);
+    if (paused)
+        for (const auto child : run.children) (void)pause(child, by, {});
+    else
+        begin_chunks(run);
     return true;
 }
 
@@ -204,6 +208,10 @@ void Runner::resume_one(Resumed& r) {
     run.machine->restore(std::move(r.task_runs), r.row.state, r.row.started_at.value_or(now), now, lost,
                          r.row.state_name == "TimingOut" ? RunPlan::Ending::TimedOut : RunPlan::Ending::Cancelled, r.row.message,
                          pauses_from(r.row.summary));
+    if (const auto by = paused_with(run); !by.empty() && run.machine->state() == State::Running) { // killed between the two
+        event(run, "", "paused", "paused by " + by, Json::object());
+        run.machine->pause(now);
+    }
     const std::string error = error_json(lost_with_the_daemon()).dump();
     for (const auto key : lost)
         if (const int attempts = run.machine->at(key).attempts; attempts > 0) {
@@ -232,6 +240,7 @@ void Runner::resume_parent(LiveRun& run, const std::vector<RunRow>& children) {
     }
     if (run.stopping)
         for (const auto child : run.children) (void)cancel(child, run.row.message, {});
+    if (const auto by = paused_with(run); !by.empty()) (void)hold_chunks(run, true, by, {});
     begin_chunks(run);
 }
 

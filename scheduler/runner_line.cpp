@@ -161,13 +161,13 @@ std::string Runner::waits_for_a_person(std::int64_t run_id) const {
     const auto awaits = [](const LiveRun* r) {
         return r && r->machine && r->machine->state_name() == std::string_view("AwaitingApproval");
     };
-    bool asks = awaits(run);
+    std::int64_t asks = awaits(run) ? run_id : 0;
     for (const auto id : run->children) {
         const auto* child = find(id);
         if (child && child->row.state == State::Paused) return "is paused: millrace runs resume " + std::to_string(id);
-        asks = asks || awaits(child);
+        if (awaits(child)) asks = id;
     }
-    return asks ? "waits for approval: millrace runs approve " + std::to_string(run_id) : "";
+    return asks ? "waits for approval: millrace runs approve " + std::to_string(asks) : "";
 }
 
 /// The run before it, and whom the first of them waits for: that may have changed since this one came.

@@ -72,7 +72,7 @@ Json Runner::live_document(const LiveRun& run) const {
     Json document = run_document(run.row, summary);
     if (run.row.state_name == "Queued") document["message"] = why_queued(run);
     if (!run.late.empty() && run.attempts.empty()) mark_late(document, run.late);
-    if (const auto why = why_no_slot(run.row.id, {-1, -1}); !why.empty()) document["message"] = why;
+    if (const auto why = why_it_waits(run.row.id, {-1, -1}); !why.empty()) document["message"] = why;
     return document;
 }
 

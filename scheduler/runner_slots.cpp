@@ -7,7 +7,10 @@
 
 #include "scheduler/slot_wait_text.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 
 namespace millrace {
 namespace {
@@ -76,9 +79,23 @@ void Runner::join_line(LiveRun& run, TaskKey key, const std::string& limit, Join
     poll_slots();
 }
 
-std::string Runner::why_no_slot(std::int64_t run_id, TaskKey key) const {
+std::string Runner::why_it_waits(std::int64_t run_id, TaskKey key) const {
     const auto at = waits_.find({run_id, key});
-    return at == waits_.end() ? "" : slot_wait_text(at->second->first, at->second->second.holders);
+    if (at != waits_.end()) return slot_wait_text(at->second->first, at->second->second.holders);
+    const auto* run = find(run_id);
+    if (key.task < 0 || !run || !run->machine || key.item >= run->machine->item_count(key.task)) return "";
+    const auto& task_run = run->machine->at(key);
+    if (task_run.state != State::Pending || run->row.state != State::Running) return "";
+    if (!task_run.offered) {
+        const auto& options = run->start.plan->tasks[static_cast<std::size_t>(key.task)].options;
+        const int at_once = key.item < 0 ? 0 : options.value("concurrency", 0);
+        return at_once > 0 ? fmt::format("waits for other items of its task: {} at once (`concurrency`)", at_once) : "";
+    }
+    const Kind kind = kind_of(*run, key);
+    if (has_place(kind)) return "";
+    const auto taken = std::count_if(active_.begin(), active_.end(), [kind](const auto& a) { return a.second.kind == kind; });
+    constexpr std::array<const char*, Kinds> what{"extracts", "transforms and loads", "commands"};
+    return fmt::format("waits for a place: the {} {} that this node runs at once are all under way", taken, what[kind]);
 }
 
 /// Whoever is first in each line, where something may have changed since the last one asked.
@@ -110,7 +127,9 @@ void Runner::return_what_waiters_hold() {
     int left = most_returned;
     for (const auto& [who, line] : waits_) {
         if (left-- == 0) break;
-        if (!slots_moving_.contains(who)) waiting[who.first].push_back(who.second);
+        const auto* run = find(who.first);
+        const bool at_work = run && run->machine && who.second.task >= 0 && run->machine->at(who.second).state == State::Running;
+        if (!slots_moving_.contains(who) && !slotted_.contains(who) && !at_work) waiting[who.first].push_back(who.second);
     }
     for (auto& [run_id, keys] : waiting) give_back(run_id, std::move(keys));
 }

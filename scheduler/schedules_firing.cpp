@@ -10,6 +10,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <span>
+
 namespace millrace {
 namespace {
 
@@ -132,12 +135,22 @@ void Schedules::tell_left_out(const StoredSchedule& s, const Passed& passed, std
     journal_.submit(std::move(told));
 }
 
+/// Two schedules of a flow may meet at an instant: their runs are two, and so are what these load.
+static std::string key_of_firing(const StoredSchedule& s, const FlowPlan& plan, Instant at) {
+    std::string text = "schedule\n" + s.flow + "\n" + to_rfc3339(at);
+    if (!s.spec.params.empty()) text += "\n" + s.spec.params.dump();
+    const auto before = std::span(plan.schedules).first(std::min(plan.schedules.size(), static_cast<std::size_t>(s.number)));
+    const auto is_alike = [&](const ScheduleSpec& other) { return other.params == s.spec.params; };
+    if (std::any_of(before.begin(), before.end(), is_alike)) text += "\nschedule " + std::to_string(s.number);
+    return sha256_hex(text);
+}
+
 bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool catch_up) {
     const auto* flow = catalogue_.find(s.flow);
     if (!flow || flow->archived) return true;
     const auto id = ids_.take();
     if (id == 0) return false;
-    FiringRow row_of_firing{s.flow, s.number, firing.at, firing.local, s.next_at, s.next_local};
+    FiringRow row_of_firing{s.flow, s.number, firing.at, firing.local, s.next_at, s.next_local, s.changed_at};
     try {
         RunRow row = new_run_row(*flow, id, runner_.new_uuid(), Json::object(),
                                  run_interval(*flow->plan, std::nullopt, std::nullopt, firing.at), clock_.now());
@@ -146,8 +159,7 @@ bool Schedules::make_run(const StoredSchedule& s, const Firing& firing, bool cat
         row.scheduled_for = firing.at;
         row.options["schedule"] = s.number;
         row.params = params_at(row, *flow->plan, s.spec.params, firing.at);
-        row.run_key =
-            sha256_hex("schedule\n" + s.flow + "\n" + to_rfc3339(firing.at) + (s.spec.params.empty() ? "" : "\n" + s.spec.params.dump()));
+        row.run_key = key_of_firing(s, *flow->plan, firing.at);
         RunStart start;
         start.plan = flow->plan;
         start.catch_up = catch_up;

@@ -63,9 +63,9 @@ static bool is_of_others(const std::exception& error) {
     return cls == "40" || cls == "55";
 }
 
-/// Of no consequence for the call, which is committed: what fails here fails again for the next one.
-void Database::learn_wal(pqxx::connection& connection) {
-    if (!tells_wal_) return;
+/// Of no consequence for the call, which is committed. False: the connection is lost.
+bool Database::learn_wal(pqxx::connection& connection) {
+    if (!tells_wal_) return true;
     try {
         pqxx::nontransaction look(connection);
         const auto wal = look.exec1("select (pg_current_wal_flush_lsn() - '0/0')::bigint")[0].as<std::int64_t>();
@@ -74,7 +74,9 @@ void Database::learn_wal(pqxx::connection& connection) {
     } catch (const pqxx::sql_error& e) {
         tells_wal_ = is_transient(e); // no such function, or not for us
     } catch (const std::exception&) {
+        return false;
     }
+    return true;
 }
 
 /// False: the store is not known to be away. True: it was, and this call finds out whether it still is.
@@ -92,7 +94,7 @@ void Database::found(const std::string& away) {
     if (!away.empty()) idle_.clear(); // of a server that is gone
 }
 
-void Database::connected(const std::function<void(pqxx::connection&)>& work) {
+void Database::connected(const std::function<bool(pqxx::connection&)>& work) {
     const bool probe = probes();
     const auto since = std::chrono::steady_clock::now();
     for (int tries = 0;; ++tries) {
@@ -107,7 +109,7 @@ void Database::connected(const std::function<void(pqxx::connection&)>& work) {
         try {
             if (!connection) connection = connect_store(url_, statements_, watch_);
             const CallWatch::Call call(watch_, connection->sock());
-            work(*connection);
+            if (!work(*connection)) connection.reset();
         } catch (const std::exception& e) {
             // A connection that failed once is not used again: libpqxx would reconnect silently and forget the session.
             if (!is_transient(e)) {
@@ -125,7 +127,7 @@ void Database::connected(const std::function<void(pqxx::connection&)>& work) {
         }
         found("");
         std::lock_guard lock(mutex_);
-        idle_.push_back(std::move(connection));
+        if (connection) idle_.push_back(std::move(connection));
         return;
     }
 }

@@ -31,10 +31,13 @@ struct Statement {
 /// `url` with a limit on the time that connecting takes: libpq has none for a server that takes the connection and says nothing.
 [[nodiscard]] std::string with_timeout(const std::string& url);
 /// What every session of ours begins with. What we acknowledge, and act on, is on the server's disk, whatever the server, the database
-/// or our role has for other programs; who waits for standbys (remote_*) goes on doing so.
+/// or our role has for other programs; who waits for standbys (remote_*) goes on doing so. A node that freezes or loses its network within
+/// a transaction holds rows, which others wait for: no longer than seconds, also where the server waits for a lock itself (from 14 on).
 inline constexpr const char* session_settings =
     "set application_name = 'millrace'; set timezone = 'UTC'; set client_min_messages = warning;"
-    " select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local'); set jit = off";
+    " select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local'); set jit = off;"
+    " set idle_in_transaction_session_timeout = '5s'; set tcp_keepalives_idle = 3; set tcp_keepalives_interval = 1;"
+    " set tcp_keepalives_count = 3; select set_config(name, '3s', false) from pg_settings where name = 'client_connection_check_interval'";
 
 /// Opens a connection that knows `statements`, with UTC and our application name, while `watch` looks on. Throws
 /// pqxx::broken_connection, also where the server does not answer.
@@ -107,12 +110,14 @@ private:
                     result = work(transaction);
                 transaction.commit();
             }
-            if constexpr (std::is_same_v<Transaction, pqxx::work>) learn_wal(connection);
+            if constexpr (std::is_same_v<Transaction, pqxx::work>) return learn_wal(connection);
+            return true;
         });
         if constexpr (!std::is_void_v<Result>) return result;
     }
-    void connected(const std::function<void(pqxx::connection&)>& work);
-    void learn_wal(pqxx::connection& connection);
+    /// `work` tells whether the connection may be used again.
+    void connected(const std::function<bool(pqxx::connection&)>& work);
+    [[nodiscard]] bool learn_wal(pqxx::connection& connection);
     [[nodiscard]] bool probes();
     void found(const std::string& away);
 

@@ -74,6 +74,7 @@ struct FiringRow {
     std::string local;
     std::optional<Instant> next_at; ///< the schedule's next firing, stored with this one
     std::string next_local;
+    std::optional<Instant> changed_at; ///< of the schedule as it was known: one that was deployed anew fires by itself. Nothing: any
 };
 
 /// The end of a run that a schedule with `pause_after` started.

@@ -120,21 +120,25 @@ boost::asio::awaitable<void> Store::pause_flow(std::string flow, bool paused) {
     });
 }
 
-constexpr const char* set_next = "update millrace.schedule set next_at = $3, next_local = $4 where flow = $1 and number = $2";
+// One that was deployed anew meanwhile has a next firing of its own.
+constexpr const char* set_next =
+    "update millrace.schedule set next_at = $3, next_local = $4 where flow = $1 and number = $2 and changed_at = $5";
 
 boost::asio::awaitable<void> Store::set_next(std::vector<StoredSchedule> schedules) {
     return database_.run([schedules = std::move(schedules)](pqxx::work& w) {
-        for (const auto& s : schedules) w.exec_prepared("set_next", s.flow, s.number, when(s.next_at), s.next_local);
+        for (const auto& s : schedules)
+            w.exec_prepared("set_next", s.flow, s.number, when(s.next_at), s.next_local, timestamp_text(s.changed_at));
     });
 }
 
 constexpr const char* bring_back = R"sql(
     update millrace.schedule set next_at = $3, next_local = $4
-     where flow = $1 and number = $2 and coalesce(next_at > $3::timestamptz, true))sql";
+     where flow = $1 and number = $2 and changed_at = $5 and coalesce(next_at > $3::timestamptz, true))sql";
 
 boost::asio::awaitable<void> Store::bring_back(std::vector<StoredSchedule> schedules) {
     return database_.run([schedules = std::move(schedules)](pqxx::work& w) {
-        for (const auto& s : schedules) w.exec_prepared("bring_back", s.flow, s.number, when(s.next_at), s.next_local);
+        for (const auto& s : schedules)
+            w.exec_prepared("bring_back", s.flow, s.number, when(s.next_at), s.next_local, timestamp_text(s.changed_at));
     });
 }
 

@@ -127,12 +127,14 @@ class Rates(unittest.TestCase):
 
     def test_a_fast_rate_is_kept_over_two_daemons_by_few_claims(self):
         with_claims = "select sum(n_tup_upd + n_tup_ins) from pg_stat_user_tables where relname = 'credential'"
-        self.measure(40, 30)
+        measured, _ = self.measure(40, 30)
         time.sleep(1.5)  # the server counts late
         with Postgres(self.cluster.url("store")) as postgres:
             claims = int(postgres.rows(with_claims)[0][0])
         requests = len(self.times())
         print(f"{requests} requests, {claims} claims", flush=True)
+        if measured < 30:
+            self.skipTest(f"the machine is too busy to use a rate of 40/s ({measured:.0f}/s): who asks now and then claims each time")
         self.assertLess(claims, requests / 2)
 
     def test_a_pause_that_one_was_told_holds_for_both_and_costs_no_attempt(self):

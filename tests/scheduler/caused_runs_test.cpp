@@ -125,6 +125,31 @@ TEST_CASE("a run is cancelled, paused and resumed together with the runs that it
     CHECK(life.started == test::Texts{"hang"});
 }
 
+TEST_CASE("a run that was called, and waits for its turn when its caller is paused, begins nothing until that goes on") {
+    FreshDatabase database;
+    auto inner = plan_text("hang: run", "inner");
+    const bool in_line = GENERATE(true, false);
+    if (in_line)
+        inner.overlap = "queue";
+    else
+        inner.overlap = "allow", inner.limits = {{"one", 1}};
+    Life life(database.url(), {plan_text("f: flow calls=inner", "outer"), inner});
+    const auto first = life.trigger_id("inner");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    const auto outer = life.trigger_id("outer");
+    life.until([&] { return life.runs("inner").size() == 2; });
+    (void)life.wait(life.engine->service().pause(outer, "me"));
+    end_hanging(life);
+    CHECK(life.ended(first).at("state") == "completed");
+    const auto called = life.runs("inner").at(1).at("id").get<std::int64_t>();
+    life.until([&] { return life.run(called).at("state") == "paused"; });
+    CHECK(life.started == test::Texts{"hang"});
+    (void)life.wait(life.engine->service().resume(outer, "me"));
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    end_hanging(life);
+    CHECK(life.ended(outer).at("state") == "completed");
+}
+
 TEST_CASE("a call whose task takes too long is cancelled, and the task timed out") {
     FreshDatabase database;
     auto outer = plan_text("f: flow calls=inner timeout=30", "outer");

@@ -516,8 +516,8 @@ TEST_CASE("of those who wait for a limit one asks at a time, flows in turn, and 
         node.settle();
     }
     CHECK(node.asked == std::vector<std::int64_t>{1, 2}); // who comes later stands behind the second
-    CHECK(node.runner->why_no_slot(1, first_task).empty());
-    CHECK(node.runner->why_no_slot(4, first_task) == "waits for the limit 'one': run 7 (load) has it");
+    CHECK(node.runner->why_it_waits(1, first_task).empty());
+    CHECK(node.runner->why_it_waits(4, first_task) == "waits for the limit 'one': run 7 (load) has it");
     std::vector<std::int64_t> started;
     for (std::size_t i = 0; i < 4; ++i) {
         REQUIRE(node.hosts.started.size() == i + 1);

@@ -241,7 +241,8 @@ std::vector<StoredTaskRun> MemoryStore::task_runs(std::int64_t run_id) const {
 std::vector<RunRow> MemoryStore::called_by(const std::vector<StoredTaskRun>& task_runs) const {
     std::vector<RunRow> out;
     for (const auto& task : task_runs)
-        if (const auto id = task.run.details ? task.run.details->called_run() : 0; id != 0 && !is_final(task.run.state))
+        if (const auto id = task.run.details ? task.run.details->called_run() : 0;
+            id != 0 && (task.run.state == State::Running || task.run.state == State::Cancelling))
             out.push_back(runs.at(id).row);
     return out;
 }

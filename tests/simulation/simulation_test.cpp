@@ -225,7 +225,8 @@ TEST_CASE("what a run causes is made exactly once, and is waited for, whatever h
             world.deploy(plan);
             return plan;
         };
-        deploy("a: extract retry=5\n l: load <- a retry=5", "inner");
+        deploy(seed % 3 ? "a: extract retry=5\n l: load <- a retry=5" : "a: extract\n l: load <- a",
+               "inner"); // it may fail, and is called again
         deploy("i: flow calls=inner retry=5", "between");
         deploy("a: extract retry=5", "next", "outer");
         deploy("a: extract retry=5", "last", "next");
@@ -242,7 +243,7 @@ TEST_CASE("what a run causes is made exactly once, and is waited for, whatever h
         std::map<std::int64_t, int> followers;
         for (const auto& [id, run] : world.store.runs) {
             CAPTURE(id, run.row.flow, run.row.message);
-            CHECK(run.row.state == State::Completed);
+            CHECK((run.row.state == State::Completed || (seed % 3 == 0 && run.row.flow == "inner")));
             if (const auto caller = caller_of(run.row)) calls[{caller->run_id, caller->key}].push_back(run.row.state);
             if (run.row.options.contains("cause") && run.row.options.at("cause").contains("state"))
                 ++followers[run.row.options.at("cause").at("run").get<std::int64_t>()];
