@@ -50,7 +50,8 @@ MemoryStore::Written MemoryStore::write(int node, Epoch epoch, std::int64_t sequ
         if (is_poisonous(changes)) refused = true, poisoned.insert(changes.run_id);
     // A number that the store gave out, forgot and gave out again: its key is refused, which is told as the end of that run here.
     for (std::size_t i = 0; i < group.size(); ++i)
-        if (const auto& c = group[i]; c.new_run && !of_others[i] && has_forgotten && runs.contains(c.run_id)) refused = true;
+        if (const auto& c = group[i]; c.new_run && !of_others[i] && has_forgotten)
+            refused = refused || runs.contains(c.run_id) || !plans.contains(c.new_run->plan_hash); // its plan may be forgotten too
     if (refused) return Written::Refused;
     row.journal_seq = sequence;
     row.lease_until = now + lease;
