@@ -8,6 +8,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace millrace {
 namespace asio = boost::asio;
 using Kind = Refusal::Kind;
@@ -103,6 +106,26 @@ asio::awaitable<void> EngineService::cut_for_backfill(RunRow& row, const Deploye
     if (!request.backfill->again) done = co_await completed_chunks(flow, parts, row.params);
     for (const auto& [number, run] : done) backfill.done.push_back(number);
     write_backfill(row, backfill);
+}
+
+/// What the run before it left out was completed with the parameters and tasks of that run: it is asked about again. A chunk that the run
+/// before was to do counts only where another run completed it since, and from the start nothing is left out.
+asio::awaitable<void> EngineService::cut_again(RunRow& row, const DeployedFlow& flow, const RepeatedChunks& before) {
+    auto backfill = backfill_of(row);
+    if (!backfill) co_return;
+    if (!row.options.contains("limit_rows")) co_await refuse_beside_another(row);
+    const auto left_out = std::exchange(backfill->done, {});
+    if (row.options.contains("reuse_before")) {
+        const auto parts = parts_of(*flow.plan, row);
+        const auto completed = co_await completed_chunks(flow, parts, row.params);
+        for (const auto& [number, run] : completed) {
+            const auto& part = parts[static_cast<std::size_t>(number - 1)];
+            const auto tried = before.find({part.start, part.end});
+            const auto last = tried == before.end() ? row.rerun_of.value() : tried->second.run_id;
+            if (run > last || std::find(left_out.begin(), left_out.end(), number) != left_out.end()) backfill->done.push_back(number);
+        }
+    }
+    write_backfill(row, *backfill);
 }
 
 } // namespace millrace

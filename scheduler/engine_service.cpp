@@ -273,6 +273,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
         start.warning = told_of_other_chunks(*flow.plan, *old, parts, start.repeated);
         if (parts.empty()) start.reused = co_await reused_by(store_, row, *flow.plan);
     }
+    co_await cut_again(row, flow, start.repeated);
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;
     const auto admitted = co_await admit(std::move(row), std::move(start));

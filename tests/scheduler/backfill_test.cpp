@@ -1,57 +1,18 @@
 // Backfills, over a real PostgreSQL.
-#include "life.hpp"
+#include "given_backfills.hpp"
 
 using namespace millrace;
+using test::backfill;
+using test::begun;
+using test::daily;
+using test::days_of;
+using test::finish_one;
+using test::finished;
 using test::FreshDatabase;
 using test::Life;
+using test::number_of;
 using test::plan_text;
 using test::refusal;
-
-namespace {
-
-/// Days. A load of `mode` upsert takes the place of rows that are there.
-FlowPlan daily(const std::string& tasks = "a: extract", const std::string& name = "days") {
-    auto plan = plan_text(tasks, name);
-    plan.interval = IntervalSpec{};
-    plan.interval->every.days = 1;
-    return plan;
-}
-
-TriggerRequest backfill(const std::string& flow, const std::string& start, const std::string& end, int at_once = 1) {
-    auto request = Life::request(flow);
-    request.interval_start = start;
-    request.interval_end = end;
-    request.trigger = "backfill";
-    request.backfill = BackfillOptions{};
-    request.backfill->at_once = at_once;
-    return request;
-}
-
-Json begun(Life& life, const TriggerRequest& request) { return life.wait(life.engine->service().trigger(request)).run; }
-std::int64_t number_of(const Json& run) { return run.at("id").get<std::int64_t>(); }
-
-void finish_one(Life& life) {
-    if (life.hosts->hanging().empty()) return;
-    AttemptDone done;
-    done.outcome = "completed";
-    (void)life.hosts->end(life.hosts->hanging().front().id, done);
-}
-
-Json finished(Life& life, std::int64_t id) {
-    life.until([&] {
-        finish_one(life);
-        return !life.run(id).at("finished_at").is_null();
-    });
-    return life.run(id);
-}
-
-test::Texts days_of(const Json& run) {
-    test::Texts out;
-    for (const auto& chunk : run.at("chunks")) out.push_back(chunk.at("interval").at("start").get<std::string>().substr(8, 2));
-    return out;
-}
-
-} // namespace
 
 TEST_CASE("a backfill runs a span of the past in chunks, as many at once as it may") {
     FreshDatabase database;
