@@ -22,16 +22,46 @@ std::string past_of(const std::string& what) {
     return what == "cancel" ? "cancelled" : what == "pause" ? "paused" : what == "resume" ? "resumed" : "decided on";
 }
 
+/// Of a run in chunks those in which the task waits for a decision: they have its tasks.
+std::vector<std::int64_t> chunks_that_wait(const Runner& runner, const RunRequest& request) {
+    std::vector<std::int64_t> waiting;
+    const auto* whole = runner.find(request.run_id);
+    if (!whole) return waiting;
+    const auto& tasks = whole->start.plan->tasks;
+    const auto is_it = [&](const TaskPlan& t) { return t.name == request.task && t.verb == Verb::Approve; };
+    const auto task = std::find_if(tasks.begin(), tasks.end(), is_it);
+    if (task == tasks.end()) return waiting;
+    const TaskKey key{static_cast<int>(task - tasks.begin()), -1};
+    for (const auto id : whole->children)
+        if (const auto* chunk = runner.find(id); chunk && chunk->machine && chunk->machine->at(key).state == State::Paused)
+            waiting.push_back(id);
+    return waiting;
+}
+
+/// Of a run that has not begun: the remedy.
+std::string instead_of_pausing(const Json& run) {
+    if (!run.at("parent_id").is_null())
+        return "`millrace runs pause " + run.at("parent_id").dump() + "` pauses the run that it is a chunk of";
+    return fmt::format("`millrace runs cancel {}` cancels it, `millrace schedules pause {}` keeps the flow's schedules from starting more",
+                       run.at("id").dump(), run.value("flow", ""));
+}
+
 } // namespace
 
 /// Says why a run does not do what was asked: its state does not allow it.
-void EngineService::refuse(const Json& run, const RunRequest& request) {
+void EngineService::refuse(const Json& run, const RunRequest& request) const {
     const auto number = std::to_string(request.run_id), state = run.value("state", "");
+    if (const auto chunks = chunks_that_wait(runner_, request); !chunks.empty())
+        throw Refusal(Kind::Conflict,
+                      fmt::format("run {} is in chunks, which are runs of their own: task {} waits for a decision in run {}", number,
+                                  request.task, fmt::join(chunks, ", ")),
+                      fmt::format("millrace runs {} {} {}", request.what, chunks.front(), request.task));
     if (!request.task.empty())
         throw Refusal(Kind::Conflict, is_final(state_from(state))
                                           ? "run " + number + " is " + state + ": nothing in it waits for a decision"
                                           : "task " + request.task + " of run " + number + " does not wait for a decision");
-    throw Refusal(Kind::Conflict, "run " + number + " is " + state + ": it cannot be " + past_of(request.what));
+    throw Refusal(Kind::Conflict, "run " + number + " is " + state + ": it cannot be " + past_of(request.what),
+                  request.what == "pause" && state == to_string(State::Pending) ? instead_of_pausing(run) : "");
 }
 
 void EngineService::check_decision(const RunRequest& request, const LiveRun& run) const {

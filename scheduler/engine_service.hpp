@@ -56,7 +56,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<Json> ask(RunRequest request);
     [[nodiscard]] boost::asio::awaitable<void> act(RunRequest request);
     [[nodiscard]] boost::asio::awaitable<void> pass_on(RunRequest request);
-    [[noreturn]] static void refuse(const Json& run, const RunRequest& request);
+    [[noreturn]] void refuse(const Json& run, const RunRequest& request) const;
     void check_decision(const RunRequest& request, const LiveRun& run) const;
 
     /// Returns the limits that are not as written.

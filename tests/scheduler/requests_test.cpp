@@ -2,6 +2,7 @@
 #include "life.hpp"
 
 using namespace millrace;
+using test::chunked_plan;
 using test::FreshDatabase;
 using test::Life;
 using test::plan_text;
@@ -69,4 +70,35 @@ TEST_CASE("a run that ended is refused without asking anybody") {
     (void)nodes.life.ended(nodes.id);
     CHECK_THAT(refusal([&] { (void)nodes.ask(nodes.service().cancel(nodes.id, "me")); }),
                Catch::Contains("is completed: it cannot be cancelled"));
+}
+
+TEST_CASE("who decides on a run in chunks is told which of them wait, and what to type") {
+    auto plan = plan_text("ask: approve\n z: extract <- ask", "asking");
+    plan.interval = chunked_plan().interval;
+    TwoNodes nodes(plan);
+    const auto chunks = [&] { return nodes.life.run(nodes.id).at("chunks"); };
+    nodes.life.until([&] {
+        const Json begun = chunks();
+        return !begun.empty() && begun[0].at("state_name") == "AwaitingApproval";
+    });
+    const auto chunk = chunks()[0].at("id").get<std::int64_t>();
+    const auto told = [&](const std::string& task) {
+        return refusal([&] { (void)nodes.ask(nodes.service().reject(nodes.id, task, "", "me")); });
+    };
+    const auto whole = std::to_string(nodes.id), part = std::to_string(chunk);
+    CHECK(told("ask") == "run " + whole + " is in chunks, which are runs of their own: task ask waits for a decision in run " + part +
+                             " - millrace runs reject " + part + " ask");
+    CHECK_THAT(told("z"), Catch::Contains("does not wait for a decision"));
+    (void)nodes.ask(nodes.service().reject(chunk, "ask", "", "me"));
+    CHECK(nodes.life.ended(nodes.id).at("state") == "failed");
+}
+
+TEST_CASE("who pauses a run that has not begun is told what to do instead") {
+    auto plan = plan_text("hang: run", "hanging");
+    plan.overlap = "queue";
+    TwoNodes nodes(plan);
+    const auto queued = nodes.life.trigger_id("hanging");
+    CHECK(refusal([&] { (void)nodes.ask(nodes.service().pause(queued, "me")); }) ==
+          "run " + std::to_string(queued) + " is pending: it cannot be paused - `millrace runs cancel " + std::to_string(queued) +
+              "` cancels it, `millrace schedules pause hanging` keeps the flow's schedules from starting more");
 }
