@@ -43,7 +43,8 @@ const std::array flow_fields{
           .fallback = "queue"},
     Field{.key = "timeout",
           .shape = Duration,
-          .doc = "A run that takes longer is stopped; while a person has paused it, its time stands.",
+          .doc =
+              "A run that takes longer is stopped, of a run in chunks each chunk that does; while a person has paused it, its time stands.",
           .example = "2h"},
     Field{.key = "retry",
           .shape = Whole | Mapping,
