@@ -39,6 +39,27 @@ void require_assignments(const std::vector<std::string>& assignments, const std:
                                  : fmt::format("write --param {}={}, without a space", assignment, value.empty() ? "VALUE" : value));
 }
 
+std::map<std::string, std::string> types_of(const Json& flow) {
+    std::map<std::string, std::string> types;
+    for (const auto& param : list_of(flow, "params")) types[text_of(param, "name")] = text_of(param, "type");
+    return types;
+}
+
+/// `type_of` gives the type of a name, or throws. Throws UsageError.
+template <class TypeOf>
+Json typed_params(const std::vector<std::string>& assignments, TypeOf type_of) {
+    require_assignments(assignments, "");
+    Json params = Json::object();
+    for (const auto& assignment : assignments) {
+        const auto equals = assignment.find('=');
+        const auto name = assignment.substr(0, equals);
+        const std::string type = type_of(name);
+        if (params.contains(name)) throw UsageError(fmt::format("parameter {} is given twice", name), "leave one of them out");
+        params[name] = typed_value(assignment.substr(equals + 1), type);
+    }
+    return params;
+}
+
 } // namespace
 
 std::vector<Json> flows_named(const ApiClient& api, const std::vector<std::string>& names, const std::vector<std::string>& params) {
@@ -68,27 +89,27 @@ std::vector<Json> flows_named(const ApiClient& api, const std::vector<std::strin
 }
 
 Json params_of(const Json& flow, const std::vector<std::string>& assignments) {
-    require_assignments(assignments, "");
-    Json params = Json::object();
-    std::map<std::string, std::string> types;
-    for (const auto& param : list_of(flow, "params")) types[text_of(param, "name")] = text_of(param, "type");
-    for (const auto& assignment : assignments) {
-        const auto equals = assignment.find('=');
-        const auto name = assignment.substr(0, equals);
-        const auto type = types.find(name);
-        if (type == types.end()) {
-            std::vector<std::string> names;
-            for (const auto& [known, of] : types) names.push_back(known);
-            const auto near = nearest(name, names);
-            throw UsageError(fmt::format("flow {} has no parameter {}", text_of(flow, "name"), name),
-                             !near.empty()   ? fmt::format("did you mean {}?", near)
-                             : names.empty() ? "it takes none"
-                                             : fmt::format("its parameters are {}", fmt::join(names, ", ")));
-        }
-        if (params.contains(name)) throw UsageError(fmt::format("parameter {} is given twice", name), "leave one of them out");
-        params[name] = typed_value(assignment.substr(equals + 1), type->second);
-    }
-    return params;
+    const auto types = types_of(flow);
+    return typed_params(assignments, [&](const std::string& name) {
+        if (const auto type = types.find(name); type != types.end()) return type->second;
+        std::vector<std::string> names;
+        for (const auto& [known, of] : types) names.push_back(known);
+        const auto near = nearest(name, names);
+        throw UsageError(fmt::format("flow {} has no parameter {}", text_of(flow, "name"), name),
+                         !near.empty()   ? fmt::format("did you mean {}?", near)
+                         : names.empty() ? "it takes none"
+                                         : fmt::format("its parameters are {}", fmt::join(names, ", ")));
+    });
+}
+
+Json params_of_pinned(const Json& run, const Json& flow, const std::vector<std::string>& assignments) {
+    const auto newest = types_of(flow);
+    const Json had = run.value("params", Json::object());
+    return typed_params(assignments, [&](const std::string& name) -> std::string {
+        if (const auto value = had.find(name); value != had.end() && !value->is_null()) return value->is_array() ? "list" : "text";
+        const auto type = newest.find(name);
+        return type != newest.end() && type->second == "list" ? "list" : "text"; // the daemon makes what is wanted of a text
+    });
 }
 
 } // namespace millrace

@@ -187,10 +187,12 @@ int rerun(Cli& cli, const RerunArguments& arguments) {
     if (arguments.allow_deletes > 0) body["allow_deletes"] = arguments.allow_deletes;
     const auto api = cli.api();
     cli.say_whose_answer();
-    const auto flow = text_of(api.get("/api/v1/runs/" + url_encoded(arguments.id)), "flow");
-    const auto deployed = api.get("/api/v1/flows/" + url_encoded(flow));
-    if (arguments.plan == "newest") note_file_ahead(cli, deployed);
-    if (!arguments.params.empty()) body["params"] = params_of(deployed, arguments.params);
+    const auto old = api.get("/api/v1/runs/" + url_encoded(arguments.id));
+    const auto deployed = api.get("/api/v1/flows/" + url_encoded(text_of(old, "flow")));
+    const bool is_newest = arguments.plan == "newest";
+    if (is_newest) note_file_ahead(cli, deployed);
+    if (!arguments.params.empty())
+        body["params"] = is_newest ? params_of(deployed, arguments.params) : params_of_pinned(old, deployed, arguments.params);
     body["plan"] = arguments.plan;
     Json run;
     try {

@@ -1,6 +1,7 @@
 #include "daemon/check_connection.hpp"
 #include "daemon/cli/asked_installation.hpp"
 #include "daemon/cli/cli.hpp"
+#include "daemon/cli/flow_arguments.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/rejected_rows.hpp"
 #include "daemon/cli/run_view.hpp"
@@ -166,6 +167,21 @@ TEST_CASE("what failed is told with its remedy, and its exit code says whether t
     CHECK(told(ErrorClass::Permanent, exit_usage) == "millrace: it cannot be\n  do something else\n");
     CHECK(told(ErrorClass::Transient, exit_unreachable) == "millrace: it cannot be\n  do something else\n");
     CHECK(told(ErrorClass::Resource, exit_failed) == "millrace: it cannot be\n  do something else\n");
+}
+
+TEST_CASE("parameters of a run on the plan that it had are known by the values that it had, not by the newest plan") {
+    const Json flow = {
+        {"name", "f"},
+        {"params",
+         {Json{{"name", "n"}, {"type", "int"}}, Json{{"name", "new"}, {"type", "int"}}, Json{{"name", "few"}, {"type", "list"}}}}};
+    const Json run = {{"params", {{"n", "five"}, {"old", 3}, {"some", {"a"}}, {"few", nullptr}}}};
+    CHECK(params_of(flow, {"n=7", "few=a,b"}) == Json{{"n", 7}, {"few", {"a", "b"}}});
+    CHECK_THROWS_AS(params_of(flow, {"old=4"}), UsageError);
+    CHECK(params_of_pinned(run, flow, {"n=7", "old=4", "some=b,c", "few=d"}) ==
+          Json{{"n", "7"}, {"old", "4"}, {"some", {"b", "c"}}, {"few", Json::array({"d"})}});
+    CHECK(params_of_pinned(run, flow, {"other=1"}) == Json{{"other", "1"}}); // the daemon knows
+    CHECK_THROWS_AS(params_of_pinned(run, flow, {"n=1", "n=2"}), UsageError);
+    CHECK_THROWS_AS(params_of_pinned(run, flow, {"n"}), UsageError);
 }
 
 TEST_CASE("a flow with several schedules starts next when the first of them is due") {
