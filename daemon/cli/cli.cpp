@@ -34,8 +34,10 @@ std::string with_whose_answer(Cli& cli, const std::string& remedy) {
 }
 
 ExitCode code_of(const ApiError& error) {
-    if (error.status == 404 || error.status == 409 || error.status == 422 || error.status == 400) return exit_usage;
-    return error.status == 503 ? exit_unreachable : exit_failed;
+    constexpr int request_timeout = 408, too_many_requests = 429, store_is_away = 503;
+    for (const int later : {request_timeout, too_many_requests, store_is_away})
+        if (error.status == later) return exit_unreachable;
+    return error.status >= 400 && error.status < 500 ? exit_usage : exit_failed;
 }
 
 ExitCode code_of(const Error& error) {
@@ -247,7 +249,8 @@ int run_line(Cli& cli, int argc, char** argv) {
     app.require_subcommand(1);
     app.failure_message(usage_message);
     app.footer("Exit codes: 0 done; 1 failed: a run, a check, a deploy, mistakes in flow files; 2 refused: usage, millrace.yaml, no such\n"
-               "flow or run; 3 no daemon answers, or its database is away; 4 the run was cancelled or timed out.");
+               "flow or run, no access; 3 no daemon answers, its database is away, or it says to try again; 4 the run was cancelled or\n"
+               "timed out.");
     for (const auto& family : command_families()) {
         const auto before = app.get_subcommands({}).size();
         family.add(app, cli);

@@ -169,6 +169,20 @@ TEST_CASE("what failed is told with its remedy, and its exit code says whether t
     CHECK(told(ErrorClass::Resource, exit_failed) == "millrace: it cannot be\n  do something else\n");
 }
 
+TEST_CASE("a refusal is what the asker has to correct, but where it says that he is to try again") {
+    const auto code = [](int status) {
+        std::ostringstream text;
+        auto* const before = std::cerr.rdbuf(text.rdbuf());
+        Cli cli;
+        const int told = tell_failure(cli, std::make_exception_ptr(ApiError(status, "it cannot be", "")));
+        std::cerr.rdbuf(before);
+        return told;
+    };
+    for (const int status : {400, 401, 403, 404, 405, 409, 413, 415, 421, 422}) CHECK(code(status) == exit_usage);
+    for (const int status : {408, 429, 503}) CHECK(code(status) == exit_unreachable);
+    for (const int status : {500, 502}) CHECK(code(status) == exit_failed);
+}
+
 TEST_CASE("parameters of a run on the plan that it had are known by the values that it had, not by the newest plan") {
     const Json flow = {
         {"name", "f"},
