@@ -157,12 +157,13 @@ public:
     void read(const LogSource& source, std::size_t number) {
         if (source.line) return read_line(*source.line, {number, "", 0}, {0, 1});
         const auto parts = parts_of(source.path);
-        read_file(source.path, {number, name_of(source.path), 0}, parts.empty() ? nullptr : &parts.front());
+        const bool is_there = read_file(source.path, {number, name_of(source.path), 0}, parts.empty() ? nullptr : &parts.front());
+        if (!is_there && parts.empty() && source.gone) return add_line(*source.gone, {number, "", 0}, {0, 1});
         if (!parts.empty() && parts.front().number > 1 && !wanted_.searches())
             read_line(left_out(parts.front(), parts.back()), {number, "", 0}, {0, parts.front().lines});
         for (std::size_t i = 0; i < parts.size(); ++i) {
             const auto path = log_tail_folder(source.path) + "/" + part_name(parts[i]);
-            read_file(path, {number, name_of(path), parts[i].lines}, i + 1 < parts.size() ? &parts[i + 1] : nullptr);
+            (void)read_file(path, {number, name_of(path), parts[i].lines}, i + 1 < parts.size() ? &parts[i + 1] : nullptr);
         }
     }
 
@@ -207,8 +208,12 @@ public:
 
 private:
     void read_line(const Json& line, File file, Place place) {
+        if (wanted_.is(line)) add_line(line, std::move(file), place);
+    }
+
+    void add_line(const Json& line, File file, Place place) {
         const std::int64_t at = time_of(line).value_or(0);
-        if (at <= cursor_.time || !wanted_.is(line)) return;
+        if (at <= cursor_.time) return;
         if (at > until_) {
             more_ = true;
             return;
@@ -226,13 +231,14 @@ private:
         return last.is_object() && last.value("end", false) && time_of(last).value_or(cursor_.time + 1) <= cursor_.time;
     }
 
-    void read_file(const std::string& path, File about, const LogPart* next) {
+    /// False: there is no such file.
+    bool read_file(const std::string& path, File about, const LogPart* next) {
         LogStream file(path);
-        if (!file.is_there()) return;
+        if (!file.is_there()) return false;
         const auto known = cursor_.places.find(about.name);
         const bool is_known = known != cursor_.places.end();
         Place place = is_known ? known->second : Place();
-        if (!is_known && is_behind(file, next)) return;
+        if (!is_known && is_behind(file, next)) return true;
         file.skip_to(place.offset);
         files_.push_back(std::move(about));
         const auto number = files_.size() - 1;
@@ -247,7 +253,7 @@ private:
             if (!is_known && last <= cursor_.time) continue;
             if (last > until_) {
                 more_ = true;
-                return;
+                return true;
             }
             const bool ends = line.is_object() && line.value("end", false);
             const bool shown = may_be && line.is_object() && (!ends || !line.value("text", "").empty()) && wanted_.is(line);
@@ -261,6 +267,7 @@ private:
         }
         const bool is_over = file.trailer() || next;
         if (is_over && !lines_.empty() && lines_.back().file == number) lines_.back().ends = true;
+        return true;
     }
 
     void order() {

@@ -16,6 +16,7 @@ struct LogSource {
     Json item;
     int attempt = 1;               ///< 0: of the run as a whole
     std::optional<LogLine> line{}; ///< in place of a file: all that there is
+    std::optional<LogLine> gone{}; ///< what stands for a file that is not there, whatever is looked for; none: nothing does
 };
 
 /// Which lines are shown.

@@ -1,4 +1,5 @@
 // What is asked about what happened in runs: logs and events.
+#include "scheduler/attempts_not_begun.hpp"
 #include "scheduler/log_files.hpp"
 #include "scheduler/pg_documents.hpp"
 #include "scheduler/pg_read_models.hpp"
@@ -10,7 +11,7 @@ namespace asio = boost::asio;
 using Kind = Refusal::Kind;
 
 constexpr const char* attempt_logs = R"sql(
-    select a.task, a.item, a.number, a.log, t.value
+    select a.task, a.item, a.number, a.log, t.value, extract(epoch from a.finished_at) * 1000000, a.error ->> 'message'
       from millrace.attempt a left join millrace.task_run t on t.run_id = a.run_id and t.task = a.task and t.item = a.item
      where a.run_id = $1 and ($2::int is null or a.task = $2::int)
      order by a.started_at, a.task, a.item, a.number)sql";
@@ -31,6 +32,17 @@ static std::vector<LogSource> acts_of(pqxx::nontransaction& w, std::int64_t run_
     return sources;
 }
 
+/// What stands for the log of an attempt that ended. One that never began, which its error says, left none.
+static LogLine stand_in(Instant finished_at, const std::string& error) {
+    const auto at = to_rfc3339(finished_at);
+    if (error == cancelled_before_it_began) return {at, "info", error, true};
+    if (error.starts_with(no_folder)) return {at, "error", error, true};
+    return {at, "warning",
+            "the log of this attempt is gone from the staging folder: retention removes logs (`retention.logs` in millrace.yaml), or "
+            "somebody did",
+            true};
+}
+
 static std::vector<LogSource> attempts_of(pqxx::nontransaction& w, std::int64_t run_id, const FlowPlan& plan, std::optional<int> only) {
     std::vector<LogSource> sources;
     for (const auto& r : w.exec_prepared("attempt_logs", run_id, only)) {
@@ -39,6 +51,7 @@ static std::vector<LogSource> attempts_of(pqxx::nontransaction& w, std::int64_t 
         source.task = task_of(plan, r[0].as<int>()).name;
         if (!r[4].is_null()) source.item = Json::parse(r[4].c_str());
         source.attempt = r[2].as<int>();
+        if (!r[5].is_null()) source.gone = stand_in(*instant_from(r[5]), r[6].is_null() ? "" : r[6].c_str());
         sources.push_back(std::move(source));
     }
     return sources;

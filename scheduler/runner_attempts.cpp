@@ -1,4 +1,5 @@
 // Attempts: places, the order in which they begin, and what hosts report.
+#include "scheduler/attempts_not_begun.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/log_files.hpp"
 #include "scheduler/orders.hpp"
@@ -119,11 +120,11 @@ void Runner::hand_over(OrderId id) {
     auto& a = at->second;
     a.reserved = false;
     --reserved_[a.kind];
-    if (a.stop) return attempt_done(failed_done(id, "cancelled", {"cancelled", "cancelled before it began", {}, 0}));
+    if (a.stop) return attempt_done(failed_done(id, "cancelled", {"cancelled", cancelled_before_it_began, {}, 0}));
     a.started = true;
     if (a.no_folder)
         return attempt_done(failed_done(id, "failed",
-                                        {"resource", "cannot make the folder " + a.order.staging + ": " + a.no_folder.message(),
+                                        {"resource", no_folder + a.order.staging + ": " + a.no_folder.message(),
                                          "check the free space and the rights of the staging folder", 0}));
     hosts_.start(std::move(a.order));
 }

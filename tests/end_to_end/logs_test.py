@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Logs of the real service: a command that floods its output hurts nothing else, is found again and searched, and whatever is on
 record as ended has the end of its log, also when the daemon is killed at any moment."""
-import json, os, pathlib, random, signal, subprocess, sys, time, unittest
+import json, os, pathlib, random, shutil, signal, subprocess, sys, time, unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
@@ -98,6 +98,16 @@ class Logs(unittest.TestCase):
         self.assertEqual([len(line["text"]) for line in lines][:1], [16384])
         self.assertEqual([line["text"] for line in lines[1:]], ["... (99983616 bytes more)", "after it"])
         self.check_memory(memory, 400e6)
+
+    def test_a_log_that_was_removed_is_told(self):
+        self.start({"quick": QUICK})
+        run = self.daemon.run("quick")["id"]
+        for folder in pathlib.Path(f"{self.path}/state/staging").glob("*/logs"):
+            shutil.rmtree(folder)
+        for query in ("", "&search=done", "&level=error"):
+            lines = self.logs(run, query)
+            self.assertEqual([(line["task"], line["attempt"], line["level"]) for line in lines], [("a", 1, "warning")])
+            self.assertIn("retention removes logs (`retention.logs` in millrace.yaml), or somebody did", lines[0]["text"])
 
     def test_what_is_on_record_as_ended_has_the_end_of_its_log(self):
         cluster = Cluster(f"{self.path}/pg", {"shared_buffers": "64MB", "max_wal_size": "256MB"})

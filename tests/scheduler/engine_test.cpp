@@ -48,7 +48,12 @@ TEST_CASE("a triggered run completes, and its documents tell what happened") {
     CHECK(graph.at("edges") == Json::parse(R"([["a", "b"], ["b", "c"]])"));
     CHECK(life.wait(life.engine->read_models().runs({})).at("items").size() == 1);
     CHECK(life.wait(life.engine->read_models().flows()).at("items").size() == 7);
-    CHECK(life.wait(life.engine->read_models().logs(id, {})).at("end") == true);
+    const Json log = life.wait(life.engine->read_models().logs(id, {})); // of which no host wrote anything
+    CHECK(log.at("end") == true);
+    REQUIRE(log.at("items").size() == 3);
+    CHECK(log.at("items")[2].at("task") == "c");
+    CHECK(log.at("items")[2].at("level") == "warning");
+    CHECK_THAT(log.at("items")[2].at("text").get<std::string>(), Catch::Contains("retention.logs"));
     CHECK(life.wait(life.engine->read_models().doctor()).at("store").at("schema_version") == schema_version());
     CHECK(life.wait(life.engine->read_models().nodes()).at("items")[0].at("alive") == true);
     CHECK_THROWS_AS(life.run(999), Refusal);

@@ -274,3 +274,28 @@ TEST_CASE("a log is searched for a text, upper and lower case alike, and for lin
         CHECK(logs.found({"nowhere", ""}, limit).empty());
     }
 }
+
+TEST_CASE("one line stands for a log that is gone, whatever is looked for, and none for that of an attempt that goes on") {
+    Logs logs;
+    logs.write("a", 0, "one");
+    logs.write("b", 1000, "two");
+    logs.write("c", 2000, "three");
+    logs.sources[1].gone = LogLine{"2026-11-20T06:00:01Z", "warning", "it is gone", true};
+    logs.sources[0].gone = logs.sources[1].gone;
+    std::filesystem::remove(logs.path_of("b"));
+    std::filesystem::remove(logs.path_of("c"));
+    CHECK(logs.pages(1) == std::vector<std::string>{"a:one", "b:it is gone"});
+    CHECK(logs.found({"one", ""}) == std::vector<std::string>{"one", "it is gone"});
+    CHECK(logs.found({"", "error"}) == std::vector<std::string>{"it is gone"});
+    const Json all = read_logs(logs.sources, "", 10, true);
+    CHECK(read_logs(logs.sources, all.at("next"), 10, true).at("items").empty());
+}
+
+TEST_CASE("a log of which only the end is left stands for itself") {
+    Logs logs;
+    logs.write("a", 0, "one");
+    logs.tail("a", {1, 1, 0, 0, 0}, 10, 2);
+    logs.sources[0].gone = LogLine{"2026-11-20T06:00:01Z", "warning", "it is gone", true};
+    std::filesystem::remove(logs.path_of("a"));
+    CHECK(logs.pages(10) == std::vector<std::string>{"a:1", "a:2"});
+}
