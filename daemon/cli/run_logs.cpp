@@ -104,6 +104,9 @@ void tell_where_logs_are(const ApiClient& api, const std::vector<std::string>& i
     }
 }
 
+/// For a program that reads lines as they come: NDJSON.
+void print_on_one_line(const Json& line) { std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }
+
 int show_logs(Cli& cli, const LogArguments& arguments) {
     const auto api = arguments.follow ? watchful(cli.api()) : cli.api();
     const auto tell = [](const std::string& text) { std::cerr << "millrace: " << text << std::endl; };
@@ -119,10 +122,11 @@ int show_logs(Cli& cli, const LogArguments& arguments) {
         if (!cli.json) view.of(answer_to(run, arguments, absence));
         read_log(api, id, one, absence, [&](const Json& line) {
             some = true;
-            cli.json ? all.push_back(line) : view.show(line);
+            if (!cli.json) return view.show(line);
+            arguments.follow ? print_on_one_line(line) : all.push_back(line);
         });
     }
-    if (cli.json) Cli::print(all);
+    if (cli.json && !arguments.follow) Cli::print(all);
     if (!cli.json && !some && !arguments.task.empty()) tell_where_logs_are(api, ids, arguments.task);
     return exit_done;
 }
@@ -140,7 +144,10 @@ void add_runs_logs(CLI::App& runs, Cli& cli) {
                      "only lines of this level or a higher one: debug, info, warn or error; what a command wrote is info")
         ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}))
         ->type_name("LEVEL");
-    logs->add_flag("-f,--follow", log->follow, "until the run ends; a daemon that is away is waited for, at most 5 minutes");
+    logs->add_flag(
+        "-f,--follow", log->follow,
+        "until the run ends; a daemon that is away is waited for, at most 5 minutes; with --json one object on each line, as they "
+        "come (NDJSON)");
     on_call(logs, cli, [&cli, log] {
         if (const auto dot = log->id.find('.'); dot != std::string::npos && log->task.empty()) { // RUN.TASK, as `data head` takes it
             log->task = log->id.substr(dot + 1);
