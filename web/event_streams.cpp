@@ -29,7 +29,7 @@ std::string text_member(const Json& data, const char* name) {
 
 /// Which document an event is the newest form of.
 std::string document_key(const EngineEvent& event) {
-    if (event.type == "log" || !event.data.is_object()) return {};
+    if (!event.data.is_object()) return {};
     std::string key = event.type + "/" + std::to_string(event.run_id);
     if (event.type == "flow") key += "/" + text_member(event.data, "name");
     if (event.type == "task_run" || event.type == "progress")

@@ -40,7 +40,7 @@ constexpr std::array rejected_filters{
 };
 constexpr std::array event_filters{
     QueryMember{"run", "integer", "events of this run only"},
-    QueryMember{"types", "string", "run, task_run, progress, log, flow; with commas between"},
+    QueryMember{"types", "string", "run, task_run, progress, flow; with commas between"},
 };
 
 constexpr std::span<const QueryMember> none{};

@@ -14,12 +14,12 @@ awaitable<Response> list_nodes(Api& api, const Request&) { co_return json_respon
 awaitable<Response> show_doctor(Api& api, const Request&) { co_return json_response(co_await api.read_models.doctor()); }
 
 awaitable<Response> follow_events(Api& api, const Request& request) {
-    constexpr std::array<std::string_view, 5> types{"run", "task_run", "progress", "log", "flow"};
+    constexpr std::array<std::string_view, 4> types{"run", "task_run", "progress", "flow"};
     EventFilter filter;
     filter.types = request.query_list("types");
     for (const std::string& type : filter.types) {
         if (std::find(types.begin(), types.end(), type) == types.end())
-            throw Problem(422, "'" + type + "' is no type of event", "types are run, task_run, progress, log, flow");
+            throw Problem(422, "'" + type + "' is no type of event", "types are run, task_run, progress, flow");
     }
     filter.run_id = request.query_integer("run", 0, 1, INT64_MAX);
     Response response;
