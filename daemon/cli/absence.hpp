@@ -41,6 +41,8 @@ public:
     void missed(const std::string& why, Instant at);
 
     [[nodiscard]] bool is_away() const { return is_away_; }
+    /// It is away, and that was said.
+    [[nodiscard]] bool is_told() const { return is_told_; }
     /// What becomes of the runs when nobody waits for them any more: the end of a sentence, and the command that shows one.
     [[nodiscard]] std::string what_now() const;
 

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -47,17 +48,6 @@ private:
     }, terminate_{};
 };
 
-void cancel_all(const ApiClient& api, const std::vector<RunDocument>& runs, const std::vector<std::string>& ids) {
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        if (!runs[i].is_null() && is_over(runs[i])) continue;
-        try {
-            api.post("/api/v1/runs/" + ids[i] + "/cancel");
-        } catch (const ApiError&) {
-            // it ended meanwhile
-        }
-    }
-}
-
 /// The runs that are waited for, and what a signal asks for.
 class Following {
 public:
@@ -78,8 +68,7 @@ public:
             });
             if (answered && view_) view_->show(runs_, now());
             if (answered && all_over()) return runs_;
-            if (!answered && Interruption::is_seen() && !is_cancelled_)
-                throw Unreachable("the daemon does not answer, so nothing was cancelled", absence_.what_now());
+            if (!answered) leave_if_asked();
             std::this_thread::sleep_for(pause);
         }
     }
@@ -90,11 +79,36 @@ private:
     void cancel_if_asked() {
         if (!Interruption::is_seen() || is_cancelled_) return;
         if (!std::exchange(is_told_, true)) {
+            was_away_ = absence_.is_told();
             if (view_ && terminal_.is_terminal) view_->note(""); // after its "^C"
             tell("cancelling; once more leaves the runs to the daemon");
         }
-        cancel_all(api_, runs_, ids_);
+        for (std::size_t i = 0; i < ids_.size(); ++i)
+            if (!cancelled_.contains(i) && (runs_[i].is_null() || !is_over(runs_[i]))) cancel(i);
         is_cancelled_ = true;
+        if (std::exchange(is_late_, false)) tell("the daemon was asked again, and cancels");
+    }
+
+    void cancel(std::size_t i) {
+        constexpr int not_found = 404, conflict = 409;
+        try {
+            api_.post("/api/v1/runs/" + ids_[i] + "/cancel");
+        } catch (const ApiError& error) {
+            if (error.status != conflict && error.status != not_found) throw;
+            // it ended meanwhile
+        }
+        cancelled_.insert(i);
+    }
+
+    /// After a question without an answer. Who had been told that the daemon is away wants to leave: throws Unreachable. Any other wants
+    /// the runs cancelled, which is asked for again.
+    void leave_if_asked() {
+        if (!is_told_ || is_cancelled_) return;
+        if (was_away_)
+            throw Unreachable(
+                fmt::format("the daemon does not answer, so {} cancelled", cancelled_.empty() ? "nothing was" : "not all were"),
+                absence_.what_now());
+        if (!std::exchange(is_late_, true)) tell("the daemon cannot cancel now: it is asked again");
     }
 
     void fetch() {
@@ -115,7 +129,11 @@ private:
     const Terminal& terminal_;
     std::optional<RunView> view_;
     Absence absence_;
-    bool is_told_ = false, is_cancelled_ = false;
+    std::set<std::size_t> cancelled_; ///< places of runs whose cancel was answered
+    bool is_told_ = false;            ///< that it cancels
+    bool was_away_ = false;           ///< the daemon, as had been told before the signal
+    bool is_late_ = false;            ///< the cancel, which the daemon did not take at once
+    bool is_cancelled_ = false;       ///< all of them
 };
 
 } // namespace
