@@ -1,5 +1,5 @@
-/// Reads schedules as JSON lines, {cron | every, timezone, start, gap, overlap, after, n}, and prints the next n firings of each as one
-/// line of Unix seconds.
+/// Reads schedules as JSON lines, {cron | every, timezone, start, end, gap, overlap, after, n}, and prints the next n firings of each as
+/// one line of Unix seconds.
 #include "flows/cron.hpp"
 #include "flows/interval.hpp"
 #include "flows/json.hpp"
@@ -15,6 +15,7 @@ int main() {
         if (question.contains("every")) schedule.every = parse_span(question.at("every"));
         schedule.timezone = question.at("timezone");
         schedule.start = question.value("start", "");
+        schedule.end = question.value("end", "");
         schedule.dst = {question.at("gap"), question.at("overlap")};
         std::string answer;
         for (const Firing& f : next_firings(schedule, *parse_rfc3339(question.at("after").get<std::string>()), question.at("n").get<int>()))

@@ -2,7 +2,11 @@
 """schedules_test.py PROGRAM [CASES] [SEED]: when schedules fire, beside two independent libraries: croniter says what the fields of a
 cron hold, dateutil on which days that is, which local times exist or come twice, and what a month later is.
 
-Half of the questions begin near a change of the clock, over all zones of the system.
+Half of the questions begin near a change of the clock, over all zones of the system. Where the libraries are, new ones are asked, of
+years to come. Everywhere those of schedules.jsonl.xz are: what the libraries said once, of 2000 to 2024, whose rules nobody changes any
+more. A zone whose changes are others here than they were then is left out and named, with both versions of the zone data.
+
+schedules_test.py --record [CASES] [SEED] writes that file anew, from the libraries alone.
 
 Where we differ on purpose, and what is asked instead:
   - `*/2` as a day: croniter takes it for a restriction that suffices alone (a day OR a weekday). cron(8), and we, have it that a field
@@ -10,19 +14,24 @@ Where we differ on purpose, and what is asked instead:
   - all weekdays, `0-6`, and all days, `1/1`: croniter takes them for `*`. They are a restriction that holds on every day, so the other
     field excludes none.
   - `2/3` as a weekday ends on Saturday: croniter counts on to 7, Sunday again.
+  - `5-5`: croniter from 2.0 on takes it for the whole range. It is 5.
   - croniter's own search is not used: it loses the first of March where the days have a 31, and its zones know no policy.
   - The zones are Python's own: dateutil's do not know that in Dublin and Casablanca it is the winter that is shifted.
 """
-import calendar, datetime as dt, json, random, re, subprocess, sys, zoneinfo
+import calendar, datetime as dt, hashlib, importlib.metadata, json, lzma, pathlib, random, re, subprocess, sys, zoneinfo
 
 try:
     from croniter import croniter
     from dateutil import relativedelta, rrule, tz
+    MISSING = None
 except ImportError as missing:
-    print(f"SKIPPED: {missing}: sudo deploy/packages check")
-    sys.exit(0)
+    MISSING = missing
 
+RECORD = pathlib.Path(__file__).with_name("schedules.jsonl.xz")
 UTC = dt.timezone.utc
+FUTURE = dt.datetime(2024, 1, 1, tzinfo=UTC), dt.datetime(2029, 12, 31, tzinfo=UTC)
+PAST = dt.datetime(2000, 1, 1, tzinfo=UTC), dt.datetime(2024, 12, 31, tzinfo=UTC)
+NICKNAMES = ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"]
 ALL_WEEKDAYS = re.compile("(0|SUN)-(6|SAT)(/1)?|0/1")
 MONTHS, DAYS = list(calendar.month_abbr)[1:], ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 
@@ -46,6 +55,13 @@ def cron(random):
         parts[2] = random.choice(["29", "30", "31", "28-31"])
         parts[3] = "*"
     return parts
+
+
+def second(random):
+    """The field in front. Rarely many values: the oracle looks at each second of hours."""
+    a = random.randint(0, 59)
+    return random.choice([f"{a}", f"{a}", f"{a},{random.randint(0, 59)}", f"{a}-{min(a + 3, 59)}", f"{a}/{random.randint(9, 31)}",
+                          f"*/{random.randint(15, 59)}", "*" if random.random() < 0.05 else "0"])
 
 
 def changes(zone, first, last):
@@ -98,10 +114,20 @@ def placed(naive, zone, fixed, dst):
     return [instant(naive, zone)]
 
 
-def nominal(parts, local):
+def one_value(part, names, low):
+    """`5-5` and `MON-1/3` as the one value that they are."""
+    number = lambda text: low + names.index(text) if text in names else int(text)
+    span = re.fullmatch(r"(\w+)-(\w+)(/\d+)?", part.upper())
+    return str(number(span[1])) if span and number(span[1]) == number(span[2]) else part
+
+
+def nominal(seconds, parts, local):
     """The local times that a cron names after `local`."""
-    minutes, hours, days, months, weekdays = (None if values == ["*"] else values for values in croniter.expand(" ".join(parts))[0])
-    times = {"byminute": minutes or range(60), "byhour": hours or range(24), "bysecond": 0, "bymonth": months, "dtstart": local.replace(second=0)}
+    names = [([], 0), ([], 0), ([], 1), ([name.upper() for name in MONTHS], 1), (DAYS, 0)]
+    asked = [one_value(part, *known) for part, known in zip(parts, names)] + [one_value(seconds, [], 0)]
+    minutes, hours, days, months, weekdays, seconds = (None if values == ["*"] else values for values in croniter.expand(" ".join(asked))[0])
+    times = {"byminute": minutes or range(60), "byhour": hours or range(24), "bysecond": seconds or range(60), "bymonth": months,
+             "dtstart": local.replace(second=0, microsecond=0)}
     weekdays = weekdays and [(day - 1) % 7 for day in weekdays]
     rules = rrule.rruleset()
     if days and weekdays and not (parts[2].startswith("*") or parts[4].startswith("*")):
@@ -113,21 +139,25 @@ def nominal(parts, local):
 
 
 def cron_answer(parts, zone, dst, after, n):
+    if len(parts) == 1:
+        parts = [",".join(map(str, values)) for values in croniter.expand(parts[0])[0]]
+    seconds, parts = (parts[0], parts[1:]) if len(parts) == 6 else ("0", parts)
     fixed = all(p.isdigit() for p in parts[1].split(","))
     if not (parts[2].startswith("*") or parts[4].startswith("*")) and (ALL_WEEKDAYS.fullmatch(parts[4].upper()) or parts[2] == "1/1"):
         parts = parts[:2] + ["*", parts[3], "*"]
     if re.fullmatch("[0-6]/[0-9]", parts[4]):
         parts = parts[:4] + [parts[4].replace("/", "-6/")]
-    # a later local time may be an earlier instant, by two hours at most (Antarctica/Troll)
+    # a later local time may be an earlier instant, by three hours at most (Antarctica/Casey)
     margin = dt.timedelta(hours=3)
     times = set()
-    for naive in nominal(parts, after.astimezone(zone).replace(tzinfo=None) - margin):
+    for naive in nominal(seconds, parts, after.astimezone(zone).replace(tzinfo=None) - margin):
         for at in placed(naive, zone, fixed, dst):
             if at > after:
                 times.add(at)
-        if len(times) >= n and instant(naive, zone) > sorted(times)[n - 1] + margin:
+        times = set(sorted(times)[:n])
+        if len(times) == n and instant(naive, zone) > max(times) + margin:
             break
-    return sorted(times)[:n]
+    return sorted(times)
 
 
 def every_answer(every, zone, start, after, n):
@@ -154,43 +184,128 @@ def every_answer(every, zone, start, after, n):
     return times
 
 
-def question(random, zones):
+def question(random, zones, first, last):
     name, zone, jumps = random.choice(zones)
     if jumps and random.random() < 0.5:
         after = random.choice(jumps) + dt.timedelta(minutes=random.randint(-3000, 600))
     else:
-        after = dt.datetime(2024, 1, 1, tzinfo=UTC) + dt.timedelta(minutes=random.randint(0, 6 * 525600))
+        after = first + dt.timedelta(minutes=random.randint(0, (last - first) // dt.timedelta(minutes=1)))
     dst = {"gap": random.choice(["after", "skip"]), "overlap": random.choice(["first", "second", "both"])}
     schedule = {"timezone": name, **dst}
     if random.random() < 0.8:
         parts = cron(random)
+        if random.random() < 0.2:
+            parts.insert(0, second(random))
+        elif random.random() < 0.04:
+            parts = [random.choice(NICKNAMES)]
         schedule["cron"] = " ".join(parts)
         expected = cron_answer(parts, zone, dst, after, 4)
     else:
         schedule["every"] = random.choice([f"{random.randint(1, 90)}m", f"{random.randint(1, 30)}h", f"{random.randint(1, 40)}d", f"{random.randint(1, 13)}mo", "1y"])
-        start = dt.datetime(2023, random.randint(1, 12), random.choice([1, 15, 28, 29, 30, 31][:3 if random.random() < 0.5 else 3]), random.randint(0, 23), 30, tzinfo=UTC)
+        start = dt.datetime(after.year - 1, random.randint(1, 12), random.choice([1, 15, 28]), random.randint(0, 23), 30, tzinfo=UTC)
+        if random.random() < 0.5:
+            start = start.replace(month=random.choice([1, 3, 5, 7, 8, 10, 12]), day=random.choice([29, 30, 31]))
         schedule["start"] = start.strftime("%Y-%m-%dT%H:%M:%SZ")
         expected = every_answer(schedule["every"], zone, start, after, 4)
-    return {**schedule, "after": after.strftime("%Y-%m-%dT%H:%M:%SZ"), "n": 4}, [int(at.timestamp()) for at in expected]
+    furthest = expected[-1]
+    if random.random() < 0.1:  # what comes at the end is left out, what comes a second before it is not
+        end = random.choice(expected) + dt.timedelta(seconds=random.choice([0, 0, 1, 3600]))
+        schedule["end"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
+        expected = [at for at in expected if at < end]
+    asked = {**schedule, "after": after.strftime("%Y-%m-%dT%H:%M:%SZ"), "n": 4}
+    return asked, [int(at.timestamp()) for at in expected], furthest
 
 
-def main(program, cases=10_000, seed=1):
-    source = random.Random(seed)
-    first, last = dt.datetime(2024, 1, 1, tzinfo=UTC), dt.datetime(2029, 12, 31, tzinfo=UTC)
+def zones_between(first, last):
     names = sorted(n for n in zoneinfo.available_timezones() if "/" in n and not n.startswith(("Etc/", "posix/", "right/", "SystemV/")))
-    zones = [(name, zone, changes(zone, first, last)) for name, zone in ((n, zoneinfo.ZoneInfo(n)) for n in names)]
-    questions = [question(source, zones) for _ in range(cases)]
+    return [(name, zone, changes(zone, first, last)) for name, zone in ((n, zoneinfo.ZoneInfo(n)) for n in names)]
+
+
+def rules(zone):
+    """What a zone's clock does in the years of the record, in few letters."""
+    shown = [(at.timestamp(), at.astimezone(zone).utcoffset().total_seconds()) for at in [PAST[0], *changes(zone, *PAST)]]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:8]
+
+
+def tzdata_version():
+    for folder in map(pathlib.Path, zoneinfo.TZPATH):
+        if (folder / "tzdata.zi").is_file():
+            return (folder / "tzdata.zi").open().readline().split()[-1]
+    return "unknown"
+
+
+def record(cases=10_000, seed=1):
+    source, zones = random.Random(seed), zones_between(*PAST)
+    # some days before and after: a start and an answer whose day is looked at whole
+    first, last = PAST[0] + dt.timedelta(days=800), PAST[1] - dt.timedelta(days=3)
+    near = [(name, zone, [at for at in jumps if first < at < last]) for name, zone, jumps in zones]
+    questions = []
+    while len(questions) < cases:
+        asked, expected, furthest = question(source, near, first, last)
+        if furthest < last:
+            questions.append((asked, expected))
+    used = {asked["timezone"] for asked, _ in questions}
+    versions = {library: importlib.metadata.version(name) for library, name in (("croniter", "croniter"), ("dateutil", "python-dateutil"))}
+    head = {**versions, "tzdata": tzdata_version(), "seed": seed, "zones": {name: rules(zone) for name, zone, _ in zones if name in used}}
+    with lzma.open(RECORD, "wt", preset=9 | lzma.PRESET_EXTREME) as out:
+        out.write(json.dumps(head) + "\n")
+        for asked, expected in questions:
+            begun = int(dt.datetime.fromisoformat(asked["after"].replace("Z", "+00:00")).timestamp())
+            out.write(json.dumps([asked, [at - begun for at in expected]], separators=(",", ":")) + "\n")
+    print(f"{len(questions)} schedules in {len(used)} zones recorded: {RECORD.stat().st_size} bytes")
+
+
+def recorded():
+    """The questions whose zones have the same rules here, and their answers."""
+    with lzma.open(RECORD, "rt") as lines:
+        head = json.loads(next(lines))
+        questions = [json.loads(line) for line in lines]
+    others = set()
+    for name, known in head["zones"].items():
+        try:
+            same = rules(zoneinfo.ZoneInfo(name)) == known
+        except zoneinfo.ZoneInfoNotFoundError:
+            same = False
+        if not same:
+            others.add(name)
+    if others:
+        print(f"left out, since tzdata {tzdata_version()} has other rules than {head['tzdata']} had: {', '.join(sorted(others))}")
+    assert len(others) * 4 < len(head["zones"]), "the zone data of this machine are not to be compared with"
+    for asked, expected in questions:
+        if asked["timezone"] not in others:
+            begun = int(dt.datetime.fromisoformat(asked["after"].replace("Z", "+00:00")).timestamp())
+            yield asked, [begun + at for at in expected]
+
+
+def differing(program, what, questions):
+    """Asks the program, and tells where it says something else; how often it does."""
     asked = "".join(json.dumps(q) + "\n" for q, _ in questions)
     answers = subprocess.run([program], input=asked, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    assert len(answers) == cases, f"{len(answers)} answers to {cases} questions"
+    assert len(answers) == len(questions), f"{len(answers)} answers to {len(questions)} questions"
     shown = lambda times: ", ".join(dt.datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for t in times)
     different = [(q, expected, list(map(int, answer.split()))) for (q, expected), answer in zip(questions, answers) if list(map(int, answer.split())) != expected]
     for q, expected, found in different[:20]:
         print(f"{json.dumps(q)}\n  expected {shown(expected)}\n  found    {shown(found)}")
-    near = sum(1 for q, _ in questions if "cron" in q)
-    print(f"{cases} schedules in {len(zones)} zones ({near} crons, {cases - near} intervals): {len(different)} differ")
+    count = lambda holds: sum(1 for q, _ in questions if holds(q))
+    crons, seconds = count(lambda q: "cron" in q), count(lambda q: q.get("cron", "").count(" ") == 5)
+    print(f"{len(questions)} {what} schedules in {len({q['timezone'] for q, _ in questions})} zones ({crons} crons, {seconds} of them with "
+          f"seconds, {count(lambda q: q.get('cron', '').startswith('@'))} nicknames; {len(questions) - crons} intervals; "
+          f"{count(lambda q: 'end' in q)} that end): {len(different)} differ")
+    return len(different)
+
+
+def main(program, cases=10_000, seed=1):
+    different = differing(program, "recorded", list(recorded()))
+    if MISSING:
+        print(f"no new ones: {MISSING}: sudo deploy/packages check")
+    else:
+        source, zones = random.Random(seed), zones_between(*FUTURE)
+        different += differing(program, "new", [question(source, zones, *FUTURE)[:2] for _ in range(cases)])
     sys.exit(bool(different))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    if sys.argv[1] == "--record":
+        record(*map(int, sys.argv[2:]))
+    else:
+        main(sys.argv[1], *map(int, sys.argv[2:]))
