@@ -82,6 +82,7 @@ public:
         if (const auto* retention = form_.get("retention")) {
             const Form kinds(*retention, {&retention_table}, "`retention`", diagnostics_);
             for (const auto& entry : retention->entries) project.retention[entry.key] = kinds.text(entry.key);
+            check_history(kinds);
         }
         if (form_.get("flows") != nullptr) project.flows = form_.texts("flows");
         if (const auto* connections = form_.get("connections"))
@@ -100,6 +101,17 @@ private:
     std::string checked(std::string_view key) {
         if (const auto* value = form_.get(key)) check_references(*value);
         return form_.text(key);
+    }
+
+    /// Nothing of a run is found without its row.
+    void check_history(const Form& kinds) {
+        const auto history = kinds.text("history");
+        for (const auto& kind : kinds.node().entries)
+            if (!history.empty() && kinds.seconds(kind.key) > kinds.seconds("history"))
+                diagnostics_.error(kind.value.mark,
+                                   fmt::format("`{}` is {}, and `history` only {}: what is kept of a run goes with the run", kind.key,
+                                               kind.value.text, history),
+                                   fmt::format("write `history: {}`, or `{}: {}`", kind.value.text, kind.key, history));
     }
 
     void check_name(const YamlEntry& entry, const char* what) {

@@ -26,10 +26,14 @@ RetentionPolicy retention_policy(const Json& written) {
     take("quarantine", policy.quarantine);
     take("datasets", policy.datasets);
     take("logs", policy.logs);
+    policy.events = {};
+    take("events", policy.events);
+    // What is written counts, and a default follows it; what contradicts itself the project refused.
+    policy.history = std::max({policy.history, policy.raw, policy.quarantine, policy.datasets, policy.logs, policy.events});
     take("history", policy.history);
     policy.history = std::max<std::chrono::microseconds>(policy.history, least_history);
-    policy.events = policy.history;
-    take("events", policy.events);
+    for (auto* time : {&policy.raw, &policy.quarantine, &policy.datasets, &policy.logs}) *time = std::min(*time, policy.history);
+    if (!written.is_object() || !written.contains("events")) policy.events = policy.history;
     policy.events = std::clamp<std::chrono::microseconds>(policy.events, least_history, policy.history);
     return policy;
 }

@@ -24,7 +24,8 @@ struct RetentionPolicy {
 };
 
 /// `written` is `retention` of millrace.yaml, durations as text by kind; null: nothing. `history` is a day at least: nodes hold run
-/// ids in hand that long.
+/// ids in hand that long. Nothing is kept longer than `history`, since without its run a folder is nobody's: of what is not written the
+/// others become shorter, or `history` longer.
 [[nodiscard]] RetentionPolicy retention_policy(const Json& written);
 
 enum class Kept { Raw, Quarantine, Datasets, Logs };

@@ -174,7 +174,9 @@ const Table resource_param_table{"resource_param", "a resource parameter", "What
 const Table retention_table{"retention", "retention",
                             "How long things are kept after their run has ended. Every hour, what is older is removed, and an event and "
                             "the daemon's log say what. A "
-                            "run that has not ended, and what it goes on from, keeps everything.",
+                            "run that has not ended, and what it goes on from, keeps everything. Nothing is kept longer than `history`: a "
+                            "default that is longer than a written `history` is as long as that, the default of `history` as long as the "
+                            "longest that is written, and `validate` refuses what is written and longer than a written `history`.",
                             retention_fields};
 const Table project_table{"project", "millrace.yaml", "The project's configuration.", project_fields};
 

@@ -101,6 +101,16 @@ TEST_CASE("project: connections, channels and limits") {
     CHECK(project_mistake("retention: {backups: 5d}\n") ==
           "1 `retention` has no key 'backups' = its keys are raw, quarantine, datasets, logs, events and history");
     CHECK(project_mistake("retention: {logs: long}\n").starts_with("1 "));
+    CHECK(project_mistake("retention: {history: 7d}\n").empty()); // the defaults of the others follow
+    CHECK(project_mistake("retention: {logs: 120d}\n").empty());  // and that of history
+    CHECK(project_mistake("retention: {logs: 24h, history: 1d}\n").empty());
+    CHECK(project_mistake("retention:\n  history: 7d\n  quarantine: 30d\n") ==
+          "3 `quarantine` is 30d, and `history` only 7d: what is kept of a run goes with the run = write `history: 30d`, or `quarantine: "
+          "7d`");
+    CHECK(project_mistakes("retention: {raw: 8d, quarantine: 8d, datasets: 8d, logs: 8d, events: 8d, history: 7d}\n").size() == 5);
+    CHECK(project_mistakes("retention: {logs: long, history: 7d}\n").size() == 1);
+    CHECK_THAT(to_text(project_mistakes("retention:\n  logs: 30d\n  history: 7d\n").at(0)),
+               Catch::Contains("millrace.yaml:2:9: error: ") && Catch::Contains("|         ^~~\n"));
     CHECK(project_mistake("databse: x\n") == "1 millrace.yaml has no key 'databse' = did you mean 'database'?");
     CHECK(default_project().connections.at("clockify").fields.at("api_key") == "${secret.CLOCKIFY_API_KEY}");
     CHECK(default_project().connections.at("warehouse").fields.empty());

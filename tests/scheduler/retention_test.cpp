@@ -61,11 +61,27 @@ TEST_CASE("what is not said of retention has a default, and history is kept a da
     CHECK(plain.logs == days(30));
     CHECK(plain.history == days(90));
     CHECK(plain.events == days(90));
-    const auto said = retention_policy({{"logs", "36h"}, {"history", "1h"}, {"events", "7d"}});
+    const auto said = retention_policy({{"logs", "36h"}, {"events", "7d"}});
     CHECK(said.logs == hours(36));
-    CHECK(said.history == days(1));
-    CHECK(said.events == days(1)); // they cannot be seen without their run
-    CHECK(retention_policy({{"events", "7d"}}).events == days(7));
+    CHECK(said.events == days(7));
+    CHECK(said.history == days(90));
+}
+
+TEST_CASE("nothing is kept longer than the runs: what is not written follows what is") {
+    const auto weeks = retention_policy({{"history", "14d"}});
+    CHECK(weeks.history == days(14));
+    CHECK(weeks.quarantine == days(14));
+    CHECK(weeks.logs == days(14));
+    CHECK(weeks.events == days(14));
+    CHECK(weeks.raw == days(7));
+    CHECK(weeks.datasets == days(7));
+    const auto shortest = retention_policy({{"history", "1h"}, {"events", "7d"}});
+    CHECK(shortest.history == days(1));
+    CHECK(shortest.raw == days(1));
+    CHECK(shortest.events == days(1));
+    CHECK(retention_policy({{"quarantine", "120d"}}).history == days(120));
+    CHECK(retention_policy({{"events", "120d"}}).history == days(120));
+    CHECK(retention_policy({{"quarantine", "120d"}, {"history", "100d"}}).quarantine == days(100));
 }
 
 TEST_CASE("the kind of a file is told by its path") {
