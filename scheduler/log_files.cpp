@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <limits>
@@ -129,18 +128,6 @@ private:
     const int least_;
     std::string in_json_;
 };
-
-/// What of a log follows its first file, in order.
-std::vector<LogPart> parts_of(const std::string& log) {
-    std::vector<LogPart> parts;
-    std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator(log_tail_folder(log), none))
-        if (const auto part = part_from(entry.path().filename().string())) parts.push_back(*part);
-    std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
-    const auto same = [](const auto& a, const auto& b) { return a.number == b.number; }; // it is being compressed
-    parts.erase(std::unique(parts.begin(), parts.end(), same), parts.end());
-    return parts;
-}
 
 LogLine left_out(const LogPart& first, const LogPart& newest) {
     const auto text = fmt::format("... {} ({:.1f} MB) left out: of a long log the beginning and the end are kept ...",

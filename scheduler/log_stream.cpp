@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -11,8 +12,8 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t at_once = 128 << 10;
-constexpr std::size_t longest_line = 1 << 20; ///< what is longer is no line of ours
-constexpr std::int64_t end_mark_bytes = 256;  ///< the last line of an attempt that ended is shorter
+constexpr std::uint32_t longest_line = 1 << 20; ///< what is longer is no line of ours
+constexpr std::int64_t end_mark_bytes = 256;    ///< the end marker of a host is shorter; the reason of a killed one may be longer
 
 std::string bytes_at_end(int file, std::int64_t most) {
     struct stat about {};
@@ -44,10 +45,14 @@ LogStream::~LogStream() {
 }
 
 std::string LogStream::last_line() const {
-    std::string end = bytes_at_end(file_, end_mark_bytes);
-    if (!end.ends_with('\n')) return {};
-    end.pop_back();
-    return end.substr(end.rfind('\n') + 1);
+    for (std::int64_t most = end_mark_bytes;; most *= 16) {
+        std::string end = bytes_at_end(file_, most);
+        if (!end.ends_with('\n')) return {};
+        end.pop_back();
+        const auto before = end.rfind('\n');
+        if (before == end.npos && std::ssize(end) + 1 == most && most < std::int64_t{longest_line}) continue;
+        return end.substr(before + 1);
+    }
 }
 
 /// More of the text; false: there is none.
@@ -101,6 +106,17 @@ bool LogStream::next(std::string& line) {
         if (!fill()) return false;
         from = looked;
     }
+}
+
+std::vector<LogPart> parts_of(const std::string& log) {
+    std::vector<LogPart> parts;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(log_tail_folder(log), none))
+        if (const auto part = part_from(entry.path().filename().string())) parts.push_back(*part);
+    std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+    const auto same = [](const auto& a, const auto& b) { return a.number == b.number; }; // it is being compressed
+    parts.erase(std::unique(parts.begin(), parts.end(), same), parts.end());
+    return parts;
 }
 
 void append_compressed(const std::string& path, const std::string& text, LogTrailer trailer) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace millrace {
 
@@ -39,6 +40,9 @@ private:
     std::size_t at_ = 0;
     std::int64_t offset_ = 0;
 };
+
+/// What of a log follows its first file, in order.
+[[nodiscard]] std::vector<LogPart> parts_of(const std::string& log);
 
 /// Appends text to a compressed file, with the trailer that holds then.
 void append_compressed(const std::string& path, const std::string& text, LogTrailer trailer);

@@ -18,6 +18,7 @@ namespace {
 
 constexpr auto between_passes = std::chrono::hours(1);
 constexpr auto between_looks = std::chrono::minutes(1);
+constexpr auto packed_after = std::chrono::hours(1);         ///< the end of its run and the last change of a log
 constexpr auto longest_turn = std::chrono::milliseconds(50); ///< of a thread of the pool
 constexpr std::size_t folders_at_once = 200;
 
@@ -108,13 +109,14 @@ asio::awaitable<void> RetentionJob::sweep_folders(Removed& removed, RetentionPol
     const auto names = co_await database_.on_pool(std::move(list));
     for (std::size_t from = 0; from < names.size() && !stopping_; from += folders_at_once) {
         const auto to = std::min(from + folders_at_once, names.size());
-        auto look = [staging = config_.staging, before = oldest_untouched(policy, now), logs_before = now - policy.logs,
-                     some =
-                         std::vector(names.begin() + static_cast<std::ptrdiff_t>(from), names.begin() + static_cast<std::ptrdiff_t>(to))] {
-            return changed_before(staging, some, before, logs_before);
+        const std::vector looked_at(names.begin() + static_cast<std::ptrdiff_t>(from), names.begin() + static_cast<std::ptrdiff_t>(to));
+        auto look = [staging = config_.staging, before = oldest_untouched(policy, now), logs_before = now - policy.logs, looked_at] {
+            return changed_before(staging, looked_at, before, logs_before);
         };
         auto some = co_await database_.on_pool(std::move(look));
         if (!some.empty()) co_await sweep_some(removed, policy, now, std::move(some));
+        co_await pause();
+        co_await pack_some(now, looked_at);
         co_await pause();
     }
 }
@@ -138,6 +140,30 @@ asio::awaitable<void> RetentionJob::sweep_some(Removed& removed, RetentionPolicy
             if (!done) co_await pause();
         }
     }
+}
+
+/// Only of runs that have ended: until then the runner may append why an attempt was lost.
+asio::awaitable<void> RetentionJob::pack_some(Instant now, std::vector<std::string> names) {
+    const Instant before = now - packed_after;
+    auto look = [staging = config_.staging, before, names = std::move(names)] { return with_plain_logs(staging, names, before); };
+    const auto ids = co_await database_.on_pool(std::move(look));
+    if (ids.empty()) co_return;
+    const auto owners = co_await folder_owners(database_, ids);
+    Packed packed;
+    for (const auto& [id, owner] : owners) {
+        if (!owner.ended_at || *owner.ended_at > before) continue;
+        for (bool done = false; !done && !stopping_;) {
+            auto work = [path = config_.staging / id, before, packed] {
+                Packed more = packed;
+                const bool is_done = pack_logs(path, before, longest_turn, more);
+                return std::pair(is_done, more);
+            };
+            std::tie(done, packed) = co_await database_.on_pool(std::move(work));
+            co_await pause();
+        }
+    }
+    if (packed.files > 0)
+        spdlog::info("logs=compressed files={} bytes_before={} bytes_after={}", packed.files, packed.bytes_before, packed.bytes_after);
 }
 
 /// Disks on a thread of the pool, for one may not answer: then the figures stay as they were.

@@ -1,10 +1,12 @@
-/// Removes what is kept no longer: when the node starts and each hour after that. History goes through the store, one node at a
-/// time; files are those of this node's staging folder. A little at a time on the pool's threads, so that nobody waits for it.
+/// Removes what is kept no longer, and compresses logs that no host came to: when the node starts and each hour after that. History goes
+/// through the store, one node at a time; files are those of this node's staging folder. A little at a time on the pool's threads, so that
+/// nobody waits for it.
 #pragma once
 
 #include "scheduler/clock.hpp"
 #include "scheduler/disk_guard.hpp"
 #include "scheduler/journal.hpp"
+#include "scheduler/log_packing.hpp"
 #include "scheduler/staging_sweep.hpp"
 #include "scheduler/store/history.hpp"
 
@@ -50,6 +52,7 @@ private:
     boost::asio::awaitable<void> drop_rows(Removed& removed, RetentionPolicy policy, Instant now);
     boost::asio::awaitable<void> sweep_folders(Removed& removed, RetentionPolicy policy, Instant now);
     boost::asio::awaitable<void> sweep_some(Removed& removed, RetentionPolicy policy, Instant now, std::vector<RunFolder> folders);
+    boost::asio::awaitable<void> pack_some(Instant now, std::vector<std::string> names);
     boost::asio::awaitable<void> pause();
     void tell(const Removed& removed);
     void watch();

@@ -1,5 +1,6 @@
 // What retention removes, and when: decided by a table, done in real folders, on a clock that a test moves.
 #include "../folder.hpp"
+#include "flows/host_message.hpp"
 #include "life.hpp"
 #include "scheduler/retention.hpp"
 #include "scheduler/staging_sweep.hpp"
@@ -179,6 +180,31 @@ TEST_CASE("each hour what has become old goes from the folders of runs, not from
         step(days(40));
         CHECK(files_in(folder_of(next)) == "t/manifest.json");
     }
+}
+
+TEST_CASE("each hour logs that no host compressed become smaller, of runs that ended an hour ago") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run"), plan_text("hang: run", "long")}, start);
+    until_passed(life);
+    const auto ended = life.trigger_id("flow"), live = life.trigger_id("long");
+    (void)life.ended(ended);
+    life.settle();
+    const auto log_of = [&](std::int64_t run) {
+        const auto id = asked(database.url(), "select staging_id from millrace.run where id = " + std::to_string(run));
+        const auto file = database.staging() / id / "logs/t.1.ndjson";
+        put(file);
+        std::ofstream out(file, std::ios::trunc);
+        for (int i = 0; i < 1000; ++i) out << Json(LogLine{to_rfc3339(start), "out", "a line", i == 999}).dump() << "\n";
+        out.close();
+        fs::last_write_time(file, fs::file_time_type::clock::now() - days(20000)); // the fake clock is behind the machine's
+        return file.string();
+    };
+    const auto of_ended = log_of(ended), of_live = log_of(live);
+    life.step(hours(2));
+    until_passed(life);
+    CHECK_FALSE(fs::exists(of_ended));
+    CHECK(fs::exists(of_ended + ".zst"));
+    CHECK(fs::exists(of_live));
 }
 
 TEST_CASE("runs that ended long ago go with their period, and their numbers do not come again") {
