@@ -64,7 +64,8 @@ private:
         std::optional<Firing> next;
         std::size_t late_count = 0; ///< at least
         bool counted_all = true;
-        Instant first{}, last{}; ///< of what was looked at, and of what is late
+        bool last_is_too_old = false; ///< for `missed_within`, as all before it are then
+        Instant first{}, last{};      ///< of what was looked at, and of what is late
     };
 
     /// Run ids that are on their way; doubled while none come.

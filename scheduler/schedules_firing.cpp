@@ -3,6 +3,7 @@
 #include "scheduler/schedules.hpp"
 
 #include "flows/hash.hpp"
+#include "flows/interval.hpp"
 #include "scheduler/new_run.hpp"
 #include "scheduler/one_line.hpp"
 #include "scheduler/params.hpp"
@@ -52,8 +53,9 @@ Schedules::Passed Schedules::passed(const StoredSchedule& s, Instant now) {
             }
             ++out.late_count;
             out.last = firing.at;
+            out.last_is_too_old = now - at > oldest;
             if (s.spec.missed != "all") out.late.clear();
-            if (s.spec.missed != "none" && now - at <= oldest) out.late.push_back(std::move(firing));
+            if (s.spec.missed != "none" && !out.last_is_too_old) out.late.push_back(std::move(firing));
         }
         auto from = last;
         if (out.late_count >= most_counted && (s.spec.missed != "all" || out.late.empty())) {
@@ -127,9 +129,13 @@ void Schedules::tell_left_out(const StoredSchedule& s, const Passed& passed, std
     event.at = clock_.now();
     event.flow = s.flow;
     event.kind = "missed";
+    const auto firings = fmt::format("{}{} firing{}", passed.counted_all ? "" : "more than ", count, count == 1 ? "" : "s");
+    const std::string are = count == 1 ? "is" : "are";
+    const bool by_age = s.spec.missed == "all" || (s.spec.missed == "last" && passed.last_is_too_old);
     event.message =
-        fmt::format("{}{} firing{} of {} to {} came too late and {} left out (missed: {})", passed.counted_all ? "" : "more than ", count,
-                    count == 1 ? "" : "s", first, last, count == 1 ? "is" : "are", s.spec.missed);
+        by_age ? fmt::format("{} from {} on {} older than `missed_within: {}` and {} left out", firings, first, are,
+                             span_text(s.spec.missed_seconds), are)
+               : fmt::format("{} of {} to {} came too late and {} left out (missed: {})", firings, first, last, are, s.spec.missed);
     event.details = {{"schedule", s.number}, {"left_out", count}, {"counted_all", passed.counted_all}, {"first", first}, {"last", last}};
     told.events.push_back(std::move(event));
     journal_.submit(std::move(told));

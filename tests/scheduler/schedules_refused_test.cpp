@@ -111,6 +111,12 @@ TEST_CASE("`missed_within` leaves out what passed longer ago, and tells it") {
     CHECK(nominal(life) == (is_recent ? expected : Texts{}));
     const auto count = std::to_string(47 - nominal(life).size());
     CHECK(asked(database.url(), "select details->>'left_out' from millrace.event where kind = 'missed'") == count);
+    const auto because =
+        policy == "last" && is_recent
+            ? std::string(" firings of 2026-11-20T13:00:00Z to 2026-11-22T11:00:00Z came too late and are left out (missed: last)")
+            : std::string(" firings from 2026-11-20T13:00:00Z on are older than `missed_within: ") + (is_recent ? "2h" : "1m") +
+                  "` and are left out";
+    CHECK(asked(database.url(), "select message from millrace.event where kind = 'missed'") == count + because);
     CHECK(asked(database.url(), "select next_at at time zone 'UTC' from millrace.schedule") == "2026-11-22 12:00:00");
 }
 
