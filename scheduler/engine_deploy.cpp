@@ -2,6 +2,7 @@
 #include "scheduler/engine_service.hpp"
 
 #include "flows/hash.hpp"
+#include "flows/zone.hpp"
 #include "scheduler/schedules.hpp"
 
 #include <spdlog/spdlog.h>
@@ -16,15 +17,19 @@ namespace asio = boost::asio;
 asio::awaitable<Json> EngineService::set_schedules_paused(std::string name, bool paused) {
     const DeployedFlow flow = deployed(name);
     std::vector<StoredSchedule> moved;
-    if (!paused) // what passed meanwhile was meant to pass
-        for (auto schedule : schedules_.all())
-            if (schedule.flow == name && (flow.paused || schedule.held)) {
-                if (schedule.lacks_zone)
-                    throw Refusal(Refusal::Kind::Conflict, "node " + node_ + " has no time zone " + schedule.spec.timezone,
-                                  "install tzdata or tzdata-legacy and restart it, or resume on another node");
-                Schedules::set_next(schedule, clock_.now());
-                moved.push_back(std::move(schedule));
-            }
+    if (!paused)
+        for (auto schedule : schedules_.all()) {
+            if (schedule.flow != name) continue;
+            const bool was_paused = flow.paused || schedule.held;
+            if (!has_zone(schedule.spec.timezone)) // it may have been installed meanwhile
+                throw Refusal(Refusal::Kind::Conflict,
+                              lacking_zone(node_, schedule.spec.timezone) + ": the schedule of " + name + " starts nothing here",
+                              std::string("install tzdata or tzdata-legacy there and resume again") +
+                                  (was_paused ? ", or resume on another node" : ""));
+            if (!was_paused) continue;
+            Schedules::set_next(schedule, clock_.now()); // what passed meanwhile was meant to pass
+            moved.push_back(std::move(schedule));
+        }
     co_await store_.set_next(std::move(moved));
     co_await store_.pause_flow(name, paused);
     catalogue_.set_paused(name, paused);

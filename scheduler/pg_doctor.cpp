@@ -4,6 +4,9 @@
 #include "scheduler/pg_read_models.hpp"
 #include "scheduler/store/array_text.hpp"
 
+#include <map>
+#include <set>
+
 namespace millrace {
 namespace asio = boost::asio;
 
@@ -46,6 +49,16 @@ static Json held(const std::vector<StoredSchedule>& schedules) {
     return out;
 }
 
+/// Of which schedules rest here, though others do not.
+static Json zones_missing(const std::vector<StoredSchedule>& schedules) {
+    std::map<std::string, std::set<std::string>> flows;
+    for (const auto& s : schedules)
+        if (s.lacks_zone) flows[s.spec.timezone].insert(s.flow);
+    Json out = Json::array();
+    for (const auto& [zone, names] : flows) out.push_back({{"zone", zone}, {"flows", names}});
+    return out;
+}
+
 asio::awaitable<Json> PgReadModels::doctor() {
     auto work = [from = s_.database.live_from(), now = s_.clock.now()](pqxx::nontransaction& w) {
         const auto r = w.exec_prepared1("store_facts");
@@ -69,6 +82,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"attention", attention},
                      {"limits_of_others", s_.limits_of_others()},
                      {"held_schedules", held(s_.schedules.all())},
+                     {"zones_missing", zones_missing(s_.schedules.all())},
                      {"queues", std::move(queues)},
                      {"history", s_.retention.describe()},
                      {"flows", s_.catalogue.all().size()},

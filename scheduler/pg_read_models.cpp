@@ -67,22 +67,22 @@ std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std
     return out;
 }
 
+/// What the lists of flows and of schedules say alike.
+Json PgReadModels::schedule_line(const StoredSchedule& s) const {
+    Json line = {{"timezone", s.spec.timezone},
+                 {"paused", s.is_paused()},
+                 {"paused_in_file", s.spec.paused},
+                 {"paused_after_failures", s.held ? Json(s.failures) : Json()},
+                 {"message", s.lacks_zone ? Json(lacking_zone(s_.node, s.spec.timezone)) : Json()},
+                 {"next", s.rests() ? Json() : instant_json(s.next_at)}};
+    line[s.spec.cron.empty() ? "every" : "cron"] = s.spec.cron.empty() ? to_text(s.spec.every) : s.spec.cron;
+    return line;
+}
+
 Json PgReadModels::flow_document(const DeployedFlow& flow, const Json& runs, const Json& attention) const {
     const auto& plan = *flow.plan;
     Json schedules = Json::array(), tasks = Json::array();
-    for (int number = 0; const auto* found = s_.schedules.find(flow.name, number); ++number) {
-        const auto& s = *found;
-        Json line = {{"timezone", s.spec.timezone},
-                     {"paused", s.rests()},
-                     {"paused_in_file", s.spec.paused},
-                     {"paused_after_failures", s.held ? Json(s.failures) : Json()},
-                     {"next", s.rests() ? Json() : instant_json(s.next_at)}};
-        if (s.spec.cron.empty())
-            line["every"] = to_text(s.spec.every);
-        else
-            line["cron"] = s.spec.cron;
-        schedules.push_back(std::move(line));
-    }
+    for (int number = 0; const auto* s = s_.schedules.find(flow.name, number); ++number) schedules.push_back(schedule_line(*s));
     for (const auto& task : plan.tasks) {
         Json needs = Json::array();
         for (const int parent : task.needs) needs.push_back(plan.tasks[static_cast<std::size_t>(parent)].name);
@@ -149,17 +149,9 @@ asio::awaitable<std::shared_ptr<const FlowPlan>> PgReadModels::plan_of(std::stri
 asio::awaitable<Json> PgReadModels::schedules() {
     Json items = Json::array();
     for (const auto& s : s_.schedules.all()) {
-        Json line = {{"flow", s.flow},
-                     {"number", s.number},
-                     {"timezone", s.spec.timezone},
-                     {"paused", s.rests()},
-                     {"paused_in_file", s.spec.paused},
-                     {"paused_after_failures", s.held ? Json(s.failures) : Json()},
-                     {"next", s.rests() ? Json() : instant_json(s.next_at)},
-                     {"next_local", s.next_local},
-                     {"params", s.spec.params},
-                     {"missed", s.spec.missed}};
-        line[s.spec.cron.empty() ? "every" : "cron"] = s.spec.cron.empty() ? to_text(s.spec.every) : s.spec.cron;
+        Json line = schedule_line(s);
+        line.update(Json{
+            {"flow", s.flow}, {"number", s.number}, {"next_local", s.next_local}, {"params", s.spec.params}, {"missed", s.spec.missed}});
         items.push_back(std::move(line));
     }
     co_return page(std::move(items), nullptr);

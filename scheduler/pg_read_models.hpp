@@ -56,6 +56,7 @@ public:
     [[nodiscard]] Json figures() const override;
 
 private:
+    [[nodiscard]] Json schedule_line(const StoredSchedule& schedule) const;
     [[nodiscard]] Json flow_document(const DeployedFlow& flow, const Json& last_runs, const Json& attention) const;
     struct RunBreaches {
         int count = 0;

@@ -21,6 +21,9 @@
 
 namespace millrace {
 
+/// Why schedules in such a zone rest on that node.
+[[nodiscard]] std::string lacking_zone(const std::string& node, const std::string& zone);
+
 class Schedules {
 public:
     /// `node` is this one's id.

@@ -10,6 +10,10 @@
 
 namespace millrace {
 
+std::string lacking_zone(const std::string& node, const std::string& zone) {
+    return fmt::format("node {} has no time zone {}", node, zone);
+}
+
 /// A schedule whose zone is lacking, after an update of the system or on one of several nodes, rests here; the others go on.
 void Schedules::look_for_zones() {
     std::map<std::string, std::vector<std::string>> lacking;
@@ -25,9 +29,8 @@ void Schedules::look_for_zones() {
              flows.front(),
              {},
              "zone_missing",
-             fmt::format("node {} has no time zone {}: schedules of {} rest here. Install tzdata or tzdata-legacy and restart the node, or "
-                         "name the zone otherwise",
-                         node_, zone, fmt::join(flows, ", ")),
+             fmt::format("{}: schedules of {} rest here. Install tzdata or tzdata-legacy and restart the node, or name the zone otherwise",
+                         lacking_zone(node_, zone), fmt::join(flows, ", ")),
              {{"zone", zone}, {"flows", flows}, {"node", node_}}});
         spdlog::error("{}", told.events.front().message);
         journal_.submit(std::move(told));

@@ -39,7 +39,8 @@ constexpr Member flow_schedule[] = {
     {"paused", "boolean", "by somebody, by the flow's file, or after failures"},
     {"paused_in_file", "boolean", "`paused: true` stands in the flow's file"},
     {"paused_after_failures", "integer?", "runs in a row that failed, where `pause_after` of them paused it"},
-    {"next", "time?", "the next start; null while paused"},
+    {"message", "string?", "why it starts nothing although nobody paused it: the node that answers lacks its time zone"},
+    {"next", "time?", "the next start; null while paused, or where `message` is not null"},
 };
 constexpr Member param[] = {
     {"name", "string", ""},
@@ -70,12 +71,13 @@ constexpr Member schedule[] = {
     {"every", "string=", "a span, where there is no cron"},
     {"timezone", "string", ""},
     {"params", "object", "what its runs are given instead of the defaults"},
-    {"next", "time?", "null while paused"},
+    {"next", "time?", "null while paused, or where `message` is not null"},
     {"next_local", "string?", "the same on the clock of its zone"},
     {"missed", "string", "last, all or none: what happens to starts that passed while the daemon was down"},
     {"paused", "boolean", "by somebody, by the flow's file, or after failures"},
     {"paused_in_file", "boolean", "`paused: true` stands in the flow's file"},
     {"paused_after_failures", "integer?", "runs in a row that failed, where `pause_after` of them paused it"},
+    {"message", "string?", "why it starts nothing although nobody paused it: the node that answers lacks its time zone"},
 };
 constexpr Member diagnostic[] = {
     {"file", "string", ""},

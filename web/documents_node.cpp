@@ -34,12 +34,17 @@ constexpr Member doctor[] = {
     {"staging_lost", "string", "why the staging folder is not the one that the nodes share; empty: it is"},
     {"limits_of_others", "LimitOfOthers[]", "in force since other nodes have them, and not as this node's millrace.yaml says"},
     {"held_schedules", "HeldSchedule[]", "that are paused after failures"},
+    {"zones_missing", "MissingZone[]", "that schedules are in, and this node does not know"},
     {"queues", "Queue[]", "of flows whose runs queue up, where more came lately than ended"},
 };
 constexpr Member held_schedule[] = {
     {"flow", "string", ""},
     {"number", "integer", "of the schedule"},
     {"failures", "integer", "in a row"},
+};
+constexpr Member missing_zone[] = {
+    {"zone", "string", ""},
+    {"flows", "string[]", "whose schedules rest here"},
 };
 constexpr Member limit_of_others[] = {
     {"key", "string", ""},
@@ -100,6 +105,7 @@ constexpr std::array all{
     Document{"Node", node},
     Document{"Doctor", doctor},
     Document{"HeldSchedule", held_schedule},
+    Document{"MissingZone", missing_zone},
     Document{"LimitOfOthers", limit_of_others},
     Document{"Queue", queue},
     Document{"Settings", settings},

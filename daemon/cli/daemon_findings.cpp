@@ -3,6 +3,9 @@
 #include "daemon/cli/format.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 namespace millrace {
 namespace {
@@ -48,6 +51,20 @@ void look_at_schedules(const Json& facts, Findings& findings) {
     tell(std::move(held), "millrace flows list", findings);
 }
 
+void look_at_zones(const Json& facts, Findings& findings) {
+    constexpr std::size_t most = 5;
+    for (const auto& one : list_of(facts, "zones_missing")) {
+        auto flows = list_of(one, "flows").get<std::vector<std::string>>();
+        const auto more = flows.size() > most ? fmt::format(" and {} more", flows.size() - most) : "";
+        flows.resize(std::min(flows.size(), most));
+        findings.push_back(
+            {"schedules", false,
+             fmt::format("node {} has no time zone {}: schedules of {}{} rest here", text_of(facts.value("node", Json::object()), "id"),
+                         text_of(one, "zone"), fmt::join(flows, ", "), more),
+             "install tzdata or tzdata-legacy there and restart the daemon, or name the zone otherwise in the flows"});
+    }
+}
+
 void look_at_limits(const Json& facts, Findings& findings) {
     Findings differing;
     for (const auto& one : list_of(facts, "limits_of_others"))
@@ -88,6 +105,7 @@ Findings daemon_findings(const Json& facts) {
     look_at_staging(facts, findings);
     look_at_durability(facts, findings);
     look_at_limits(facts, findings);
+    look_at_zones(facts, findings);
     look_at_schedules(facts, findings);
     look_at_queues(facts, findings);
     return findings;

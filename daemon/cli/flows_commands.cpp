@@ -15,16 +15,16 @@
 namespace millrace {
 namespace {
 
-/// Where none of them fires, the column of the next start says that they are paused.
+/// Where none of them fires, the column of the next start says why they rest.
 std::string schedule_text(const Json& schedules) {
     const bool some_fire =
-        std::any_of(schedules.begin(), schedules.end(), [](const Json& schedule) { return !schedule.value("paused", false); });
+        std::any_of(schedules.begin(), schedules.end(), [](const Json& schedule) { return rest_text(schedule).empty(); });
     std::string text;
     for (const auto& schedule : schedules) {
         const auto cron = text_of(schedule, "cron"), every = text_of(schedule, "every");
-        const auto zone = text_of(schedule, "timezone");
+        const auto zone = text_of(schedule, "timezone"), rest = rest_text(schedule);
         text += (text.empty() ? "" : "; ") + (cron.empty() ? "every " + every : cron) + (zone.empty() || zone == "UTC" ? "" : " " + zone) +
-                (some_fire && schedule.value("paused", false) ? ", " + paused_text(schedule) : "");
+                (some_fire && !rest.empty() ? ", " + rest : "");
     }
     return text.empty() ? "-" : text;
 }

@@ -117,6 +117,10 @@ std::string paused_text(const Json& paused) {
     return failures > 0 ? fmt::format("paused ({})", counted(failures, "failure")) : "paused";
 }
 
+std::string rest_text(const Json& schedule) {
+    return schedule.value("paused", false) ? paused_text(schedule) : text_of(schedule, "message");
+}
+
 std::string next_start_text(const Json& flow) {
     const auto schedules = list_of(flow, "schedules");
     const auto is_in_file = [](const Json& schedule) { return schedule.value("paused_in_file", false); };
@@ -125,7 +129,7 @@ std::string next_start_text(const Json& flow) {
     std::optional<Instant> first;
     std::string text = "-";
     for (const auto& schedule : schedules) {
-        if (!first && schedule.value("paused", false)) text = paused_text(schedule);
+        if (const auto rest = rest_text(schedule); !first && !rest.empty()) text = rest;
         const auto next = parse_rfc3339(text_of(schedule, "next"));
         if (!next || (first && *first <= *next)) continue;
         first = next;

@@ -44,8 +44,10 @@ namespace millrace {
 /// How a schedule that is paused is called: "paused (file)" where its flow's file says so, "paused (3 failures)" after
 /// those, else "paused", by somebody.
 [[nodiscard]] std::string paused_text(const Json& schedule);
-/// When a flow's document says that it starts next, in the zone of the schedule that is due first; "paused" as above, or "-" for
-/// never.
+/// Why a schedule starts nothing: "paused" as above, else its message; empty: it does.
+[[nodiscard]] std::string rest_text(const Json& schedule);
+/// When a flow's document says that it starts next, in the zone of the schedule that is due first; why it rests as above, or "-"
+/// for never.
 [[nodiscard]] std::string next_start_text(const Json& flow);
 /// From `started_at` to `finished_at`, or to `now`; empty when it has not begun.
 [[nodiscard]] std::string elapsed_text(const Json& run_or_task, Instant now);

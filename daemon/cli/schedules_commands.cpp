@@ -31,12 +31,12 @@ int list_schedules(Cli& cli) {
     Table table({{"flow"}, {"schedule"}, {"zone"}, {"next"}, {"params"}});
     for (const auto& schedule : schedules) {
         const auto cron = text_of(schedule, "cron");
-        const bool paused = schedule.value("paused", false);
+        const auto rest = rest_text(schedule);
         const auto next = time_text_in(text_of(schedule, "timezone"), text_of(schedule, "next"));
         table.add({text_of(schedule, "flow"),
                    cron.empty() ? "every " + text_of(schedule, "every") : cron,
                    text_of(schedule, "timezone"),
-                   {paused ? paused_text(schedule) : next, paused ? Paint::Yellow : Paint::None},
+                   {rest.empty() ? next : rest, rest.empty() ? Paint::None : Paint::Yellow},
                    params_text(schedule.value("params", Json::object()))});
     }
     if (table.is_empty())
@@ -85,12 +85,15 @@ std::string reason_to_rest(const Json& flow) {
     return flow.value("archived", false) ? "archived" : flow.value("paused", false) ? "paused" : "";
 }
 
-/// Why this one of its schedules starts nothing, where the others may: its file says so, or its runs failed. Empty: it does.
+/// Why this one of its schedules starts nothing, where the others may: its file says so, its runs failed, or the daemon lacks its
+/// time zone. Empty: it does.
 std::string reason_to_rest(const Json& flow, const FlowPlan& plan, const ScheduleSpec& schedule) {
     if (schedule.paused) return paused_text(Json{{"paused_in_file", true}});
     const auto schedules = list_of(flow, "schedules");
     const auto number = static_cast<std::size_t>(&schedule - plan.schedules.data());
-    return number < schedules.size() && number_of(schedules[number], "paused_after_failures") > 0 ? paused_text(schedules[number]) : "";
+    if (number >= schedules.size()) return "";
+    return number_of(schedules[number], "paused_after_failures") > 0 ? paused_text(schedules[number])
+                                                                     : text_of(schedules[number], "message");
 }
 
 int preview(Cli& cli, const std::string& name, int count, const std::string& from) {
@@ -113,6 +116,7 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
         }
         for (const auto& [firing, starts, schedule] : firings_of(plan, after, count)) {
             const auto own_rest = reason_to_rest(flow, plan, *schedule);
+            const bool is_held = own_rest.starts_with("paused ("); // not by what its daemon lacks
             items.push_back({{"at", to_rfc3339(firing.at)},
                              {"local", firing.local},
                              {"starts", to_rfc3339(starts)},
@@ -130,7 +134,7 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
             line.emplace_back(note, Paint::Yellow);
             table.add(std::move(line));
             by_file = by_file || schedule->paused;
-            by_failures = by_failures || (!schedule->paused && !own_rest.empty());
+            by_failures = by_failures || (!schedule->paused && is_held);
         }
     }
     if (cli.json)

@@ -32,8 +32,9 @@ struct StoredSchedule {
     int failures = 0;        ///< of its runs, in a row
     bool held = false;       ///< after `pause_after` of them
     bool lacks_zone = false; ///< this machine does not know its time zone
+    [[nodiscard]] bool is_paused() const { return paused || spec.paused || held; }
     /// It starts no run.
-    [[nodiscard]] bool rests() const { return paused || spec.paused || held || lacks_zone; }
+    [[nodiscard]] bool rests() const { return is_paused() || lacks_zone; }
 };
 
 /// A run that has to go on, with its task runs.

@@ -220,6 +220,10 @@ TEST_CASE("what is paused is called so, by its file or by somebody, and only whe
     CHECK(next_start_text({{"schedules", {by_file, by_somebody}}, {"paused", true}}) == "paused");
     const Json by_failures = {{"next", nullptr}, {"paused", true}, {"paused_in_file", false}, {"paused_after_failures", 3}};
     CHECK(next_start_text({{"schedules", Json::array({by_failures})}}) == "paused (3 failures)");
+    const Json without_zone = {{"next", nullptr}, {"paused", false}, {"message", "node n has no time zone X"}};
+    CHECK(next_start_text({{"schedules", Json::array({without_zone})}}) == "node n has no time zone X");
+    CHECK(next_start_text({{"schedules", {without_zone, due}}}) == "2026-11-28 06:00:00 UTC");
+    CHECK(next_start_text({{"schedules", Json::array({without_zone})}, {"paused", true}}) == "paused");
 }
 
 TEST_CASE("a list names the chunks of a run by their numbers, and says of a trial that it is one") {

@@ -66,6 +66,17 @@ TEST_CASE("doctor tells which limits are not as this node's millrace.yaml says")
     CHECK_THAT(finding(facts).message, Catch::EndsWith("says nothing of it"));
 }
 
+TEST_CASE("doctor fails where the node lacks the time zone of schedules, and names their flows") {
+    Json facts = healthy();
+    facts["node"] = {{"id", "n1"}};
+    facts["zones_missing"] = Json::array({{{"zone", "US/Pacific"}, {"flows", {"a", "b"}}}});
+    CHECK_FALSE(finding(facts).ok);
+    CHECK(finding(facts).message == "node n1 has no time zone US/Pacific: schedules of a, b rest here");
+    CHECK_THAT(finding(facts).remedy, Catch::Contains("tzdata"));
+    facts["zones_missing"][0]["flows"] = {"a", "b", "c", "d", "e", "f", "g"};
+    CHECK_THAT(finding(facts).message, Catch::Contains("schedules of a, b, c, d, e and 2 more rest here"));
+}
+
 TEST_CASE("doctor tells of schedules that are paused after failures, and of queues that grow") {
     Json facts = healthy();
     facts["held_schedules"].push_back({{"flow", "etl"}, {"number", 0}, {"failures", 3}});

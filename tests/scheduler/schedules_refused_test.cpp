@@ -1,4 +1,5 @@
 // Instants whose runs the store does not take, or that come of a zone which is not there: each is decided, and the others go on.
+#include "../zone_folder.hpp"
 #include "given_schedules.hpp"
 
 using namespace millrace;
@@ -61,6 +62,35 @@ TEST_CASE("a schedule whose zone the machine lacks rests and is told, and the ot
     CHECK(life.runs("g").empty());
     const auto message = asked(database.url(), "select message from millrace.event where kind = 'zone_missing'");
     CHECK(message.find("has no time zone Europe/Atlantis: schedules of g rest here") != std::string::npos);
+
+    auto& models = life.engine->read_models();
+    CHECK(life.wait(models.doctor()).at("zones_missing") == Json::parse(R"([{"zone": "Europe/Atlantis", "flows": ["g"]}])"));
+    for (const Json& schedule : {life.wait(models.flow("g")).at("schedules").at(0), life.wait(models.schedules()).at("items").at(1)}) {
+        CHECK(schedule.at("paused") == false);
+        CHECK(schedule.at("message") == "node test has no time zone Europe/Atlantis");
+        CHECK(schedule.at("next").is_null());
+    }
+    CHECK(life.wait(models.flow("f")).at("schedules").at(0).at("message").is_null());
+}
+
+TEST_CASE("a schedule whose zone the machine lacks is not resumed before it is there") {
+    const bool is_paused = GENERATE(false, true);
+    FreshDatabase database;
+    const std::vector plans{flow_of(every(3600))};
+    ZoneFolder zones;
+    { Life before(database.url(), plans, noon); }
+    told(database.url(), "update millrace.schedule set spec = jsonb_set(spec, '{schedules,0,timezone}', '\"Europe/Lisbon\"')");
+    Life life(database.url(), plans, noon + 30min);
+    const auto set = [&](bool paused) { (void)life.wait(life.engine->service().set_schedules_paused("f", paused)); };
+    if (is_paused) set(true);
+    CHECK(refusal([&] { set(false); }) == std::string("node test has no time zone Europe/Lisbon: the schedule of f starts nothing here - "
+                                                      "install tzdata or tzdata-legacy there and resume again") +
+                                              (is_paused ? ", or resume on another node" : ""));
+    zones.becomes("Europe/Lisbon", "Europe/Lisbon");
+    set(false);
+    CHECK(life.wait(life.engine->read_models().flow("f")).at("schedules").at(0).at("message").is_null());
+    life.step_to(noon + 1h);
+    CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z"});
 }
 
 TEST_CASE("of weeks that passed the last instant fires, and they are not looked at one by one") {

@@ -28,6 +28,8 @@ export interface Schedule {
   paused_in_file?: boolean;
   /** After so many failures in a row it paused by itself. */
   paused_after_failures?: number | null;
+  /** Why it starts nothing although nobody paused it. */
+  message?: string | null;
 }
 
 export interface LastRun { id: number; state: State; created_at: string; finished_at: string | null; started_at?: string | null; warning_count?: number | null; limit_rows?: number | null }

@@ -23,7 +23,7 @@ export function Schedules({ flow }: { flow: Flow }) {
         const failures = schedule.paused_after_failures ?? 0;
         const held = schedule.paused_in_file ? 'paused (file)'
           : failures > 0 ? `paused (${failures} ${failures === 1 ? 'failure' : 'failures'})`
-          : flow.paused || schedule.paused ? 'paused' : undefined;
+          : flow.paused || schedule.paused ? 'paused' : schedule.message ?? undefined;
         return (
           <span class="schedule" key={index}>
             <span title={title}>{text}</span>
