@@ -64,10 +64,10 @@ asio::awaitable<Json> PgReadModels::doctor() {
         const auto r = w.exec_prepared1("store_facts");
         Json store = {{"server", r[0].c_str()},          {"size_bytes", r[1].as<std::int64_t>()}, {"schema_version", r[2].as<int>()},
                       {"runs", r[3].as<std::int64_t>()}, {"synchronous_commit", r[4].c_str()},    {"fsync", r[5].c_str()}};
-        return std::tuple(store, attention_by_flow(w, ""), queues(w, from, now));
+        return std::tuple(store, attention_by_flow(w, ""), queues(w, from, now), told_lately(w, now));
     };
     auto read = co_await s_.database.read(std::move(work));
-    auto& [store, attention, queues] = read;
+    auto& [store, attention, queues, events] = read;
     Json settings = s_.settings();
     settings["missing"] = lacks();
     Json document = {{"version", version},
@@ -84,6 +84,7 @@ asio::awaitable<Json> PgReadModels::doctor() {
                      {"held_schedules", held(s_.schedules.all())},
                      {"zones_missing", zones_missing(s_.schedules.all())},
                      {"queues", std::move(queues)},
+                     {"events", std::move(events)},
                      {"history", s_.retention.describe()},
                      {"flows", s_.catalogue.all().size()},
                      {"schedules", s_.schedules.all().size()},

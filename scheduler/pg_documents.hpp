@@ -1,5 +1,5 @@
 /// What the parts of PgReadModels share: pg_read_models.cpp (flows and the house), pg_run_models.cpp (runs), pg_run_logs.cpp (what
-/// happened in them) and pg_doctor.cpp (what is wrong, or soon will be).
+/// happened in them), pg_told.cpp (what happened beside them) and pg_doctor.cpp (what is wrong, or soon will be).
 #pragma once
 
 #include "scheduler/documents.hpp"
@@ -22,8 +22,14 @@ namespace millrace {
 /// What of a flow, or of all (""), is not as it should be, by flow.
 [[nodiscard]] std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std::string& flow);
 
+/// Events of no run in the last seven days, newest first, 50 at most: at most five of one kind of one flow.
+[[nodiscard]] Json told_lately(pqxx::nontransaction& w, Instant now);
+/// Those of one flow, 50 at most.
+[[nodiscard]] Json told_of_flow(pqxx::nontransaction& w, const std::string& flow, Instant now);
+
 [[nodiscard]] std::vector<Statement> run_statements();
 [[nodiscard]] std::vector<Statement> doctor_statements();
 [[nodiscard]] std::vector<Statement> log_statements();
+[[nodiscard]] std::vector<Statement> told_statements();
 
 } // namespace millrace

@@ -118,12 +118,16 @@ asio::awaitable<Json> PgReadModels::flows() {
 }
 
 asio::awaitable<Json> PgReadModels::flow(std::string name) {
-    auto work = [name](pqxx::nontransaction& w) { return std::pair(last_runs_of(w, {name}, 30), attention_by_flow(w, name)); };
+    auto work = [name, now = s_.clock.now()](pqxx::nontransaction& w) {
+        return std::tuple(last_runs_of(w, {name}, 30), attention_by_flow(w, name), told_of_flow(w, name, now));
+    };
     auto read = co_await s_.database.read(std::move(work));
-    auto& [runs, attention] = read;
+    auto& [runs, attention, events] = read;
     const auto* flow = s_.catalogue.find(name);
     if (!flow) throw no_flow(name, s_.catalogue);
-    co_return flow_document(*flow, runs[name], attention[name]);
+    Json document = flow_document(*flow, runs[name], attention[name]);
+    document["events"] = std::move(events);
+    co_return document;
 }
 
 asio::awaitable<Json> PgReadModels::plan(std::string name) {
@@ -309,6 +313,8 @@ const std::vector<Statement>& read_statements() {
         std::vector<Statement> all = run_statements();
         const auto of_logs = log_statements();
         all.insert(all.end(), of_logs.begin(), of_logs.end());
+        const auto of_told = told_statements();
+        all.insert(all.end(), of_told.begin(), of_told.end());
         const auto of_doctor = doctor_statements();
         all.insert(all.end(), of_doctor.begin(), of_doctor.end());
         all.insert(all.end(), {{"last_runs", last_runs},

@@ -45,6 +45,7 @@ public:
     virtual ~ReadModels() = default;
 
     [[nodiscard]] virtual boost::asio::awaitable<Json> flows() = 0;
+    /// With `events`: those of it that belong to no run.
     [[nodiscard]] virtual boost::asio::awaitable<Json> flow(std::string name) = 0;
     /// The compiled plan, as `flows plan NAME` shows it.
     [[nodiscard]] virtual boost::asio::awaitable<Json> plan(std::string flow) = 0;
@@ -70,7 +71,8 @@ public:
     /// than there are slots where the limit was lowered. Then the credentials of sources: `{key, kind: rate, connection, rate, in_use,
     /// paused_until, quota_limit, quota_left, quota_reset_at}`; requests a second.
     [[nodiscard]] virtual boost::asio::awaitable<Json> limits() = 0;
-    /// Facts for `millrace doctor`: `{store: {server, schema_version, size_bytes}, node: {...}, hosts: [...], journal: {...}}`.
+    /// Facts for `millrace doctor`: `{store: {server, schema_version, size_bytes}, node: {...}, hosts: [...], journal: {...},
+    /// events: [{id, at, flow, kind, message, details}]}`, those of the last days that belong to no run.
     [[nodiscard]] virtual boost::asio::awaitable<Json> doctor() = 0;
     /// Its `settings.missing`, without a look at the store.
     [[nodiscard]] virtual Json lacks() const = 0;

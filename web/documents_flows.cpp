@@ -24,6 +24,7 @@ constexpr Member flow[] = {
     {"interval", "boolean", "its runs are about a span of time"},
     {"attention", "Attention[]", "what is not as its `expect` says, and since when; empty: all is well"},
     {"last_runs", "LastRun[]", "newest first"},
+    {"events", "NodeEvent[]=", "of one flow alone: what belongs to no run, such as `missed` and `not_fired`; of seven days, newest first"},
 };
 constexpr Member attention[] = {
     {"kind", "string", "late, stale, rows_out_of_range"},

@@ -36,6 +36,7 @@ constexpr Member doctor[] = {
     {"held_schedules", "HeldSchedule[]", "that are paused after failures"},
     {"zones_missing", "MissingZone[]", "that schedules are in, and this node does not know"},
     {"queues", "Queue[]", "of flows whose runs queue up, where more came lately than ended"},
+    {"events", "NodeEvent[]", "that belong to no run, of seven days, newest first; at most five of one kind of one flow"},
 };
 constexpr Member held_schedule[] = {
     {"flow", "string", ""},
@@ -50,6 +51,14 @@ constexpr Member limit_of_others[] = {
     {"key", "string", ""},
     {"slots", "integer", "in force"},
     {"written", "integer?", "in this node's millrace.yaml"},
+};
+constexpr Member node_event[] = {
+    {"id", "integer", ""},
+    {"at", "time", ""},
+    {"flow", "string?", "null: it is about the node or the store"},
+    {"kind", "string", "such as missed, not_fired, zone_missing, clock_jumped, disk_full or retention"},
+    {"message", "string", ""},
+    {"details", "object", "by kind"},
 };
 constexpr Member queue[] = {
     {"flow", "string", ""},
@@ -108,6 +117,7 @@ constexpr std::array all{
     Document{"MissingZone", missing_zone},
     Document{"LimitOfOthers", limit_of_others},
     Document{"Queue", queue},
+    Document{"NodeEvent", node_event},
     Document{"Settings", settings},
     Document{"MissingVariable", missing_variable},
     Document{"Health", health},

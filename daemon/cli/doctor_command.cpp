@@ -6,6 +6,7 @@
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/history_findings.hpp"
 #include "daemon/cli/project_flows.hpp"
+#include "daemon/cli/told_lately.hpp"
 #include "daemon/demo_sandbox.hpp"
 #include "daemon/inference_host.hpp"
 #include "daemon/managed_postgres.hpp"
@@ -250,7 +251,10 @@ int doctor(Cli& cli) {
         checks.push_back({{"name", finding.name}, {"ok", finding.ok}, {"message", finding.message}, {"remedy", finding.remedy}});
         if (!cli.json) write_finding(cli, finding);
     }
-    if (cli.json) Cli::print({{"ok", ok}, {"checks", checks}, {"daemon", facts}});
+    if (cli.json)
+        Cli::print({{"ok", ok}, {"checks", checks}, {"daemon", facts}});
+    else if (facts.is_object())
+        write_told_lately(std::cout, cli.out, list_of(facts, "events"));
     return ok ? exit_done : exit_failed;
 }
 

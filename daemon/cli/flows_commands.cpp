@@ -3,6 +3,7 @@
 
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/project_flows.hpp"
+#include "daemon/cli/told_lately.hpp"
 #include "flows/grammar/schema.hpp"
 #include "flows/interval.hpp"
 #include "flows/plan.hpp"
@@ -132,6 +133,7 @@ int show_flow(Cli& cli, const std::string& name) {
         std::cout << '\n';
         runs.write(std::cout, cli.out);
     }
+    write_told_lately(std::cout, cli.out, list_of(flow, "events"), name);
     return exit_done;
 }
 
@@ -173,7 +175,7 @@ void add_flows_commands(CLI::App& app, Cli& cli) {
     on_call(list, cli, [&cli, all] { return list_flows(cli, *all ? Archived::Shown : Archived::Hidden); });
 
     auto name = std::make_shared<std::string>();
-    auto* show = flows->add_subcommand("show", "One flow: parameters, tasks, last runs");
+    auto* show = flows->add_subcommand("show", "One flow: parameters, tasks, last runs, what its schedules left out");
     show->add_option("FLOW", *name, "a deployed flow")->required()->type_name("");
     on_call(show, cli, [&cli, name] { return show_flow(cli, *name); });
 

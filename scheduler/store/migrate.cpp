@@ -16,6 +16,7 @@
 #include "scheduler/store/migrations/m0010_lines.hpp"
 #include "scheduler/store/migrations/m0011_clocks.hpp"
 #include "scheduler/store/migrations/m0012_bounds.hpp"
+#include "scheduler/store/migrations/m0013_told.hpp"
 
 #include <pqxx/pqxx>
 
@@ -29,6 +30,7 @@ constexpr std::array steps{
     migrations::m0001_tables,   migrations::m0002_retired_slots,  migrations::m0003_periods,  migrations::m0004_credentials,
     migrations::m0005_breaches, migrations::m0006_held_schedules, migrations::m0007_requests, migrations::m0008_settled_periods,
     migrations::m0009_staging,  migrations::m0010_lines,          migrations::m0011_clocks,   migrations::m0012_bounds,
+    migrations::m0013_told,
 };
 
 constexpr const char* bookkeeping = R"sql(

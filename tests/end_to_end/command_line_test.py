@@ -358,6 +358,15 @@ class CommandLine(unittest.TestCase):
         for run in reversed(runs):
             self.millrace("runs", "cancel", run)
 
+    def test_what_was_told_of_no_run_is_shown(self):
+        self.assertNotIn("told lately", self.millrace("flows", "show", "slow"))
+        self.millrace("psql", "--store", "-c", "insert into millrace.event (at, flow, kind, message, details) values "
+                      "(now() - interval '8 days', 'timed', 'missed', 'too old', '{}'), (now(), 'timed', 'missed', '2 firings came late', '{}')")
+        self.assertRegex(self.millrace("flows", "show", "timed"), r"told lately \(.*\)\n\S+ \S+  missed +2 firings came late\n$")
+        self.assertRegex(self.millrace("doctor"), r"(?m)^\S+ \S+  missed +timed: 2 firings came late$")
+        self.assertEqual([event["message"] for event in json.loads(self.millrace("doctor", "--json"))["daemon"]["events"] if event["flow"] == "timed"],
+                         ["2 firings came late"])
+
     def test_the_next_start_is_told_in_the_zone_of_its_schedule(self):
         for words in (["flows", "list"], ["flows", "show", "timed"]):
             self.assertRegex(self.millrace(*words), r"\d 05:00:00 UTC\b")
