@@ -1,4 +1,4 @@
-// Schedules, figures and the graph's layout: the pure parts, without a browser.
+// Schedules, figures, chunks and the graph's layout: the pure parts, without a browser.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -72,7 +72,24 @@ try {
   assert.equal(intervalText({ start: '2026-11-12T03:00:00Z', end: '2026-11-12T04:00:00Z' }, 'Atlantis/Nowhere'), '2026-11-12 03:00 to 04:00');
   assert.equal(itemText({ site: 'a' }), 'a');
   assert.equal(itemText({ site: 'a', n: 2 }), 'site: a, n: 2');
-  console.log(`${Object.keys(crons).length} schedules and the figures read as they should`);
+
+  const { chunkCounts, chunksInWords, chunksSaid, doneBefore } = await load('words/chunks.ts');
+  const running = (message) => ({ state: 'running', message });
+  const parts = (states, of) => states.map((state, index) => state && { state, chunk: { number: index + 1, of } }).filter(Boolean);
+  assert.deepEqual(chunksSaid(running('chunk 3 of 10')), { completed: 2, failed: 0, running: 1, pending: 7 });
+  assert.deepEqual(chunksSaid(running('4 of 10 chunks done, 1 failed')), { completed: 4, failed: 1, running: 0, pending: 5 });
+  assert.deepEqual(chunksSaid(running('late: due 06:00; 4 of 10 chunks done')), { completed: 4, failed: 0, running: 0, pending: 6 });
+  assert.equal(chunksSaid({ state: 'completed', message: '4 of 10 chunks were done before' }), undefined);
+  assert.equal(chunksSaid(running('waits for a slot')), undefined);
+  // 10 chunks, of which 2 and 9 were done before; 1 is done, 3 failed, 4 and 5 are under way.
+  const some = parts(['completed', null, 'failed', 'running', 'running'], 10);
+  assert.deepEqual(chunkCounts(running('3 of 10 chunks done, 1 failed'), some), { completed: 3, failed: 1, running: 2, pending: 4 });
+  assert.equal(chunksInWords(running('3 of 10 chunks done, 1 failed'), some), '1 of 10 completed, 2 were done before');
+  assert.deepEqual(chunkCounts(running('chunk 2 of 3'), parts(['completed', 'running'], 3)), { completed: 1, running: 1, pending: 1 });
+  assert.equal(chunksInWords({ state: 'completed', message: '1 of 3 chunks were done before' }, parts(['completed', 'completed'], 3)), '2 of 3 completed, 1 was done before');
+  assert.equal(doneBefore({ state: 'failed', message: '1 of 4 chunks did not complete; chunk 1 of 4: x' }, parts(['failed', 'completed'], 4)), 2);
+  assert.equal(doneBefore({ state: 'failed', message: 'chunk 2 of 4: x' }, parts(['completed', 'failed'], 4)), 0);
+  console.log(`${Object.keys(crons).length} schedules, the figures and the chunks read as they should`);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

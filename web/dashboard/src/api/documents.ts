@@ -87,6 +87,8 @@ export interface Run {
   limit_rows?: number | null;
   parent_id: number | null;
   chunk: { number: number; of: number } | null;
+  /** In lists, of one that is cut into chunks. */
+  chunk_runs?: { count: number; first: number; last: number } | null;
   /** Whose task called it, or whose end started it. */
   caused_by?: { run: number; flow: string; task?: string; state?: string } | null;
   plan_hash: string | null;

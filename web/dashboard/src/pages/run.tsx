@@ -11,6 +11,7 @@ import { StateBadge, WarningsTag } from '../parts/state';
 import { Ago, Elapsed } from '../parts/time';
 import { RunLine } from '../parts/run_line';
 import { changeQuery, Link, usePlace } from '../router';
+import { chunksInWords } from '../words/chunks';
 import { count, intervalText, itemText, rowsInWords } from '../words/figures';
 import { trialInWords, triggerInWords } from '../words/states';
 import { Data } from './data';
@@ -104,7 +105,7 @@ export function RunPage({ id }: { id: number }) {
         <section class="run-tasks" aria-labelledby="tasks">
           {run.chunks.length > 0 && (
             <>
-              <div class="section-head"><h2 id={cut ? 'tasks' : undefined}>Chunks</h2><span class="faint">{run.chunks.filter((chunk) => chunk.state === 'completed').length} of {run.chunks[0]?.chunk?.of ?? run.chunks.length} completed</span></div>
+              <div class="section-head"><h2 id={cut ? 'tasks' : undefined}>Chunks</h2><span class="faint">{chunksInWords(run, run.chunks)}</span></div>
               <ul class="card list chunk-list">{run.chunks.map((chunk) => <li key={chunk.id} class="row"><RunLine run={chunk} /></li>)}</ul>
             </>
           )}

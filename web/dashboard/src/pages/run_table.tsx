@@ -21,7 +21,8 @@ import { trialInWords, triggerInWords } from '../words/states';
 interface RowProps { run: Run; flow: Flow | undefined; open: boolean; toggle: () => void; showFlow: boolean; withInterval: boolean }
 
 function RunRow({ run, flow, open, toggle, showFlow, withInterval }: RowProps) {
-  const cut = useStore(isCut(flow)) && !run.parent_id;
+  // A backfill cuts what its flow does not.
+  const cut = (useStore(isCut(flow)) || Boolean(run.chunk_runs) || run.trigger === 'backfill') && !run.parent_id;
   const zone = flow?.schedules[0]?.timezone || 'UTC';
   const trial = trialInWords(run);
   const trigger = <>{triggerInWords(run.trigger)}{run.rerun_of ? ` of #${run.rerun_of}` : ''}{trial && <span class="run-trial">{trial}</span>}</>;

@@ -143,7 +143,7 @@ export function TaskList({ run, selected, choose }: Props) {
     </button>
   );
 
-  if (run.tasks.length === 0) return <p class="card pad faint">{isFinal(run.state) ? 'This run ended before it had tasks.' : 'The tasks appear when the run starts.'}</p>;
+  if (run.tasks.length === 0) return <p class="card pad faint">{isFinal(run.state) ? `This run ended before it had tasks${run.message ? `: ${run.message}` : ''}.` : 'The tasks appear when the run starts.'}</p>;
   return (
     <>
       {run.tasks.length > 20 && (

@@ -1,5 +1,6 @@
 // How far something is: a task run by its slices or records, a run by its task runs.
-import { isFinal, type Progress, type Run, type RunDetail, type State } from '../api/documents';
+import type { Progress, Run, RunDetail, State } from '../api/documents';
+import { chunkCounts, chunksSaid } from '../words/chunks';
 import { bytes, compact, count } from '../words/figures';
 import { allStates } from '../words/states';
 
@@ -35,24 +36,17 @@ export function ProgressBar({ value, label }: { value: number | undefined; label
 
 export type Counts = Partial<Record<State, number>> | null;
 
-/** Of a run in a list: of its chunks while it is at one of them, which only its message tells, else of its task runs. */
+/** Of a run in a list: of its chunks where its message tells of them, else of its task runs. */
 export function runCounts(run: Run): Counts {
-  const at = isFinal(run.state) ? null : /^chunk (\d+) of (\d+)$/.exec(run.message ?? '');
-  if (!at) return run.counts;
-  const [number, planned] = [Number(at[1]), Number(at[2])];
-  return { completed: number - 1, running: 1, pending: planned - number };
+  return chunksSaid(run) ?? run.counts;
 }
 
 /** The states of the parts of a run: its chunks where it is cut, those to come included, else its task runs. */
 export function countsOf(run: RunDetail): Counts {
-  const parts = run.chunks.length > 0 ? run.chunks : run.tasks;
-  if (parts.length === 0) return runCounts(run);
+  if (run.chunks.length > 0) return chunkCounts(run, run.chunks);
+  if (run.tasks.length === 0) return runCounts(run);
   const counts: Partial<Record<State, number>> = {};
-  for (const part of parts) counts[part.state] = (counts[part.state] ?? 0) + 1;
-  // A chunk has its run when its turn comes; of very many the first are left out.
-  const [first, last] = [run.chunks[0]?.chunk, run.chunks[run.chunks.length - 1]?.chunk];
-  if (first) counts.completed = (counts.completed ?? 0) + first.number - 1;
-  if (last) counts.pending = (counts.pending ?? 0) + last.of - last.number;
+  for (const task of run.tasks) counts[task.state] = (counts[task.state] ?? 0) + 1;
   return counts;
 }
 
