@@ -1,60 +1,8 @@
 // The page in Chromium over the simulated daemon: starts a flow, watches it end, reads its log, and looks at what a
 // screen reader, a keyboard, an outage and ten thousand task runs would meet.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import path from 'node:path';
-import process from 'node:process';
+import { accessible, done, files, narrow, open, quick, runAll, wide } from './browser.mjs';
 import { serve } from './fake_api.mjs';
-
-const { DASHBOARD_FILES: files = '', DASHBOARD_MODULES: modules = '', MILLRACE_CHROMIUM: chromiumPath = '/usr/bin/chromium' } = process.env;
-const needed = [[chromiumPath, 'install chromium'], [path.join(modules, 'playwright-core'), 'build the target dashboard_tests'], [path.join(files, 'index.html'), 'build the target dashboard']];
-for (const [what, remedy] of needed) {
-  if (existsSync(what)) continue;
-  console.log(`SKIPPED: dashboard: browser: ${what} is missing; ${remedy}`);
-  process.exit(0);
-}
-const { chromium } = createRequire(path.join(modules, '..', 'package.json'))('playwright-core');
-const axe = await readFile(path.join(modules, 'axe-core/axe.min.js'), 'utf8');
-
-const browser = await chromium.launch({
-  executablePath: chromiumPath,
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
-const wide = { width: 1440, height: 900 };
-const narrow = { width: 390, height: 800 };
-
-/** Opens a page; what it reports as an error, or asks of any other host, fails the test. */
-async function open(url, { scheme = 'light', size = wide, outage = false } = {}) {
-  const context = await browser.newContext({ viewport: size, colorScheme: scheme, reducedMotion: 'reduce', serviceWorkers: 'block' });
-  const page = await context.newPage();
-  page.faults = [];
-  page.on('pageerror', (error) => page.faults.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !(outage && message.text().startsWith('Failed to load'))) page.faults.push(message.text());
-  });
-  page.on('request', (request) => {
-    if (new URL(request.url()).origin !== new URL(url).origin) page.faults.push(`asked ${request.url()}`);
-  });
-  await page.goto(url);
-  return page;
-}
-
-async function done(page) {
-  assert.deepEqual(page.faults, []);
-  await page.context().close();
-}
-
-/** Names, roles, contrast, landmarks: the rules of axe-core. */
-async function accessible(page, where) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }));
-  const said = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} (${failureSummary})`).join('; ')}`);
-  assert.deepEqual(said, [], where);
-}
-
-const quick = { files, runs: 120, items: 300, speed: 12 };
 
 const tests = {
   async 'a flow is started from the keyboard, ends, and its log can be searched'() {
@@ -282,17 +230,4 @@ const tests = {
   },
 };
 
-let failures = 0;
-for (const [name, test] of Object.entries(tests)) {
-  if (process.argv[2] && !name.includes(process.argv[2])) continue;
-  const began = Date.now();
-  try {
-    await test();
-    console.log(`ok   ${name} (${Date.now() - began} ms)`);
-  } catch (error) {
-    failures += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-  }
-}
-await browser.close();
-process.exit(failures === 0 ? 0 : 1);
+await runAll(tests);

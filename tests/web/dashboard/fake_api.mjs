@@ -72,7 +72,12 @@ export function routes(engine) {
       engine.cancel(run(id));
       return engine.summary(run(id));
     }],
-    ['POST', /^runs\/(\d+)\/rerun$/, ([id]) => [202, engine.summary(engine.rerun(run(id)))]],
+    ['POST', /^runs\/(\d+)\/(pause|resume)$/, ([id, what]) => {
+      if (run(id).state !== (what === 'pause' ? 'running' : 'paused')) fail(409, `run ${id} is ${run(id).state}: it cannot be ${what}d`, '');
+      engine.hold(run(id), what === 'pause');
+      return [202, engine.summary(run(id))];
+    }],
+    ['POST', /^runs\/(\d+)\/rerun$/, ([id], query, body) => [202, engine.summary(engine.rerun(run(id), body.params))]],
     ['POST', /^runs\/(\d+)\/tasks\/([^/]+)\/approve$/, ([id, name], query, body) => {
       engine.decide(run(id), name, body.decision);
       return engine.summary(run(id));

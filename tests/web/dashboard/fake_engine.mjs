@@ -53,21 +53,24 @@ export class Engine extends EventEmitter {
     return asked ?? { start: iso(end - (flow.chunks ? 84 : 8) * day), end: iso(end) };
   }
 
-  trigger(name, { params = {}, interval = null, idempotency_key = '', trigger = 'api' } = {}) {
+  trigger(name, { params = {}, interval = null, idempotency_key = '', trigger = 'api', backfill } = {}) {
     const flow = this.flows.find((one) => one.name === name);
     if (idempotency_key && this.keys.has(idempotency_key)) return this.keys.get(idempotency_key);
-    const run = this.#create(flow, Date.now(), trigger, params, interval);
+    const run = this.#create(flow, Date.now(), trigger, params, interval, backfill);
     if (idempotency_key) this.keys.set(idempotency_key, run);
     return run;
   }
 
-  #create(flow, created, trigger, params, interval) {
+  /** `backfill.done`: numbers of chunks that an earlier run did. */
+  #create(flow, created, trigger, params, interval, backfill) {
     const run = this.#document(flow, created, trigger, params, this.#interval(flow, created, interval));
     this.runs.set(run.id, run);
+    run.done_before = backfill?.done ?? [];
     if (flow.chunks) {
       const start = Date.parse(run.interval.start);
       const part = (Date.parse(run.interval.end) - start) / flow.chunks;
       for (let n = 0; n < flow.chunks; ++n) {
+        if (run.done_before.includes(n + 1)) continue;
         const chunk = this.#document(flow, created, trigger, params, { start: iso(start + n * part), end: iso(start + (n + 1) * part) }, run, { number: n + 1, of: flow.chunks });
         this.#taskRuns(chunk);
         this.runs.set(chunk.id, chunk);
@@ -128,6 +131,7 @@ export class Engine extends EventEmitter {
   #changed(run) {
     run.counts = {};
     for (const part of run.chunks.length > 0 ? run.chunks : run.tasks) run.counts[part.state] = (run.counts[part.state] ?? 0) + 1;
+    if (run.trigger === 'backfill' && !run.parent_id && !isFinal(run.state)) run.message = `${(run.counts.completed ?? 0) + run.done_before.length} of ${run.made.chunks} chunks done`;
     this.emit('event', 'run', this.summary(run));
   }
 
@@ -181,6 +185,7 @@ export class Engine extends EventEmitter {
 
   #advance(run) {
     const now = Date.now();
+    if (run.parent_id && run.state === 'pending' && this.runs.get(run.parent_id).state === 'paused') return;
     if (run.parent_id && this.runs.get(run.parent_id).chunks.find((one) => !isFinal(one.state)) !== run) return;
     if (run.state === 'pending') {
       run.state = 'running';
@@ -199,7 +204,7 @@ export class Engine extends EventEmitter {
     const done = new Set(run.made.tasks.filter((made) => run.tasks.filter((t) => t.task === made.name).every((t) => t.state === 'completed')).map((made) => made.name));
     let slots = 40;
     for (const task of run.tasks) {
-      if (task.state === 'pending' && slots > 0 && task.needs.every((need) => done.has(need))) {
+      if (task.state === 'pending' && run.state !== 'paused' && slots > 0 && task.needs.every((need) => done.has(need))) {
         slots -= 1;
         moved = true;
         task.state = task.verb === 'approve' ? 'paused' : 'running';
@@ -241,8 +246,15 @@ export class Engine extends EventEmitter {
     this.#settle(run, 'cancelled');
   }
 
-  rerun(run) {
-    const again = this.trigger(run.flow, { params: run.params, interval: run.interval, trigger: 'rerun' });
+  /** Nothing further begins; what is under way goes on. */
+  hold(run, paused) {
+    run.state = paused ? 'paused' : 'running';
+    for (const chunk of run.chunks) if (chunk.state === (paused ? 'running' : 'paused')) this.hold(chunk, paused);
+    this.#changed(run);
+  }
+
+  rerun(run, params) {
+    const again = this.trigger(run.flow, { params: { ...run.params, ...params }, interval: run.interval, trigger: 'rerun' });
     again.rerun_of = run.id;
     return again;
   }
@@ -267,7 +279,7 @@ export class Engine extends EventEmitter {
     return document;
   }
 
-  summary({ tasks, chunks, logs, made, ...document }) {
+  summary({ tasks, chunks, logs, made, done_before, ...document }) {
     return document;
   }
 

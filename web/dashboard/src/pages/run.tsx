@@ -91,7 +91,7 @@ export function RunPage({ id }: { id: number }) {
           <p class="crumbs"><Link href="/runs">Runs</Link>{run.parent_id && <> / <Link href={`/runs/${run.parent_id}`}>#{run.parent_id}</Link></>}</p>
           <h1><Link href={`/flows/${run.flow}`}>{run.flow}</Link> <span class="faint">#{run.id}{run.chunk && `, chunk ${run.chunk.number} of ${run.chunk.of}`}</span> <StateBadge of={run} big /><WarningsTag of={run} /></h1>
         </div>
-        <RunActions run={run} selected={selected} reload={resource.reload} />
+        <RunActions run={run} flow={flows?.find((one) => one.name === run.flow)} selected={selected} reload={resource.reload} />
       </header>
       <div class="run-summary">
         <Facts run={{ ...run, loads }} zone={zone} />

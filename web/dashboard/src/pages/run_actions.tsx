@@ -1,73 +1,75 @@
-// What a person may do with a run: cancel it, run it again, decide what waits for approval.
+// What a person may do with a run: pause it, cancel it, run it again, decide what waits for approval.
 import { useState } from 'preact/hooks';
-import { ApiError, get, post } from '../api/client';
-import { isFailure, isFinal, type Run, type RunDetail, type TaskRun } from '../api/documents';
+import { useAction } from '../api/action';
+import { get, post } from '../api/client';
+import { isFinal, type Flow, type RunDetail, type TaskRun } from '../api/documents';
 import { useResource } from '../api/resource';
 import { Dialog } from '../parts/dialog';
 import { Icon } from '../parts/icon';
 import { ErrorNotice } from '../parts/notices';
-import { go } from '../router';
 import { Ago } from '../parts/time';
+import { RerunForm } from './rerun_form';
 
 interface Plan { hash?: string; tasks?: { name: string; options?: { text?: string } }[] }
 
-interface Answer extends Partial<Run> { run?: Run }
+type Order = 'pause' | 'resume' | 'cancel';
 
-function useAction(): { error: ApiError | undefined; busy: boolean; act: (what: () => Promise<void>) => void } {
-  const [error, setError] = useState<ApiError>();
-  const [busy, setBusy] = useState(false);
-  const act = (what: () => Promise<void>) => {
-    setBusy(true);
-    setError(undefined);
-    what().catch((failure: unknown) => setError(failure instanceof ApiError ? failure : new ApiError(-1, String(failure), ''))).finally(() => setBusy(false));
-  };
-  return { error, busy, act };
-}
+interface Words { does: string; inChunks?: string; also: string; no: string; yes: string }
 
-export function RunActions({ run, selected, reload }: { run: RunDetail; selected: TaskRun | undefined; reload: () => void }) {
-  const [asking, setAsking] = useState<'cancel' | 'rerun'>();
+/** What each does, said before it is done. */
+const orders: Record<Order, Words> = {
+  pause: {
+    does: 'No further task begins; those under way go on.',
+    inChunks: 'No further chunk begins, and no further task of those under way; tasks under way go on.',
+    also: 'So it stays until somebody resumes it. It keeps its slots of limits, and the time does not count against a timeout of its flow.',
+    no: 'Let it run', yes: 'Pause the run',
+  },
+  resume: {
+    does: 'Its next tasks begin.', inChunks: 'The chunks under way go on, and the next ones begin.', also: 'What has completed stands.',
+    no: 'Leave it paused', yes: 'Resume the run',
+  },
+  cancel: {
+    does: 'Its tasks are told to stop and are killed after ten seconds.', also: 'What was loaded stays; a load in progress is rolled back.',
+    no: 'Let it run', yes: 'Cancel the run',
+  },
+};
+const titles: Record<Order, string> = { pause: 'Pause', resume: 'Resume', cancel: 'Cancel' };
+
+function OrderDialog({ run, order, close, reload }: { run: RunDetail; order: Order; close: () => void; reload: () => void }) {
   const { error, busy, act } = useAction();
-  const failed = isFailure(run.state) || run.state === 'cancelled';
-  const [from, setFrom] = useState('start');
-
-  const cancel = () => act(async () => {
-    await post(`runs/${run.id}/cancel`);
-    setAsking(undefined);
+  const words = orders[order];
+  const cut = run.chunks.length > 0;
+  const give = () => act(async () => {
+    await post(`runs/${run.id}/${order}`);
+    close();
     reload();
   });
-  const rerun = () => act(async () => {
-    const body = from === 'task' && selected ? { from: 'task', task: selected.task } : { from };
-    const answer = await post<Answer>(`runs/${run.id}/rerun`, body);
-    setAsking(undefined);
-    go(`/runs/${answer.id ?? answer.run?.id ?? run.id}`);
-  });
+  return (
+    <Dialog title={`${titles[order]} run ${run.id}?`} close={close}>
+      <p>{(cut && words.inChunks) || words.does} {words.also}</p>
+      {error && <ErrorNotice error={error} />}
+      <div class="actions"><button type="button" class="button" onClick={close}>{words.no}</button>
+        <button type="button" class={`button ${order === 'cancel' ? 'button-danger' : 'button-strong'}`} disabled={busy} onClick={give}>{words.yes}</button></div>
+    </Dialog>
+  );
+}
 
+export function RunActions({ run, flow, selected, reload }: { run: RunDetail; flow: Flow | undefined; selected: TaskRun | undefined; reload: () => void }) {
+  const [asking, setAsking] = useState<Order | 'rerun'>();
+  const close = () => setAsking(undefined);
+  const paused = run.state === 'paused';
+  // One button for both, and one for the two below: the focus that a dialog gives back stays where it was.
   return (
     <div class="actions">
+      {(run.state === 'running' || paused) && (
+        <button key="hold" type="button" class="button" onClick={() => setAsking(paused ? 'resume' : 'pause')}>
+          <Icon name={paused ? 'start' : 'pause'} size={paused ? 13 : 14} />{paused ? 'Resume' : 'Pause'}</button>
+      )}
       {!isFinal(run.state)
-        ? <button type="button" class="button button-danger" disabled={run.state === 'cancelling'} onClick={() => setAsking('cancel')}><Icon name="stop" size={14} />Cancel</button>
-        : <button type="button" class="button button-strong" onClick={() => { setFrom(failed ? 'failed' : 'start'); setAsking('rerun'); }}><Icon name="again" size={14} />Run again</button>}
-      {asking === 'cancel' && (
-        <Dialog title={`Cancel run ${run.id}?`} close={() => setAsking(undefined)}>
-          <p>Its tasks are told to stop and are killed after ten seconds. What was loaded stays; a load in progress is rolled back.</p>
-          {error && <ErrorNotice error={error} />}
-          <div class="actions"><button type="button" class="button" onClick={() => setAsking(undefined)}>Let it run</button>
-            <button type="button" class="button button-danger" disabled={busy} onClick={cancel}>Cancel the run</button></div>
-        </Dialog>
-      )}
-      {asking === 'rerun' && (
-        <Dialog title={`Run ${run.flow} again`} close={() => setAsking(undefined)}>
-          <fieldset class="options">
-            <legend>With the same parameters and interval as run {run.id}:</legend>
-            {failed && <label class="check"><input type="radio" name="from" checked={from === 'failed'} onChange={() => setFrom('failed')} /><span>From what failed <span class="faint">datasets that are complete are used again</span></span></label>}
-            {selected && <label class="check"><input type="radio" name="from" checked={from === 'task'} onChange={() => setFrom('task')} /><span>From <span class="mono">{selected.task}</span> <span class="faint">it and everything after it</span></span></label>}
-            <label class="check"><input type="radio" name="from" checked={from === 'start'} onChange={() => setFrom('start')} /><span>From the start</span></label>
-          </fieldset>
-          {error && <ErrorNotice error={error} />}
-          <div class="actions"><button type="button" class="button" onClick={() => setAsking(undefined)}>Close</button>
-            <button type="button" class="button button-strong" disabled={busy} onClick={rerun}>Run again</button></div>
-        </Dialog>
-      )}
+        ? <button key="end" type="button" class="button button-danger" disabled={run.state === 'cancelling'} onClick={() => setAsking('cancel')}><Icon name="stop" size={14} />Cancel</button>
+        : <button key="end" type="button" class="button button-strong" onClick={() => setAsking('rerun')}><Icon name="again" size={14} />Run again</button>}
+      {asking === 'rerun' ? <RerunForm run={run} flow={flow} selected={selected} close={close} />
+        : asking && <OrderDialog key={asking} run={run} order={asking} close={close} reload={reload} />}
     </div>
   );
 }

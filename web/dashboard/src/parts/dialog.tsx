@@ -11,7 +11,8 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
     const opener = document.activeElement;
     dialog?.showModal();
     // The first thing to fill in or decide, not the button that closes.
-    dialog?.querySelector<HTMLElement>('form :is(input, select), fieldset input:checked, .actions button')?.focus();
+    const first = dialog?.querySelector<HTMLElement>('fieldset input:checked') ?? dialog?.querySelector<HTMLElement>('form :is(input, select), .actions button');
+    first?.focus();
     return () => {
       dialog?.close();
       if (opener instanceof HTMLElement) opener.focus();
