@@ -137,6 +137,14 @@ inline std::vector<Json> log_of(const AttemptOrder& order) {
     return out;
 }
 
+/// The lines of one level, each with a "|" behind it.
+inline std::string text_of(const std::vector<Json>& log, const std::string& level) {
+    std::string out;
+    for (const Json& line : log)
+        if (line["level"] == level) out += line["text"].get<std::string>() + "|";
+    return out;
+}
+
 inline std::vector<Json> rows_of_dataset(HostProcess& host, const std::string& manifest, const std::string& sql = "select * from d") {
     EvaluateOrder ask;
     ask.id = 999;
