@@ -7,6 +7,8 @@ namespace millrace::test {
 
 inline Instant at(const std::string& text) { return *parse_rfc3339(text); }
 
+inline const Instant noon = at("2026-11-20T12:00:00Z");
+
 inline ScheduleSpec cron(const std::string& text, const std::string& zone = "UTC") {
     ScheduleSpec s;
     s.cron = text;
@@ -34,6 +36,13 @@ inline ScheduleSpec missed(ScheduleSpec s, const std::string& policy) {
     return s;
 }
 
+/// The second life of a node that had this flow until noon: it is back at `now`, and the flow is as it was or `changed`.
+[[nodiscard]] inline Life back_at(const FreshDatabase& database, Instant now, const FlowPlan& flow,
+                                  const std::optional<FlowPlan>& changed = {}) {
+    { Life before(database.url(), {flow}, noon); }
+    return Life(database.url(), {changed.value_or(flow)}, now);
+}
+
 /// The nominal instants of the runs of flow f.
 inline Texts nominal(Life& life) {
     Texts out;
@@ -53,7 +62,5 @@ inline Texts states(Life& life) {
     for (const auto& run : life.runs("f")) out.push_back(run.at("state").get<std::string>());
     return out;
 }
-
-inline const Instant noon = at("2026-11-20T12:00:00Z");
 
 } // namespace millrace::test

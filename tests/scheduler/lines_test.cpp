@@ -18,13 +18,17 @@ struct TwoDesks : Desk {
         auto elsewhere = [] { return std::int64_t{0}; };
         other = std::make_unique<PgJournal>(io, database.url(), node, elsewhere, [this](const std::optional<Return>&) { ++ended; });
     }
-    /// A run created so many seconds after the others that asks with its own row.
-    std::shared_ptr<LineClaim> comes(PgJournal& on, std::int64_t id, int seconds = 0, const std::string& overlap = "queue") {
+    /// The row of a run created so many seconds after the others, which has not begun.
+    RunChanges pending(std::int64_t id, int seconds = 0) {
         auto changes = changes_of(id);
         changes.new_run = new_run(id).new_run;
         changes.new_run->state = State::Pending;
         changes.new_run->created_at = now + std::chrono::seconds(seconds);
-        return asks(on, std::move(changes), id, seconds, overlap);
+        return changes;
+    }
+    /// Such a run, which asks with its own row.
+    std::shared_ptr<LineClaim> comes(PgJournal& on, std::int64_t id, int seconds = 0, const std::string& overlap = "queue") {
+        return asks(on, pending(id, seconds), id, seconds, overlap);
     }
     std::shared_ptr<LineClaim> asks(PgJournal& on, RunChanges changes, std::int64_t id, int seconds = 0,
                                     const std::string& overlap = "queue") {
@@ -132,10 +136,7 @@ TEST_CASE("who asks no more keeps nobody waiting") {
 
 TEST_CASE("a run that may be skipped has no turn beside one that came before it, though that has not asked") {
     TwoDesks desk;
-    auto queued = desk.changes_of(70);
-    queued.new_run = desk.new_run(70).new_run;
-    queued.new_run->state = State::Pending;
-    desk.submit(*desk.other, std::move(queued));
+    desk.submit(*desk.other, desk.pending(70));
     CHECK(answer(desk.comes(*desk.journal, 1, 5, "skip")).first == std::optional(false));
     desk.submit(*desk.other, desk.ends(70));
     CHECK(answer(desk.comes(*desk.journal, 2, 5, "skip")).first == std::optional(false)); // run 1 has not ended
@@ -145,10 +146,7 @@ TEST_CASE("a run that may be skipped has no turn beside one that came before it,
 
 TEST_CASE("runs of settled periods are not looked for, as all of them have ended") {
     TwoDesks desk;
-    auto queued = desk.changes_of(70);
-    queued.new_run = desk.new_run(70).new_run;
-    queued.new_run->state = State::Pending;
-    desk.submit(*desk.other, std::move(queued));
+    desk.submit(*desk.other, desk.pending(70));
     told(desk.database.url(), "select millrace.add_period(1025, 2049); update millrace.period set settled = true where first = 1");
     CHECK(answer(desk.comes(*desk.journal, 1025, 5, "skip")) == granted_to(1025));
     CHECK(answer(desk.comes(*desk.other, 1026, 6)) == denied_for(1025));

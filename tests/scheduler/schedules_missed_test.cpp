@@ -13,8 +13,7 @@ TEST_CASE("after downtime, `missed` says which of the passed instants fire") {
     }));
     CAPTURE(policy);
     FreshDatabase database;
-    { Life before(database.url(), {flow_of(missed(every(3600), policy))}, noon); }
-    Life life(database.url(), {flow_of(missed(every(3600), policy))}, noon + 5h + 30min);
+    auto life = back_at(database, noon + 5h + 30min, flow_of(missed(every(3600), policy)));
     life.step(1s);
     CHECK(nominal(life) == expected);
     life.step_to(noon + 6h);
@@ -30,8 +29,7 @@ TEST_CASE("an instant that is on time fires whatever passed before it") {
     }));
     CAPTURE(policy);
     FreshDatabase database;
-    { Life before(database.url(), {flow_of(missed(every(3600), policy))}, noon); }
-    Life life(database.url(), {flow_of(missed(every(3600), policy))}, noon + 2h + 5s);
+    auto life = back_at(database, noon + 2h + 5s, flow_of(missed(every(3600), policy)));
     life.step(1s);
     CHECK(nominal(life) == expected);
 }
@@ -39,9 +37,8 @@ TEST_CASE("an instant that is on time fires whatever passed before it") {
 TEST_CASE("what passed before a restart does not fire again after it") {
     FreshDatabase database;
     const auto plan = flow_of(missed(every(3600), "none"));
-    { Life before(database.url(), {plan}, noon); }
     {
-        Life down(database.url(), {plan}, noon + 3h + 30min);
+        auto down = back_at(database, noon + 3h + 30min, plan);
         down.step(1s);
         down.until([&] { return asked(database.url(), "select next_at from millrace.schedule") == "2026-11-20 16:00:00+00"; });
     }
@@ -54,9 +51,7 @@ TEST_CASE("what passed before a restart does not fire again after it") {
 
 TEST_CASE("missed instants are far more than run numbers at hand, and each makes its run once") {
     FreshDatabase database;
-    const auto plan = flow_of(missed(every(60), "all"), "allow");
-    { Life before(database.url(), {plan}, noon); }
-    Life life(database.url(), {plan}, noon + 200min + 30s);
+    auto life = back_at(database, noon + 200min + 30s, flow_of(missed(every(60), "all"), "allow"));
     for (int i = 0; i < 200 && asked(database.url(), "select count(*) from millrace.firing") != "200"; ++i) {
         life.stepped.step_to(life.stepped.now() + 100ms); // more numbers are on their way
         life.io.restart();
@@ -68,9 +63,7 @@ TEST_CASE("missed instants are far more than run numbers at hand, and each makes
 
 TEST_CASE("`missed: last` is one run however many instants passed") {
     FreshDatabase database;
-    const auto plan = flow_of(cron("* * * * * *"));
-    { Life before(database.url(), {plan}, noon); }
-    Life life(database.url(), {plan}, noon + 4h);
+    auto life = back_at(database, noon + 4h, flow_of(cron("* * * * * *")));
     life.stepped.step_to(noon + 4h);
     life.settle();
     CHECK(nominal(life).size() <= 61); // of the minute that counts as on time
@@ -82,9 +75,8 @@ TEST_CASE("catch-ups queue whatever `overlap` says") {
     CAPTURE(overlap);
     FreshDatabase database;
     const auto plan = flow_of(missed(every(3600), "all"), overlap, "hang");
-    { Life before(database.url(), {plan}, noon); }
     {
-        Life life(database.url(), {plan}, noon + 3h + 30min);
+        auto life = back_at(database, noon + 3h + 30min, plan);
         life.step(1s);
         CHECK(states(life) == Texts{"running", "pending", "pending"});
         CHECK(life.runs("f")[2].at("state_name") == "Queued");

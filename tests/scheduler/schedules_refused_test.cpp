@@ -97,9 +97,8 @@ TEST_CASE("of weeks that passed the last instant fires, and they are not looked 
     const std::string policy = GENERATE("last", "none");
     FreshDatabase database;
     const auto plan = flow_of(missed(cron("*/7 * * * *"), policy));
-    { Life before(database.url(), {plan}, noon); }
     const auto later = noon + 24h * 60 + 3min; // the hours begin anew: 12:00, and not 12:03, is the last
-    Life life(database.url(), {plan}, later);
+    auto life = back_at(database, later, plan);
     life.stepped.step_to(later);
     life.settle();
     CHECK(nominal(life) == (policy == "last" ? Texts{"2027-01-19T12:00:00Z"} : Texts{}));
@@ -133,9 +132,8 @@ TEST_CASE("`missed_within` leaves out what passed longer ago, and tells it") {
     FreshDatabase database;
     auto plan = flow_of(missed(every(3600), policy));
     plan.schedules[0].missed_seconds = is_recent ? 2 * 3600 : 60;
-    { Life before(database.url(), {plan}, noon); }
     const auto later = noon + 47h + 30min;
-    Life life(database.url(), {plan}, later);
+    auto life = back_at(database, later, plan);
     life.stepped.step_to(later);
     life.settle();
     CHECK(nominal(life) == (is_recent ? expected : Texts{}));
@@ -154,9 +152,8 @@ TEST_CASE("of weeks that passed `missed: all` starts those of the window") {
     FreshDatabase database;
     auto plan = flow_of(missed(cron("*/10 * * * *"), "all"));
     plan.schedules[0].missed_seconds = 3600;
-    { Life before(database.url(), {plan}, noon); }
     const auto later = noon + 24h * 60 + 5min;
-    Life life(database.url(), {plan}, later);
+    auto life = back_at(database, later, plan);
     life.stepped.step_to(later);
     life.settle();
     check_nominal(life, 6, "2027-01-19T11:10:00Z", "2027-01-19T12:00:00Z");

@@ -151,16 +151,15 @@ TEST_CASE("each instant fires once, in order and before the next one, however lo
 TEST_CASE("a deploy that changes a schedule counts from then on, another one keeps its time") {
     FreshDatabase database;
     const auto plan = flow_of(missed(every(3600), "all"));
-    { Life before(database.url(), {plan}, noon); }
     SECTION("other tasks, the same schedule") {
         auto changed = plan;
         changed.description = "another text";
-        Life life(database.url(), {changed}, noon + 2h + 30min);
+        auto life = back_at(database, noon + 2h + 30min, plan, changed);
         life.step(1s);
         CHECK(nominal(life).size() == 2);
     }
     SECTION("a schedule deployed while the daemon lives") {
-        Life life(database.url(), {plan}, noon + 30min);
+        auto life = back_at(database, noon + 30min, plan);
         life.folders.plans[0].schedules = {every(600)};
         life.deploy();
         life.step_to(noon + 40min);
