@@ -1,15 +1,13 @@
 /// A runner on a fake clock between a journal and hosts that answer when the test says so, and nothing else of a node.
 #pragma once
 
+#include "../folder.hpp"
 #include "given_flows.hpp"
 #include "scheduler/catalogue.hpp"
 #include "scheduler/runner.hpp"
 
 #include <deque>
-#include <filesystem>
 #include <set>
-
-#include <unistd.h>
 
 namespace millrace::test {
 
@@ -83,7 +81,7 @@ struct Counter final : RunIds {
 struct Node {
     Node() {
         Runner::Settings settings;
-        settings.staging = std::filesystem::temp_directory_path() / ("millrace-runner-" + std::to_string(getpid()));
+        settings.staging = folder.path;
         settings.most_backlog = 10;
         settings.short_of_disk = [this] { return shortage; };
         auto claim = [this](std::int64_t run, TaskKey, const std::vector<SlotDemand>& demands, std::function<void(SlotClaim)> answer) {
@@ -134,6 +132,7 @@ struct Node {
         return out;
     }
 
+    Folder folder; ///< of datasets
     boost::asio::io_context io;
     FakeClock clock;
     HandJournal journal;
