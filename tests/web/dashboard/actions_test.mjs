@@ -86,6 +86,7 @@ const tests = {
     await page.locator('h1 .state-completed').waitFor({ timeout: 30_000 });
     await page.getByText('2 of 3 completed, 1 was done before').waitFor();
     await page.getByRole('button', { name: 'Run again' }).click();
+    await page.getByRole('dialog').getByRole('radio').first().waitFor();
     assert.equal(await page.getByRole('dialog').getByRole('radio').count(), 1, 'it has no tasks of its own, nothing failed, and its flow is the same');
     const asked = page.waitForRequest((request) => request.url().endsWith('/rerun'));
     await page.getByRole('dialog').getByRole('button', { name: 'Run again' }).click();
