@@ -1,5 +1,6 @@
 // Backfills, over a real PostgreSQL.
 #include "given_backfills.hpp"
+#include "scheduler/new_run.hpp"
 
 using namespace millrace;
 using test::backfill;
@@ -237,4 +238,50 @@ TEST_CASE("a run is cut into at most 10,000 chunks, and told which option to cha
         CHECK_THAT(test::asked(database.url(), "select message from millrace.event where flow = 'wide' and kind = 'warning'"),
                    Catch::Contains("chunks of 1h are more than 10000"));
     }
+}
+
+TEST_CASE("a backfill that was paused is so in all its chunks, though the daemon was killed before these were told") {
+    FreshDatabase database;
+    const std::vector plans{daily("hang: run\n after: extract <- hang"), plan_text("w: wait", "probe")};
+    std::optional<Life> life(std::in_place, database.url(), plans);
+    const auto id = number_of(begun(*life, backfill("days", "2026-01-01", "2026-01-06", 2)));
+    life->until([&] { return life->hosts->hanging().size() == 2; });
+    (void)life->wait(life->engine->service().pause(id, "me"));
+    life->settle();
+    life.reset();
+    test::told(database.url(),
+               "update millrace.run set state = 'running', state_name = 'Running' where parent_id is not null and finished_at is null");
+    life.emplace(database.url(), plans);
+    life->settle();
+    for (const auto& chunk : life->run(id).at("chunks")) CHECK(chunk.at("state") == "paused");
+    CHECK(life->hosts->hanging().empty());
+    (void)life->wait(life->engine->service().resume(id, "me"));
+    CHECK(finished(*life, id).at("state") == "completed");
+}
+
+TEST_CASE("a chunk that waits for a slot begins nothing while the whole is paused") {
+    FreshDatabase database;
+    auto plan = daily("hang: run");
+    plan.limits = {{"one", 1}};
+    Life life(database.url(), {plan, plan_text("w: wait", "probe")});
+    const auto id = number_of(begun(life, backfill("days", "2026-01-01", "2026-01-04", 2)));
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    (void)life.wait(life.engine->service().pause(id, "me"));
+    finish_one(life);
+    life.until([&] { return life.run(id).at("chunks").at(0).at("state") == "completed"; });
+    life.settle();
+    CHECK(life.hosts->hanging().empty());
+    (void)life.wait(life.engine->service().resume(id, "me"));
+    CHECK(finished(life, id).at("state") == "completed");
+}
+
+TEST_CASE("the rerun of a chunk is not cut again, whatever its flow's chunks are") {
+    auto plan = daily();
+    plan.interval->chunk.days = 1;
+    RunRow row;
+    row.interval_start = *parse_rfc3339("2026-01-01T00:00:00Z");
+    row.interval_end = *parse_rfc3339("2026-01-04T00:00:00Z");
+    CHECK(parts_of(plan, row).size() == 3);
+    row.options["chunk_number"] = 2;
+    CHECK(parts_of(plan, row).empty());
 }

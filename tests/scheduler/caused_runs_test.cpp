@@ -264,3 +264,51 @@ TEST_CASE("flows that start each other for ever stop after one round, with a war
     CHECK(b.at("warning_count") == 1);
     CHECK(life.runs("a").size() == 1);
 }
+
+TEST_CASE("a call that is to be tried again is tried again by the next daemon, which waits for none of the calls before") {
+    FreshDatabase database;
+    auto outer = plan_text("f: flow calls=inner retry=3", "outer");
+    outer.tasks[0].retry.delay = 60;
+    const std::vector plans{outer, plan_text("b: extract", "inner")};
+    const auto start = *parse_rfc3339("2026-11-20T00:00:00Z");
+    std::optional<Life> life(std::in_place, database.url(), plans, start);
+    life->hosts->script = [](const AttemptOrder&) { return test::failed_attempt("permanent"); };
+    const auto id = life->trigger_id("outer");
+    life->until([&] { return task_of(life->run(id), "f").at("state") == "retrying"; });
+    life.reset();
+    life.emplace(database.url(), plans, start + std::chrono::seconds(1));
+    life->settle();
+    CHECK(task_of(life->run(id), "f").at("state") == "retrying");
+    life->step(std::chrono::minutes(10));
+    CHECK(life->ended(id).at("state") == "completed");
+    CHECK(life->runs("inner").size() == 2);
+    CHECK(task_of(life->run(id), "f").at("attempts") == 2);
+}
+
+TEST_CASE("the timeout of a task counts from the call of its attempt, over a restart too") {
+    FreshDatabase database;
+    auto outer = plan_text("f: flow calls=inner retry=3 timeout=600", "outer");
+    outer.tasks[0].retry.delay = 60;
+    const std::vector plans{outer, plan_text("hang: run", "inner")};
+    const auto start = *parse_rfc3339("2026-11-20T00:00:00Z");
+    std::optional<Life> life(std::in_place, database.url(), plans, start);
+    const auto id = life->trigger_id("outer");
+    const auto fail_after = [&](std::chrono::seconds time) {
+        life->until([&] { return life->hosts->hanging().size() == 1; });
+        life->step(time);
+        auto done = test::failed_attempt("permanent");
+        (void)life->hosts->end(life->hosts->hanging().front().id, done);
+        life->until([&] { return task_of(life->run(id), "f").at("state") == "retrying"; });
+    };
+    fail_after(std::chrono::seconds(500));
+    life->step(std::chrono::minutes(3));
+    life->until([&] { return life->hosts->hanging().size() == 1; });
+    const auto now = life->stepped.now();
+    life.reset();
+    life.emplace(database.url(), plans, now + std::chrono::seconds(60));
+    life->until([&] { return life->hosts->hanging().size() == 1; });
+    life->settle();
+    CHECK(task_of(life->run(id), "f").at("state_name") == "Running");
+    life->step(std::chrono::seconds(550));
+    life->until([&] { return life->runs("inner").back().at("state") == "cancelled"; });
+}

@@ -102,3 +102,13 @@ TEST_CASE("who pauses a run that has not begun is told what to do instead") {
           "run " + std::to_string(queued) + " is pending: it cannot be paused - `millrace runs cancel " + std::to_string(queued) +
               "` cancels it, `millrace schedules pause hanging` keeps the flow's schedules from starting more");
 }
+
+TEST_CASE("what was asked through a node that has gone since is done by who is alone with the run") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("hang: run", "hanging")});
+    const auto id = life.trigger_id("hanging");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    test::told(database.url(), "insert into millrace.request (run_id, what, task, comment, by, asked_at) values (" + std::to_string(id) +
+                                   ", 'cancel', '', '', 'me', now())");
+    CHECK(life.ended(id).at("message") == "cancelled by me");
+}

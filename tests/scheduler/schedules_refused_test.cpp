@@ -158,3 +158,24 @@ TEST_CASE("of weeks that passed `missed: all` starts those of the window") {
     life.settle();
     check_nominal(life, 6, "2027-01-19T11:10:00Z", "2027-01-19T12:00:00Z");
 }
+
+TEST_CASE("a schedule that another node deployed anew is neither fired nor moved by who has the older view") {
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(every(3600))}, noon);
+    told(database.url(), "update millrace.schedule set changed_at = changed_at + interval '1 us', next_at = '2026-11-20T13:05:00Z'");
+    life.step_to(noon + 1h);
+    life.step_to(noon + 1h + 2s);
+    CHECK(life.runs("f").empty());
+    CHECK(asked(database.url(), "select next_at = '2026-11-20T13:05:00Z' from millrace.schedule") == "t");
+    CHECK(asked(database.url(), "select count(*) from millrace.firing") == "0");
+}
+
+TEST_CASE("a schedule whose flow is gone from the catalogue of another node fires no more") {
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(every(3600))}, noon);
+    told(database.url(), "update millrace.flow set archived = true where name = 'f'");
+    told(database.url(), "delete from millrace.schedule");
+    life.step_to(noon + 1h);
+    life.step_to(noon + 1h + 2s);
+    CHECK(asked(database.url(), "select count(*) from millrace.firing") == "0");
+}

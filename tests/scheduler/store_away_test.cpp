@@ -173,3 +173,12 @@ TEST_CASE("who asks while the store is known to be away is answered at once: one
     CHECK(server.connections <= patient + 50);
     CHECK(server.connections > patient);
 }
+
+TEST_CASE("the server ends a session of ours that stands still within a transaction") {
+    FreshDatabase database;
+    CallWatch watch(1h);
+    const auto connection = connect_store(database.url(), {}, watch);
+    pqxx::nontransaction look(*connection);
+    CHECK(look.exec1("show idle_in_transaction_session_timeout")[0].c_str() == std::string("5s"));
+    CHECK(look.exec1("select coalesce(current_setting('client_connection_check_interval', true), '3s')")[0].c_str() == std::string("3s"));
+}
