@@ -98,10 +98,8 @@ constexpr const char* claim_firings = R"sql(
     select u.flow, u.number, u.nominal, u.local, u.run_id
       from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[], $6::timestamptz[])
            as u(flow, number, nominal, local, run_id, changed_at)
-     where not exists (select 1 from millrace.schedule s join millrace.flow f on f.name = s.flow
-                        where s.flow = u.flow and s.number = u.number
-                          and (f.paused or s.held_at is not null or s.changed_at <> u.changed_at))
-       and not exists (select 1 from millrace.flow f where f.name = u.flow and f.archived)
+     where not exists (select 1 from millrace.flow f left join millrace.schedule s on s.flow = f.name and s.number = u.number
+                        where f.name = u.flow and (f.archived or f.paused or s.held_at is not null or s.changed_at <> u.changed_at))
     on conflict do nothing returning flow, schedule, (extract(epoch from nominal) * 1000000)::bigint, run_id)sql";
 
 constexpr const char* move_schedules = R"sql(
