@@ -8,7 +8,8 @@ namespace millrace {
 namespace {
 
 constexpr int most_a_turn = 64;
-constexpr auto others_have = std::chrono::seconds(1); ///< before their share is looked at
+constexpr auto others_have = std::chrono::seconds(1); ///< each node that goes first, before its share is looked at
+constexpr std::ptrdiff_t most_go_first = 3;           ///< after so many all look
 constexpr std::chrono::microseconds at_most_in = std::chrono::seconds(1);
 constexpr std::chrono::microseconds least_jump = std::chrono::seconds(60); ///< of the wall clock; a smaller one is a correction
 constexpr auto jump_holds = std::chrono::seconds(10);
@@ -69,13 +70,14 @@ void Schedules::share_among(std::vector<std::string> nodes) {
     line_up_all();
 }
 
-/// The node with the highest hash of its name and the schedule's: when one comes or goes, only its own share moves.
-bool Schedules::is_ours(const std::string& flow, int number) const {
+/// Those whose hash of their name and the schedule's is higher: when one comes or goes, only its own share moves, and the shares of one
+/// that died fall to all others in parts.
+std::ptrdiff_t Schedules::nodes_before(const std::string& flow, int number) const {
     const auto weight = [&](const std::string& node) {
         return std::hash<std::string>()(node + '\n' + flow + '\n' + std::to_string(number));
     };
     const auto mine = nodes_.size() > 1 ? weight(node_) : 0;
-    return std::none_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node != node_ && weight(node) > mine; });
+    return std::count_if(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node != node_ && weight(node) > mine; });
 }
 
 const StoredSchedule* Schedules::find(const std::string& flow, int number) const {
@@ -128,7 +130,7 @@ Instant Schedules::due(const StoredSchedule& s, Instant nominal) {
 void Schedules::line_up(std::size_t place) {
     const auto& s = schedules_[place];
     if (!s.next_at || s.rests()) return;
-    line_.emplace(due(s, *s.next_at) + (is_ours(s.flow, s.number) ? std::chrono::microseconds(0) : others_have), place);
+    line_.emplace(due(s, *s.next_at) + std::min(nodes_before(s.flow, s.number), most_go_first) * others_have, place);
 }
 
 void Schedules::line_up_all() {

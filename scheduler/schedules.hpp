@@ -51,7 +51,7 @@ public:
     /// Null: there is none.
     [[nodiscard]] const StoredSchedule* find(const std::string& flow, int number) const;
     /// Of the living nodes this one acts first for the flow (for its first schedule, where it has any).
-    [[nodiscard]] bool is_ours(const std::string& flow, int number = 0) const;
+    [[nodiscard]] bool is_ours(const std::string& flow, int number = 0) const { return nodes_before(flow, number) == 0; }
     /// When a firing starts its run: the nominal instant plus the schedule's jitter, always the same for the same firing. The jitter
     /// ends where the next firing is: firings come in their order, and none is late because of one before it.
     [[nodiscard]] static Instant due(const StoredSchedule& schedule, Instant nominal);
@@ -81,6 +81,7 @@ private:
     void line_up_all();
     void bring_back();
     /// Fires what the nodes whose share it was have not fired.
+    [[nodiscard]] std::ptrdiff_t nodes_before(const std::string& flow, int number) const;
     [[nodiscard]] boost::asio::awaitable<void> fire_for_others(std::vector<std::size_t> places, std::uint64_t generation);
     bool fire(StoredSchedule& schedule);
     /// True also for a firing that cannot become a run: an event tells of it.
