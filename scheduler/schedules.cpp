@@ -139,9 +139,20 @@ void Schedules::line_up_all() {
     arm();
 }
 
-void Schedules::arm(Instant earliest) {
+void Schedules::arm() {
     clock_.cancel(timer_);
+    const auto earliest = std::min(no_ids_until_, clock_.now() + at_most_in); // the clock may have been set back
     if (!stopped_ && !line_.empty()) timer_ = clock_.call_at(std::max(line_.begin()->first, earliest), [this] { fire_due(); });
+}
+
+/// Whether there were any: those who find none while it is waited for them are of the same round, and only another round waits for longer.
+void Schedules::had_ids(bool any) {
+    if (any) {
+        ids_in_ = ids_come_in;
+    } else if (const auto now = clock_.now(); now >= no_ids_until_) {
+        no_ids_until_ = now + ids_in_;
+        ids_in_ = std::min(ids_in_ * 2, at_most_in);
+    }
 }
 
 /// Thousands may be due in the same second: others get their turn between them.
@@ -149,7 +160,6 @@ void Schedules::fire_due() {
     if (stopped_ || !clock_trusted_ || clock_was_set()) return;
     const auto now = clock_.now();
     std::vector<std::size_t> of_others;
-    Instant earliest{};
     for (left_of_turn_ = most_a_turn; left_of_turn_ > 0 && !line_.empty() && line_.begin()->first <= now; --left_of_turn_) {
         const auto place = line_.begin()->second;
         line_.erase(line_.begin());
@@ -159,10 +169,8 @@ void Schedules::fire_due() {
         }
         const bool fired = fire(schedules_[place]);
         line_up(place);
-        ids_in_ = fired ? ids_come_in : std::min(ids_in_ * 2, at_most_in);
-        if (fired) continue;
-        earliest = now + ids_in_;
-        break;
+        had_ids(fired);
+        if (!fired) break;
     }
     if (!of_others.empty())
         boost::asio::co_spawn(runner_.executor(), fire_for_others(std::move(of_others), generation_), [this](std::exception_ptr failed) {
@@ -170,7 +178,7 @@ void Schedules::fire_due() {
             spdlog::error("firing for other nodes failed; it is tried again");
             line_up_all();
         });
-    arm(earliest);
+    arm();
 }
 
 boost::asio::awaitable<void> Schedules::fire_for_others(std::vector<std::size_t> places, std::uint64_t generation) {
@@ -186,21 +194,19 @@ boost::asio::awaitable<void> Schedules::fire_for_others(std::vector<std::size_t>
         for (const auto place : places) line_.emplace(clock_.now() + others_have, place);
         co_return arm();
     }
-    bool all_fired = true;
     for (std::size_t i = 0; i < places.size(); ++i) {
         auto& s = schedules_[places[i]];
         const auto& next = stored[i];
         if (!next) continue; // gone or held; the catalogue follows
         if (next->at == s.next_at) {
-            all_fired = fire(s) && all_fired; // without a run id it stays what comes next
+            had_ids(fire(s)); // without a run id it stays what comes next
         } else {
             s.next_at = next->at;
             s.next_local = next->local;
         }
         line_up(places[i]);
     }
-    ids_in_ = all_fired ? ids_come_in : std::min(ids_in_ * 2, at_most_in);
-    arm(clock_.now() + ids_in_);
+    arm();
 }
 
 } // namespace millrace

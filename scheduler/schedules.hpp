@@ -75,13 +75,14 @@ private:
     static constexpr std::chrono::microseconds ids_come_in = std::chrono::milliseconds(5);
 
     bool clock_was_set();
-    void arm(Instant earliest = {});
+    void arm();
+    void had_ids(bool any);
     void fire_due();
     void line_up(std::size_t place);
     void line_up_all();
     void bring_back();
-    /// Fires what the nodes whose share it was have not fired.
     [[nodiscard]] std::ptrdiff_t nodes_before(const std::string& flow, int number) const;
+    /// Fires what the nodes whose share it was have not fired.
     [[nodiscard]] boost::asio::awaitable<void> fire_for_others(std::vector<std::size_t> places, std::uint64_t generation);
     bool fire(StoredSchedule& schedule);
     /// True also for a firing that cannot become a run: an event tells of it.
@@ -109,6 +110,7 @@ private:
     std::vector<StoredSchedule> schedules_;
     std::map<std::pair<std::string, int>, std::size_t> places_; ///< of schedules_, by flow and number
     std::chrono::microseconds ids_in_ = ids_come_in;            ///< to the next try while no run id is there
+    Instant no_ids_until_{};                                    ///< that try, where none was there
     std::uint64_t generation_ = 0;                              ///< of schedules_: places mean others after a load()
     std::set<std::pair<Instant, std::size_t>> line_; ///< when they are due, and their places in schedules_; the held ones are left out
     std::chrono::microseconds wall_offset_;          ///< of the clock, when it was looked at last

@@ -73,6 +73,26 @@ TEST_CASE("of two nodes each fires its share on time, and the other's a second l
     life.until([&] { return asked(database.url(), "select count(*) from millrace.firing") == "80"; });
 }
 
+TEST_CASE("who stands in for many schedules at once waits for run numbers as one does that stands in for a few") {
+    FreshDatabase database;
+    { Life makes_the_tables(database.url(), {}, noon); }
+    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), now() + interval '1 hour', 0, now(), '', 1, -1e6)");
+    auto plan = flow_of(cron("0 13 * * *"), "allow");
+    plan.schedules.resize(1200, plan.schedules[0]);
+    Life life(database.url(), {plan}, noon);
+    for (auto of_own_share = 0ms; of_own_share < 900ms; of_own_share += 5ms) {
+        life.stepped.step_to(noon + 1h + of_own_share);
+        life.io.restart();
+        life.io.run_for(2ms);
+    }
+    for (int turns = 0; turns < 20; ++turns) life.stepped.step_to(noon + 1h + 1s); // all are asked for before the store answers
+    for (auto waited = 0ms; waited < 400ms && life.started.size() < 1200; waited += 5ms) {
+        life.stepped.step_to(noon + 1h + 1s + waited);
+        life.settle();
+    }
+    CHECK(life.started.size() == 1200);
+}
+
 TEST_CASE("a firing that another node made first cancels nothing") {
     FreshDatabase database;
     Life life(database.url(), {flow_of(every(3600), "cancel_previous", "hang")}, noon);
