@@ -7,6 +7,7 @@ sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
 from cases import open_terminal, run_cases
+from commands import CommandCase
 from flows import kept_and_refused
 from processes import name, tree, wait_until
 from service import Daemon, Folder, drop_root, installed_prefix
@@ -83,27 +84,8 @@ def marked():
     return found
 
 
-class CommandLine(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = Folder()
-        cls.path = folder.__enter__()
-        cls.addClassCleanup(folder.__exit__)
-        cls.prefix = installed_prefix(cls.path)
-        cls.daemon = Daemon(cls.prefix, cls.path, FLOWS, {}, None)
-        cls.addClassCleanup(cls.daemon.stop)
-        (pathlib.Path(cls.path) / ".env").write_text(f"WORD_OF_THE_TEST='one two'\nFOLDER_OF_THE_TEST={cls.path}\n")
-        cls.daemon.start()
-
-    def command(self, *arguments):
-        return [f"{self.prefix}/bin/millrace", "--config", self.daemon.config, *arguments]
-
-    def millrace(self, *arguments, code=0, env=None):
-        """Its output; errors included."""
-        done = subprocess.run(self.command(*arguments), cwd=self.path, env=env or self.daemon.environment, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=60)
-        self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}")
-        return done.stdout
+class CommandLine(CommandCase):
+    flows, variables = FLOWS, "WORD_OF_THE_TEST='one two'\n"
 
     def runs_of(self, flow):
         return json.loads(self.millrace("runs", "list", "--flow", flow, "--json"))

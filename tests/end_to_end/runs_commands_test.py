@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """What people do to runs on the command line: pause and resume, rerun with other values and on another plan, follow a log."""
-import json, pathlib, subprocess, sys, unittest
+import json, pathlib, subprocess, sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
 from cases import run_cases
+from commands import CommandCase
 from processes import wait_until
-from service import Daemon, Folder, drop_root, installed_prefix
+from service import drop_root
 
 FLOWS = {
     "two": """flow: two
@@ -26,30 +27,8 @@ OLD = "flow: changing\nparams: {old: {type: int, default: 1}, both: {type: list,
 NEW = "flow: changing\nparams: {new: {type: int, default: 1}, both: {type: int, default: 7}}\ntasks:\n  a: {run: echo new=$new both=$both}\n"
 
 
-class RunsCommands(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = Folder()
-        cls.path = folder.__enter__()
-        cls.addClassCleanup(folder.__exit__)
-        cls.prefix = installed_prefix(cls.path)
-        cls.daemon = Daemon(cls.prefix, cls.path, FLOWS, {}, None)
-        cls.addClassCleanup(cls.daemon.stop)
-        (pathlib.Path(cls.path) / ".env").write_text(f"FOLDER_OF_THE_TEST={cls.path}\n")
-        cls.daemon.start()
-
-    def command(self, *arguments):
-        return [f"{self.prefix}/bin/millrace", "--config", self.daemon.config, *map(str, arguments)]
-
-    def millrace(self, *arguments, code=0):
-        """Its output; errors included."""
-        done = subprocess.run(self.command(*arguments), cwd=self.path, env=self.daemon.environment, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=60)
-        self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}")
-        return done.stdout
-
-    def json_of(self, *arguments):
-        return json.loads(self.millrace(*arguments, "--json"))
+class RunsCommands(CommandCase):
+    flows = FLOWS
 
     def states(self, run):
         """Of the run and its tasks."""

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """A running daemon takes up what changed in millrace.yaml: at a deploy and at SIGHUP, as a whole or not at all."""
-import json, os, pathlib, re, signal, subprocess, sys, unittest
+import json, os, pathlib, re, signal, sys, unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 sys.dont_write_bytecode = True
 
+from commands import Commands
 from processes import wait_until
 from service import Daemon, Folder, drop_root, installed_prefix
 
@@ -14,7 +15,7 @@ INTO_ANOTHER = ("flow: into_another\ntasks:\n  one:\n    transform: select 1 as 
                 "  there: {load: one, into: another.public.ones, mode: upsert, key: n}\n")
 
 
-class ChangedSettings(unittest.TestCase):
+class ChangedSettings(Commands, unittest.TestCase):
     def setUp(self):
         folder = Folder()
         self.path = folder.__enter__()
@@ -23,13 +24,6 @@ class ChangedSettings(unittest.TestCase):
         self.daemon = Daemon(self.prefix, self.path, {"quick": QUICK}, {}, None)
         self.addCleanup(self.daemon.stop)
         self.daemon.start()
-
-    def millrace(self, *arguments, code=0):
-        """Its output; errors included."""
-        done = subprocess.run([f"{self.prefix}/bin/millrace", "--config", self.daemon.config, *arguments], cwd=self.path, env=self.daemon.environment,
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=60)
-        self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}")
-        return done.stdout
 
     def write_settings(self, **changes):
         path = pathlib.Path(self.daemon.config)
