@@ -72,6 +72,32 @@ struct Drive {
     }
     std::string run() const { return std::string(to_string(plan->state())) + "/" + plan->state_name(); }
 
+    /// As the store has its tasks.
+    std::vector<StoredTaskRun> rows() const {
+        std::vector<StoredTaskRun> out;
+        for (int task = 0; task < tasks(); ++task) {
+            const auto& run = plan->at({task, -1});
+            auto& row = out.emplace_back(StoredTaskRun{{task, -1}, {}}).run;
+            row.state = run.state, row.state_name = run.state_name;
+            row.attempts = run.attempts, row.charged = run.charged;
+            row.started_at = run.started_at, row.due_at = run.due_at;
+            if (run.details) row.detail().result = run.details->result;
+        }
+        return out;
+    }
+    /// Of the daemon, which knows of its tasks what is in rows(); what is lost by it.
+    std::vector<TaskKey> restart() {
+        std::vector<TaskKey> lost;
+        auto next = std::make_unique<RunPlan>(std::make_shared<const FlowPlan>(plan->flow()), 7);
+        next->restore(rows(), plan->state(), start, now, lost, RunPlan::Ending::Cancelled, {}, plan->pauses());
+        plan = std::move(next);
+        for (int task = 0; task < tasks(); ++task)
+            if (const auto& run = plan->at({task, -1}); run.details && run.details->called_run())
+                plan->called_since({task, -1}, *run.started_at);
+        return lost;
+    }
+    int tasks() const { return static_cast<int>(plan->flow().tasks.size()); }
+
     std::unique_ptr<RunPlan> plan;
     Instant now = start;
 };

@@ -4,33 +4,6 @@
 using namespace millrace;
 using test::Drive;
 using test::plan_text;
-using test::start;
-
-namespace {
-
-/// As the store has it.
-std::vector<StoredTaskRun> rows_of(const Drive& d) {
-    std::vector<StoredTaskRun> out;
-    for (int task = 0; task < static_cast<int>(d.plan->flow().tasks.size()); ++task) {
-        const auto& run = d.plan->at({task, -1});
-        auto& row = out.emplace_back(StoredTaskRun{{task, -1}, {}}).run;
-        row.state = run.state, row.state_name = run.state_name;
-        row.attempts = run.attempts, row.charged = run.charged;
-        row.started_at = run.started_at, row.due_at = run.due_at;
-    }
-    return out;
-}
-
-/// What it decides after a restart of the daemon.
-std::vector<TaskKey> restart(Drive& d) {
-    std::vector<TaskKey> lost;
-    auto next = std::make_unique<RunPlan>(std::make_shared<const FlowPlan>(d.plan->flow()), 7);
-    next->restore(rows_of(d), State::Running, start, d.now, lost);
-    d.plan = std::move(next);
-    return lost;
-}
-
-} // namespace
 
 TEST_CASE("a query that has no answer yet is asked again, as one attempt that waits between") {
     Drive d("q: wait asks every=60\n b: load <- q");
@@ -97,7 +70,7 @@ TEST_CASE("a wait's timeout is for all of it: while it waits, while it is asked,
     }
     SECTION("over a restart") {
         d.not_yet("q"), d.pass(10);
-        CHECK(restart(d).empty());
+        CHECK(d.restart().empty());
         d.pass(50);
         CHECK(d.decisions() == "start q");
         d.started("q"), d.pass(40);
@@ -181,7 +154,7 @@ TEST_CASE("after a restart a wait goes on where it stood; a poll that was under 
     d.started("q"), d.not_yet("q");
     SECTION("between two polls") {
         d.pass(10);
-        CHECK(restart(d).empty());
+        CHECK(d.restart().empty());
         CHECK(d.decisions().empty());
         d.pass(50);
         CHECK(d.decisions() == "start q");
@@ -191,7 +164,7 @@ TEST_CASE("after a restart a wait goes on where it stood; a poll that was under 
     SECTION("in a poll") {
         d.pass(60), d.decisions();
         d.started("q");
-        CHECK(restart(d) == std::vector{d.key("q")});
+        CHECK(d.restart() == std::vector{d.key("q")});
         CHECK(d.decisions() == "start q");
         d.started("q");
         CHECK(d.plan->at(d.key("q")).attempts == 2);
