@@ -5,29 +5,22 @@ using namespace millrace;
 using test::backfill;
 using test::begun;
 using test::daily;
+using test::daily_of_a_region;
 using test::days_of;
 using test::finished;
 using test::FreshDatabase;
 using test::Life;
 using test::number_of;
 using test::refusal;
+using test::run_by_hand;
 
 TEST_CASE("a re-run of a backfill leaves out what is completed with its own parameters and tasks") {
     FreshDatabase database;
-    auto plan = daily();
-    ParamSpec region;
-    region.name = "region", region.default_value = "eu";
-    plan.params.push_back(region);
+    auto plan = daily_of_a_region();
     Life life(database.url(), {plan});
     int failing = -1; // chunk
     life.hosts->script = [&](const AttemptOrder& order) {
         return order.context.chunk_number == failing ? std::optional(test::failed_attempt("permanent")) : std::nullopt;
-    };
-    const auto by_hand = [&](const std::string& day, const std::string& next) {
-        auto request = Life::request("days");
-        request.interval_start = day;
-        request.interval_end = next;
-        CHECK(life.ended(number_of(life.wait(life.engine->service().trigger(request)).run)).at("state") == "completed");
     };
     const auto failed_at = [&](int chunk, const TriggerRequest& request) {
         failing = chunk;
@@ -36,7 +29,7 @@ TEST_CASE("a re-run of a backfill leaves out what is completed with its own para
         CHECK(run.at("state") == "failed");
         return run;
     };
-    by_hand("2026-01-01", "2026-01-02");
+    CHECK(run_by_hand(life, "2026-01-01", "2026-01-02").at("state") == "completed");
     auto days = backfill("days", "2026-01-01", "2026-01-05");
     const Json first = failed_at(2, days);
     CHECK(days_of(first) == test::Texts{"02", "03", "04"});
@@ -72,7 +65,7 @@ TEST_CASE("a re-run of a backfill leaves out what is completed with its own para
         CHECK(days_of(again()) == (request.pinned ? test::Texts{"02"} : all));
     }
     SECTION("what another run completed since") {
-        by_hand("2026-01-02", "2026-01-03");
+        CHECK(run_by_hand(life, "2026-01-02", "2026-01-03").at("state") == "completed");
         const Json run = again();
         CHECK(days_of(run).empty());
         CHECK(run.at("message") == "4 of 4 chunks were done before");

@@ -6,6 +6,7 @@ using namespace millrace;
 using test::backfill;
 using test::begun;
 using test::daily;
+using test::daily_of_a_region;
 using test::days_of;
 using test::finish_one;
 using test::finished;
@@ -14,6 +15,7 @@ using test::Life;
 using test::number_of;
 using test::plan_text;
 using test::refusal;
+using test::run_by_hand;
 
 TEST_CASE("a backfill runs a span of the past in chunks, as many at once as it may") {
     FreshDatabase database;
@@ -97,21 +99,10 @@ TEST_CASE("a backfill goes on where a chunk fails, ends failed, and a re-run of 
 
 TEST_CASE("what an earlier run completed is left out of a backfill, unless it was asked for again or had other parameters") {
     FreshDatabase database;
-    auto plan = daily();
-    ParamSpec region;
-    region.name = "region", region.default_value = "eu";
-    plan.params.push_back(region);
-    Life life(database.url(), {plan});
-    const auto by_hand = [&](const std::string& day, const std::string& next, const Json& params, std::optional<std::int64_t> limit = {}) {
-        auto request = Life::request("days", {}, params);
-        request.interval_start = day;
-        request.interval_end = next;
-        request.limit_rows = limit;
-        return number_of(life.ended(number_of(life.wait(life.engine->service().trigger(request)).run)));
-    };
-    const auto third = by_hand("2026-01-03", "2026-01-04", Json::object());
-    (void)by_hand("2026-01-02", "2026-01-03", {{"region", "us"}});
-    (void)by_hand("2026-01-01", "2026-01-02", Json::object(), 5); // a trial
+    Life life(database.url(), {daily_of_a_region()});
+    const auto third = number_of(run_by_hand(life, "2026-01-03", "2026-01-04"));
+    (void)run_by_hand(life, "2026-01-02", "2026-01-03", {{"region", "us"}});
+    (void)run_by_hand(life, "2026-01-01", "2026-01-02", Json::object(), 5); // a trial
     auto request = backfill("days", "2026-01-01", "2026-01-05");
     const Json planned = life.wait(life.engine->service().plan_backfill(request));
     CHECK(planned.at("left") == 3);

@@ -13,6 +13,15 @@ inline FlowPlan daily(const std::string& tasks = "a: extract", const std::string
     return plan;
 }
 
+/// With a parameter `region`, "eu" unless a run says another.
+inline FlowPlan daily_of_a_region() {
+    auto plan = daily();
+    ParamSpec region;
+    region.name = "region", region.default_value = "eu";
+    plan.params.push_back(region);
+    return plan;
+}
+
 inline TriggerRequest backfill(const std::string& flow, const std::string& start, const std::string& end, int at_once = 1) {
     auto request = Life::request(flow);
     request.interval_start = start;
@@ -25,6 +34,16 @@ inline TriggerRequest backfill(const std::string& flow, const std::string& start
 
 inline Json begun(Life& life, const TriggerRequest& request) { return life.wait(life.engine->service().trigger(request)).run; }
 inline std::int64_t number_of(const Json& run) { return run.at("id").get<std::int64_t>(); }
+
+/// A run of the flow `days` over one interval, as a person starts it, that ended.
+inline Json run_by_hand(Life& life, const std::string& start, const std::string& end, const Json& params = Json::object(),
+                        std::optional<std::int64_t> limit_rows = {}) {
+    auto request = Life::request("days", {}, params);
+    request.interval_start = start;
+    request.interval_end = end;
+    request.limit_rows = limit_rows;
+    return life.ended(number_of(begun(life, request)));
+}
 
 inline void finish_one(Life& life) {
     if (life.hosts->hanging().empty()) return;
