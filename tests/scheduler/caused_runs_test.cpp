@@ -36,6 +36,13 @@ void end_hanging(Life& life) {
     while (!life.hosts->hanging().empty()) (void)life.hosts->end(life.hosts->hanging().front().id, done);
 }
 
+/// `outer`, the task of which calls `inner` and is tried again after a minute.
+std::vector<FlowPlan> called_again(const std::string& outer, const std::string& inner) {
+    std::vector plans{plan_text(outer, "outer"), plan_text(inner, "inner")};
+    plans[0].tasks[0].retry.delay = 60;
+    return plans;
+}
+
 } // namespace
 
 TEST_CASE("a task that runs another flow waits for it and tells what it loaded") {
@@ -267,9 +274,7 @@ TEST_CASE("flows that start each other for ever stop after one round, with a war
 
 TEST_CASE("a call that is to be tried again is tried again by the next daemon, which waits for none of the calls before") {
     FreshDatabase database;
-    auto outer = plan_text("f: flow calls=inner retry=3", "outer");
-    outer.tasks[0].retry.delay = 60;
-    const std::vector plans{outer, plan_text("b: extract", "inner")};
+    const auto plans = called_again("f: flow calls=inner retry=3", "b: extract");
     const auto start = *parse_rfc3339("2026-11-20T00:00:00Z");
     std::optional<Life> life(std::in_place, database.url(), plans, start);
     life->hosts->script = [](const AttemptOrder&) { return test::failed_attempt("permanent"); };
@@ -287,9 +292,7 @@ TEST_CASE("a call that is to be tried again is tried again by the next daemon, w
 
 TEST_CASE("the timeout of a task counts from the call of its attempt, over a restart too") {
     FreshDatabase database;
-    auto outer = plan_text("f: flow calls=inner retry=3 timeout=600", "outer");
-    outer.tasks[0].retry.delay = 60;
-    const std::vector plans{outer, plan_text("hang: run", "inner")};
+    const auto plans = called_again("f: flow calls=inner retry=3 timeout=600", "hang: run");
     const auto start = *parse_rfc3339("2026-11-20T00:00:00Z");
     std::optional<Life> life(std::in_place, database.url(), plans, start);
     const auto id = life->trigger_id("outer");

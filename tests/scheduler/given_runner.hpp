@@ -113,6 +113,15 @@ struct Node {
         runner->admit(std::move(row), std::move(start), {}, {});
         return id;
     }
+    /// As after the end of the node that had it.
+    void take_over(RunRow row, const FlowPlan& plan) {
+        Runner::Resumed run;
+        run.row = std::move(row);
+        run.plan = std::make_shared<const FlowPlan>(plan);
+        std::vector<Runner::Resumed> all;
+        all.push_back(std::move(run));
+        runner->resume_all(std::move(all));
+    }
     void turn() {
         io.restart();
         io.poll();
@@ -123,6 +132,16 @@ struct Node {
     /// Grants what is claimed and commits what is submitted until there is no more.
     void settle() {
         for (turn(); !journal.submitted.empty() || !claims.empty(); turn()) grant(), journal.commit();
+    }
+    void pass(std::chrono::microseconds time) {
+        clock.advance_to(clock.now() + time);
+        settle();
+    }
+    /// On the disk, which is looked at each second.
+    void make_room() {
+        shortage.clear();
+        runner->set_admitting(true);
+        settle();
     }
     void cancel(std::int64_t id) { (void)runner->cancel(id, "by the test", {}); }
     std::string state(std::int64_t id) const {

@@ -17,34 +17,33 @@ TEST_CASE("a call that waits for the number of its run gives its slots back wher
     node.ids.on_their_way = true;
     node.settle();
     REQUIRE(node.asked.size() == 1);
-    const auto pass = [&](std::chrono::milliseconds time) { node.clock.advance_to(node.clock.now() + time), node.settle(); };
     const auto given_back = [&] { return node.journal.released.count({id, first_task}); };
-    pass(1s);
+    node.pass(1s);
     CHECK(given_back() == 0);
     SECTION("cancelled") {
         node.cancel(id), node.settle();
-        pass(20ms);
+        node.pass(20ms);
         CHECK(node.state(id) == "cancelled/Cancelled");
         CHECK(given_back() == 1);
     }
     SECTION("out of time") {
-        pass(60s);
+        node.pass(60s);
         CHECK(node.state(id) == "failed/TimedOut");
         CHECK(given_back() == 1);
     }
     SECTION("refused by the store") {
         CHECK(node.runner->pause(id, "by the test", {}));
         node.journal.refuse(id);
-        pass(20ms);
+        node.pass(20ms);
         CHECK(node.state(id) == "crashed/Unrecordable");
         CHECK(given_back() == 1);
     }
     SECTION("paused for a while") {
         CHECK(node.runner->pause(id, "by the test", {}));
-        pass(20ms);
+        node.pass(20ms);
         CHECK(given_back() == 1);
         node.ids.on_their_way = false;
-        pass(1s);
+        node.pass(1s);
         CHECK(node.asked.size() == 1);
         CHECK(node.hosts.started.empty());
         CHECK(node.runner->resume(id, "by the test", {}));
@@ -62,7 +61,7 @@ TEST_CASE("a call that waits for the number of its run gives its slots back wher
         CHECK(node.runner->resume(id, "by the test", {}));
         node.ids.on_their_way = false;
         node.settle();
-        pass(1s);
+        node.pass(1s);
         CHECK(node.asked.size() == 1);
         CHECK(node.hosts.started.size() == 1);
         CHECK(given_back() == 0);

@@ -14,26 +14,20 @@ TEST_CASE("how long a run was paused is in its row: whoever takes it over leaves
     Node first, second;
     const auto id = first.admit(plan);
     first.settle();
-    const auto pass = [](Node& node, std::chrono::seconds time) { node.clock.advance_to(node.clock.now() + time), node.settle(); };
-    pass(first, 20s);
+    first.pass(20s);
     CHECK(first.runner->pause(id, "by the test", {}));
-    pass(first, 500s);
+    first.pass(500s);
     if (GENERATE(true, false)) {
         CHECK(first.runner->resume(id, "by the test", {}));
         first.settle();
     }
-    Runner::Resumed taken_over;
-    taken_over.row = first.journal.runs.back();
-    taken_over.plan = std::make_shared<const FlowPlan>(plan);
     second.clock.advance_to(first.clock.now());
-    std::vector<Runner::Resumed> all;
-    all.push_back(std::move(taken_over));
-    second.runner->resume_all(std::move(all));
+    second.take_over(first.journal.runs.back(), plan);
     second.settle();
     (void)second.runner->resume(id, "by the test", {});
-    pass(second, 9s);
+    second.pass(9s);
     CHECK(second.runner->find(id)->machine->state() == State::Running);
-    pass(second, 2s);
+    second.pass(2s);
     CHECK(second.runner->find(id)->row.state_name == "TimingOut");
 }
 
@@ -47,13 +41,9 @@ TEST_CASE("an older run that is taken over does not take the place of the newer 
     node.ids.last = older;
     const auto newer = node.admit(plan);
     node.settle();
-    Runner::Resumed taken_over;
-    taken_over.row = dead.journal.runs.front();
-    taken_over.row.state = State::Pending;
-    taken_over.plan = std::make_shared<const FlowPlan>(plan);
-    std::vector<Runner::Resumed> all;
-    all.push_back(std::move(taken_over));
-    node.runner->resume_all(std::move(all));
+    auto row = dead.journal.runs.front();
+    row.state = State::Pending;
+    node.take_over(row, plan);
     node.settle();
     CHECK(node.runner->find(newer)->row.state == State::Running);
     CHECK_FALSE(node.runner->find(older));
@@ -74,8 +64,7 @@ TEST_CASE("a run in chunks that is parked begins no further chunk") {
     node.hosts.end(node.hosts.started[1].id, "completed");
     node.settle();
     CHECK(node.hosts.started.size() == 2);
-    node.clock.advance_to(node.clock.now() + 10s);
-    node.settle();
+    node.pass(10s);
     CHECK(node.state(id) == "crashed/Unrecordable");
     CHECK(node.runner->live_count() == 0);
 }

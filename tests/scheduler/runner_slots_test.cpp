@@ -51,12 +51,10 @@ TEST_CASE("a slot that another node frees is asked for within a second") {
     (void)node.admit(plan_text("a: run limit=one", "f"));
     node.settle();
     CHECK(node.hosts.started.empty());
-    node.clock.advance_to(node.clock.now() + 1s);
-    node.settle();
+    node.pass(1s);
     CHECK(node.hosts.started.empty());
     node.free_slots = 1;
-    node.clock.advance_to(node.clock.now() + 1s);
-    node.settle();
+    node.pass(1s);
     CHECK(node.hosts.started.size() == 1);
 }
 
@@ -84,9 +82,7 @@ TEST_CASE("task runs wait for room on the disk without an attempt, say so, and g
     node.runner->set_admitting(true); // as each second
     node.settle();
     CHECK(node.hosts.started.empty());
-    node.shortage.clear();
-    node.runner->set_admitting(true);
-    node.settle();
+    node.make_room();
     REQUIRE(node.hosts.started.size() == 1);
     CHECK(waits.attempts == 1);
     CHECK(waits.details->message.empty());
@@ -107,9 +103,7 @@ TEST_CASE("a task run that has its slots gives them back while the disk has no r
     node.settle();
     CHECK(node.journal.released.count({id, first_task}) == 1);
     CHECK(node.runner->find(id)->machine->at(first_task).state_name == std::string("WaitingForDisk"));
-    node.shortage.clear();
-    node.runner->set_admitting(true);
-    node.settle();
+    node.make_room();
     CHECK(node.hosts.started.size() == 1);
 }
 
@@ -120,9 +114,7 @@ TEST_CASE("a run that is cancelled while it waits for room on the disk does not 
     node.settle();
     node.cancel(id);
     node.settle();
-    node.shortage.clear();
-    node.runner->set_admitting(true);
-    node.settle();
+    node.make_room();
     CHECK(node.hosts.started.empty());
     CHECK(node.state(id) == "cancelled/Cancelled");
 }

@@ -69,10 +69,9 @@ TEST_CASE("a question is dropped with its run, asked once however often the run 
     const auto id = node.admit(plan);
     node.settle();
     REQUIRE(node.hosts.asked.size() == 1);
-    const auto pass = [&](std::chrono::seconds time) { node.clock.advance_to(node.clock.now() + time), node.settle(); };
     const auto& task = node.runner->find(id)->machine->at(first_task);
     CHECK(task.state_name == std::string("Pending"));
-    pass(2s);
+    node.pass(2s);
     CHECK(task.state_name == std::string("WaitingForAnswer"));
     CHECK(task.details->message == (plan.tasks[0].when.empty() ? "its `for_each` is computed" : "its `when` is computed"));
     CHECK(node.runner->pause(id, "by the test", {}));
@@ -87,7 +86,7 @@ TEST_CASE("a question is dropped with its run, asked once however often the run 
         CHECK(node.hosts.dropped == std::vector<OrderId>{-1});
     }
     SECTION("out of time") {
-        pass(60s);
+        node.pass(60s);
         CHECK(node.state(id) == "failed/TimedOut");
         CHECK(node.hosts.dropped == std::vector<OrderId>{-1});
     }
