@@ -101,10 +101,11 @@ struct Node {
         flow.plan = std::make_shared<const FlowPlan>(plan);
         catalogue.replace({flow});
     }
-    std::int64_t admit(const FlowPlan& plan) {
+    std::int64_t admit(const FlowPlan& plan, Json params = Json::object()) {
         RunRow row;
         row.id = ids.take();
         row.flow = plan.name;
+        row.params = std::move(params);
         row.staging_id = "s" + std::to_string(row.id);
         if (plan.interval) row.interval_start = clock.now(), row.interval_end = clock.now() + std::chrono::hours(3);
         RunStart start;

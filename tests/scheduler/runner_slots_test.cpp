@@ -58,15 +58,28 @@ TEST_CASE("a slot that another node frees is asked for within a second") {
     CHECK(node.hosts.started.size() == 1);
 }
 
-TEST_CASE("a limit of a connection counts for the runs whose parameter names it") {
+TEST_CASE("a limit of a connection counts for the runs whose parameter names it, and for no others") {
     Node node;
+    node.free_slots = 1;
     auto plan = plan_text("a: run", "f");
+    plan.overlap = "allow";
     plan.params.push_back({"workspace", "connection", {}, {}, {}, {}, false});
     plan.tasks[0].limits.push_back({"connection.b", 1, "workspace"});
-    (void)node.admit(plan);
+    const auto names = [](const char* connection) { return Json{{"workspace", connection}}; };
+    for (const auto& params : {names("b"), names("b"), names("c"), Json::object()}) {
+        (void)node.admit(plan, params);
+        node.settle();
+    }
+    std::vector<std::int64_t> started;
+    for (const auto& order : node.hosts.started) started.push_back(order.context.run_id);
+    CHECK(started == std::vector<std::int64_t>{1, 3, 4});
+    CHECK(node.asked == std::vector<std::int64_t>{1, 2});
+    CHECK(node.runner->why_it_waits(2, first_task) == "waits for the limit 'connection.b': run 7 (load) has it");
+    node.free_slots = 1;
+    node.hosts.end(node.hosts.started.at(0).id, "completed");
     node.settle();
-    CHECK(node.asked.empty());
-    CHECK(node.hosts.started.size() == 1);
+    REQUIRE(node.hosts.started.size() == 4);
+    CHECK(node.hosts.started[3].context.run_id == 2);
 }
 
 TEST_CASE("task runs wait for room on the disk without an attempt, say so, and go on by themselves") {
