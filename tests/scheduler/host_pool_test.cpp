@@ -100,6 +100,7 @@ TEST_CASE("a host that dies ends its attempt as crashed, and another takes its p
     Pool p;
     const auto& done = p.done(p.start("die"));
     CHECK(done.outcome == "lost");
+    REQUIRE(done.error);
     CHECK(done.error->error_class == "crashed");
     CHECK(done.error->message.find("Killed") != std::string::npos);
     CHECK(p.done(p.start("echo")).outcome == "completed");
@@ -114,6 +115,7 @@ TEST_CASE("a host that says what is no message is killed, and its attempt has cr
     Pool p;
     const auto& done = p.done(p.start("say " + said));
     CHECK(done.outcome == "lost");
+    REQUIRE(done.error);
     CHECK(done.error->error_class == "crashed");
     CHECK(p.done(p.start("echo")).outcome == "completed");
 }
@@ -182,7 +184,9 @@ TEST_CASE("a host that somebody stopped ends as a crash, one that goes on in tim
         p.pool->end_stopped();
         if (goes_on) CHECK(lives(host));
     }
-    CHECK(p.done(hangs).error->error_class == "crashed");
+    const auto& done = p.done(hangs);
+    REQUIRE(done.error);
+    CHECK(done.error->error_class == "crashed");
 }
 
 TEST_CASE("what a host started does not outlive it") {
@@ -243,6 +247,7 @@ TEST_CASE("questions are answered, with the environment that was declared, and s
     order.sql = GENERATE("die", "babble", "half");
     p.pool->evaluate(order, [&](EvaluateReply r) { reply = std::move(r); });
     p.until([&] { return reply.has_value(); });
+    REQUIRE(reply->error);
     CHECK(reply->error->error_class == "crashed");
     CHECK(reply->rows.empty());
 }
@@ -278,6 +283,7 @@ TEST_CASE("a question that is dropped, or that takes longer than its time, ends 
     CHECK(replies["never"].empty());
     REQUIRE(replies["hang"].size() == (dropped ? 0 : 1));
     if (dropped) return;
+    REQUIRE(replies["hang"][0].error);
     CHECK(replies["hang"][0].error->error_class == "timeout");
     CHECK(replies["hang"][0].error->message == "timed out after 1.5 s");
     p.until([&] { return who_answers() == 0; }); // nobody is asked again
@@ -286,6 +292,7 @@ TEST_CASE("a question that is dropped, or that takes longer than its time, ends 
 TEST_CASE("a host program that does not exist ends attempts with its name") {
     Pool p("/nowhere/millrace-host");
     const auto& done = p.done(p.start("echo"));
+    REQUIRE(done.error);
     CHECK(done.error->error_class == "crashed");
     CHECK(done.error->message.find("/nowhere/millrace-host") != std::string::npos);
 }

@@ -195,7 +195,7 @@ TEST_CASE("rows that break a check are kept to be looked at, up to ten thousand"
     const Json row = Json::parse(kept[9999]["_raw"].get<std::string>());
     CHECK(row.at("n") == 2000);
     CHECK(row.at("odd \"name") == 1.5);
-    CHECK_THAT(failed("select n, n + 1 as n from this where n = 7").error->message,
+    CHECK_THAT(error_of(failed("select n, n + 1 as n from this where n = 7")).message,
                Catch::EndsWith("1 row breaks it ({\"n\":7,\"n_1\":8})"));
 }
 

@@ -152,6 +152,7 @@ TEST_CASE("extract: records that break the contract fail the task, or are set as
         host.attempt(extract_order(run, server, "tags3", {{"connection", "clockify"}, {"resource", "tags"}, {"sensitive", true}}));
     CHECK(read_manifest(sensitive.rejects).sensitive);
     CHECK(rows_of_dataset(host, sensitive.rejects).at(0)["_value"].is_null());
+    REQUIRE(sensitive.error);
     CHECK(sensitive.error->message.find("\"no\"") == std::string::npos);
 
     AttemptOrder order = extract_order(

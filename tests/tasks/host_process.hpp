@@ -145,6 +145,11 @@ inline std::string text_of(const std::vector<Json>& log, const std::string& leve
     return out;
 }
 
+inline OrderError error_of(const AttemptDone& done) {
+    REQUIRE(done.error);
+    return *done.error;
+}
+
 inline std::vector<Json> rows_of_dataset(HostProcess& host, const std::string& manifest, const std::string& sql = "select * from d") {
     EvaluateOrder ask;
     ask.id = 999;

@@ -54,6 +54,7 @@ TEST_CASE("a contract that lets a NOT NULL column be null is refused before anyt
     const AttemptDone refused = load(b, contracted(b, "select unnest([1, 2]) as id, 'b' as name, 3 as n", loose));
     CHECK(counts(refused) ==
           "permanent: out.t: column 'n' is NOT NULL, and the contract of the dataset rows lets it be NULL (flows/f.yaml:21)");
+    REQUIRE(refused.error);
     CHECK(refused.error->remedy == "ALTER TABLE \"out\".\"t\" ALTER COLUMN \"n\" DROP NOT NULL; or take `null` out of the contract");
     CHECK(b.warehouse.rows("out.t") == "(1,a,2)");
     Session(b.warehouse.url).run(refused.error->remedy.substr(0, refused.error->remedy.find(';')));
@@ -65,6 +66,7 @@ TEST_CASE("a dataset that lacks a NOT NULL column is refused, unless the column 
     CHECK(counts(load(b, contracted(b, "select 1 as id, 'a' as name, 2 as n", three))) == "1 0 0 0");
     const AttemptDone refused = b.load("select 1 as id, 'b' as name");
     CHECK(counts(refused) == "permanent: out.t: column 'n' is NOT NULL without a default, and the dataset rows has no such column");
+    REQUIRE(refused.error);
     CHECK_THAT(refused.error->remedy, Catch::StartsWith("ALTER TABLE \"out\".\"t\" ALTER COLUMN \"n\" DROP NOT NULL; or give"));
     CHECK(b.warehouse.rows("out.t") == "(1,a,2)");
     Session(b.warehouse.url)
@@ -80,6 +82,7 @@ TEST_CASE("where nothing is promised the rows decide, those that are deleted not
     CHECK(counts(b.load("select unnest([1, 2]) as id, 'a' as \"Name\"")) == "2 0 0 0");
     const AttemptDone refused = b.load("select unnest([1, 2, 3]) as id, unnest(['a', null, null]) as \"Name\"");
     CHECK(counts(refused) == "bad_data: out.t: column 'Name' is NOT NULL, and the dataset rows holds NULL in 2 rows");
+    REQUIRE(refused.error);
     CHECK_THAT(refused.error->remedy, Catch::EndsWith("DROP NOT NULL; or make it a value in the transform: coalesce(\"Name\", ..)"));
     CHECK(counts(b.load("select unnest([1, 2]) as id, unnest([null, 'b']) as \"Name\"",
                         {{"delete_rule", "\"Name\" is null"}, {"delete_is_sql", true}})) == "0 1 0 1");

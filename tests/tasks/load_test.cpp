@@ -71,6 +71,7 @@ TEST_CASE("a batch is loaded once; the same batch with other content is refused;
     CHECK(counts(b.host.attempt(b.order(two, Json::object()))) == "0 1 0 0");
     const AttemptDone older = b.host.attempt(b.order(one, Json::object()));
     CHECK_THAT(counts(older), Catch::Contains("would bring back old values"));
+    REQUIRE(older.error);
     CHECK_THAT(older.error->message, Catch::Contains("extracted at " + read_manifest(one).extracted_at + ", but") &&
                                          Catch::Contains("extracted at " + read_manifest(two).extracted_at + ": "));
     CHECK(older.error->remedy.starts_with(new_run_remedy));

@@ -55,8 +55,8 @@ TEST_CASE("no outcome of a command leaves a process behind") {
         return done;
     };
     CHECK(finish("sleep 0.3").outcome == "completed");
-    CHECK(finish("sleep 0.3; exit 3").error->message.starts_with("the command ended with exit code 3"));
-    CHECK(finish("sleep 0.3; kill -9 $$").error->error_class == "crashed");
+    CHECK(error_of(finish("sleep 0.3; exit 3")).message.starts_with("the command ended with exit code 3"));
+    CHECK(error_of(finish("sleep 0.3; kill -9 $$")).error_class == "crashed");
     const AttemptOrder order = tree_of(run, "sleep 1004; wait");
     host.send(to_line("attempt", order));
     wait_for_tree(run);

@@ -30,7 +30,7 @@ TEST_CASE("a command runs in the project's folder, with a folder of its own for 
     CHECK(text_of(log_of(order), "out") == "hello from " + project.path + ", not from " + order.staging + "|");
     order = order_for(run, "d", "run", {{"command", "true"}});
     order.project = project.path + "/gone";
-    CHECK(host.attempt(order).error->message == "the command cannot run in " + order.project + ": No such file or directory");
+    CHECK(error_of(host.attempt(order)).message == "the command cannot run in " + order.project + ": No such file or directory");
 }
 
 TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
@@ -38,11 +38,13 @@ TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
     HostProcess host("run");
     CHECK(host.attempt(order_for(run, "a", "run", {{"command", "exit 75"}})).outcome == "retry");
     const AttemptDone failed = host.attempt(order_for(run, "b", "run", {{"argv", {"/bin/sh", "-c", "exit 3"}}}));
+    REQUIRE(failed.error);
     CHECK(failed.error->message == "the command ended with exit code 3");
-    CHECK(host.attempt(order_for(run, "c", "run", {{"command", "kill -9 $$"}})).error->error_class == "crashed");
-    CHECK_THAT(host.attempt(order_for(run, "d", "run", {{"argv", {"no-such-program"}}})).error->message,
+    CHECK(error_of(host.attempt(order_for(run, "c", "run", {{"command", "kill -9 $$"}}))).error_class == "crashed");
+    CHECK_THAT(error_of(host.attempt(order_for(run, "d", "run", {{"argv", {"no-such-program"}}}))).message,
                Catch::Contains("cannot be started"));
     const AttemptDone too_long = host.attempt(order_for(run, "e", "run", {{"argv", {"true", std::string(200 << 10, 'x')}}}));
+    REQUIRE(too_long.error);
     CHECK_THAT(too_long.error->message, Catch::Contains("cannot be started: Argument list too long"));
     CHECK(too_long.error->remedy == "give it less in its arguments and `env`: a list goes into a file, or into `for_each`");
 }
@@ -57,7 +59,7 @@ TEST_CASE("a program is looked up in the PATH that the command is given") {
     const AttemptDone done = host.attempt(order);
     if (done.error) FAIL(done.error->message);
     CHECK(text_of(log_of(order), "out") == "found|");
-    CHECK_THAT(host.attempt(order_for(run, "q", "run", {{"argv", {"sh"}}, {"env", {{"PATH", run.path}}}})).error->message,
+    CHECK_THAT(error_of(host.attempt(order_for(run, "q", "run", {{"argv", {"sh"}}, {"env", {{"PATH", run.path}}}}))).message,
                Catch::Contains("cannot be started"));
 }
 
@@ -86,7 +88,7 @@ TEST_CASE("a command that failed says why: the last lines of what it complained 
     const TempFolder run;
     HostProcess host("run");
     const auto message = [&](const std::string& command) {
-        return host.attempt(order_for(run, "f", "run", {{"command", command}})).error->message;
+        return error_of(host.attempt(order_for(run, "f", "run", {{"command", command}}))).message;
     };
     CHECK(message("seq 9; seq 1 7 >&2; exit 3") == "the command ended with exit code 3: 3 | 4 | 5 | 6 | 7");
     CHECK(message("echo 'no such\ttable'; exit 1") == "the command ended with exit code 1: no such table");
@@ -139,14 +141,14 @@ TEST_CASE("a NUL that would cut an argument or a variable is refused") {
     HostProcess host("run");
     AttemptOrder order = order_for(run, "n", "run", {{"argv", {"/bin/echo", "${who}"}}});
     order.context.params = {{"who", std::string("a\0b", 3)}};
-    CHECK_THAT(host.attempt(order).error->message, Catch::Contains("has a NUL in it"));
+    CHECK_THAT(error_of(host.attempt(order)).message, Catch::Contains("has a NUL in it"));
 }
 
 TEST_CASE("of a command that a signal killed only what is known is told") {
     const TempFolder run;
     HostProcess host("run");
     const auto remedy = [&](const std::string& command) {
-        return host.attempt(order_for(run, "s", "run", {{"command", command}})).error->remedy;
+        return error_of(host.attempt(order_for(run, "s", "run", {{"command", command}}))).remedy;
     };
     CHECK_THAT(remedy("kill -9 $$"), Catch::StartsWith("somebody"));
     CHECK(remedy("kill -15 $$").empty());

@@ -154,7 +154,7 @@ TEST_CASE_METHOD(Fixture, "delete: missing takes a narrowed dataset with a scope
     const std::string less = run.path + "/less/manifest.json";
     m.complete = false;
     (void)write_manifest(run.path + "/less", m);
-    CHECK_THAT(load(less, "b", "").error->message, Catch::Contains("is not a complete snapshot"));
+    CHECK_THAT(error_of(load(less, "b", "")).message, Catch::Contains("is not a complete snapshot"));
     CHECK(load(less, "b", "id < 3").loads.at(0).deleted == 1);
     m.doubt("entries: slices failed");
     (void)write_manifest(run.path + "/less", m);

@@ -150,15 +150,16 @@ TEST_CASE("a mistake that only the run finds is told with its place, and what to
 TEST_CASE("mistakes in SQL and contract are told, and the host stays alive") {
     const TempFolder run;
     HostProcess host;
-    CHECK_THAT(transform(host, run, "a", "select nme from (select 1 as name)").error->message, Catch::Contains("nme"));
-    CHECK_THAT(transform(host, run, "a", "select 1 as hurs", {{"columns", Json::array({column("hours", "INTEGER")})}}).error->message,
+    CHECK_THAT(error_of(transform(host, run, "a", "select nme from (select 1 as name)")).message, Catch::Contains("nme"));
+    CHECK_THAT(error_of(transform(host, run, "a", "select 1 as hurs", {{"columns", Json::array({column("hours", "INTEGER")})}})).message,
                Catch::Contains("'hours' that the rows lack"));
     const Json id_and_d = {{"columns", Json::array({column("id", "INTEGER"), column("d", "INTEGER")})}};
-    CHECK(transform(host, run, "a", "select 1 as id", id_and_d).error->remedy == "they have id");
-    CHECK(transform(host, run, "a", "select 1 as id, 2 as dd", id_and_d).error->remedy == "did you mean 'dd'?");
-    CHECK_THAT(transform(host, run, "a", "select * from read_text('/etc/hostname')").error->message, Catch::Contains("SQL reads no files"));
+    CHECK(error_of(transform(host, run, "a", "select 1 as id", id_and_d)).remedy == "they have id");
+    CHECK(error_of(transform(host, run, "a", "select 1 as id, 2 as dd", id_and_d)).remedy == "did you mean 'dd'?");
+    CHECK_THAT(error_of(transform(host, run, "a", "select * from read_text('/etc/hostname')")).message,
+               Catch::Contains("SQL reads no files"));
     AttemptOrder unknown = order_for(run, "a", "dance", Json::object());
-    CHECK_THAT(host.attempt(unknown).error->message, Catch::Contains("no verb 'dance'"));
+    CHECK_THAT(error_of(host.attempt(unknown)).message, Catch::Contains("no verb 'dance'"));
     Json broken = Json::parse(to_line("attempt", order_for(run, "a", "transform", {{"sql", "select 1 as x"}})));
     broken["attempt"] = "first";
     host.send(broken.dump() + "\n{\"exit\"\n{\"type\":7,\"id\":\"exit\"}\n");
