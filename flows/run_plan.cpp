@@ -305,8 +305,8 @@ void RunPlan::pause(Instant now) {
 void RunPlan::resume(Instant now) {
     if (!paused_) return;
     paused_ = false;
-    const auto paused_for = now - std::exchange(pauses_.since, {}).value_or(now);
-    pauses_.before += paused_for;
+    const auto paused_for = now - pauses_.since.value_or(now);
+    pauses_.end(now);
     set_flow_timer(flow_due_ + paused_for);
     let_timers_go_on(paused_for);
     set_run(State::Running, "Running", now);

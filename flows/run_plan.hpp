@@ -82,8 +82,12 @@ struct Reused {
 
 /// What of a run's time counts against no limit of what waits in it, nor of the whole: a person had paused it.
 struct Pauses {
-    std::chrono::microseconds before{};
-    std::optional<Instant> since; ///< of the one that lasts
+    std::vector<std::pair<Instant, Instant>> before; ///< from and to, in order; of very many, the oldest are one of their length
+    std::optional<Instant> since;                    ///< of the one that lasts
+
+    void end(Instant now);
+    /// How long those before were that ended after `from`, as far as they lay behind it.
+    [[nodiscard]] std::chrono::microseconds after(Instant from) const;
 };
 
 /// One row of the store, for restore().

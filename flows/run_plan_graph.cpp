@@ -168,23 +168,23 @@ void RunPlan::restore(std::vector<StoredTaskRun> rows, State run_state, Instant 
     state_name_ = "Running";
     paused_ = run_state == State::Paused;
     if (paused_) state_ = State::Paused, state_name_ = "Paused";
-    pauses_ = pauses;
+    pauses_ = std::move(pauses);
     if (paused_ != pauses_.since.has_value()) pauses_.since = paused_ ? std::optional(now) : std::nullopt;
-    set_flow_timer(started_at + pauses_.before + std::chrono::microseconds(std::int64_t(flow_->timeout * 1e6)));
+    set_flow_timer(started_at + pauses_.after(started_at) + std::chrono::microseconds(std::int64_t(flow_->timeout * 1e6)));
     link();
 
     const auto resume_one = [&](TaskKey key) {
         auto& run = run_at(key);
         const bool polled = polls(plan_of(key.task));
-        if (run.started_at && !is_final(run.state) && !polled) remember_first_start(key, *run.started_at + pauses_.before);
+        if (run.started_at && !is_final(run.state) && !polled) remember_first_start(key, *run.started_at + pauses_.after(*run.started_at));
         ++counts_[static_cast<std::size_t>(run.state)];
         const bool at_work = (run.state == State::Running && !run.due_at) || run.state == State::Cancelling;
-        const auto not_counted = waits_for_others(plan_of(key.task)) ? pauses_.before : std::chrono::microseconds(0);
+        const auto since = run.started_at.value_or(now);
+        const auto not_counted = waits_for_others(plan_of(key.task)) ? pauses_.after(since) : std::chrono::microseconds(0);
         const bool calls = at_work && run.details && run.details->called_run() != 0;
         const auto set_timeout = [&] {
             if (const double limit = plan_of(key.task).timeout; limit > 0)
-                set_timer(key, run.started_at.value_or(now) + not_counted + std::chrono::microseconds(std::int64_t(limit * 1e6)),
-                          Alarm::Timeout);
+                set_timer(key, since + not_counted + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
         };
         if (polled && !is_final(run.state) && run.started_at) set_timeout();
         if (run.state == State::Retrying && run.due_at)

@@ -18,6 +18,22 @@ std::string took_too_long(const FlowPlan& flow) {
 
 } // namespace
 
+void Pauses::end(Instant now) {
+    constexpr std::size_t most = 100;
+    if (since) before.emplace_back(*since, now);
+    since.reset();
+    if (before.size() <= most) return;
+    before[1].first -= before[0].second - before[0].first;
+    before.erase(before.begin());
+}
+
+std::chrono::microseconds Pauses::after(Instant from) const {
+    std::chrono::microseconds sum{};
+    for (const auto& [begin, end] : before)
+        if (end > from) sum += end - std::max(begin, from);
+    return sum;
+}
+
 bool RunPlan::waits_for_others(const TaskPlan& plan) { return plan.verb == Verb::Flow || polls(plan); }
 
 void RunPlan::set_timer(TaskKey key, Instant at, Alarm alarm) {
@@ -28,10 +44,13 @@ void RunPlan::set_timer(TaskKey key, Instant at, Alarm alarm) {
         timers_.push(timer);
 }
 
-/// What goes on meanwhile, an attempt or an approval, keeps its limit.
+/// What goes on meanwhile, an attempt, a query or an approval, keeps its limit.
 bool RunPlan::stands_still_in_a_pause(const Timer& timer) const {
     if (timer.alarm == Alarm::LastStart) return true;
-    return timer.alarm == Alarm::Timeout && waits_for_others(plan_of(timer.key.task));
+    if (timer.alarm != Alarm::Timeout || !waits_for_others(plan_of(timer.key.task))) return false;
+    const auto& run = at(timer.key);
+    const bool asks = polls(plan_of(timer.key.task)) && run.state == State::Running && !run.due_at;
+    return !asks;
 }
 
 void RunPlan::hold_timers() {
@@ -50,7 +69,7 @@ void RunPlan::let_timers_go_on(std::chrono::microseconds later) {
 
 void RunPlan::called_since(TaskKey key, Instant at) {
     const double limit = plan_of(key.task).timeout; // of this attempt, while `started_at` is that of the first one
-    if (limit > 0) set_timer(key, at + pauses_.before + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
+    if (limit > 0) set_timer(key, at + pauses_.after(at) + std::chrono::microseconds(std::int64_t(limit * 1e6)), Alarm::Timeout);
 }
 
 /// Those that were set before ring in vain.
@@ -107,6 +126,7 @@ void RunPlan::ring(const Timer& timer, Instant now) {
     }
     auto& run = run_at(timer.key);
     if (is_final(run.state) || is_forgotten(timer)) return;
+    if (paused_ && stands_still_in_a_pause(timer)) return void(held_.push_back(timer)); // it asked when the pause began
     switch (timer.alarm) {
     case Alarm::Retry:
         run.due_at.reset();

@@ -17,13 +17,13 @@ public:
     }
     [[nodiscard]] const std::map<std::string, DeployedFlow>& all() const { return flows_; }
 
-    /// What tells one state of the catalogue from another: each flow's plan, and whether it, or some of its schedules, are archived or
-    /// held.
+    /// What tells one state of the catalogue from another: each flow's plan and deploy, and whether it, or some of its schedules, are
+    /// archived or held. Another node may deploy the plan that is there anew, and with it the schedules.
     [[nodiscard]] std::string marks() const {
         std::string out;
         for (const auto& [name, flow] : flows_)
-            out += (out.empty() ? "" : ",") + name + " " + flow.plan_hash + " " + (flow.archived ? "1" : "0") + (flow.paused ? "1" : "0") +
-                   " " + std::to_string(flow.held);
+            out += (out.empty() ? "" : ",") + name + " " + flow.plan_hash + " " + std::to_string(to_micros(flow.deployed_at)) + " " +
+                   (flow.archived ? "1" : "0") + (flow.paused ? "1" : "0") + " " + std::to_string(flow.held);
         return out;
     }
 

@@ -20,14 +20,18 @@ Json counts_json(const std::array<int, 11>& counts) {
 }
 
 Json pauses_json(const Pauses& pauses) {
-    if (pauses.before.count() == 0 && !pauses.since) return nullptr;
-    return {{"paused", {{"seconds", std::chrono::duration<double>(pauses.before).count()}, {"since", instant_json(pauses.since)}}}};
+    if (pauses.before.empty() && !pauses.since) return nullptr;
+    Json before = Json::array();
+    for (const auto& [from, to] : pauses.before) before.push_back({instant_json(from), instant_json(to)});
+    return {{"paused", {{"before", std::move(before)}, {"since", instant_json(pauses.since)}}}};
 }
 
 Pauses pauses_from(const Json& summary) {
     if (!summary.is_object() || !summary.contains("paused")) return {};
     const auto& paused = summary.at("paused");
-    Pauses pauses{std::chrono::microseconds(std::llround(paused.at("seconds").get<double>() * 1e6)), {}};
+    Pauses pauses;
+    for (const auto& [from, to] : paused.at("before").get<std::vector<std::pair<std::string, std::string>>>())
+        pauses.before.emplace_back(parse_rfc3339(from).value(), parse_rfc3339(to).value());
     if (paused.at("since").is_string()) pauses.since = parse_rfc3339(paused.at("since").get<std::string>());
     return pauses;
 }

@@ -19,7 +19,7 @@ namespace millrace {
 void mark_late(Json& run_document, const std::string& why);
 
 [[nodiscard]] Json error_json(const OrderError& error);
-/// A live run's, in its summary: {"paused": {seconds, since}}; null where it never was paused.
+/// A live run's, in its summary: {"paused": {"before": [[from, to]], "since": null or from}}; null where it never was paused.
 [[nodiscard]] Json pauses_json(const Pauses& pauses);
 [[nodiscard]] Pauses pauses_from(const Json& summary);
 /// {<state>: n}, zeros left out.

@@ -22,20 +22,29 @@ constexpr int beats_between_trims = 10; ///< of a third of a heartbeat
 
 } // namespace
 
-/// Keeps the lease and acts when it cannot be kept: no new attempts at half of it, no hosts before its end.
+/// No new attempts at half of it.
+void Engine::Parts::look_at_lease() {
+    if (!stopping && !killed) runner->set_admitting(journal->leased_until() - clock.uptime() > lease_length / 2);
+}
+
+/// Keeps the lease and acts when it cannot be kept: no hosts before its end. Where it was this process that stood still, the next commit
+/// shows that all is well.
 void Engine::Parts::beat() {
     if (stopping || killed) return;
     disk->look();
-    const auto left = journal->leased_until() - clock.uptime();
     if (journal->hosts_until() - clock.uptime() < lease_length / 10) hosts->kill_all();
     if (pool) pool->tell_lease();
-    runner->set_admitting(left > lease_length / 2);
+    look_at_lease();
     answer_requests_soon();
     runner->look_at_clock();
     schedules->look_at_clock();
-    if (++beats % 3 == 0) {
+    const bool is_whole = ++beats % 3 == 0;
+    if (is_whole || (!runner->admitting() && journal->backlog() == 0)) {
         RunChanges nothing;
+        nothing.committed = [this] { look_at_lease(); };
         journal->submit(std::move(nothing));
+    }
+    if (is_whole) {
         look_at_others_soon();
         if (pool) pool->end_stopped();
     }

@@ -27,12 +27,14 @@ struct Engine::Parts {
     boost::asio::awaitable<void> start();
     boost::asio::awaitable<void> resume();
     boost::asio::awaitable<Runner::Resumed> resumed(StoredRun run);
+    boost::asio::awaitable<std::string> try_to_resume(StoredRun run, std::vector<Runner::Resumed>& runs);
     boost::asio::awaitable<void> prove_staging();
     void make_hosts();
     void make_retention();
     void claim_slots(std::int64_t run_id, TaskKey key, std::vector<SlotDemand> demands, std::function<void(SlotClaim)> answer);
     void make_disk_guard();
     void beat();
+    void look_at_lease();
     void trim();
     void look_at_zones();
     boost::asio::awaitable<void> follow_deploys();
@@ -60,6 +62,7 @@ struct Engine::Parts {
     RunIdBlock ids;
     EventHub events;
     Catalogue catalogue;
+    std::map<std::int64_t, std::string> not_resumed; ///< runs that are ours and cannot be taken over, and why
     CausedRuns caused_runs{catalogue, connections};
     NodeIdentity node;
     ProvedStaging staging;

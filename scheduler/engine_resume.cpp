@@ -1,11 +1,14 @@
 // Taking over live runs: those of our former self, and of nodes that died.
 #include "scheduler/engine_parts.hpp"
 
+#include "scheduler/caused_runs.hpp"
 #include "scheduler/new_run.hpp"
 #include "scheduler/rerun.hpp"
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 namespace millrace {
@@ -42,32 +45,60 @@ asio::awaitable<Runner::Resumed> Engine::Parts::resumed(StoredRun run) {
     co_return out;
 }
 
+/// Whom it waits for to take note of it: its parent, or who called it; 0: nobody.
+static std::int64_t above(const RunRow& row) {
+    const auto caller = caller_of(row);
+    return row.parent_id.value_or(caller ? caller->run_id : 0);
+}
+
+/// Those whose end goes to a run that cannot be taken over wait for it: what it knows of them would be old when it comes.
+static void leave_out_with(std::vector<Runner::Resumed>& runs, std::set<std::int64_t> left_out) {
+    const auto waits = [&](const Runner::Resumed& run) { return left_out.contains(above(run.row)); };
+    for (auto at = runs.begin(); (at = std::find_if(runs.begin(), runs.end(), waits)) != runs.end();) {
+        left_out.insert(at->row.id);
+        runs.erase(at);
+    }
+}
+
+/// Why not, where the reason is of this run alone, such as a time zone that this machine lacks.
+asio::awaitable<std::string> Engine::Parts::try_to_resume(StoredRun run, std::vector<Runner::Resumed>& runs) {
+    std::string failure;
+    try {
+        auto one = co_await resumed(std::move(run));
+        runs.push_back(std::move(one));
+    } catch (const Refusal& e) {
+        if (e.kind == Refusal::Kind::Unavailable) throw;
+        failure = e.what();
+    } catch (const std::exception& e) {
+        failure = e.what();
+    }
+    co_return failure;
+}
+
 /// What is ours, is not driven here, and is still live when it is read after that: a run that the runner does not know may
-/// also be one that has just ended.
+/// also be one that has just ended. What cannot be taken over is tried again at the next look.
 asio::awaitable<void> Engine::Parts::resume() {
     const auto ours = co_await store.adopt(node.epoch);
-    std::set<std::int64_t> adopted;
+    std::vector<std::int64_t> adopted;
     for (const auto id : ours)
-        if (!runner->knows(id)) adopted.insert(id);
-    if (adopted.empty()) co_return;
-    ids.forget_below(*adopted.rbegin() + 1); // what they cause comes after them, as when their own node makes it
-    auto stored = co_await store.live_runs(node.epoch);
+        if (!runner->knows(id)) adopted.push_back(id);
+    if (adopted.empty()) co_return not_resumed.clear();
+    ids.forget_below(*std::max_element(adopted.begin(), adopted.end()) +
+                     1); // what they cause comes after them, as when their node makes it
+    auto stored = co_await store.live_runs(node.epoch, std::move(adopted));
     std::vector<Runner::Resumed> runs;
+    std::map<std::int64_t, std::string> failures;
     for (auto& run : stored) {
-        if (!adopted.contains(run.row.id)) continue;
         const auto id = run.row.id;
-        std::string failure; // of this one alone, such as a time zone that this machine lacks; it is tried again at the next look
-        try {
-            auto one = co_await resumed(std::move(run));
-            runs.push_back(std::move(one));
-        } catch (const Refusal& e) {
-            if (e.kind == Refusal::Kind::Unavailable) throw;
-            failure = e.what();
-        } catch (const std::exception& e) {
-            failure = e.what();
-        }
-        if (!failure.empty()) spdlog::error("run={} cannot be taken over: {}", id, failure);
+        const auto failure = co_await try_to_resume(std::move(run), runs);
+        if (failure.empty()) continue;
+        if (not_resumed[id] != failure) spdlog::error("run={} cannot be taken over, which is tried again: {}", id, failure);
+        failures.emplace(id, failure);
     }
+    not_resumed = std::move(failures);
+    std::set<std::int64_t> left_out;
+    for (const auto& [id, failure] : not_resumed) left_out.insert(id);
+    leave_out_with(runs, std::move(left_out));
     if (runs.empty()) co_return;
     spdlog::info("taking over {} live runs", runs.size());
     for (const auto& run : runs) watch->look_soon(run.row.flow);

@@ -109,9 +109,15 @@ asio::awaitable<EngineService::Admitted> EngineService::admit(RunRow row, RunSta
     return answered<Admitted>(std::move(ask), too_late);
 }
 
-/// A run that cannot be recorded is better refused at once than taken in the hope that someone still waits for it.
-void EngineService::refuse_while_the_store_is_away() const {
-    if (!runner_.admitting()) throw Refusal(Kind::Unavailable, "the store does not answer, so no run begins", when_well);
+/// A run that cannot be recorded is better refused soon than taken in the hope that someone still waits for it. Not at once: it may be
+/// this process that stood still, which the next commit tells.
+asio::awaitable<void> EngineService::refuse_while_the_store_is_away() const {
+    asio::steady_timer between_looks(co_await asio::this_coro::executor);
+    for (int looks = 0; !runner_.admitting(); ++looks) {
+        if (looks == 50) throw Refusal(Kind::Unavailable, "the store does not answer, so no run begins", when_well);
+        between_looks.expires_after(std::chrono::milliseconds(10));
+        co_await between_looks.async_wait(asio::use_awaitable);
+    }
 }
 
 asio::awaitable<std::int64_t> EngineService::new_id() {
@@ -174,7 +180,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
         throw Refusal(Kind::Invalid,
                       "the interval cuts a step of the flow's `every`: a sum over a part of a step would replace that of the whole",
                       "whole steps are " + whole + "; with --cut-steps (`cut_steps` of the API) it runs as it is");
-    refuse_while_the_store_is_away();
+    co_await refuse_while_the_store_is_away();
     RunRow row = new_run_row(flow, 0, runner_.new_uuid(), Json::object(), interval, clock_.now());
     check_connections(*flow.plan, with_defaults(*flow.plan, params, Scope(run_context(row, *flow.plan))), connections_.names());
     row.params = with_defaults(*flow.plan, params, Scope(run_context(row, *flow.plan)));
@@ -245,7 +251,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
         flow.plan = co_await plan_of(old->plan_hash);
         flow.plan_hash = old->plan_hash;
     }
-    refuse_while_the_store_is_away();
+    co_await refuse_while_the_store_is_away();
     RunRow row = new_run_row(flow, 0, runner_.new_uuid(), Json::object(), std::nullopt, clock_.now());
     row.interval_start = old->interval_start;
     row.interval_end = old->interval_end;

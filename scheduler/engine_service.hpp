@@ -42,7 +42,7 @@ private:
         std::string sqlstate, message;
     };
     [[nodiscard]] const DeployedFlow& deployed(const std::string& flow) const;
-    void refuse_while_the_store_is_away() const;
+    [[nodiscard]] boost::asio::awaitable<void> refuse_while_the_store_is_away() const;
     [[nodiscard]] boost::asio::awaitable<std::int64_t> new_id();
     [[nodiscard]] boost::asio::awaitable<Admitted> admit(RunRow row, RunStart start);
     /// Waits for what `ask(answer)` starts to answer, yet not for ever: the store may be away. What was asked stands all the same.

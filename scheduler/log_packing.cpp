@@ -55,14 +55,17 @@ std::vector<PlainFile> plain_files(const std::string& log, Instant before) {
     return files;
 }
 
-/// The logs in a run's folder, by the path of their first file, whether that is compressed or not.
+/// The logs in a run's folder that may have files to compress, by the path of their first one, which may be compressed already.
 std::set<std::string> logs_in(const fs::path& folder) {
     constexpr std::string_view ending = ".ndjson";
     std::set<std::string> logs;
     std::error_code none;
     for (fs::directory_iterator entries(folder / "logs", none), end; !none && entries != end; entries.increment(none)) {
         const auto path = entries->path().string();
-        if (const auto at = path.rfind(ending); at != path.npos) logs.insert(path.substr(0, at + ending.size()));
+        const auto at = path.rfind(ending);
+        if (at == path.npos) continue;
+        const auto log = path.substr(0, at + ending.size());
+        if (path == log || path == log_tail_folder(log)) logs.insert(log);
     }
     return logs;
 }

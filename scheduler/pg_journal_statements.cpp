@@ -99,7 +99,8 @@ constexpr const char* claim_firings = R"sql(
       from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[], $6::timestamptz[])
            as u(flow, number, nominal, local, run_id, changed_at)
      where not exists (select 1 from millrace.flow f left join millrace.schedule s on s.flow = f.name and s.number = u.number
-                        where f.name = u.flow and (f.archived or f.paused or s.held_at is not null or s.changed_at <> u.changed_at))
+                        where f.name = u.flow and (f.archived or f.paused or s.held_at is not null
+                                                   or (u.changed_at is not null and s.changed_at is distinct from u.changed_at)))
     on conflict do nothing returning flow, schedule, (extract(epoch from nominal) * 1000000)::bigint, run_id)sql";
 
 constexpr const char* move_schedules = R"sql(

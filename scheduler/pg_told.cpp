@@ -4,11 +4,12 @@
 
 namespace millrace {
 
-// What comes often, such as a firing each minute that makes no run, leaves room for what came once.
+// What comes often, such as a firing each minute that makes no run, leaves room for what came once: twice what one such firing makes in
+// the week is looked at.
 constexpr const char* told_lately_sql = R"sql(
     select id, extract(epoch from at) * 1000000, flow, kind, message, details
       from (select e.*, row_number() over (partition by kind, flow order by id desc) as place
-              from (select id, at, flow, kind, message, details from millrace.event where run_id = 0 order by id desc limit 1000) e
+              from (select id, at, flow, kind, message, details from millrace.event where run_id = 0 order by id desc limit 20000) e
              where at >= $1::timestamptz) e
      where place <= 5 order by id desc limit 50)sql";
 

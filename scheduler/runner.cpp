@@ -119,7 +119,9 @@ void Runner::begin_tasks(LiveRun& run) {
 std::string Runner::paused_with(const LiveRun& run) const {
     const auto above = run.row.parent_id.value_or(caller_of(run.row).value_or(Caller{}).run_id);
     const auto* of = find(above);
-    return of && of->row.state == State::Paused ? "run " + std::to_string(above) : "";
+    if (!of) return "";
+    const auto state = of->machine ? of->machine->state() : of->row.state; // the row follows when the store takes it
+    return state == State::Paused ? "run " + std::to_string(above) : "";
 }
 
 /// Before the record: what happened and the start of what follows from it share a commit.

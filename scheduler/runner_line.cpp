@@ -138,19 +138,15 @@ void Runner::end_skipped(LiveRun& run, std::int64_t other) {
 
 /// The newest takes the place of all before it on this node; those of other nodes are asked to end by its claim. Also when runs were taken
 /// over: the daemon may have been killed when the new run was in the store and this was not done, or before it did what it was asked.
+/// Newer is who has the higher number (run_id_block.hpp), for a clock that is set back would make each new run older than the one before.
 void Runner::cancel_previous(const std::string& flow) {
-    using Age = std::pair<Instant, std::int64_t>;
-    const auto age = [](const LiveRun& run) { return Age(run.row.created_at, run.row.id); };
-    std::optional<Age> newest; // may have begun: who was taken over after that stands behind it, and is older
+    std::int64_t newest = 0; // may have begun: who was taken over after that stands behind it, and is older
     for (const auto id : active(flow)) {
         const auto* run = live(id);
-        if (run && run->stored && !run->closing && overlap_of(*run) == "cancel_previous")
-            newest = std::max(newest, std::optional(age(*run)));
+        if (run && run->stored && !run->closing && overlap_of(*run) == "cancel_previous") newest = std::max(newest, id);
     }
-    if (!newest) return;
     for (const auto id : active(flow))
-        if (const auto* run = live(id); run && age(*run) < *newest)
-            (void)cancel(id, "run " + std::to_string(newest->second) + " takes its place", {});
+        if (id < newest) (void)cancel(id, "run " + std::to_string(newest) + " takes its place", {});
 }
 
 /// "waits for approval: millrace runs approve 24"; empty where nobody needs to do anything.

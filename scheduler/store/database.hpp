@@ -37,7 +37,8 @@ inline constexpr const char* session_settings =
     "set application_name = 'millrace'; set timezone = 'UTC'; set client_min_messages = warning;"
     " select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local'); set jit = off;"
     " set idle_in_transaction_session_timeout = '5s'; set tcp_keepalives_idle = 3; set tcp_keepalives_interval = 1;"
-    " set tcp_keepalives_count = 3; select set_config(name, '3s', false) from pg_settings where name = 'client_connection_check_interval'";
+    " set tcp_keepalives_count = 3; select set_config(name, '3s', false) from pg_settings"
+    " where name = 'client_connection_check_interval' and version() like '%linux%'"; // others have it and refuse any value
 
 /// Opens a connection that knows `statements`, with UTC and our application name, while `watch` looks on. Throws
 /// pqxx::broken_connection, also where the server does not answer.

@@ -90,7 +90,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<NodeIdentity> take_node(std::string id, bool sole, Instant now);
     /// Live runs of dead nodes become ours. Returns the ids of all live runs that are.
     [[nodiscard]] boost::asio::awaitable<std::vector<std::int64_t>> adopt(std::string epoch);
-    [[nodiscard]] boost::asio::awaitable<std::vector<StoredRun>> live_runs(std::string epoch);
+    /// Those `of` these that are live and the epoch's, by id.
+    [[nodiscard]] boost::asio::awaitable<std::vector<StoredRun>> live_runs(std::string epoch, std::vector<std::int64_t> of);
     /// An event that no run's commit takes along.
     [[nodiscard]] boost::asio::awaitable<void> tell(EventRow event);
     /// Ends the lease: a node that stops on purpose makes nobody wait.

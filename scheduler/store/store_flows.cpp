@@ -30,8 +30,8 @@ boost::asio::awaitable<std::vector<DeployedFlow>> Store::flows() {
 }
 
 constexpr const char* flow_marks_sql = R"sql(
-    select coalesce(string_agg(name || ' ' || plan_hash || ' ' || archived::int || paused::int || ' ' || coalesce(h.schedules, 0), ','
-                               order by name collate "C"), '')
+    select coalesce(string_agg(name || ' ' || plan_hash || ' ' || (extract(epoch from deployed_at) * 1000000)::bigint || ' ' ||
+                               archived::int || paused::int || ' ' || coalesce(h.schedules, 0), ',' order by name collate "C"), '')
       from millrace.flow
       left join (select flow, count(*) as schedules from millrace.schedule where held_at is not null group by flow) h on h.flow = name)sql";
 

@@ -74,19 +74,20 @@ boost::asio::awaitable<std::vector<std::int64_t>> Store::adopt(std::string epoch
     });
 }
 
-static const std::string live_runs_sql =
-    columns(run_columns, " from millrace.run where finished_at is null and id >= $2 and epoch = $1::uuid order by id");
+static const std::string live_runs_sql = columns(
+    run_columns, " from millrace.run where finished_at is null and id >= $2 and id = any($3::bigint[]) and epoch = $1::uuid order by id");
 static const std::string task_runs_of_sql =
     columns(task_run_columns, ", run_id from millrace.task_run where run_id = any($1::bigint[]) order by run_id, task, item");
 constexpr const char* warnings_of = R"sql(
     select run_id, count(*) from millrace.event
      where run_id = any($1::bigint[]) and kind in ('warning', 'quarantined', 'drifted') group by run_id)sql";
 
-boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoch) {
-    return database_.read([epoch, from = database_.live_from()](pqxx::nontransaction& w) {
+boost::asio::awaitable<std::vector<StoredRun>> Store::live_runs(std::string epoch, std::vector<std::int64_t> of) {
+    return database_.read([epoch, of = std::move(of), from = database_.live_from()](pqxx::nontransaction& w) {
         std::map<std::int64_t, StoredRun> runs;
-        ArrayText ids;
-        for (const auto& row : w.exec_prepared("live_runs", epoch, from)) {
+        ArrayText wanted, ids;
+        for (const auto id : of) wanted.add(id);
+        for (const auto& row : w.exec_prepared("live_runs", epoch, from, wanted.take())) {
             auto run = run_from(row);
             ids.add(run.id);
             runs.emplace(run.id, StoredRun{std::move(run), 0, {}});

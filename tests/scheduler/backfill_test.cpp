@@ -250,6 +250,22 @@ TEST_CASE("a backfill that was paused is so in all its chunks, though the daemon
     CHECK(finished(*life, id).at("state") == "completed");
 }
 
+TEST_CASE("chunks wait for the run that they are of, where a daemon cannot take that over") {
+    FreshDatabase database;
+    const std::vector plans{daily("hang: run")};
+    std::optional<Life> life(std::in_place, database.url(), plans, parse_rfc3339("2026-02-01T00:00:00Z"));
+    const auto id = number_of(begun(*life, backfill("days", "2026-01-01", "2026-01-06", 2)));
+    life->until([&] { return life->hosts->hanging().size() == 2; });
+    life.reset();
+    test::told(database.url(), "update millrace.plan set plan = jsonb_set(plan, '{timezone}', '\"Mars/Base\"') where flow = 'days'");
+    life.emplace(database.url(), plans, parse_rfc3339("2026-02-01T00:00:00Z")); // it deploys the flow as it was
+    life->settle();
+    CHECK(life->hosts->hanging().empty());
+    for (int beat = 0; beat < 3; ++beat) life->step(std::chrono::seconds(1));
+    life->until([&] { return life->hosts->hanging().size() == 2; });
+    CHECK(days_of(finished(*life, id)).size() == 5);
+}
+
 TEST_CASE("a chunk that waits for a slot begins nothing while the whole is paused") {
     FreshDatabase database;
     auto plan = daily("hang: run");

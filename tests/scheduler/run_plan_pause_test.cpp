@@ -69,3 +69,51 @@ TEST_CASE("an attempt that goes on in a pause keeps its timeout") {
     d.pass(100);
     CHECK(d.decisions() == "stop a");
 }
+
+TEST_CASE("a pause that was over when a task began gives it no more time, over a restart too") {
+    Drive d("a: extract\nf: flow calls=g timeout=100 <- a");
+    d.begin(), d.decisions();
+    d.started("a");
+    d.plan->pause(d.now);
+    d.pass(500);
+    d.plan->resume(d.now);
+    d.pass(1);
+    d.completed("a"), d.decisions();
+    d.started("f");
+    d.plan->called(d.key("f"), 7, "g");
+    if (GENERATE(false, true)) CHECK(d.restart().empty());
+    d.pass(99.9);
+    CHECK(d.decisions().empty());
+    d.pass(0.1);
+    CHECK(d.state("f") == "running/TimingOut");
+}
+
+TEST_CASE("of very many pauses each still counts for what began before them all") {
+    Pauses pauses;
+    for (int i = 0; i < 1000; ++i) {
+        pauses.since = test::start + std::chrono::seconds(10 * i);
+        pauses.end(*pauses.since + std::chrono::seconds(1));
+    }
+    CHECK(pauses.before.size() == 100);
+    CHECK(pauses.after(test::start) == std::chrono::seconds(1000));
+    CHECK(pauses.after(test::start + std::chrono::seconds(9980)) == std::chrono::seconds(2));
+    CHECK(pauses.after(test::start + std::chrono::milliseconds(9990500)) == std::chrono::milliseconds(500));
+}
+
+TEST_CASE("a query that hangs while the run is paused is stopped at the timeout of its wait") {
+    Drive d("q: wait asks every=60 timeout=100");
+    d.begin(), d.decisions();
+    d.started("q");
+    d.plan->pause(d.now);
+    SECTION("it hangs") {
+        d.pass(100);
+        CHECK(d.decisions() == "stop q");
+    }
+    SECTION("it answers, and the time stands still from then on") {
+        d.pass(50);
+        d.not_yet("q");
+        d.pass(500);
+        CHECK(d.decisions().empty());
+        CHECK(d.state("q") == "running/Waiting");
+    }
+}

@@ -182,3 +182,15 @@ TEST_CASE("schedules rest on a node whose clock is wrong while another's is righ
     life.step(2s);
     CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z"});
 }
+
+TEST_CASE("a new run takes the place of the one before it though the clock was set back between them") {
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(every(3600), "cancel_previous", "hang")}, noon);
+    (void)life.trigger_id("f");
+    life.until([&] { return life.hosts->hanging().size() == 1; });
+    life.step_to(noon - 60s);
+    (void)life.trigger_id("f");
+    life.until([&] { return states(life).front() == "cancelled"; });
+    life.settle();
+    CHECK(states(life) == Texts{"cancelled", "running"});
+}

@@ -170,6 +170,25 @@ TEST_CASE("a schedule that another node deployed anew is neither fired nor moved
     CHECK(asked(database.url(), "select count(*) from millrace.firing") == "0");
 }
 
+TEST_CASE("a schedule that another node deployed anew with the plan that was there fires on this one when it has heard of it") {
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(every(3600))}, noon);
+    told(database.url(), "update millrace.flow set deployed_at = deployed_at + interval '1 us'");
+    told(database.url(), "update millrace.schedule set changed_at = changed_at + interval '1 us'");
+    for (int beat = 1; beat <= 4; ++beat) life.step_to(noon + beat * 1s);
+    life.step_to(noon + 1h);
+    CHECK(nominal(life) == Texts{"2026-11-20T13:00:00Z"});
+}
+
+TEST_CASE("a schedule that another node took out of its flow fires no more") {
+    FreshDatabase database;
+    Life life(database.url(), {flow_of(every(3600))}, noon);
+    told(database.url(), "delete from millrace.schedule");
+    life.step_to(noon + 1h);
+    CHECK(life.runs("f").empty());
+    CHECK(asked(database.url(), "select count(*) from millrace.firing") == "0");
+}
+
 TEST_CASE("a schedule whose flow is gone from the catalogue of another node fires no more") {
     FreshDatabase database;
     Life life(database.url(), {flow_of(every(3600))}, noon);
