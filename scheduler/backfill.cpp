@@ -18,6 +18,10 @@ std::optional<Backfill> backfill_of(const RunRow& row) {
 
 bool stands_in_line(const RunRow& row) { return !row.parent_id && !row.options.contains(option); }
 
+bool is_alone_in_its_time(const RunRow& row) {
+    return !row.parent_id && row.options.contains(option) && !row.options.contains("limit_rows");
+}
+
 std::map<int, std::int64_t> completed_before(const std::vector<Interval>& chunks, const Json& params, const FlowPlan& now,
                                              const std::vector<RunRow>& runs,
                                              const std::map<std::string, std::shared_ptr<const FlowPlan>>& plans) {

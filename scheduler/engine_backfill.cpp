@@ -86,22 +86,34 @@ asio::awaitable<Json> EngineService::plan_backfill(TriggerRequest request) {
     co_return plan;
 }
 
-/// Each would do the chunks that they share: who is asked twice has done it twice.
+/// Each would do the chunks that they share: who is asked twice has done it twice. Looked for before anything is made of it, and again
+/// where the commit refused it (`beside_another`), since only there two that are asked for at once meet.
 asio::awaitable<void> EngineService::refuse_beside_another(const RunRow& row) {
+    if (!is_alone_in_its_time(row)) co_return;
     const auto live = co_await store_.live_backfills(row.flow);
+    const auto is_the_same = [&](const RunRow& other) { // the commit says so
+        return !row.idempotency_key.empty() && other.idempotency_key == row.idempotency_key;
+    };
     for (const auto& other : live)
-        if (other.params == row.params && other.interval_start < row.interval_end && row.interval_start < other.interval_end)
+        if (!is_the_same(other) && other.params == row.params && other.interval_start < row.interval_end &&
+            row.interval_start < other.interval_end)
             throw Refusal(Kind::Conflict,
                           fmt::format("run {} is a backfill of {} from {} to {}, and has not ended", other.id, row.flow,
                                       to_rfc3339(*other.interval_start), to_rfc3339(*other.interval_end)),
                           fmt::format("wait for it, or `millrace runs cancel {}`; what it completed is left out then", other.id));
 }
 
+asio::awaitable<void> EngineService::refuse_beside_one_admitted(RunRow row) {
+    co_await refuse_beside_another(row);
+    throw Refusal(Kind::Conflict, "another backfill of " + row.flow + " ran over a part of this time, and has just ended", "try again");
+}
+
 /// As the row's options keep it.
 asio::awaitable<void> EngineService::cut_for_backfill(RunRow& row, const DeployedFlow& flow, const TriggerRequest& request) {
     const auto parts = backfill_chunks(*flow.plan, {row.interval_start.value(), row.interval_end.value()}, request);
-    if (!request.limit_rows) co_await refuse_beside_another(row);
     Backfill backfill{length_of_chunks(*flow.plan, request.backfill->every), request.backfill->at_once};
+    write_backfill(row, backfill);
+    co_await refuse_beside_another(row);
     std::map<int, std::int64_t> done;
     if (!request.backfill->again) done = co_await completed_chunks(flow, parts, row.params);
     for (const auto& [number, run] : done) backfill.done.push_back(number);
@@ -113,7 +125,7 @@ asio::awaitable<void> EngineService::cut_for_backfill(RunRow& row, const Deploye
 asio::awaitable<void> EngineService::cut_again(RunRow& row, const DeployedFlow& flow, const RepeatedChunks& before) {
     auto backfill = backfill_of(row);
     if (!backfill) co_return;
-    if (!row.options.contains("limit_rows")) co_await refuse_beside_another(row);
+    co_await refuse_beside_another(row);
     const auto left_out = std::exchange(backfill->done, {});
     if (row.options.contains("reuse_before")) {
         const auto parts = parts_of(*flow.plan, row);

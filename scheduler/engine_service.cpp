@@ -1,6 +1,7 @@
 #include "scheduler/engine_service.hpp"
 
 #include "flows/hash.hpp"
+#include "scheduler/backfill.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/new_run.hpp"
 #include "scheduler/not_found.hpp"
@@ -187,20 +188,21 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     row.trigger = request.trigger;
     row.options = std::move(options);
     if (!request.backfill) check_chunks(*flow.plan, row);
+    row.idempotency_key = request.idempotency_key;
+    row.request_hash = request_hash;
     if (request.backfill) co_await cut_for_backfill(row, flow, request);
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;
     row.params = with_defaults(*flow.plan, std::move(params), Scope(run_context(row, *flow.plan)));
-    row.idempotency_key = request.idempotency_key;
-    row.request_hash = request_hash;
     if (!request.idempotency_key.empty()) row.run_key = sha256_hex("key\n" + request.flow + "\n" + request.idempotency_key);
     RunStart start;
     start.plan = flow.plan;
     if (!whole.empty()) start.warning = "the interval cuts a step of the flow's `every`: whole steps are " + whole;
     if (interval && interval->start >= clock_.now())
         start.warning += (start.warning.empty() ? "" : "; ") + ("the interval begins in the future: " + to_rfc3339(interval->start));
-    const auto admitted = co_await admit(std::move(row), std::move(start));
+    const auto admitted = co_await admit(row, std::move(start));
     if (admitted.refused) {
+        if (admitted.sqlstate == beside_another) co_await refuse_beside_one_admitted(std::move(row));
         if (admitted.sqlstate != "23505") throw Refusal(Kind::Invalid, "the store does not take this run: " + admitted.message);
         auto known = co_await store_.run_by_idempotency_key(request.flow, request.idempotency_key);
         if (!known)
@@ -282,7 +284,8 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     co_await cut_again(row, flow, start.repeated);
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;
-    const auto admitted = co_await admit(std::move(row), std::move(start));
+    const auto admitted = co_await admit(row, std::move(start));
+    if (admitted.refused && admitted.sqlstate == beside_another) co_await refuse_beside_one_admitted(std::move(row));
     if (admitted.refused) throw Refusal(Kind::Unavailable, "the store does not take this run: " + admitted.message);
     co_return co_await document(id);
 }

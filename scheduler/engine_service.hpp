@@ -73,6 +73,8 @@ private:
     [[nodiscard]] boost::asio::awaitable<std::map<int, std::int64_t>>
     completed_chunks(const DeployedFlow& flow, const std::vector<Interval>& parts, const Json& params);
     [[nodiscard]] boost::asio::awaitable<void> refuse_beside_another(const RunRow& row);
+    /// Throws Refusal{Conflict}: the commit of `row` found another.
+    [[nodiscard]] boost::asio::awaitable<void> refuse_beside_one_admitted(RunRow row);
     [[nodiscard]] boost::asio::awaitable<void> cut_for_backfill(RunRow& row, const DeployedFlow& flow, const TriggerRequest& request);
     /// Of a re-run, whose options are those of the run that it repeats; what is no backfill stays as it is.
     [[nodiscard]] boost::asio::awaitable<void> cut_again(RunRow& row, const DeployedFlow& flow, const RepeatedChunks& before);

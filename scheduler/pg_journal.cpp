@@ -1,5 +1,6 @@
 #include "scheduler/pg_journal.hpp"
 
+#include "scheduler/backfill.hpp"
 #include "scheduler/one_line.hpp"
 #include "scheduler/pg_journal_statements.hpp"
 #include "scheduler/store/server_down.hpp"
@@ -103,10 +104,10 @@ void PgJournal::write_or_bisect(Group group) {
     }
     std::stable_sort(group.begin(), group.end(), [](const RunChanges& a, const RunChanges& b) { return a.run_id < b.run_id; });
     if (group.front().run_id == group.back().run_id) {
-        spdlog::error("journal: PostgreSQL refuses the rows of run={} sqlstate={} error={}", group.front().run_id, last_refusal_.first,
-                      last_refusal_.second);
         if (group.front().run_id) refused_runs_.insert(group.front().run_id);
-        {
+        if (last_refusal_.first != beside_another) { // which is nobody's mistake
+            spdlog::error("journal: PostgreSQL refuses the rows of run={} sqlstate={} error={}", group.front().run_id, last_refusal_.first,
+                          last_refusal_.second);
             std::lock_guard lock(mutex_);
             ++figures_.refused;
         }
@@ -145,7 +146,7 @@ PgJournal::Written PgJournal::write(Group& group) {
             return Written::Ended;
         } catch (const std::exception& e) {
             if (is_of_rows(e)) {
-                last_refusal_ = {sqlstate_of(e), e.what()};
+                last_refusal_ = refusal_of(e);
                 if (last_refusal_.first.empty()) connection_.reset();
                 return Written::Refused;
             }

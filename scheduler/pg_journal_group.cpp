@@ -1,6 +1,7 @@
 // How a group of changes becomes the array parameters of the journal's statements.
 #include "scheduler/pg_journal_statements.hpp"
 
+#include "scheduler/backfill.hpp"
 #include "scheduler/store/array_binary.hpp"
 #include "scheduler/store/array_text.hpp"
 
@@ -173,8 +174,8 @@ void write_attempts(GroupCalls& out, std::span<RunChanges> group) {
                    a.error.take());
 }
 
-void add(ArrayText& array, const Text& text) { text ? array.add_text(*text) : array.add_null(); }
-void add(ArrayText& array, std::optional<std::int64_t> n) { n ? array.add(*n) : array.add_null(); }
+void add_to(ArrayText& array, const Text& text) { text ? array.add_text(*text) : array.add_null(); }
+void add_to(ArrayText& array, std::optional<std::int64_t> n) { n ? array.add(*n) : array.add_null(); }
 void add_json(ArrayText& array, const Json& j) {
     array.add_json(j.is_null() ? "" : j.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
@@ -184,7 +185,7 @@ struct NewRunArrays {
         scheduled, started, finished, rerun_of, parent, chunk, chunks, summary, driver;
 
     void add(const RunRow& r, const std::string& epoch) {
-        const auto put = [](ArrayText& array, const auto& value) { millrace::add(array, value); };
+        const auto put = [](ArrayText& array, const auto& value) { add_to(array, value); };
         id.add(r.id), flow.add_text(r.flow), plan.add_text(r.plan_hash), staging.add_text(r.staging_id), key.add_text(r.run_key);
         put(idempotency, unless_empty(r.idempotency_key)), put(request, unless_empty(r.request_hash)), trigger.add_text(r.trigger);
         state.add_word(to_string(r.state)), name.add_text(r.state_name), message.add_text(r.message);
@@ -200,11 +201,12 @@ struct NewRunArrays {
 
 void write_new_runs(GroupCalls& out, std::span<RunChanges> group, const std::string& epoch) {
     ByPeriod<NewRunArrays> all(out.periods);
-    ArrayText key_flow, key, key_run;
-    bool any_key = false;
+    ArrayText key_flow, key, key_run, backfilled, backfills;
+    bool any_key = false, any_backfill = false;
     const auto write = [&](const RunRow& r) {
         all.of(r.id).add(r, epoch);
         ++out.rows;
+        if (is_alone_in_its_time(r)) any_backfill = true, backfilled.add_text(r.flow), backfills.add(r.id);
         if (r.idempotency_key.empty()) return;
         any_key = true;
         key_flow.add_text(r.flow), key.add_text(r.idempotency_key), key_run.add(r.id);
@@ -214,11 +216,13 @@ void write_new_runs(GroupCalls& out, std::span<RunChanges> group, const std::str
         for (const auto& r : changes.also_new) write(r);
     }
     if (any_key) out.add("insert_keys", key_flow.take(), key.take(), key_run.take());
+    if (any_backfill) out.add("one_backfills", backfilled.take());
     for (auto& [part, a] : all)
         out.add_to(part, "insert_runs", a.id.take(), a.flow.take(), a.plan.take(), a.staging.take(), a.key.take(), a.idempotency.take(),
                    a.request.take(), a.trigger.take(), a.state.take(), a.name.take(), a.message.take(), a.params.take(), a.options.take(),
                    a.start.take(), a.end.take(), a.created.take(), a.scheduled.take(), a.started.take(), a.finished.take(),
                    a.rerun_of.take(), a.parent.take(), a.chunk.take(), a.chunks.take(), a.summary.take(), a.driver.take());
+    if (any_backfill) out.add("refuse_beside", backfills.take());
 }
 
 /// The last row of each run in the group, except where an end is already among them.
@@ -250,7 +254,7 @@ void move_schedules_on(GroupCalls& out, std::span<RunChanges> group) {
     ArrayText flow, number, next_at, next_local, changed_at;
     for (const auto& [schedule, f] : last) {
         flow.add_text(f->flow), number.add(f->schedule), next_at.add_instant(f->next_at);
-        add(next_local, unless_empty(f->next_local)), changed_at.add_instant(f->changed_at);
+        add_to(next_local, unless_empty(f->next_local)), changed_at.add_instant(f->changed_at);
     }
     out.add("move_schedules", flow.take(), number.take(), next_at.take(), next_local.take(), changed_at.take());
 }
@@ -280,7 +284,7 @@ void write_breaches(GroupCalls& out, std::span<RunChanges> group) {
     ArrayText flow, expectation, subject, kind, run, since, at, message;
     for (const auto& [key, b] : told) {
         flow.add_text(key.flow), expectation.add_text(key.expectation), subject.add_text(key.subject), kind.add_text(b->kind);
-        add(run, b->run_id ? std::optional(b->run_id) : std::nullopt), since.add_instant(b->since), at.add_instant(b->told_at);
+        add_to(run, b->run_id ? std::optional(b->run_id) : std::nullopt), since.add_instant(b->since), at.add_instant(b->told_at);
         message.add_text(b->message);
     }
     if (!told.empty())

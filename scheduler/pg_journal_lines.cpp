@@ -139,7 +139,6 @@ constexpr const char* cancel_previous = R"sql(
        and not exists (select from millrace.request q where q.run_id = r.id and q.by = 'run ' || u.run_id || ', which takes its place'))sql";
 
 std::string with(std::string sql, std::string_view name, std::string_view text) { return sql.replace(sql.find(name), name.size(), text); }
-std::string of_live(const char* sql) { return with(sql, "@live_from", first_unsettled); }
 
 } // namespace
 

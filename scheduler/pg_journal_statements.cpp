@@ -1,6 +1,7 @@
 // The SQL of the journal.
 #include "scheduler/pg_journal_statements.hpp"
 
+#include "scheduler/backfill.hpp"
 #include "scheduler/store/periods.hpp"
 
 namespace millrace {
@@ -12,7 +13,7 @@ constexpr const char* raise_fence = R"sql(
         update millrace.node set journal_seq = $3::bigint, lease_until = clock_timestamp() + make_interval(secs => $4)
          where id = $1 and epoch = $2::uuid and journal_seq = $3::bigint - 1 returning 1)
     select 1 / count(*) from fence)sql";
-constexpr const char* no_fence = "22012"; // division_by_zero
+constexpr const char* division_by_zero = "22012";
 
 // With the port of the server where it is reached without a network; '' by TCP, also behind a pooler on this machine.
 constexpr const char* read_sequence = R"sql(
@@ -34,6 +35,20 @@ constexpr const char* insert_runs = R"sql(
                          $10::text[], $11::text[], $12::jsonb[], $13::jsonb[], $14::timestamptz[], $15::timestamptz[],
                          $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::bigint[], $21::bigint[],
                          $22::int[], $23::int[], $24::jsonb[], $25::uuid[]))sql";
+
+// Of the backfills of a flow one is written after the other, on all nodes: the second one sees the first. Until the end of the
+// transaction; in the order of the keys, so that no two nodes wait for each other.
+constexpr const char* one_backfills = R"sql(
+    select pg_advisory_xact_lock(key)
+      from (select distinct hashtextextended('millrace.backfill ' || flow, 0) as key from unnest($1::text[]) as flow order by key) keys)sql";
+
+// An error where there is another: what is on its way in the transaction has to be undone. Those of the group see each other too.
+constexpr const char* refuse_beside = R"sql(
+    select 1 / (count(*) = 0)::int
+      from millrace.run n join millrace.run r on r.flow = n.flow and r.params = n.params and r.id <> n.id
+                         and r.interval_start < n.interval_end and n.interval_start < r.interval_end
+     where n.id = any($1::bigint[]) and n.id >= (@live_from) and r.id >= (@live_from)
+       and r.finished_at is null and r.parent_id is null and r.options ? 'backfill')sql";
 
 constexpr const char* insert_keys = R"sql(
     insert into millrace.idempotency (flow, key, run_id) select * from unnest($1::text[], $2::text[], $3::bigint[]))sql";
@@ -155,6 +170,7 @@ constexpr const char* release_slots = R"sql(
 const char* const read_position_sql = read_position;
 
 const std::vector<Statement>& journal_statements() {
+    static const std::string beside = of_live(refuse_beside);
     static const std::vector<Statement> others{
         {"begin", "begin"},
         {"commit", "commit"},
@@ -162,7 +178,9 @@ const std::vector<Statement>& journal_statements() {
         {"read_sequence", read_sequence},
         {"all_periods", all_periods},
         {"read_position", read_position},
+        {"one_backfills", one_backfills},
         {"insert_runs", insert_runs},
+        {"refuse_beside", beside.c_str()},
         {"insert_keys", insert_keys},
         {"update_runs", update_runs},
         {"insert_task_runs", insert_task_runs},
@@ -187,6 +205,19 @@ const std::vector<Statement>& journal_statements() {
     return all;
 }
 
-bool is_fenced(const pqxx::sql_error& error) { return error.query() == "raise_fence" && error.sqlstate() == no_fence; }
+std::string of_live(std::string sql) {
+    constexpr std::string_view name = "@live_from";
+    for (auto at = sql.find(name); at != std::string::npos; at = sql.find(name)) sql.replace(at, name.size(), first_unsettled);
+    return sql;
+}
+
+std::pair<std::string, std::string> refusal_of(const std::exception& error) {
+    const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error);
+    if (sql && sql->query() == "refuse_beside" && sql->sqlstate() == division_by_zero)
+        return {beside_another, "another backfill of the flow runs over a part of its time"};
+    return {sqlstate_of(error), error.what()};
+}
+
+bool is_fenced(const pqxx::sql_error& error) { return error.query() == "raise_fence" && error.sqlstate() == division_by_zero; }
 
 } // namespace millrace

@@ -24,6 +24,12 @@ extern const char* const read_position_sql;
 /// What "raise_fence" ($1 node, $2 epoch, $3 new sequence, $4 seconds of the lease) throws when the row is not as expected.
 [[nodiscard]] bool is_fenced(const pqxx::sql_error& error);
 
+/// What its rows are refused with: an SQLSTATE, or a word of ours in its place, and the message.
+[[nodiscard]] std::pair<std::string, std::string> refusal_of(const std::exception& error);
+
+/// `sql` with the first run that may be live in the place of each "@live_from".
+[[nodiscard]] std::string of_live(std::string sql);
+
 /// The claim of the group's firings; nothing: it has none.
 [[nodiscard]] std::optional<StatementCall> claim_of(const std::vector<RunChanges>& group);
 /// `claimed` answers claim_of(). What another node made first goes to the end of the group, with all else of the same runs;

@@ -64,6 +64,51 @@ TEST_CASE("a second backfill of the same time is refused while the first one run
     CHECK(finished(life, number_of(begun(life, backfill("days", "2026-01-02", "2026-01-09")))).at("state") == "completed");
 }
 
+TEST_CASE("of backfills of one time that are asked for at the same moment one begins, and the others are told which") {
+    FreshDatabase database;
+    const bool on_two_nodes = GENERATE(false, true);
+    Life life(database.url(), {daily("hang: run")});
+    std::optional<Life> other;
+    if (on_two_nodes) other.emplace(database.url(), std::vector{daily("hang: run")}, std::nullopt, "other");
+    std::optional<pqxx::connection> connection(std::in_place, database.url());
+    std::optional<pqxx::work> held(std::in_place, *connection); // until each has looked, and none is committed
+    held->exec("select from millrace.node for update");
+    std::vector<std::string> told;
+    std::vector<std::int64_t> ran;
+    const auto ask = [&](Life& of, const char* from, const char* to) {
+        boost::asio::co_spawn(of.io, of.engine->service().trigger(backfill("days", from, to)), [&](std::exception_ptr e, TriggerResult r) {
+            if (!e) return ran.push_back(number_of(r.run));
+            told.push_back(refusal([&] { std::rethrow_exception(e); }));
+        });
+    };
+    ask(life, "2026-01-01", "2026-01-04");
+    ask(other ? *other : life, "2026-01-03", "2026-01-06");
+    const auto turn = [&] {
+        for (auto* node : {&life, other ? &*other : nullptr}) {
+            if (!node) continue;
+            node->io.restart();
+            node->io.run_one_for(std::chrono::milliseconds(5));
+        }
+    };
+    const auto admitted = [&] {
+        const auto of = [](Life& node) { return node.engine->read_models().figures().at("live_runs").get<int>(); };
+        return of(life) + (other ? of(*other) : 0);
+    };
+    const auto until = [&](auto condition) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (!condition() && std::chrono::steady_clock::now() < deadline) turn();
+        REQUIRE(condition());
+    };
+    until([&] { return admitted() == 2; });
+    held.reset();
+    connection.reset();
+    until([&] { return ran.size() + told.size() == 2; });
+    REQUIRE(ran.size() == 1);
+    CHECK(told.front().starts_with("run " + std::to_string(ran.front()) + " is a backfill of days"));
+    CHECK(test::asked(database.url(), "select count(*) from millrace.run where parent_id is null") == "1");
+    CHECK(life.engine->read_models().figures().at("journal_refused_total") == 0);
+}
+
 TEST_CASE("runs of the flow and its backfill do not wait for each other") {
     FreshDatabase database;
     auto plan = daily("hang: run");

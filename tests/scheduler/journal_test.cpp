@@ -1,6 +1,7 @@
 // The journal over a real PostgreSQL: what it refuses, what is in doubt, and who may write.
 #include "cut_wire.hpp"
 #include "journal_desk.hpp"
+#include "scheduler/backfill.hpp"
 
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
@@ -55,6 +56,41 @@ TEST_CASE("rows that PostgreSQL refuses are found among the others of their comm
     CHECK(desk.stored() == good);
     CHECK(desk.journal->figures().refused == 1);
     CHECK(desk.journal->backlog() == 0);
+}
+
+TEST_CASE("of backfills of one flow, time and parameters in one commit the first is written; others are no concern of theirs") {
+    Desk desk;
+    std::optional<Gate> gate(desk);
+    const auto submit = [&](std::int64_t id, const char* from, const char* to, const Json& options = {{"backfill", Json::object()}}) {
+        auto run = desk.new_run(id);
+        run.new_run->options = options;
+        run.new_run->interval_start = parse_rfc3339(from + std::string("T00:00:00Z"));
+        run.new_run->interval_end = parse_rfc3339(to + std::string("T00:00:00Z"));
+        if (id == 5) run.new_run->params = {{"region", "eu"}};
+        desk.journal->submit(std::move(run));
+    };
+    submit(1, "2026-01-01", "2026-01-04");
+    submit(2, "2026-01-03", "2026-01-06");
+    submit(3, "2026-01-04", "2026-01-06"); // begins where the first one ends
+    submit(4, "2026-01-01", "2026-01-02", {{"backfill", Json::object()}, {"limit_rows", 3}});
+    submit(5, "2026-01-01", "2026-01-06");
+    submit(6, "2026-01-01", "2026-01-06", Json::object());
+    gate.reset();
+    desk.until_answered(6);
+    CHECK(desk.refused == Ids{2});
+    CHECK(desk.sqlstates == std::vector<std::string>{beside_another});
+    CHECK(desk.stored() == Ids{1, 3, 4, 5, 6});
+    submit(7, "2026-01-05", "2026-01-07");
+    desk.until_answered(7);
+    CHECK(desk.refused == Ids{2, 7});
+    auto end = desk.changes_of(3);
+    end.run.emplace(RunRow{});
+    end.run->id = 3, end.run->state = State::Completed, end.run->state_name = "Completed", end.run->finished_at = desk.now;
+    desk.journal->submit(std::move(end));
+    submit(8, "2026-01-05", "2026-01-07");
+    desk.until_answered(9);
+    CHECK(desk.stored() == Ids{1, 3, 4, 5, 6, 8});
+    CHECK(desk.journal->figures().refused == 0);
 }
 
 TEST_CASE("a run that is refused takes its chunks of the same commit with it, and they do not run on alone") {
