@@ -34,6 +34,9 @@ Json params_of_old(const RunRow& old, const RunRow& row, const FlowPlan& flow, c
     return with_defaults(flow, checked_params(flow, known), Scope(run_context(row, flow)));
 }
 
+/// Who sends the key again after the store forgot the run makes one that loads nothing twice.
+std::string run_key_of(const RunRow& row) { return sha256_hex("key\n" + row.flow + "\n" + row.idempotency_key); }
+
 void check_task(const FlowPlan& flow, const std::string& name) {
     const auto& tasks = flow.tasks;
     if (!name.empty() && std::none_of(tasks.begin(), tasks.end(), [&](const TaskPlan& task) { return task.name == name; }))
@@ -194,7 +197,7 @@ asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
     const auto id = co_await new_id(); // what is refused uses up no number
     row.id = id;
     row.params = with_defaults(*flow.plan, std::move(params), Scope(run_context(row, *flow.plan)));
-    if (!request.idempotency_key.empty()) row.run_key = sha256_hex("key\n" + request.flow + "\n" + request.idempotency_key);
+    if (!request.idempotency_key.empty()) row.run_key = run_key_of(row);
     RunStart start;
     start.plan = flow.plan;
     if (!whole.empty()) start.warning = "the interval cuts a step of the flow's `every`: whole steps are " + whole;
@@ -230,6 +233,12 @@ static std::string rerun_text(const RerunRequest& request) {
            (request.by.empty() ? "" : ", asked for by " + request.by);
 }
 
+asio::awaitable<Json> EngineService::existing_again(RunRow row, std::string request_hash) {
+    auto result = co_await existing(std::move(row), std::move(request_hash));
+    result.run["outcome"] = "existing";
+    co_return std::move(result.run);
+}
+
 asio::awaitable<std::shared_ptr<const FlowPlan>> EngineService::plan_of(std::string hash) {
     auto plan = catalogue_.plan(hash);
     if (!plan) plan = co_await store_.plan(hash);
@@ -237,9 +246,23 @@ asio::awaitable<std::shared_ptr<const FlowPlan>> EngineService::plan_of(std::str
     co_return plan;
 }
 
+/// What is asked for, so that a key is not taken for something else.
+static std::string rerun_hash(const RerunRequest& request) {
+    const Json asked = {{"rerun_of", request.run_id}, {"from", static_cast<int>(request.from)},
+                        {"task", request.task},       {"allow_deletes", request.allow_deletes},
+                        {"params", request.params},   {"pinned", request.pinned}};
+    return sha256_hex(asked.dump());
+}
+
 asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     const auto old = co_await store_.run(request.run_id);
     if (!old) throw no_run(request.run_id);
+    std::string request_hash;
+    if (!request.idempotency_key.empty()) {
+        request_hash = rerun_hash(request);
+        auto known = co_await store_.run_by_idempotency_key(old->flow, request.idempotency_key);
+        if (known) co_return co_await existing_again(std::move(*known), request_hash);
+    }
     if (!is_final(old->state))
         throw Refusal(Kind::Conflict,
                       "run " + std::to_string(old->id) + " is " + std::string(to_string(old->state)) +
@@ -260,6 +283,9 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     row.trigger = request.trigger;
     row.scheduled_for = old->scheduled_for;
     row.rerun_of = old->id;
+    row.idempotency_key = request.idempotency_key;
+    row.request_hash = request_hash;
+    if (!row.idempotency_key.empty()) row.run_key = run_key_of(row);
     row.options = old->options;
     check_chunks(*flow.plan, row);
     for (const char* of_that_run : {"reuse_before", "allow_deletes", "cause", "schedule", "catch_up"}) row.options.erase(of_that_run);
@@ -286,8 +312,14 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     row.id = id;
     const auto admitted = co_await admit(row, std::move(start));
     if (admitted.refused && admitted.sqlstate == beside_another) co_await refuse_beside_one_admitted(std::move(row));
-    if (admitted.refused) throw Refusal(Kind::Unavailable, "the store does not take this run: " + admitted.message);
-    co_return co_await document(id);
+    if (admitted.refused) {
+        auto known = co_await store_.run_by_idempotency_key(old->flow, request.idempotency_key);
+        if (!known) throw Refusal(Kind::Unavailable, "the store does not take this run: " + admitted.message);
+        co_return co_await existing_again(std::move(*known), request_hash);
+    }
+    Json run = co_await document(id);
+    run["outcome"] = run.at("state") == to_string(State::Skipped) ? "skipped" : "created";
+    co_return run;
 }
 
 std::unique_ptr<Subscription> EngineService::subscribe(std::function<void(const EngineEvent&)> receive) {

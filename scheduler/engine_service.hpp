@@ -66,6 +66,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> tell_limits_of_others(Limits written, Limits others);
     [[nodiscard]] boost::asio::awaitable<Json> other_nodes();
     [[nodiscard]] boost::asio::awaitable<TriggerResult> existing(RunRow row, std::string request_hash);
+    [[nodiscard]] boost::asio::awaitable<Json> existing_again(RunRow row, std::string request_hash);
 
     // Backfills (engine_backfill.cpp).
     [[nodiscard]] static std::vector<Interval> backfill_chunks(const FlowPlan& flow, const Interval& whole, const TriggerRequest& request);

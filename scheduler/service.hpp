@@ -70,6 +70,7 @@ struct RerunRequest {
     Json params = Json::object();   ///< with other values than it had
     bool pinned = false;            ///< on the plan that it had, not on the newest
     std::string by = {};            ///< who asks, as for `cancel` below
+    std::string idempotency_key{};  ///< empty: none
 };
 
 struct DeployRequest {
@@ -108,6 +109,7 @@ public:
                                                                std::string by) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> reject(std::int64_t run_id, std::string task, std::string comment,
                                                               std::string by) = 0;
+    /// The run document with `outcome`: created, existing or skipped, as of a TriggerResult.
     [[nodiscard]] virtual boost::asio::awaitable<Json> rerun(RerunRequest request) = 0;
 
     /// Holds or releases all schedules of a flow. Returns the flow document.

@@ -44,6 +44,7 @@ constexpr Member rerun_request[] = {
     {"allow_deletes", "integer=", "its loads may delete that many rows of each table, whatever `max_deletes` says; for this run only"},
     {"params", "object=", "parameters with other values than it had; what sees them runs again"},
     {"plan", "string=", "newest (also where absent): the flow as it is now; pinned: as it was for that run"},
+    {"idempotency_key", "string=", "as of a TriggerRequest"},
 };
 constexpr Member decision[] = {
     {"decision", "string", "approve or reject"},

@@ -63,7 +63,7 @@ constexpr std::array table{
     Route{Post,  "/api/v1/runs/{id}/cancel",                Trigger, cancel_run,       "Stop a run",                                "Run",        "",                none},
     Route{Post,  "/api/v1/runs/{id}/pause",                 Trigger, pause_run,        "Start no more tasks of a run",              "Run",        "",                none},
     Route{Post,  "/api/v1/runs/{id}/resume",                Trigger, resume_run,       "Let a paused run go on",                    "Run",        "",                none},
-    Route{Post,  "/api/v1/runs/{id}/rerun",                 Trigger, rerun_run,        "Run again, wholly, from what failed or from a task", "Run", "RerunRequest", none},
+    Route{Post,  "/api/v1/runs/{id}/rerun",                 Trigger, rerun_run,        "Run again, wholly, from what failed or from a task", "TriggeredRun", "RerunRequest", none},
     Route{Post,  "/api/v1/runs/{id}/tasks/{task}/approve",  Trigger, approve_task,     "Decide an approval",                        "Run",        "Decision",        none},
     Route{Post,  "/api/v1/backfills",                       Trigger, start_backfill,   "Run a span of the past in chunks; or, with `dry_run`, list them (BackfillPlan)", "TriggeredRun", "BackfillRequest", none},
     Route{Get,   "/api/v1/schedules",                       Read,    list_schedules,   "Schedules and their next instants",         "Schedule[]", "",                none},

@@ -175,7 +175,7 @@ int decide(Cli& cli, const std::string& id, const std::string& task, const Json&
 }
 
 struct RerunArguments {
-    std::string id, task, plan = "newest";
+    std::string id, task, key, plan = "newest";
     std::vector<std::string> params;
     bool failed = false, wait = false;
     std::int64_t allow_deletes = 0;
@@ -194,6 +194,7 @@ int rerun(Cli& cli, const RerunArguments& arguments) {
     if (!arguments.params.empty())
         body["params"] = is_newest ? params_of(deployed, arguments.params) : params_of_pinned(old, deployed, arguments.params);
     body["plan"] = arguments.plan;
+    if (!arguments.key.empty()) body["idempotency_key"] = arguments.key;
     Json run;
     try {
         run = api.post("/api/v1/runs/" + url_encoded(arguments.id) + "/rerun", body);
@@ -201,7 +202,11 @@ int rerun(Cli& cli, const RerunArguments& arguments) {
         suggest_task(api, arguments.id, arguments.task, error);
         throw;
     }
-    if (!arguments.wait) return write_run(cli, run);
+    if (!cli.json && (!arguments.wait || text_of(run, "outcome") == "existing")) std::cout << trigger_text(run) << std::endl;
+    if (!arguments.wait) {
+        if (cli.json) Cli::print(run);
+        return exit_done;
+    }
     const auto runs = follow_runs(api, {text_of(run, "id")}, cli.json ? nullptr : &std::cout, cli.out);
     if (cli.json)
         Cli::print(runs.front());
@@ -268,6 +273,7 @@ void add_acting(CLI::App& runs, Cli& cli) {
         ->check(CLI::IsMember({"newest", "pinned"}))
         ->capture_default_str()
         ->type_name("PLAN");
+    command->add_option("--idempotency-key", again->key, "the same key never makes a second run")->type_name("TEXT");
     command->add_flag("--wait", again->wait, "show progress and end with the run, as `run --wait` does");
     on_call(command, cli, [&cli, again] { return rerun(cli, *again); });
 }

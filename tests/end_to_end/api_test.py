@@ -174,6 +174,12 @@ class Api(unittest.TestCase):
         self.assertEqual(self.daemon.trigger("rows", body)["id"], self.daemon.trigger("rows", body)["id"])
         self.assertIn("use another key", self.refused(409, "POST", "/api/v1/flows/rows/runs", {**body, "params": {"n": 4}}))
 
+    def test_an_idempotency_key_makes_one_rerun_and_refuses_other_values(self):
+        path, body = f"/api/v1/runs/{self.broken['id']}/rerun", {"from": "failed", "idempotency_key": "once more"}
+        first, second = (self.daemon.request("POST", path, body)[1] for _ in range(2))
+        self.assertEqual((first["outcome"], second["outcome"], second["id"]), ("created", "existing", first["id"]))
+        self.assertIn("use another key", self.refused(409, "POST", path, {**body, "from": "start"}))
+
     def test_overlap_is_skipped_with_200(self):
         first = self.daemon.trigger("lonely")["id"]
         status, second = self.daemon.request("POST", "/api/v1/flows/lonely/runs", {})

@@ -463,6 +463,12 @@ class CommandLine(CommandCase):
         told = f"quick run {run} was started with this key before: completed\n"
         self.assertEqual(self.millrace("run", "quick", "--idempotency-key", "once"), told)
         self.assertTrue(self.millrace("run", "quick", "--idempotency-key", "once", "--wait").startswith(told))
+        again = ("runs", "rerun", str(run), "--idempotency-key", "again")
+        self.assertNotIn("before", self.millrace(*again))
+        second = self.runs_of("quick")[0]["id"]
+        self.daemon.wait(second)
+        self.assertEqual(self.millrace(*again), f"quick run {second} was started with this key before: completed\n")
+        self.assertIn("use another key", self.millrace(*again, "--task", "a", code=2))
 
     def test_ctrl_c_cancels_what_is_waited_for(self):
         for number in (signal.SIGINT, signal.SIGTERM):

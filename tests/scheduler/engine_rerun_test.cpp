@@ -308,3 +308,29 @@ TEST_CASE("a re-run has other parameters where somebody gives them, and the plan
     CHECK(third.at("params") == Json{{"region", "us"}});
     CHECK(life->started == test::Texts{"b", "a", "b"});
 }
+
+TEST_CASE("the same idempotency key makes one re-run, also of what is asked for at once; with other values it is a conflict") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: extract\n b: load <- a", "f")});
+    RerunRequest request;
+    request.run_id = life.ended(life.trigger_id("f")).at("id").get<std::int64_t>();
+    request.idempotency_key = "again";
+    std::vector<Json> answers;
+    for (int i = 0; i < 2; ++i)
+        boost::asio::co_spawn(life.io, life.engine->service().rerun(request), [&](std::exception_ptr e, Json run) {
+            if (!e) answers.push_back(std::move(run));
+        });
+    life.until([&] { return answers.size() == 2; });
+    std::sort(answers.begin(), answers.end(), [](const Json& a, const Json& b) { return a.at("outcome") < b.at("outcome"); });
+    CHECK(answers[0].at("outcome") == "created");
+    CHECK(answers[1].at("outcome") == "existing");
+    CHECK(answers[0].at("id") == answers[1].at("id"));
+    (void)life.ended(answers[0].at("id").get<std::int64_t>());
+    CHECK(life.wait(life.engine->service().rerun(request)).at("id") == answers[0].at("id"));
+    auto another = request;
+    another.from = RerunRequest::From::Task, another.task = "b";
+    CHECK_THAT(refusal([&] { (void)life.wait(life.engine->service().rerun(another)); }), Catch::Contains("use another key"));
+    CHECK_THROWS_AS(life.trigger("f", "again"), Refusal);
+    another.idempotency_key = "another";
+    CHECK(life.wait(life.engine->service().rerun(another)).at("id") != answers[0].at("id"));
+}

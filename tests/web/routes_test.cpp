@@ -115,6 +115,8 @@ TEST_CASE("requests that are wrong are told what is wrong") {
          "the idempotency key holds a control character or is not UTF-8"},
         {"/api/v1/runs/4/rerun", R"({"from": "task"})", 422, "'task' is missing"},
         {"/api/v1/runs/4/rerun", R"({"from": "later"})", 422, "'from' is 'later'"},
+        {"/api/v1/runs/4/rerun", R"({"idempotency_key": "a\u0000b"})", 422,
+         "the idempotency key holds a control character or is not UTF-8"},
         {"/api/v1/runs/4/rerun", R"({"plan": "old"})", 422, "'plan' is 'old'"},
         {"/api/v1/runs/4/rerun", R"({"params": []})", 422, "'params' is a JSON array, not an object"},
         {"/api/v1/runs/4/rerun", R"({"from": "failed", "allow_deletes": 0})", 422, "'allow_deletes' is 0"},
@@ -162,7 +164,9 @@ TEST_CASE("actions on a run say who asked") {
     RunningServer daemon;
     CHECK(daemon.post("/api/v1/runs/4/cancel").status == 202);
     CHECK(daemon.post("/api/v1/runs/4/tasks/sign_off/approve", R"({"decision": "reject", "comment": "no"})").status == 202);
-    CHECK(daemon.post("/api/v1/runs/4/rerun", R"({"task": "entries", "allow_deletes": 37})").headers.at("location") == "/api/v1/runs/5");
+    CHECK(
+        daemon.post("/api/v1/runs/4/rerun", R"({"task": "entries", "allow_deletes": 37, "idempotency_key": "k"})").headers.at("location") ==
+        "/api/v1/runs/5");
     CHECK(daemon.connect().ask("PATCH", "/api/v1/schedules/hours", R"({"paused": true})").status == 200);
     CHECK(daemon.post("/api/v1/deploy", R"({"dry_run": true})").status == 200);
     CHECK(daemon.post("/api/v1/deploy", R"({"folders": ["a"]})").status == 403); // may hold anybody's commands
@@ -172,6 +176,7 @@ TEST_CASE("actions on a run say who asked") {
     CHECK(reran.from == RerunRequest::From::Task);
     CHECK(reran.allow_deletes == 37);
     CHECK(reran.by == "local");
+    CHECK(reran.idempotency_key == "k");
     CHECK(daemon.on_loop([&] { return daemon.service.deployed.dry_run; }));
 }
 

@@ -1,30 +1,11 @@
 #include "web/api/api.hpp"
 #include "web/api/members.hpp"
 
-#include "flows/source_text.hpp"
-
 #include <algorithm>
 
 namespace millrace::handlers {
 
 namespace {
-
-constexpr std::size_t longest_key = 255;
-
-std::string idempotency_key(const Request& request, const Json& body) {
-    const std::string in_header(request.header("idempotency-key"));
-    const std::string in_body = text_member(body, "idempotency_key");
-    if (!in_header.empty() && !in_body.empty() && in_header != in_body)
-        throw Problem(422, "the header Idempotency-Key and the member idempotency_key differ", "send one of them");
-    const std::string key = in_header.empty() ? in_body : in_header;
-    if (key.size() > longest_key)
-        throw Problem(422, "the idempotency key has " + std::to_string(key.size()) + " bytes, at most 255 are allowed");
-    // The store would keep another text, and two keys could become one.
-    const bool has_control = std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-    if (has_control || invalid_utf8(key) != std::string_view::npos)
-        throw Problem(422, "the idempotency key holds a control character or is not UTF-8", "letters, digits and '-' will do");
-    return key;
-}
 
 /// What a run and a backfill have in common.
 TriggerRequest common_request(const Request& request, const Json& body) {

@@ -1,6 +1,7 @@
 /// Reading the members of a request's body: typed, and none that the route does not know.
 #pragma once
 
+#include "web/http.hpp"
 #include "web/problem.hpp"
 
 #include <initializer_list>
@@ -17,5 +18,8 @@ void only_members(const Json& document, std::initializer_list<std::string_view> 
 [[nodiscard]] std::optional<std::int64_t> integer_member(const Json& document, std::string_view name);
 [[nodiscard]] std::vector<std::string> texts_member(const Json& document, std::string_view name);
 [[nodiscard]] Json object_member(const Json& document, std::string_view name);
+
+/// The header Idempotency-Key or the member `idempotency_key`; empty: neither. Throws Problem 422.
+[[nodiscard]] std::string idempotency_key(const Request& request, const Json& body);
 
 } // namespace millrace

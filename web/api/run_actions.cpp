@@ -13,7 +13,7 @@ std::int64_t run_without_body(const Request& request) {
 
 RerunRequest rerun_request(const Request& request) {
     const Json body = request.json_object();
-    only_members(body, {"from", "task", "allow_deletes", "params", "plan"});
+    only_members(body, {"from", "task", "allow_deletes", "params", "plan", "idempotency_key"});
     const std::string from = text_member(body, "from");
     RerunRequest rerun;
     rerun.run_id = request.id_param("id");
@@ -24,6 +24,7 @@ RerunRequest rerun_request(const Request& request) {
         rerun.allow_deletes = *rows;
     }
     rerun.params = object_member(body, "params");
+    rerun.idempotency_key = idempotency_key(request, body);
     const std::string plan = text_member(body, "plan");
     if (!plan.empty() && plan != "newest" && plan != "pinned") throw Problem(422, "'plan' is '" + plan + "'", "it is newest or pinned");
     rerun.pinned = plan == "pinned";
@@ -57,7 +58,7 @@ awaitable<Response> resume_run(Api& api, const Request& request) {
 awaitable<Response> rerun_run(Api& api, const Request& request) {
     auto rerun = rerun_request(request);
     const Json run = co_await api.service.rerun(std::move(rerun));
-    Response response = json_response(run, 202);
+    Response response = json_response(run, run.value("outcome", "") == "skipped" ? 200 : 202);
     if (const auto id = run.find("id"); id != run.end()) response.headers.emplace_back("Location", "/api/v1/runs/" + id->dump());
     co_return response;
 }
