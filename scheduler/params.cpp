@@ -59,19 +59,34 @@ Json as_instant(const Json& v) {
     return parse_rfc3339(v.get<std::string>()) ? v : Json();
 }
 
+/// A text is taken as JSON: who separates by something else would cut values that hold it.
+Json as_list(const Json& v) {
+    if (v.is_array()) return v;
+    if (!v.is_string()) return nullptr;
+    constexpr int deepest = 64; // as bodies of requests are: nothing but brackets would overflow the stack of whoever walks it
+    bool too_deep = false;
+    const auto within = [&](int depth, Json::parse_event_t, Json&) {
+        too_deep = too_deep || depth > deepest;
+        return !too_deep;
+    };
+    auto list = Json::parse(v.get_ref<const std::string&>(), within, false);
+    return list.is_array() && !too_deep ? list : Json();
+}
+
 Json converted(const std::string& type, const Json& v) {
     if (type == "int") return as_int(v);
     if (type == "decimal") return as_decimal(v);
     if (type == "bool") return as_bool(v);
     if (type == "date") return as_date(v);
     if (type == "timestamptz") return as_instant(v);
-    if (type == "list") return v.is_array() ? v : Json();
+    if (type == "list") return as_list(v);
     return v.is_string() ? v : v.is_number() || v.is_boolean() ? Json(v.dump()) : Json();
 }
 
-/// What a date, an instant or a decimal lacks; nothing for other types.
+/// What a date, an instant, a decimal or a list lacks; nothing for other types.
 std::string why_not(const std::string& type, const Json& v) {
     if (type == "decimal" && is_cut(v)) return ": a number in JSON keeps 15 digits, send more of them as text";
+    if (type == "list" && v.is_string()) return R"(: send a JSON list, or a text that is one, such as ["a", "b"])";
     if ((type != "date" && type != "timestamptz") || !v.is_string()) return {};
     try {
         (void)parse_date_or_instant(v.get<std::string>(), "UTC");

@@ -8,7 +8,7 @@ namespace millrace {
 namespace {
 
 constexpr Member trigger_request[] = {
-    {"params", "object=", "by name"},
+    {"params", "object=", "by name; a text is taken as the parameter's type, a list's as JSON"},
     {"interval", "Interval=", "dates or instants; the flow's own where absent"},
     {"idempotency_key", "string=", "the same key makes one run, however often it is sent; or the header Idempotency-Key"},
     {"limit_rows", "integer=", "a trial: moves no cursor, deletes nothing"},

@@ -15,7 +15,8 @@ std::string told_of(const std::string& type, const Json& value) {
     param.name = "p", param.type = type;
     flow.params = {param};
     try {
-        return "taken as " + checked_params(flow, {{"p", value}}).at("p").get<std::string>();
+        const Json taken = checked_params(flow, {{"p", value}}).at("p");
+        return "taken as " + (taken.is_string() ? taken.get<std::string>() : taken.dump());
     } catch (const Refusal& e) {
         return e.what();
     }
@@ -46,4 +47,16 @@ TEST_CASE("a date that there is not is told as that, and how one is written") {
     CHECK_THAT(told("30.11.2026"), Catch::Contains("2026-11-20"));
     CHECK_THAT(told("2026-02-28T06:00:00Z"), Catch::EndsWith("a date has no time of day"));
     CHECK_THAT(told(7), Catch::EndsWith("is of type date, which 7 is not"));
+}
+
+TEST_CASE("a list may be a text that is one in JSON") {
+    const auto told = [](const Json& value) { return told_of("list", value); };
+    CHECK(told(Json::parse(R"(["a", 1])")) == R"(taken as ["a",1])");
+    CHECK(told(R"(["a, b", 1])") == R"(taken as ["a, b",1])");
+    CHECK(told(" []\n") == "taken as []");
+    for (const char* none : {"a,b", "", "[a]", R"({"a": 1})", R"("a")", "7"})
+        CHECK_THAT(told(none), Catch::EndsWith(R"(is not: send a JSON list, or a text that is one, such as ["a", "b"])"));
+    CHECK_THAT(told(std::string(100'000, '[') + std::string(100'000, ']')), Catch::Contains("is not: send a JSON list"));
+    CHECK(told(7) == "parameter p is of type list, which 7 is not");
+    CHECK_THAT(told(R"(["a\u0000"])"), Catch::Contains("NUL character"));
 }
