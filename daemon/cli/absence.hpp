@@ -1,6 +1,6 @@
-/// How a command that follows runs or logs bears a daemon that is away: killed, being restarted, mute, or without its store. It
-/// says so once the absence has lasted a second, and once when it is over; after five minutes it gives up. Decides and words,
-/// and neither waits nor asks anybody.
+/// How a command that follows runs or logs bears a daemon that is away: killed, being restarted, mute, without its store, or behind a
+/// proxy that does not reach it. It says so once the absence has lasted a second, and once when it is over; after five minutes it gives
+/// up. Decides and words, and neither waits nor asks anybody.
 #pragma once
 
 #include "daemon/cli/api_client.hpp"
@@ -29,7 +29,7 @@ public:
         } catch (const Unreachable& error) {
             why = error.what();
         } catch (const ApiError& error) {
-            if (error.status != store_is_away) throw;
+            if (!error.says_later()) throw;
             why = error.what();
         }
         missed(why, now());
@@ -47,8 +47,6 @@ public:
     [[nodiscard]] std::string what_now() const;
 
 private:
-    static constexpr int store_is_away = 503;
-
     std::vector<std::string> runs_;
     Tell tell_;
     Instant last_answer_;

@@ -17,11 +17,13 @@ public:
     std::string remedy; ///< empty: start one
 };
 
-/// The daemon refused: its problem document (RFC 9457).
+/// The daemon refused, or could not: its problem document (RFC 9457), or what a proxy before it says.
 class ApiError : public std::runtime_error {
 public:
     ApiError(int http_status, const std::string& detail, std::string what_to_do)
         : std::runtime_error(detail), status(http_status), remedy(std::move(what_to_do)) {}
+    /// Nothing in what was asked is wrong: the same may be asked again.
+    [[nodiscard]] bool says_later() const { return status >= 500 || status == 408 || status == 429; }
     int status;
     std::string remedy; ///< may be empty
 };

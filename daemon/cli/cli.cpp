@@ -33,12 +33,7 @@ std::string with_whose_answer(Cli& cli, const std::string& remedy) {
     return remedy + (remedy.empty() || whose.empty() ? "" : "\n  ") + whose;
 }
 
-ExitCode code_of(const ApiError& error) {
-    constexpr int request_timeout = 408, too_many_requests = 429, store_is_away = 503;
-    for (const int later : {request_timeout, too_many_requests, store_is_away})
-        if (error.status == later) return exit_unreachable;
-    return error.status >= 400 && error.status < 500 ? exit_usage : exit_failed;
-}
+ExitCode code_of(const ApiError& error) { return error.says_later() ? exit_unreachable : exit_usage; }
 
 ExitCode code_of(const Error& error) {
     if (error.error_class == ErrorClass::Permanent) return exit_usage;
@@ -249,8 +244,8 @@ int run_line(Cli& cli, int argc, char** argv) {
     app.require_subcommand(1);
     app.failure_message(usage_message);
     app.footer("Exit codes: 0 done; 1 failed: a run, a check, a deploy, mistakes in flow files; 2 refused: usage, millrace.yaml, no such\n"
-               "flow or run, no access; 3 no daemon answers, its database is away, or it says to try again; 4 the run was cancelled or\n"
-               "timed out.");
+               "flow or run, no access; 3 no daemon answers, its database is away, it failed to answer (5xx), or it says to try again;\n"
+               "4 the run was cancelled or timed out.");
     for (const auto& family : command_families()) {
         const auto before = app.get_subcommands({}).size();
         family.add(app, cli);

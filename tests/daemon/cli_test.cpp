@@ -169,7 +169,7 @@ TEST_CASE("what failed is told with its remedy, and its exit code says whether t
     CHECK(told(ErrorClass::Resource, exit_failed) == "millrace: it cannot be\n  do something else\n");
 }
 
-TEST_CASE("a refusal is what the asker has to correct, but where it says that he is to try again") {
+TEST_CASE("a refusal is what the asker has to correct; who is to try again, or met a daemon that failed, has another exit code") {
     const auto code = [](int status) {
         std::ostringstream text;
         auto* const before = std::cerr.rdbuf(text.rdbuf());
@@ -179,8 +179,7 @@ TEST_CASE("a refusal is what the asker has to correct, but where it says that he
         return told;
     };
     for (const int status : {400, 401, 403, 404, 405, 409, 413, 415, 421, 422}) CHECK(code(status) == exit_usage);
-    for (const int status : {408, 429, 503}) CHECK(code(status) == exit_unreachable);
-    for (const int status : {500, 502}) CHECK(code(status) == exit_failed);
+    for (const int status : {408, 429, 500, 502, 503, 504}) CHECK(code(status) == exit_unreachable);
 }
 
 TEST_CASE("parameters of a run on the plan that it had are known by the values that it had, not by the newest plan") {
