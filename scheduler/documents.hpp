@@ -10,11 +10,9 @@ namespace millrace {
 [[nodiscard]] Json run_document(const RunRow& row, const Json& summary);
 /// `progress`: of the attempt under way, null for none.
 [[nodiscard]] Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, const Json& progress);
-/// An event that somebody should see beside the end of its run; Store::live_runs counts the same kinds.
+/// An event that somebody should see beside the end of its run; Store::live_runs and the events of a run know the same kinds.
 [[nodiscard]] inline bool is_warning(std::string_view kind) { return kind == "warning" || kind == "quarantined" || kind == "drifted"; }
 
-/// The same of what the watch over `expect` tells; those are counted apart, since some are told when the run is over.
-[[nodiscard]] inline bool is_breach(std::string_view kind) { return kind == event_kind::late || kind == event_kind::rows_out_of_range; }
 /// Of a run of which nothing has begun in time: its state's name is "Late", and its message begins with `why`.
 void mark_late(Json& run_document, const std::string& why);
 

@@ -13,6 +13,8 @@
 namespace millrace {
 
 [[nodiscard]] inline Json page(Json items, Json next) { return {{"items", std::move(items)}, {"next", std::move(next)}}; }
+/// The number that `after` is, where it was the `next` of a page. Throws Refusal{Invalid}.
+[[nodiscard]] std::int64_t number_from(const std::string& after, std::int64_t otherwise);
 [[nodiscard]] inline Json time_or_null(const pqxx::field& f) { return instant_json(instant_from(f)); }
 
 [[nodiscard]] const TaskPlan& task_of(const FlowPlan& plan, int number);

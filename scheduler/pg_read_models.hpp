@@ -44,7 +44,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<Json> run(std::int64_t id) override;
     [[nodiscard]] boost::asio::awaitable<Json> tasks(std::int64_t run_id, TaskFilter filter) override;
     [[nodiscard]] boost::asio::awaitable<Json> logs(std::int64_t run_id, LogFilter filter) override;
-    [[nodiscard]] boost::asio::awaitable<Json> events(std::int64_t run_id) override;
+    [[nodiscard]] boost::asio::awaitable<Json> events(std::int64_t run_id, RunEventFilter filter) override;
     [[nodiscard]] boost::asio::awaitable<Json> graph(std::int64_t run_id) override;
     [[nodiscard]] boost::asio::awaitable<Json> dataset(std::int64_t run_id, std::string task, int limit) override;
     [[nodiscard]] boost::asio::awaitable<Json> rejected_rows(std::int64_t run_id, std::string task, int limit) override;
@@ -66,6 +66,8 @@ private:
     [[nodiscard]] static std::vector<std::int64_t> looks_back(pqxx::nontransaction& w);
     [[nodiscard]] static std::map<std::string, Json> last_runs_of(pqxx::nontransaction& w, std::vector<std::string> flows, int limit);
     [[nodiscard]] static std::map<std::int64_t, RunBreaches> breaches_of(pqxx::nontransaction& w, const std::vector<std::int64_t>& runs);
+    /// Of a run, after the page of events that ends with `after`.
+    [[nodiscard]] boost::asio::awaitable<std::int64_t> count_warnings(std::int64_t run_id, std::string after);
     [[nodiscard]] boost::asio::awaitable<void> refuse_whole_of_chunks(std::int64_t run_id, std::string task, std::string option);
     /// The row and its plan. Throws Refusal{NotFound}.
     [[nodiscard]] boost::asio::awaitable<RunRow> row_of(std::int64_t run_id);

@@ -3,6 +3,7 @@
 #include "scheduler/log_files.hpp"
 #include "scheduler/pg_documents.hpp"
 #include "scheduler/pg_read_models.hpp"
+#include "scheduler/store/array_text.hpp"
 
 #include <algorithm>
 
@@ -115,13 +116,32 @@ asio::awaitable<Json> PgReadModels::logs(std::int64_t run_id, LogFilter filter) 
 }
 
 constexpr const char* run_events = R"sql(
-    select id, extract(epoch from at) * 1000000, task, kind, message, details from millrace.event where run_id = $1 order by id limit 1000)sql";
+    select id, extract(epoch from at) * 1000000, task, kind, message, details from millrace.event
+     where run_id = $1 and id > $2 and (cardinality($3::text[]) = 0 or kind = any($3::text[])) order by id limit $4)sql";
 
-asio::awaitable<Json> PgReadModels::events(std::int64_t run_id) {
+constexpr const char* count_run_events = R"sql(
+    select count(*) from millrace.event where run_id = $1 and id > $2 and kind = any($3::text[]))sql";
+
+/// Those of is_warning(), and the same of what the watch over `expect` tells; these are counted apart, since some come when the run is
+/// over.
+static std::string warning_kinds() {
+    ArrayText kinds;
+    for (const char* kind : {"warning", "quarantined", "drifted", event_kind::late, event_kind::rows_out_of_range}) kinds.add_text(kind);
+    return kinds.take();
+}
+
+asio::awaitable<Json> PgReadModels::events(std::int64_t run_id, RunEventFilter filter) {
     (void)co_await row_of(run_id);
-    auto work = [run_id](pqxx::nontransaction& w) {
-        Json items = Json::array();
-        for (const auto& r : w.exec_prepared("run_events", run_id))
+    const auto after = number_from(filter.after, 0);
+    const auto limit = static_cast<std::size_t>(std::clamp(filter.limit, 1, 10000));
+    const auto kinds = filter.only_warnings ? warning_kinds() : "{}";
+    auto work = [run_id, after, limit, kinds](pqxx::nontransaction& w) {
+        Json items = Json::array(), next;
+        for (const auto& r : w.exec_prepared("run_events", run_id, after, kinds, limit + 1)) {
+            if (items.size() == limit) {
+                next = items.back().at("id").dump();
+                break;
+            }
             items.push_back({{"id", r[0].as<std::int64_t>()},
                              {"at", time_or_null(r[1])},
                              {"run_id", run_id},
@@ -129,12 +149,22 @@ asio::awaitable<Json> PgReadModels::events(std::int64_t run_id) {
                              {"kind", r[3].c_str()},
                              {"message", r[4].c_str()},
                              {"details", Json::parse(r[5].c_str())}});
-        return items;
+        }
+        return page(std::move(items), std::move(next));
     };
-    Json items = co_await s_.database.read(std::move(work));
-    co_return page(std::move(items), nullptr);
+    co_return co_await s_.database.read(std::move(work));
 }
 
-std::vector<Statement> log_statements() { return {{"attempt_logs", attempt_logs}, {"run_acts", run_acts}, {"run_events", run_events}}; }
+asio::awaitable<std::int64_t> PgReadModels::count_warnings(std::int64_t run_id, std::string after) {
+    const auto last = number_from(after, 0);
+    auto work = [run_id, last, kinds = warning_kinds()](pqxx::nontransaction& w) {
+        return w.exec_prepared1("count_run_events", run_id, last, kinds)[0].as<std::int64_t>();
+    };
+    co_return co_await s_.database.read(std::move(work));
+}
+
+std::vector<Statement> log_statements() {
+    return {{"attempt_logs", attempt_logs}, {"run_acts", run_acts}, {"run_events", run_events}, {"count_run_events", count_run_events}};
+}
 
 } // namespace millrace

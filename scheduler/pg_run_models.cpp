@@ -22,27 +22,14 @@ std::string text_array(const std::vector<std::string>& values) {
     return array.take();
 }
 
+} // namespace
+
 std::int64_t number_from(const std::string& after, std::int64_t otherwise) {
     if (after.empty()) return otherwise;
     if (after.size() > 18 || after.find_first_not_of("0123456789") != std::string::npos)
         throw Refusal(Kind::Invalid, "`after` takes the `next` of the previous page");
     return std::stoll(after);
 }
-
-/// What somebody should look at although it stopped nothing.
-Json warnings_among(const Json& events) {
-    constexpr std::size_t most = 20;
-    Json out = Json::array();
-    for (const auto& event : events)
-        if (const auto kind = event.at("kind").get<std::string>(); (is_warning(kind) || is_breach(kind)) && out.size() < most)
-            out.push_back({{"task", event.at("task")},
-                           {"kind", event.at("kind")},
-                           {"message", event.at("message")},
-                           {"details", event.at("details")}});
-    return out;
-}
-
-} // namespace
 
 /// With `which` runs to look among: a condition that an index serves, so that a page costs the same however many there are.
 static std::string runs_sql(const char* which) {
@@ -163,8 +150,19 @@ asio::awaitable<Json> PgReadModels::run(std::int64_t id) {
     std::reverse(list.begin(), list.end());
     document["chunks"] = std::move(list);
     document["chunks_next"] = std::move(chunks.at("next"));
-    const Json told = co_await events(id);
-    document["warnings"] = warnings_among(told.at("items"));
+    RunEventFilter warnings;
+    warnings.only_warnings = true;
+    warnings.limit = 20;
+    Json told = co_await events(id, warnings);
+    auto& items = told.at("items");
+    for (auto& item : items)
+        for (const char* of_an_event : {"id", "at", "run_id"}) item.erase(of_an_event);
+    document["warnings"] = std::move(items);
+    const Json next = told.at("next");
+    std::int64_t left = 0;
+    if (!next.is_null()) left = co_await count_warnings(id, next.get<std::string>());
+    document["warnings_left"] = left;
+    document["warnings_next"] = next;
     co_return document;
 }
 

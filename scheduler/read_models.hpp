@@ -40,6 +40,12 @@ struct LogFilter {
     std::string level{};  ///< of this level or a higher one: debug, info, warning, error; empty: all
 };
 
+struct RunEventFilter {
+    bool only_warnings = false; ///< those that `warnings` of the run's document begins with
+    int limit = 1000;           ///< at most 10000
+    std::string after;
+};
+
 class ReadModels {
 public:
     virtual ~ReadModels() = default;
@@ -51,13 +57,14 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Json> plan(std::string flow) = 0;
     /// A flow that was archived is one; a run that is cut into chunks has `chunk_runs`.
     [[nodiscard]] virtual boost::asio::awaitable<Json> runs(RunFilter filter) = 0;
-    /// The run with `tasks` (the first 1,000; the rest by `tasks()`) and `chunks`.
+    /// The run with `tasks` (the first 1,000; the rest by `tasks()`), `chunks` and `warnings` (the first 20; the rest by `events()`).
     [[nodiscard]] virtual boost::asio::awaitable<Json> run(std::int64_t id) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<Json> tasks(std::int64_t run_id, TaskFilter filter) = 0;
     /// `{items: [{task, item, attempt, line, at, level, text}], next, end}`; `end`: nothing will follow. A line without a task is what
     /// somebody did to the run.
     [[nodiscard]] virtual boost::asio::awaitable<Json> logs(std::int64_t run_id, LogFilter filter) = 0;
-    [[nodiscard]] virtual boost::asio::awaitable<Json> events(std::int64_t run_id) = 0;
+    /// In the order in which they were recorded.
+    [[nodiscard]] virtual boost::asio::awaitable<Json> events(std::int64_t run_id, RunEventFilter filter) = 0;
     /// `{nodes: [{task, verb, state}], edges: [[from, to]]}`
     [[nodiscard]] virtual boost::asio::awaitable<Json> graph(std::int64_t run_id) = 0;
     /// `{columns: [{name, type}], rows: [...], total}`: the first rows of a task's dataset, read in a host.

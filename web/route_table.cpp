@@ -32,6 +32,11 @@ constexpr std::array log_filters{
     QueryMember{"after", "string", "`next` of the answer before"},
     QueryMember{"limit", "integer", "1 to 10000, 1000 without it"},
 };
+constexpr std::array run_event_filters{
+    QueryMember{"only", "string", "warnings: what the run's document has as `warnings`, and no other events"},
+    QueryMember{"limit", "integer", "1 to 10000, 1000 without it"},
+    QueryMember{"after", "string", "`next` of the page before"},
+};
 constexpr std::array dataset_filters{
     QueryMember{"limit", "integer", "1 to 1000 rows, 20 without it"},
 };
@@ -57,7 +62,7 @@ constexpr std::array table{
     Route{Get,   "/api/v1/runs/{id}/tasks",                 Read,    list_tasks,       "Task runs of a run",                        "TaskRun[]",  "",                task_filters},
     Route{Get,   "/api/v1/runs/{id}/graph",                 Read,    show_graph,       "Tasks and the edges between them",          "Graph",      "",                none},
     Route{Get,   "/api/v1/runs/{id}/logs",                  Read,    list_logs,        "Log lines; ask again with `after` until `end`", "LogLines", "",               log_filters},
-    Route{Get,   "/api/v1/runs/{id}/events",                Read,    list_run_events,  "What happened to a run",                    "RunEvent[]", "",                none},
+    Route{Get,   "/api/v1/runs/{id}/events",                Read,    list_run_events,  "What happened to a run",                    "RunEvent[]", "",                run_event_filters},
     Route{Get,   "/api/v1/runs/{id}/datasets/{task}",       Read,    show_dataset,     "The first rows of a task's dataset",        "Dataset",    "",                dataset_filters},
     Route{Get,   "/api/v1/runs/{id}/datasets/{task}/rejected", Read, show_rejected,    "The first rows that break a task's rules", "RejectedRows", "",                    rejected_filters},
     Route{Post,  "/api/v1/runs/{id}/cancel",                Trigger, cancel_run,       "Stop a run",                                "Run",        "",                none},

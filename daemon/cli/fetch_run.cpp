@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t most_items = 1000;
 constexpr std::size_t most_chunks_in_full = 100;
-constexpr int page_size = 10'000; ///< of task runs: the most that the API gives at once
+constexpr int page_size = 10'000; ///< of task runs and events: the most that the API gives at once
 
 /// All pages of a list from `after` on; `query` begins with its path and a question mark.
 Json all_of(const ApiClient& api, const std::string& query, int limit = page_size, std::string after = "") {
@@ -43,8 +43,19 @@ RunDocument fetch_one(const ApiClient& api, const std::string& id) {
     return with_tasks(std::move(run), apart);
 }
 
+void add_other_warnings(const ApiClient& api, RunDocument& run) {
+    const auto next = text_of(run, "warnings_next");
+    if (next.empty()) return;
+    for (const auto& event : all_of(api, "/api/v1/runs/" + text_of(run, "id") + "/events?only=warnings", page_size, next))
+        run["warnings"].push_back(
+            {{"task", event.at("task")}, {"kind", event.at("kind")}, {"message", event.at("message")}, {"details", event.at("details")}});
+    run["warnings_left"] = 0;
+    run["warnings_next"] = nullptr;
+}
+
 RunDocument fetch_all_of_one(const ApiClient& api, const std::string& id) {
     auto run = api.get("/api/v1/runs/" + url_encoded(id));
+    add_other_warnings(api, run);
     if (!has_more(run)) return run;
     for (auto& task : all_of(api, tasks_of(run), page_size, text_of(run, "tasks_next"))) run["tasks"].push_back(std::move(task));
     run["tasks_next"] = nullptr;

@@ -178,6 +178,15 @@ TEST_CASE("rejected rows are a warning with the command that shows them, where t
                        "  look at them: millrace data head 7.rows --rejected\n");
 }
 
+TEST_CASE("more warnings than the document holds are counted, with the command that shows them") {
+    auto done = run("completed", {});
+    done["warnings"] = Json::array({{{"task", nullptr}, {"kind", "warning"}, {"message", "it is odd"}}});
+    done["warnings_left"] = 7;
+    std::ostringstream out;
+    write_outcome(out, Terminal{}, {done});
+    CHECK(out.str() == "warning: hours run 7: it is odd\nand 7 more warnings: millrace runs show 7 --json\n");
+}
+
 TEST_CASE("a warning of a whole run names no task") {
     auto done = run("skipped", {});
     done["warnings"] = Json::array({{{"task", nullptr}, {"kind", "warning"}, {"message", "the interval cuts a step"}}});

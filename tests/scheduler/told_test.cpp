@@ -81,3 +81,44 @@ TEST_CASE("what was told is found without a look at the events of runs, or at al
     for (const auto* condition : {"", "and flow = 'f1'"})
         CHECK_THAT(plan_of(condition), !Catch::Contains("Seq Scan") && !Catch::Contains("event_1"));
 }
+
+TEST_CASE("events of a run come in pages, and its document says how many more warnings there are and where") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: extract", "g")}, noon);
+    const auto id = life.trigger_id("g");
+    (void)life.ended(id);
+    told(database.url(), "insert into millrace.event (at, run_id, flow, kind, message, details) select now(), " + std::to_string(id) +
+                             ", 'g', case when n % 2 = 0 then 'note' when n % 3 = 0 then 'late' else 'warning' end, n::text, '{}' "
+                             "from generate_series(1, 2100) n");
+    const auto all = [&](RunEventFilter filter) {
+        Json items = Json::array();
+        for (bool first = true; first || !filter.after.empty(); first = false) {
+            const Json page = life.wait(life.engine->read_models().events(id, filter));
+            CHECK(page.at("items").size() <= static_cast<std::size_t>(filter.limit));
+            for (const auto& item : page.at("items"))
+                if (item.at("message").get<std::string>().find_first_not_of("0123456789") == std::string::npos) items.push_back(item);
+            filter.after = page.at("next").is_null() ? "" : page.at("next").get<std::string>();
+        }
+        return items;
+    };
+    const Json events = all({});
+    REQUIRE(events.size() == 2100);
+    CHECK(events.back().at("message") == "2100");
+    RunEventFilter warnings;
+    warnings.only_warnings = true;
+    warnings.limit = 100;
+    CHECK(all(warnings).size() == 1050);
+    const Json run = life.run(id);
+    CHECK(run.at("warnings").size() == 20);
+    CHECK(run.at("warnings")[1] == Json{{"task", nullptr}, {"kind", "late"}, {"message", "3"}, {"details", Json::object()}});
+    CHECK(run.at("warnings_left") == 1030);
+    warnings.after = run.at("warnings_next").get<std::string>();
+    const Json rest = all(warnings);
+    CHECK(rest.size() == 1030);
+    CHECK(rest.front().at("message") == "41");
+    warnings.after = "x";
+    CHECK_THAT(refusal([&] { (void)life.wait(life.engine->read_models().events(id, warnings)); }), Catch::Contains("`after` takes"));
+    const auto other = life.trigger_id("g");
+    CHECK(life.ended(other).at("warnings_left") == 0);
+    CHECK(life.run(other).at("warnings_next").is_null());
+}

@@ -79,6 +79,7 @@ struct FakeReadModels final : ReadModels {
     RunFilter runs_filter;
     TaskFilter tasks_filter;
     LogFilter logs_filter;
+    RunEventFilter events_filter;
     int dataset_limit = 0;
     Json gauges = {{"journal_alive", 1}};
     std::exception_ptr refusal;
@@ -113,7 +114,10 @@ struct FakeReadModels final : ReadModels {
         logs_filter = std::move(filter);
         return list("log");
     }
-    awaitable<Json> events(std::int64_t) override { return list("event"); }
+    awaitable<Json> events(std::int64_t, RunEventFilter filter) override {
+        events_filter = std::move(filter);
+        return list("event");
+    }
     awaitable<Json> graph(std::int64_t) override { return list("graph"); }
     awaitable<Json> dataset(std::int64_t, std::string task, int limit) override {
         dataset_limit = limit;

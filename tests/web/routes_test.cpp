@@ -158,6 +158,12 @@ TEST_CASE("filters of runs, task runs and logs arrive typed, and unknown ones ar
         CHECK(daemon.on_loop([&] { return daemon.read_models.tasks_filter.without_items; }) == without);
     }
     CHECK(daemon.get("/api/v1/runs/4/tasks?items=some").status == 422);
+    CHECK(daemon.get("/api/v1/runs/4/events?only=warnings&limit=7&after=12").status == 200);
+    const auto asked_for = daemon.on_loop([&] { return daemon.read_models.events_filter; });
+    CHECK(asked_for.only_warnings);
+    CHECK(asked_for.limit == 7);
+    CHECK(asked_for.after == "12");
+    CHECK(daemon.get("/api/v1/runs/4/events?only=errors").status == 422);
 }
 
 TEST_CASE("actions on a run say who asked") {

@@ -76,7 +76,14 @@ awaitable<Response> list_logs(Api& api, const Request& request) {
 }
 
 awaitable<Response> list_run_events(Api& api, const Request& request) {
-    co_return json_response(co_await api.read_models.events(request.id_param("id")));
+    RunEventFilter filter;
+    if (const auto only = request.query_value("only")) {
+        if (*only != "warnings") throw Problem(422, "'only' is '" + *only + "'", "write only=warnings, or leave it out");
+        filter.only_warnings = true;
+    }
+    filter.limit = limit_of(request, 1000, 10000);
+    filter.after = request.query_value("after").value_or("");
+    co_return json_response(co_await api.read_models.events(request.id_param("id"), std::move(filter)));
 }
 
 awaitable<Response> show_dataset(Api& api, const Request& request) {
