@@ -74,12 +74,21 @@ void EngineService::check_decision(const RunRequest& request, const LiveRun& run
                       fmt::format("`by` of the task lists who may: {}", fmt::join(allowed, ", ")));
 }
 
+/// A chunk of a run that is paused goes on with it: alone it would do what nobody wanted done, and its whole would still be told as paused.
+void EngineService::refuse_part_of_paused(const LiveRun& run) const {
+    const auto* whole = run.row.parent_id ? runner_.find(*run.row.parent_id) : nullptr;
+    if (!whole || whole->row.state != State::Paused) return;
+    throw Refusal(Kind::Conflict, fmt::format("run {} is a chunk of run {}, which is paused", run.row.id, whole->row.id),
+                  fmt::format("`millrace runs resume {}` lets all of it go on", whole->row.id));
+}
+
 /// On the node that drives the run.
 asio::awaitable<void> EngineService::act(RunRequest request) {
     const auto* run = runner_.find(request.run_id);
     const bool on_its_way = request.what == "cancel" && run && !run->closing && run->row.state == State::Cancelling;
     if (on_its_way) co_return; // who asks twice gets what they asked for
     if (run && !request.task.empty()) check_decision(request, *run);
+    if (run && request.what == "resume") refuse_part_of_paused(*run);
     std::function<bool(std::function<void()>)> act = [this, request](std::function<void()> then) {
         if (request.what == "cancel") return runner_.cancel(request.run_id, "cancelled by " + request.by, std::move(then));
         if (request.what == "pause") return runner_.pause(request.run_id, request.by, std::move(then));

@@ -58,6 +58,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> pass_on(RunRequest request);
     [[noreturn]] void refuse(const Json& run, const RunRequest& request) const;
     void check_decision(const RunRequest& request, const LiveRun& run) const;
+    void refuse_part_of_paused(const LiveRun& run) const;
 
     /// Returns the limits that are not as written.
     [[nodiscard]] boost::asio::awaitable<PutLimits> put_in_force(std::vector<FlowChange> changes, std::optional<Limits> limits,

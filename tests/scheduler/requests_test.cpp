@@ -93,6 +93,25 @@ TEST_CASE("who decides on a run in chunks is told which of them wait, and what t
     CHECK(nodes.life.ended(nodes.id).at("state") == "failed");
 }
 
+TEST_CASE("a chunk is not resumed alone while its whole is paused, whichever node is asked; paused alone it is") {
+    auto plan = plan_text("hang: run", "hanging");
+    plan.interval = chunked_plan().interval;
+    TwoNodes nodes(plan);
+    nodes.life.until([&] { return nodes.life.hosts->hanging().size() == 1; });
+    const auto chunk = nodes.life.run(nodes.id).at("chunks")[0].at("id").get<std::int64_t>();
+    const auto whole = std::to_string(nodes.id), part = std::to_string(chunk);
+    CHECK(nodes.ask(nodes.service().pause(nodes.id, "me")).at("state") == "paused");
+    const auto told =
+        "run " + part + " is a chunk of run " + whole + ", which is paused - `millrace runs resume " + whole + "` lets all of it go on";
+    CHECK(refusal([&] { (void)nodes.ask(nodes.service().resume(chunk, "me")); }) == told);
+    CHECK(refusal([&] { (void)nodes.life.wait(nodes.life.engine->service().resume(chunk, "me")); }) == told);
+    CHECK(nodes.life.run(chunk).at("state") == "paused");
+    CHECK(nodes.ask(nodes.service().resume(nodes.id, "me")).at("state") == "running");
+    CHECK(nodes.life.run(chunk).at("state") == "running");
+    CHECK(nodes.ask(nodes.service().pause(chunk, "me")).at("state") == "paused");
+    CHECK(nodes.ask(nodes.service().resume(chunk, "me")).at("state") == "running");
+}
+
 TEST_CASE("who pauses a run that has not begun is told what to do instead") {
     auto plan = plan_text("hang: run", "hanging");
     plan.overlap = "queue";
