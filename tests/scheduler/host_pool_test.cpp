@@ -1,74 +1,12 @@
-// Real processes: a host of Python's that echoes, dies, hangs or refuses to end.
-#include "loop.hpp"
-#include "scheduler/host_pool.hpp"
+// What a pool of hosts does for attempts and questions.
+#include "given_host_pool.hpp"
 
-#include <catch2/catch.hpp>
-
-#include <csignal>
-#include <filesystem>
-#include <fstream>
-
-#include <sys/wait.h>
-#include <unistd.h>
+#include <algorithm>
+#include <set>
 
 using namespace millrace;
-
-namespace {
-
-struct Listener final : AttemptListener {
-    void attempt_progress(const AttemptProgress& p) override { progress.push_back(p); }
-    void attempt_event(const AttemptEvent& e) override { events.push_back(e); }
-    void attempt_done(AttemptDone done) override {
-        if (on_done) on_done();
-        ended.emplace(done.id, std::move(done));
-    }
-    std::function<void()> on_done;
-    std::vector<AttemptProgress> progress;
-    std::vector<AttemptEvent> events;
-    std::map<OrderId, AttemptDone> ended;
-};
-
-struct Pool {
-    explicit Pool(std::string program = MILLRACE_SOURCE_DIR "/tests/scheduler/fake_host",
-                  std::chrono::milliseconds grace = std::chrono::milliseconds(200))
-        : clock(io) {
-        HostPoolConfig config;
-        config.program = std::move(program);
-        config.environment = {{"PATH", std::getenv("PATH")}, {"HOME", "/nowhere"}};
-        config.grace = config.command_grace = grace;
-        config.run_attempts = 2;
-        pool = std::make_unique<HostPool>(io, clock, config);
-        pool->listen(listener);
-    }
-    OrderId start(const std::string& task, const std::string& verb = "transform") {
-        AttemptOrder order;
-        order.id = ++last;
-        order.task = task;
-        order.verb = verb;
-        pool->start(order);
-        return last;
-    }
-    void until(const std::function<bool()>& condition) { test::run_until(io, condition); }
-    const AttemptDone& done(OrderId id) {
-        until([&] { return listener.ended.contains(id); });
-        return listener.ended.at(id);
-    }
-
-    boost::asio::io_context io;
-    SystemClock clock;
-    Listener listener;
-    std::unique_ptr<HostPool> pool;
-    OrderId last = 0;
-};
-
-bool lives(int pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(status, text);
-    return !text.empty() && text.find(") Z") == std::string::npos;
-}
-
-} // namespace
+using test::lives;
+using test::Pool;
 
 TEST_CASE("an attempt is done by a host, with progress on the way") {
     Pool p;
@@ -141,82 +79,6 @@ TEST_CASE("who hears that an attempt of a dead host ended finds the places of al
     CHECK(p.done(p.start("die", "extract")).outcome == "lost");
     p.until([&] { return p.listener.ended.size() == 4; });
     CHECK(free == std::vector<int>(4, 8));
-}
-
-TEST_CASE("a cancelled attempt ends in order, or by a kill") {
-    Pool p;
-    SECTION("in order") {
-        const auto id = p.start("hang", "extract");
-        p.pool->cancel(id);
-        CHECK(p.done(id).outcome == "cancelled");
-    }
-    SECTION("a kill") {
-        const auto id = p.start("stubborn", "run");
-        p.until([&] { return !p.pool->describe().empty(); });
-        p.pool->cancel(id);
-        CHECK(p.done(id).outcome == "cancelled");
-    }
-}
-
-TEST_CASE("a host that somebody stopped ends as a crash, one that goes on in time does not") {
-    Pool p;
-    const auto hangs = p.start("hang", "run");
-    int host = 0; // whose it is
-    p.until([&] {
-        for (const auto& h : p.pool->describe())
-            if (h.at("orders") == 1 && h.at("ready") == true) host = h.at("pid");
-        return host != 0;
-    });
-    const auto is_stopped = [&] {
-        std::ifstream status("/proc/" + std::to_string(host) + "/stat");
-        const std::string text((std::istreambuf_iterator<char>(status)), {});
-        return text.find(") T") != std::string::npos;
-    };
-    for (const bool goes_on : {true, false}) {
-        kill(host, SIGSTOP);
-        p.until(is_stopped);
-        p.pool->end_stopped();
-        p.pool->end_stopped();
-        if (goes_on) {
-            kill(host, SIGCONT);
-            p.until([&] { return !is_stopped(); });
-        }
-        p.pool->end_stopped();
-        if (goes_on) CHECK(lives(host));
-    }
-    const auto& done = p.done(hangs);
-    REQUIRE(done.error);
-    CHECK(done.error->error_class == "crashed");
-}
-
-TEST_CASE("what a host started does not outlive it") {
-    Pool p;
-    p.done(p.start("child", "run"));
-    REQUIRE(p.listener.events.size() == 1);
-    const int child = std::stoi(p.listener.events[0].message);
-    p.until([&] { return !lives(child); });
-}
-
-TEST_CASE("what left the host's group and lost its parent ends with it, by the mark of its environment") {
-    Pool p;
-    p.done(p.start("stray", "run"));
-    REQUIRE(p.listener.events.size() == 1);
-    const int stray = std::stoi(p.listener.events[0].message);
-    p.until([&] { return !lives(stray); });
-}
-
-TEST_CASE("a kill of the pool takes what left the host's group") {
-    Pool p;
-    const auto id = p.start("nest", "run");
-    p.until([&] { return !p.listener.events.empty(); });
-    const int stray = std::stoi(p.listener.events[0].message);
-    REQUIRE(lives(stray));
-    SECTION("a cancelled attempt") {
-        p.pool->cancel(id);
-        CHECK(p.done(id).outcome == "cancelled");
-    }
-    SECTION("the daemon's stop") { p.pool->close(); }
-    p.until([&] { return !lives(stray); });
 }
 
 TEST_CASE("places are counted by kind") {
@@ -295,22 +157,6 @@ TEST_CASE("a host program that does not exist ends attempts with its name") {
     REQUIRE(done.error);
     CHECK(done.error->error_class == "crashed");
     CHECK(done.error->message.find("/nowhere/millrace-host") != std::string::npos);
-}
-
-TEST_CASE("processes of a former self end before the lock is taken") {
-    const auto file = std::filesystem::temp_directory_path() / ("millrace-lock-" + std::to_string(getpid()));
-    const int first = take_host_lock(file, std::chrono::seconds(1));
-    const int stray = fork();
-    if (stray == 0) {
-        for (;;) pause();
-    }
-    close(first); // the daemon is dead, its child still holds the lock
-    const int second = take_host_lock(file, std::chrono::seconds(5));
-    int status = 0;
-    CHECK(waitpid(stray, &status, 0) == stray);
-    CHECK(WIFSIGNALED(status));
-    close(second);
-    std::filesystem::remove(file);
 }
 
 TEST_CASE("a host that asks for permits is answered by who shares credentials, and a pause goes to every extract host") {
