@@ -104,8 +104,9 @@ bool Schedules::fire(StoredSchedule& s) {
         return false;
     }
     if (found.late_count > 0)
-        spdlog::warn("schedule of flow={} was due at {}: {}{} firings are late, {} of them run now (missed: {})", s.flow,
-                     to_rfc3339(found.first), found.counted_all ? "" : "more than ", found.late_count, catch_ups, s.spec.missed);
+        spdlog::warn("schedule of flow={} was due at {}: {}{} firing{} late, {} run now (missed: {})", s.flow, to_rfc3339(found.first),
+                     found.counted_all ? "" : "more than ", found.late_count, found.late_count == 1 ? " is" : "s are", catch_ups,
+                     s.spec.missed);
     if (chosen.empty()) {
         auto moved = std::vector<StoredSchedule>{s};
         boost::asio::co_spawn(runner_.executor(), store_.set_next(std::move(moved)), [](std::exception_ptr) {}); // at worst it passes again

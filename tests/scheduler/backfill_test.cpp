@@ -1,4 +1,5 @@
 // Backfills, over a real PostgreSQL.
+#include "../zone_folder.hpp"
 #include "given_backfills.hpp"
 #include "scheduler/new_run.hpp"
 
@@ -296,6 +297,7 @@ TEST_CASE("a backfill that was paused is so in all its chunks, though the daemon
 }
 
 TEST_CASE("chunks wait for the run that they are of, where a daemon cannot take that over") {
+    const test::ZoneFolder zones;
     FreshDatabase database;
     const std::vector plans{daily("hang: run")};
     std::optional<Life> life(std::in_place, database.url(), plans, parse_rfc3339("2026-02-01T00:00:00Z"));
@@ -303,9 +305,11 @@ TEST_CASE("chunks wait for the run that they are of, where a daemon cannot take 
     life->until([&] { return life->hosts->hanging().size() == 2; });
     life.reset();
     test::told(database.url(), "update millrace.plan set plan = jsonb_set(plan, '{timezone}', '\"Mars/Base\"') where flow = 'days'");
-    life.emplace(database.url(), plans, parse_rfc3339("2026-02-01T00:00:00Z")); // it deploys the flow as it was
+    life.emplace(database.url(), plans, parse_rfc3339("2026-02-01T00:00:00Z"));
     life->settle();
     CHECK(life->hosts->hanging().empty());
+    zones.becomes("Mars/Base", "UTC");
+    (void)refresh_zones();
     for (int beat = 0; beat < 3; ++beat) life->step(std::chrono::seconds(1));
     life->until([&] { return life->hosts->hanging().size() == 2; });
     CHECK(days_of(finished(*life, id)).size() == 5);
