@@ -127,6 +127,7 @@ void RunPlan::finished(TaskKey key, const AttemptDone& done, Instant now) {
     run.detail().error = error;
     if (polled && run.timing_out) return fail(key, error, now); // that was the time of all attempts
     retry_or_fail(key, std::move(error), done.outcome, now);
+    if (polled && paused_) hold_timers(now);
 }
 
 /// What failed before is over: the next failure is a first one again.
@@ -138,6 +139,7 @@ void RunPlan::ask_again(TaskKey key, const std::string& answer, Instant now) {
     run.detail().message = fmt::format("asked at {}: {}; asks again at {}", in_seconds(now), answer, in_seconds(*run.due_at));
     show(key, "Waiting");
     set_timer(key, *run.due_at, Alarm::Poll);
+    if (paused_) hold_timers(now); // its time stood not still while it asked
 }
 
 /// With the place of its task in the flow's file.
@@ -298,7 +300,7 @@ void RunPlan::pause(Instant now) {
     if (is_final(state_) || ending_ || paused_) return;
     paused_ = true;
     pauses_.since = now;
-    hold_timers();
+    hold_timers(now);
     set_run(State::Paused, "Paused", now);
 }
 

@@ -218,7 +218,8 @@ private:
     /// The run that it called is paused with it, and nothing is asked.
     [[nodiscard]] static bool waits_for_others(const TaskPlan& plan);
     [[nodiscard]] bool stands_still_in_a_pause(const Timer& timer) const;
-    void hold_timers();
+    void hold(Timer timer, Instant now);
+    void hold_timers(Instant now);
     void let_timers_go_on(std::chrono::microseconds later);
     void set_flow_timer(Instant at);
     void ready(int task, Instant now);

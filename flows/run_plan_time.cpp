@@ -53,9 +53,20 @@ bool RunPlan::stands_still_in_a_pause(const Timer& timer) const {
     return !asks;
 }
 
-void RunPlan::hold_timers() {
+/// What of the pause lay before it counted.
+void RunPlan::hold(Timer timer, Instant now) {
+    timer.at -= now - pauses_.since.value_or(now);
+    held_.push_back(timer);
+}
+
+void RunPlan::hold_timers(Instant now) {
     std::vector<Timer> others;
-    for (; !timers_.empty(); timers_.pop()) (stands_still_in_a_pause(timers_.top()) ? held_ : others).push_back(timers_.top());
+    for (; !timers_.empty(); timers_.pop()) {
+        if (stands_still_in_a_pause(timers_.top()))
+            hold(timers_.top(), now);
+        else
+            others.push_back(timers_.top());
+    }
     timers_ = decltype(timers_)(std::greater<>(), std::move(others));
 }
 
@@ -126,7 +137,6 @@ void RunPlan::ring(const Timer& timer, Instant now) {
     }
     auto& run = run_at(timer.key);
     if (is_final(run.state) || is_forgotten(timer)) return;
-    if (paused_ && stands_still_in_a_pause(timer)) return void(held_.push_back(timer)); // it asked when the pause began
     switch (timer.alarm) {
     case Alarm::Retry:
         run.due_at.reset();

@@ -30,8 +30,9 @@ Pauses pauses_from(const Json& summary) {
     if (!summary.is_object() || !summary.contains("paused")) return {};
     const auto& paused = summary.at("paused");
     Pauses pauses;
-    for (const auto& [from, to] : paused.at("before").get<std::vector<std::pair<std::string, std::string>>>())
-        pauses.before.emplace_back(parse_rfc3339(from).value(), parse_rfc3339(to).value());
+    if (paused.contains("before"))
+        for (const auto& [from, to] : paused.at("before").get<std::vector<std::pair<std::string, std::string>>>())
+            pauses.before.emplace_back(parse_rfc3339(from).value(), parse_rfc3339(to).value());
     if (paused.at("since").is_string()) pauses.since = parse_rfc3339(paused.at("since").get<std::string>());
     return pauses;
 }

@@ -313,6 +313,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     const auto admitted = co_await admit(row, std::move(start));
     if (admitted.refused && admitted.sqlstate == beside_another) co_await refuse_beside_one_admitted(std::move(row));
     if (admitted.refused) {
+        if (admitted.sqlstate != "23505") throw Refusal(Kind::Invalid, "the store does not take this run: " + admitted.message);
         auto known = co_await store_.run_by_idempotency_key(old->flow, request.idempotency_key);
         if (!known) throw Refusal(Kind::Unavailable, "the store does not take this run: " + admitted.message);
         co_return co_await existing_again(std::move(*known), request_hash);

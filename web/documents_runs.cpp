@@ -39,7 +39,7 @@ constexpr Member run_detail[] = {
     {"chunks", "Run[]", "the newest 500, in their order; the others at runs?parent={id}"},
     {"chunks_next", "string?", "`after` of the others, which are older"},
     {"warnings", "object[]", "{task, kind, message, details}: what somebody should look at although it stopped nothing; the first 20"},
-    {"warnings_left", "integer", "how many more there are, at runs/{id}/events?only=warnings; those of chunks are theirs"},
+    {"warnings_left", "integer", "how many more there are, at runs/{id}/events?only=warnings; 10000: or more; those of chunks are theirs"},
     {"warnings_next", "string?", "`after` of those"},
 };
 constexpr Member triggered_run[] = {

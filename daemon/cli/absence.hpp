@@ -29,7 +29,7 @@ public:
         } catch (const Unreachable& error) {
             why = error.what();
         } catch (const ApiError& error) {
-            if (!error.says_later()) throw;
+            if (!error.passes()) throw;
             why = error.what();
         }
         missed(why, now());

@@ -24,6 +24,8 @@ public:
         : std::runtime_error(detail), status(http_status), remedy(std::move(what_to_do)) {}
     /// Nothing in what was asked is wrong: the same may be asked again.
     [[nodiscard]] bool says_later() const { return status >= 500 || status == 408 || status == 429; }
+    /// And it will be otherwise soon, by itself. What failed inside the daemon (500) may be so for ever, and its remedy is to be read.
+    [[nodiscard]] bool passes() const { return says_later() && status != 500; }
     int status;
     std::string remedy; ///< may be empty
 };

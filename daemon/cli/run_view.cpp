@@ -238,7 +238,8 @@ void write_warnings(std::ostream& out, const Terminal& terminal, const Json& run
         if (kept) out << "  look at them: millrace data head " << id << "." << task << " --rejected\n";
     }
     if (const auto left = number_of(run, "warnings_left"); left > 0)
-        out << fmt::format("and {}: millrace runs show {} --json\n", counted(left, "more warning"), text_of(run, "id"));
+        out << fmt::format("and {}{}: millrace runs show {} --json\n", left >= 10'000 ? "at least " : "", counted(left, "more warning"),
+                           text_of(run, "id"));
     for (const auto& chunk : list_of(run, "chunks")) write_warnings(out, terminal, chunk);
 }
 

@@ -115,5 +115,22 @@ TEST_CASE("a query that hangs while the run is paused is stopped at the timeout 
         d.pass(500);
         CHECK(d.decisions().empty());
         CHECK(d.state("q") == "running/Waiting");
+        d.plan->resume(d.now);
+        CHECK(d.decisions() == "start q");
+        d.started("q");
+        d.pass(49.9);
+        CHECK(d.decisions().empty());
+        d.pass(0.1);
+        CHECK(d.decisions() == "stop q");
+    }
+    SECTION("it answers, and the pause ends before the time would have been over") {
+        d.pass(50);
+        d.not_yet("q");
+        d.pass(30);
+        d.plan->resume(d.now);
+        d.pass(49.9);
+        CHECK(d.state("q") == "running/Waiting");
+        d.pass(0.1);
+        CHECK(d.state("q") == "failed/TimedOut");
     }
 }

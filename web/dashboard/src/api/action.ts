@@ -1,6 +1,6 @@
 // Something that a person asked for, while it is on its way and when it was refused.
-import { useState } from 'preact/hooks';
-import { ApiError } from './client';
+import { useMemo, useState } from 'preact/hooks';
+import { ApiError, randomKey } from './client';
 
 export interface Action { error: ApiError | undefined; busy: boolean; act: (what: () => Promise<void>) => void }
 
@@ -13,4 +13,15 @@ export function useAction(): Action {
     what().catch((failure: unknown) => setError(failure instanceof ApiError ? failure : new ApiError(-1, String(failure), ''))).finally(() => setBusy(false));
   };
   return { error, busy, act };
+}
+
+/** The idempotency key of what a form sends: a second click or a retry after a lost answer starts no second run, other content does. */
+export function useKeyFor(): (content: unknown) => string {
+  const last = useMemo(() => ({ key: randomKey(), sent: '' }), []);
+  return (content) => {
+    const text = JSON.stringify(content);
+    if (last.sent !== '' && last.sent !== text) last.key = randomKey();
+    last.sent = text;
+    return last.key;
+  };
 }

@@ -1,9 +1,9 @@
 // Runs a run again: how much of it, on which plan, with what other parameters.
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import { useAction } from '../api/action';
+import { useAction, useKeyFor } from '../api/action';
 import { post } from '../api/client';
-import { isFailure, type Flow, type Run, type RunDetail, type TaskRun } from '../api/documents';
+import { isFailure, type Flow, type ParamSpec, type Run, type RunDetail, type TaskRun } from '../api/documents';
 import { Dialog } from '../parts/dialog';
 import { ErrorNotice } from '../parts/notices';
 import { Ago } from '../parts/time';
@@ -23,8 +23,16 @@ function hasFailed(run: RunDetail): boolean {
   return isFailure(run.state) || run.state === 'cancelled' || Boolean(run.counts?.failed) || Boolean(run.counts?.crashed);
 }
 
+/** A parameter that the run had keeps its value. On the plan that the run had, its type shows in that value only. */
+function ofRun(spec: ParamSpec, params: Run['params'], pinned: boolean): ParamSpec {
+  if (!params || !(spec.name in params)) return spec;
+  const kept = { ...spec, required: false };
+  return pinned ? { ...kept, type: Array.isArray(params[spec.name]) ? 'list' : 'text', min: null, max: null, enumeration: null } : kept;
+}
+
 export function RerunForm({ run, flow, selected, close }: { run: RunDetail; flow: Flow | undefined; selected: TaskRun | undefined; close: () => void }) {
   const { error, busy, act } = useAction();
+  const keyFor = useKeyFor();
   const failed = hasFailed(run);
   const cut = run.chunks.length > 0;
   const [from, setFrom] = useState<From>(failed ? 'failed' : 'start');
@@ -38,7 +46,8 @@ export function RerunForm({ run, flow, selected, close }: { run: RunDetail; flow
   const [task, setTask] = useState(selected?.task ?? run.tasks.find((one) => isFailure(one.state))?.task ?? own[0] ?? '');
   const chosen = tasks.includes(task) ? task : tasks[0] ?? '';
   // The plan that it had is not at hand: its parameters are those that it had a value for.
-  const specs = (flow?.params ?? []).filter((spec) => !pinned || spec.name in (run.params ?? {}));
+  const specs = (flow?.params ?? []).filter((spec) => !pinned || spec.name in (run.params ?? {}))
+    .map((spec) => ofRun(spec, run.params, pinned));
 
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -50,7 +59,7 @@ export function RerunForm({ run, flow, selected, close }: { run: RunDetail; flow
       ...(Object.keys(params).length > 0 ? { params } : {}),
     };
     act(async () => {
-      const answer = await post<Answer>(`runs/${run.id}/rerun`, body);
+      const answer = await post<Answer>(`runs/${run.id}/rerun`, { ...body, idempotency_key: keyFor(body) });
       close();
       go(`/runs/${answer.id ?? answer.run?.id ?? run.id}`);
     });

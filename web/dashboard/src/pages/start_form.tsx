@@ -1,6 +1,7 @@
 // Starts a flow: a field for each parameter, the interval where the flow has one.
-import { useMemo, useState } from 'preact/hooks';
-import { ApiError, post, randomKey } from '../api/client';
+import { useState } from 'preact/hooks';
+import { useKeyFor } from '../api/action';
+import { ApiError, post } from '../api/client';
 import type { Flow, Run } from '../api/documents';
 import { Dialog } from '../parts/dialog';
 import { Icon } from '../parts/icon';
@@ -13,8 +14,7 @@ interface Answer extends Partial<Run> { run?: Run; outcome?: string }
 export function StartForm({ flow, close }: { flow: Flow; close: () => void }) {
   const [error, setError] = useState<ApiError>();
   const [busy, setBusy] = useState(false);
-  // One key for this form: a second click or a retry after a lost answer starts no second run.
-  const attempt = useMemo(() => ({ key: randomKey(), sent: '' }), []);
+  const keyFor = useKeyFor();
 
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
@@ -23,13 +23,10 @@ export function StartForm({ flow, close }: { flow: Flow; close: () => void }) {
     const body: Record<string, unknown> = { params: paramsIn(form, flow.params ?? []) };
     if (text('start') !== '' || text('end') !== '') body.interval = { start: text('start'), end: text('end') };
     if (text('limit_rows') !== '') body.limit_rows = Number(text('limit_rows'));
-    const content = JSON.stringify(body);
-    if (attempt.sent !== '' && attempt.sent !== content) attempt.key = randomKey();
-    attempt.sent = content;
     setBusy(true);
     setError(undefined);
     try {
-      const answer = await post<Answer>(`flows/${encodeURIComponent(flow.name)}/runs`, { ...body, idempotency_key: attempt.key });
+      const answer = await post<Answer>(`flows/${encodeURIComponent(flow.name)}/runs`, { ...body, idempotency_key: keyFor(body) });
       const id = answer.id ?? answer.run?.id;
       close();
       go(id === undefined ? '/runs' : `/runs/${id}`);
