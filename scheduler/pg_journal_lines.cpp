@@ -54,7 +54,7 @@ struct MoveArrays {
 void write_lines(GroupCalls& out, std::span<const RunChanges> group, const std::string& epoch) {
     const auto moves = moves_of(group);
     if (moves.empty()) return;
-    ArrayText all, asked, asks_flow, asks_run;
+    ArrayText all, asked, asks_flow, asks_run, asks_created;
     MoveArrays each, alone;
     bool any_asks = false, any_cancels = false;
     for (const auto& [flow, m] : moves) {
@@ -65,13 +65,13 @@ void write_lines(GroupCalls& out, std::span<const RunChanges> group, const std::
         asked.add_text(flow);
         if (m.asks->overlap != "cancel_previous") continue;
         any_cancels = true;
-        asks_flow.add_text(flow), asks_run.add(m.asks->run_id);
+        asks_flow.add_text(flow), asks_run.add(m.asks->run_id), asks_created.add_instant(m.asks->created_at);
     }
     if (any_asks) out.add("make_lines", asked.take());
     out.add("lock_lines", all.take());
     if (each.any) out.add(move, each.flow.take(), each.leaving.take(), each.run.take(), each.created.take());
     if (alone.any) out.add(move_if_alone, alone.flow.take(), alone.leaving.take(), alone.run.take(), alone.created.take());
-    if (any_cancels) out.add("cancel_previous", asks_flow.take(), asks_run.take(), epoch);
+    if (any_cancels) out.add("cancel_previous", asks_flow.take(), asks_run.take(), asks_created.take(), epoch);
 }
 
 void tell_lines(std::span<RunChanges> group, std::span<const StatementCall> calls, std::span<const PgResult> answers) {
@@ -128,15 +128,17 @@ constexpr const char* is_alone = R"sql((held is null and (w.next_run is null or 
                                and r.parent_id is null and not r.options ? 'backfill'
                                and (r.created_at, r.id) < (w.created_at, asks))))sql";
 
-// Once for each of them. Runs of this node are cancelled here; those that came at the same time, by one order only: that of their numbers,
-// for clocks differ between nodes (run_id_block.hpp).
+// Once for each of them. Runs of this node are cancelled here; those that came at the same time, by one order only. Whose clock was ahead,
+// or was set back since, has the order of the numbers, which are right to a few seconds (run_id_block.hpp).
 constexpr const char* cancel_previous = R"sql(
     insert into millrace.request (run_id, what, task, comment, by, asked_at)
     select r.id, 'cancel', '', '', 'run ' || u.run_id || ', which takes its place', clock_timestamp()
-      from unnest($1::text[], $2::bigint[]) as u(flow, run_id)
+      from unnest($1::text[], $2::bigint[], $3::timestamptz[]) as u(flow, run_id, created_at)
       join millrace.run r on r.flow = u.flow and r.finished_at is null and r.id >= (@live_from)
                          and r.parent_id is null and not r.options ? 'backfill'
-     where r.epoch <> $3::uuid and r.state <> 'cancelling' and r.id < u.run_id
+     where r.epoch <> $4::uuid and r.state <> 'cancelling'
+       and case when greatest(r.created_at, u.created_at) > clock_timestamp() + interval '1 s' then r.id < u.run_id
+                else (r.created_at, r.id) < (u.created_at, u.run_id) end
        and not exists (select from millrace.request q where q.run_id = r.id and q.by = 'run ' || u.run_id || ', which takes its place'))sql";
 
 std::string with(std::string sql, std::string_view name, std::string_view text) { return sql.replace(sql.find(name), name.size(), text); }

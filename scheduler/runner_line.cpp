@@ -13,6 +13,7 @@ namespace millrace {
 namespace {
 
 constexpr auto between_asks = std::chrono::seconds(1);
+constexpr auto by_clocks = std::chrono::seconds(1); ///< that they may differ
 
 std::string overlap_of(const LiveRun& run) { return run.start.catch_up ? "queue" : run.start.plan->overlap; }
 
@@ -138,15 +139,23 @@ void Runner::end_skipped(LiveRun& run, std::int64_t other) {
 
 /// The newest takes the place of all before it on this node; those of other nodes are asked to end by its claim. Also when runs were taken
 /// over: the daemon may have been killed when the new run was in the store and this was not done, or before it did what it was asked.
-/// Newer is who has the higher number (run_id_block.hpp), for a clock that is set back would make each new run older than the one before.
+/// Newer is who was created later; of a clock that was set back since, who has the higher number, or each new run would be the older one.
 void Runner::cancel_previous(const std::string& flow) {
-    std::int64_t newest = 0; // may have begun: who was taken over after that stands behind it, and is older
-    for (const auto id : active(flow)) {
+    using Age = std::pair<Instant, std::int64_t>;
+    const auto is_ahead = [&, now = clock_.now()](std::int64_t id) { return live(id) && live(id)->row.created_at > now + by_clocks; };
+    const auto all = active(flow);
+    const bool by_number = std::any_of(all.begin(), all.end(), is_ahead);
+    const auto age = [&](const LiveRun& run) { return Age(by_number ? Instant{} : run.row.created_at, run.row.id); };
+    std::optional<Age> newest; // may have begun: who was taken over after that stands behind it, and is older
+    for (const auto id : all) {
         const auto* run = live(id);
-        if (run && run->stored && !run->closing && overlap_of(*run) == "cancel_previous") newest = std::max(newest, id);
+        if (run && run->stored && !run->closing && overlap_of(*run) == "cancel_previous")
+            newest = std::max(newest, std::optional(age(*run)));
     }
-    for (const auto id : active(flow))
-        if (id < newest) (void)cancel(id, "run " + std::to_string(newest) + " takes its place", {});
+    if (!newest) return;
+    for (const auto id : all)
+        if (const auto* run = live(id); run && age(*run) < *newest)
+            (void)cancel(id, "run " + std::to_string(newest->second) + " takes its place", {});
 }
 
 /// "waits for approval: millrace runs approve 24"; empty where nobody needs to do anything.

@@ -154,6 +154,14 @@ TEST_CASE("runs of settled periods are not looked for, as all of them have ended
     CHECK(desk.asked("select string_agg(run_id::text, ' ') from millrace.request") == "1026");
 }
 
+TEST_CASE("a new run takes the place of one of a node whose clock is ahead") {
+    TwoDesks desk;
+    const auto passed = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now() - desk.now);
+    (void)desk.comes(*desk.other, 70, static_cast<int>(passed.count()) + 60);
+    (void)desk.comes(*desk.journal, 71, static_cast<int>(passed.count()), "cancel_previous");
+    CHECK(desk.asked("select string_agg(run_id::text, ' ') from millrace.request") == "70");
+}
+
 TEST_CASE("a run whose row is not taken has no turn") {
     TwoDesks desk;
     auto bad = desk.bad_run(1);

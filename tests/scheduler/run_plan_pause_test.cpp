@@ -131,6 +131,6 @@ TEST_CASE("a query that hangs while the run is paused is stopped at the timeout 
         d.pass(49.9);
         CHECK(d.state("q") == "running/Waiting");
         d.pass(0.1);
-        CHECK(d.state("q") == "failed/TimedOut");
+        CHECK(d.state("q") == "running/TimingOut");
     }
 }

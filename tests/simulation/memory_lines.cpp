@@ -29,19 +29,20 @@ void MemoryStore::move_lines(const std::vector<RunChanges>& group, Epoch epoch, 
             line.next = claim->run_id, line.next_created = claim->created_at, line.next_asked = now;
         answers[claim->run_id] = {granted, line.run_id ? line.run_id : line.next};
         if (claim->overlap == "cancel_previous")
-            for (const auto id : before(*claim))
+            for (const auto id : before(*claim, now))
                 if (runs.at(id).epoch != epoch && runs.at(id).row.state != State::Cancelling)
                     requests.try_emplace({id, claim->run_id}, false);
     }
 }
 
-/// Who came before it and has not ended.
-std::vector<std::int64_t> MemoryStore::before(const LineClaim& claim) const {
+/// Who came before it and has not ended. `now`: where one of two is ahead of it, their numbers tell.
+std::vector<std::int64_t> MemoryStore::before(const LineClaim& claim, std::optional<Instant> now) const {
     std::vector<std::int64_t> out;
     for (const auto id : live) {
         const auto& row = runs.at(id).row;
-        if (row.flow == claim.flow && stands_in_line(row) && std::pair(row.created_at, id) < std::pair(claim.created_at, claim.run_id))
-            out.push_back(id);
+        const bool by_number = now && std::max(row.created_at, claim.created_at) > *now + std::chrono::seconds(1);
+        const bool is_older = by_number ? id < claim.run_id : std::pair(row.created_at, id) < std::pair(claim.created_at, claim.run_id);
+        if (row.flow == claim.flow && stands_in_line(row) && is_older) out.push_back(id);
     }
     return out;
 }

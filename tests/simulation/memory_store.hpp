@@ -107,7 +107,7 @@ private:
     void check_passed(const StoredSchedule& schedule, std::optional<Instant> next) const;
     void apply(const RunChanges& changes, Epoch epoch);
     void move_lines(const std::vector<RunChanges>& group, Epoch epoch, Instant now, LineAnswers& answers);
-    [[nodiscard]] std::vector<std::int64_t> before(const LineClaim& claim) const;
+    [[nodiscard]] std::vector<std::int64_t> before(const LineClaim& claim, std::optional<Instant> now = {}) const;
     void check_turns() const;
     void check_skipped(const RunRow& row) const;
     void apply_tasks(const RunChanges& changes);
