@@ -111,7 +111,7 @@ public:
     [[nodiscard]] std::chrono::microseconds uptime() const override {
         timespec t{};
         clock_gettime(CLOCK_BOOTTIME, &t);
-        return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_nsec / 1000);
+        return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_nsec / 1000) + stood_still;
     }
     [[nodiscard]] std::chrono::microseconds wall_offset() const override { return set_by_; }
     TimerId call_at(Instant at, std::function<void()> action) override {
@@ -148,6 +148,8 @@ public:
         now_ = at;
         step_to(at);
     }
+
+    std::chrono::microseconds stood_still{0}; ///< as who looks now sees it: the process, before that
 
 private:
     void set(std::chrono::microseconds by) {
