@@ -114,6 +114,8 @@ def history(folder, prefix, cluster, options):
         note("start", lambda daemon: [ready_ms(daemon)])
     for daemon in daemons.values():
         latencies(daemon, "quick", 10)  # what is done the first time is another matter
+        for _ in range(50):  # a list is a whole page of rows on both sides
+            wall_of(daemon, "chain")
         asked_ms(daemon, ["/api/v1/runs?limit=50"], 5)
     recent = {id(daemon): completed(daemon.run("chain"))["id"] for daemon in daemons.values()}
     for _ in range(repeat):
