@@ -131,11 +131,11 @@ std::string outside(const ParamSpec& param, const Json& value) {
 
 /// The value in its declared type, null after a mistake.
 Json checked_value(const ParamSpec& param, const Json& value, std::vector<std::string>& mistakes) {
-    if (holds_nul(value)) {
+    Json typed = converted(param.type, value);
+    if (holds_nul(value) || holds_nul(typed)) { // the text of a list may only name it
         mistakes.push_back("parameter " + param.name + " holds a NUL character, which commands and the store cannot take");
         return nullptr;
     }
-    Json typed = converted(param.type, value);
     if (typed.is_null()) {
         mistakes.push_back("parameter " + param.name + " is of type " + param.type + ", which " +
                            value.dump(-1, ' ', false, Json::error_handler_t::replace) + " is not" + why_not(param.type, value));

@@ -169,7 +169,7 @@ TEST_CASE("what failed is told with its remedy, and its exit code says whether t
     CHECK(told(ErrorClass::Resource, exit_failed) == "millrace: it cannot be\n  do something else\n");
 }
 
-TEST_CASE("a refusal is what the asker has to correct; who is to try again, or met a daemon that failed, has another exit code") {
+TEST_CASE("a refusal is what the asker has to correct, who is to try again, or met a daemon that failed, has another exit code") {
     const auto code = [](int status) {
         std::ostringstream text;
         auto* const before = std::cerr.rdbuf(text.rdbuf());

@@ -47,7 +47,7 @@ TEST_CASE("a daemon that is away is told once it was for a second, once that it 
     }
 }
 
-TEST_CASE("a daemon without its store is away, and so is one that its proxy does not reach; a refusal is an answer, and so is a failure "
+TEST_CASE("a daemon without its store is away, and so is one that its proxy does not reach, a refusal is an answer, and so is a failure "
           "inside it") {
     std::vector<std::string> told;
     Absence absence(

@@ -26,7 +26,7 @@ private:
 
 } // namespace
 
-TEST_CASE("an .env file: comments, export and quotes; a mistake names its line") {
+TEST_CASE("an .env file: comments, export and quotes, a mistake names its line") {
     const auto values = parse_env_file("# keys\nexport A=1\n B = \"two words\" # why\nC='$x'\nD=a#b # c\n\n", ".env");
     CHECK(values == std::map<std::string, std::string>{{"A", "1"}, {"B", "two words"}, {"C", "$x"}, {"D", "a#b"}});
     try {

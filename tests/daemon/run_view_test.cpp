@@ -12,7 +12,7 @@
 using namespace millrace;
 using test::at, test::run, test::task, test::Zone;
 
-TEST_CASE("a failure is told once: by the outcome, whole; lines of a run that is over need not") {
+TEST_CASE("a failure is told once: by the outcome, whole, lines of a run that is over need not") {
     const Json error = {{"class", "bad_data"}, {"message", "the reason"}, {"remedy", "the remedy"}};
     auto failed = run("failed", {task("fetch", "failed", {{"error", error}}), task("twice", "failed", {{"error", error}})});
     failed["message"] = "task fetch: the reason";

@@ -7,7 +7,7 @@ using test::Life;
 using test::plan_text;
 using test::refusal;
 
-TEST_CASE("limits tell who holds their slots by name; the run itself holds them as none of its tasks") {
+TEST_CASE("limits tell who holds their slots by name, the run itself holds them as none of its tasks") {
     FreshDatabase database;
     auto task = plan_text("a: extract\n hang: run limit=one", "by_task"), run = plan_text("hang: run", "by_run");
     run.limits.push_back({"two", 2});
@@ -112,7 +112,7 @@ TEST_CASE("a queued run says what it waits for, and whether that waits for a per
           "waits for run " + std::to_string(running) + ", which is paused: millrace runs resume " + std::to_string(running));
 }
 
-TEST_CASE("runs of a flow that there is not are refused as the flow is; those of an archived one are listed") {
+TEST_CASE("runs of a flow that there is not are refused as the flow is, those of an archived one are listed") {
     FreshDatabase database;
     Life life(database.url(), {plan_text("a: run", "hours"), plan_text("a: run", "unused")});
     (void)life.ended(life.trigger_id("hours"));

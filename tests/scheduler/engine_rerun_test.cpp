@@ -309,7 +309,7 @@ TEST_CASE("a re-run has other parameters where somebody gives them, and the plan
     CHECK(life->started == test::Texts{"b", "a", "b"});
 }
 
-TEST_CASE("the same idempotency key makes one re-run, also of what is asked for at once; with other values it is a conflict") {
+TEST_CASE("the same idempotency key makes one re-run, also of what is asked for at once, with other values it is a conflict") {
     FreshDatabase database;
     Life life(database.url(), {plan_text("a: extract\n b: load <- a", "f")});
     RerunRequest request;

@@ -25,7 +25,7 @@ TEST_CASE("rows that PostgreSQL refuses are found among the others of their comm
     CHECK(desk.journal->backlog() == 0);
 }
 
-TEST_CASE("of backfills of one flow, time and parameters in one commit the first is written; others are no concern of theirs") {
+TEST_CASE("of backfills of one flow, time and parameters in one commit the first is written, others are no concern of theirs") {
     Desk desk;
     std::optional<Gate> gate(desk);
     const auto submit = [&](std::int64_t id, const char* from, const char* to, const Json& options = {{"backfill", Json::object()}}) {

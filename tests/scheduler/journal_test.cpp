@@ -214,7 +214,7 @@ TEST_CASE("to close the journal writes what was submitted before") {
     desk.until_answered(20);
 }
 
-TEST_CASE("what the journal commits is on disk, whatever the server has for other programs; a stronger wish stands") {
+TEST_CASE("what the journal commits is on disk, whatever the server has for other programs, a stronger wish stands") {
     const auto [written, in_force] = GENERATE(table<std::string, std::string>(
         {{"off", "on"}, {"local", "on"}, {"on", "on"}, {"remote_write", "remote_write"}, {"remote_apply", "remote_apply"}}));
     CAPTURE(written);

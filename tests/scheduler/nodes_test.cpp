@@ -46,7 +46,7 @@ struct Numbers {
 
 } // namespace
 
-TEST_CASE("a node gives up the run ids that it has when another has newer ones; a node that rests takes no others for that") {
+TEST_CASE("a node gives up the run ids that it has when another has newer ones, a node that rests takes no others for that") {
     FreshDatabase database;
     migrate(database.url());
     Numbers one(database.url()), two(database.url());
@@ -144,7 +144,7 @@ TEST_CASE("a node whose staging folder is another than that of the others does n
     std::filesystem::remove_all(elsewhere);
 }
 
-TEST_CASE("one node alone may be given another staging folder; the old one is its store's no more, and an event tells of it") {
+TEST_CASE("one node alone may be given another staging folder, the old one is its store's no more, and an event tells of it") {
     FreshDatabase database;
     const auto elsewhere = std::filesystem::path(database.staging().string() + "-elsewhere");
     const std::vector plans{plan_text("a: run", "f")};
@@ -181,7 +181,7 @@ TEST_CASE("task runs wait, and nothing is taken over, while the staging folder i
           "staging_lost,staging_found");
 }
 
-TEST_CASE("a node that starts leaves limits as the others have them, and says so; a deploy on it puts its own in force") {
+TEST_CASE("a node that starts leaves limits as the others have them, and says so, a deploy on it puts its own in force") {
     FreshDatabase database;
     Life life(database.url(), {plan_text("a: run", "f")});
     life.folders.limits = {{"one", 3}, {"extra", 1}};

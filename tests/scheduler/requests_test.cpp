@@ -93,7 +93,7 @@ TEST_CASE("who decides on a run in chunks is told which of them wait, and what t
     CHECK(nodes.life.ended(nodes.id).at("state") == "failed");
 }
 
-TEST_CASE("a chunk is not resumed alone while its whole is paused, whichever node is asked; paused alone it is") {
+TEST_CASE("a chunk is not resumed alone while its whole is paused, whichever node is asked, paused alone it is") {
     auto plan = plan_text("hang: run", "hanging");
     plan.interval = chunked_plan().interval;
     TwoNodes nodes(plan);

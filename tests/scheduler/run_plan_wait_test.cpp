@@ -82,7 +82,7 @@ TEST_CASE("a wait's timeout is for all of it: while it waits, while it is asked,
     CHECK(d.state("b") == "skipped/UpstreamFailed");
 }
 
-TEST_CASE("errors in a row are retried as the policy says, no sooner than the query is asked anyway; an answer begins anew") {
+TEST_CASE("errors in a row are retried as the policy says, no sooner than the query is asked anyway, an answer begins anew") {
     Drive d("q: wait asks every=15 retry=3");
     d.begin(), d.decisions();
     for (int outage = 0; outage < 3; ++outage) {
@@ -148,7 +148,7 @@ TEST_CASE("nothing is asked while the run is paused, and at once when it goes on
     CHECK(d.plan->at(d.key("q")).attempts == 1);
 }
 
-TEST_CASE("after a restart a wait goes on where it stood; a poll that was under way is lost and made anew") {
+TEST_CASE("after a restart a wait goes on where it stood, a poll that was under way is lost and made anew") {
     Drive d("q: wait asks every=60");
     d.begin(), d.decisions();
     d.started("q"), d.not_yet("q");

@@ -6,7 +6,7 @@
 using namespace millrace;
 using namespace millrace::test;
 
-TEST_CASE("a contract casts exactly; what does not fit is rejected with its reason, and counted") {
+TEST_CASE("a contract casts exactly, what does not fit is rejected with its reason, and counted") {
     const TempFolder run;
     HostProcess host;
     const std::string sql = "select * from (values (1, '1.50', 'a', 10.25, '2026-01-01'), (2, 'abc', 'b', 1, '2026-01-01'), (3, '1.23456', "

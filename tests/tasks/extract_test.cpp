@@ -39,7 +39,7 @@ TestAnswer summary(const TestRequest& r) {
 
 } // namespace
 
-TEST_CASE("extract: one request a day, records with their window, exact amounts; a later attempt asks nothing again") {
+TEST_CASE("extract: one request a day, records with their window, exact amounts, a later attempt asks nothing again") {
     const TempFolder run;
     TestServer server(summary);
     HostProcess host("extract");

@@ -112,7 +112,7 @@ TEST_CASE("expressions: when, checks over `this`, column rules") {
     CHECK(reply.tasks[3].columns.size() == 1);
 }
 
-TEST_CASE("each text of SQL has its own mistake; further ones of a task come last") {
+TEST_CASE("each text of SQL has its own mistake, further ones of a task come last") {
     const InferReply reply =
         infer(order({projects, sql("a", "select idd from projects", {{"when", "(select nme from projects) = 'x'"}}),
                      sql("b", "select id from projects",

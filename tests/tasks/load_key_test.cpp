@@ -44,7 +44,7 @@ TEST_CASE("NULL is one key value in a table that was made by hand") {
     CHECK(counts(b.load("select unnest([null, 1]) as id, unnest(['a', 'b']) as name")) == "0 1 1 0");
 }
 
-TEST_CASE("a key that somebody else writes meanwhile is found by the next attempt; another constraint is a mistake in the data") {
+TEST_CASE("a key that somebody else writes meanwhile is found by the next attempt, another constraint is a mistake in the data") {
     Bench b(require_database());
     Session(b.warehouse.url).run("CREATE SCHEMA out; CREATE TABLE out.t (id int PRIMARY KEY, name text UNIQUE)");
     for (const char* where : {"an empty table", "a table with rows"}) {

@@ -60,7 +60,7 @@ TEST_CASE("every kind of value is recognised as unchanged by its hash") {
     CHECK(b.warehouse.value("SELECT wide::text || ' ' || short::text FROM out.t WHERE id = 11") == "135802467911.000000000 -1.0");
 }
 
-TEST_CASE("a batch is loaded once; the same batch with other content is refused; an older one too") {
+TEST_CASE("a batch is loaded once, the same batch with other content is refused, an older one too") {
     Bench b(require_database());
     const std::string one = b.dataset("select 1 as id, 'a' as name"), two = b.dataset("select 1 as id, 'b' as name");
     AttemptOrder order = b.order(one, Json::object());
@@ -157,7 +157,7 @@ TEST_CASE("deletes: missing within a scope, marked rows, and their limits") {
                Catch::Contains("scope: a comparison (=, <>, <, <=, >, >=, in, is null) belongs here: '~ 3'"));
 }
 
-TEST_CASE("keys may hold NULL; reserved and long names") {
+TEST_CASE("keys may hold NULL, reserved and long names") {
     Bench b(require_database());
     const Json options = {{"key", {"select", "Order"}}, {"table", "out.user"}};
     const std::string sql = "select unnest([1, null, 3]) as \"select\", 'x' as \"Order\", 5 as \"table\"";
@@ -199,7 +199,7 @@ TEST_CASE("a stamped column of the dataset is written with a change but makes no
     CHECK(b.warehouse.rows("out.t", "id, import_timestamp::date") == "(1,2026-01-01)\n(2,2026-02-02)");
 }
 
-TEST_CASE("several tables are one transaction; a limited run loads aside") {
+TEST_CASE("several tables are one transaction, a limited run loads aside") {
     Bench b(require_database());
     AttemptOrder order = b.order(b.dataset("select 1 as id"),
                                  {{"tables", Json::array({{{"table", "out.a"}, {"task", "rows"}, {"mode", "upsert"}, {"key", {"id"}}},

@@ -40,7 +40,7 @@ TEST_CASE("a run is started with params, interval and key, and answered with 202
     CHECK(asked.trigger == "cli");
 }
 
-TEST_CASE("a backfill is started with its span and chunks; a dry run only lists them") {
+TEST_CASE("a backfill is started with its span and chunks, a dry run only lists them") {
     RunningServer daemon;
     const std::string body = R"({"flow": "hours", "interval": {"start": "2026-01-01", "end": "2026-02-01"}, "every": "7d",
                                  "concurrency": 3, "again": true, "idempotency_key": "k")";

@@ -91,7 +91,7 @@ TEST_CASE("of a question with many rows one comes, and it changes nothing") {
     CHECK(refusal("with gone as (delete from pg_class returning 1) select 1") != "none");
 }
 
-TEST_CASE("a mistake in a question is permanent and has its place; what it looks at may still come") {
+TEST_CASE("a mistake in a question is permanent and has its place, what it looks at may still come") {
     CHECK(refusal("select ü, 1 from nowhere.at_all") == "permanent: nowhere.at_all");
     CHECK(refusal("select $n,\n  $day = 5") == "permanent: = 5");
     CHECK(refusal("selct 1") == "permanent: selct 1");

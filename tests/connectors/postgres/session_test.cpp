@@ -39,7 +39,7 @@ TEST_CASE("a password with marks of a URL in it is not printed, and the remedy s
                Catch::StartsWith("transient: connection warehouse: PostgreSQL cannot be reached: ") && !Catch::Contains("pa"));
 }
 
-TEST_CASE("a server that has no place now is asked again; one that knows no such user is not") {
+TEST_CASE("a server that has no place now is asked again, one that knows no such user is not") {
     const std::string url = require_database();
     Session admin(url);
     const std::string role = "crowded_" + std::to_string(::getpid());
