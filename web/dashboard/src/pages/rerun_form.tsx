@@ -27,7 +27,7 @@ function hasFailed(run: RunDetail): boolean {
 function ofRun(spec: ParamSpec, params: Run['params'], pinned: boolean): ParamSpec {
   if (!params || !(spec.name in params)) return spec;
   const kept = { ...spec, required: false };
-  return pinned ? { ...kept, type: Array.isArray(params[spec.name]) ? 'list' : 'text', min: null, max: null, enumeration: null } : kept;
+  return pinned ? { ...kept, type: Array.isArray(params[spec.name]) ? 'list' : 'text', min: null, max: null, enumeration: undefined } : kept;
 }
 
 export function RerunForm({ run, flow, selected, close }: { run: RunDetail; flow: Flow | undefined; selected: TaskRun | undefined; close: () => void }) {
