@@ -130,7 +130,7 @@ private:
 };
 
 LogLine left_out(const LogPart& first, const LogPart& newest) {
-    const auto text = fmt::format("... {} ({:.1f} MB) left out: of a long log the beginning and the end are kept ...",
+    const auto text = fmt::format("... {} ({:.1f} MB as recorded) left out: of a long log the beginning and the end are kept ...",
                                   counted(newest.left_out_lines, "line"), static_cast<double>(newest.left_out_bytes) / 1e6);
     return {to_rfc3339(from_micros(first.begun_at)), "warning", text, true};
 }

@@ -239,7 +239,7 @@ TEST_CASE("of a long log the beginning and the end are read, with a line that sa
     const auto all = logs.pages(1000);
     REQUIRE(all.size() == 24);
     CHECK(all[2] == "a:2");
-    CHECK(all[3] == "a:... 27 lines (3.4 MB) left out: of a long log the beginning and the end are kept ...");
+    CHECK(all[3] == "a:... 27 lines (3.4 MB as recorded) left out: of a long log the beginning and the end are kept ...");
     CHECK(all[4] == "a:30");
     CHECK(all.back() == "a:49");
     for (const int limit : {1, 2, 3, 4, 10, 23}) CHECK(logs.pages(limit) == all);
