@@ -153,7 +153,7 @@ void ExpectationWatch::look_at(const DeployedFlow& flow, StoredFacts stored, Ins
     RunChanges told;
     told.committed = [this, name = flow.name, judgement] {
         for (const auto& b : judgement.breaches) spdlog::warn("flow={} {}: {}", name, b.kind, b.message);
-        for (const auto& r : judgement.recoveries) spdlog::info("flow={} recovered: {}", name, r.message);
+        for (const auto& text : texts_of(judgement.recoveries)) spdlog::info("flow={} recovered: {}", name, text);
         events_.publish(EngineEvent("flow", 0, Json{{"name", name}}));
         look_soon(name); // what was told may be over by now
     };

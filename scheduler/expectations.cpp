@@ -178,6 +178,14 @@ private:
 
 Judgement judge(const Expectations& expected, const FlowFacts& facts, Instant now) { return Judge(expected, facts, now).judge(); }
 
+std::vector<std::string> texts_of(const std::vector<Recovery>& recoveries) {
+    std::map<std::pair<std::string, std::string>, std::int64_t> count; // by expectation and reason
+    for (const auto& r : recoveries) ++count[{r.key.expectation, r.message}];
+    std::vector<std::string> out;
+    for (const auto& [why, n] : count) out.push_back(n == 1 ? why.second : fmt::format("{} (over for {})", why.second, counted(n, "run")));
+    return out;
+}
+
 std::string firing_subject(int schedule, Instant nominal) { return fmt::format("schedule {} {}", schedule, to_rfc3339(nominal)); }
 std::string run_subject(std::int64_t run_id) { return fmt::format("run {}", run_id); }
 

@@ -90,6 +90,9 @@ struct Judgement {
 
 [[nodiscard]] Judgement judge(const Expectations& expected, const FlowFacts& facts, Instant now);
 
+/// One text for all that are over for the same reason: "a has 6 rows in run 94 (over for 40 runs)".
+[[nodiscard]] std::vector<std::string> texts_of(const std::vector<Recovery>& recoveries);
+
 [[nodiscard]] std::string firing_subject(int schedule, Instant nominal);
 [[nodiscard]] std::string run_subject(std::int64_t run_id);
 

@@ -21,7 +21,7 @@ namespace millrace {
 /// Nothing for no name. Throws Refusal{NotFound}.
 [[nodiscard]] std::optional<int> task_asked_for(const FlowPlan& plan, const std::string& name);
 
-/// What of a flow, or of all (""), is not as it should be, by flow.
+/// What of a flow, or of all (""), is not as it should be, by flow: each expectation once, however many runs break it.
 [[nodiscard]] std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std::string& flow);
 
 /// Events of no run in the last seven days, newest first, 50 at most: at most five of one kind of one flow.

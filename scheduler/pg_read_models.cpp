@@ -1,11 +1,14 @@
 #include "scheduler/pg_read_models.hpp"
 
 #include "flows/connection_lacks.hpp"
+#include "flows/counted.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/not_found.hpp"
 #include "scheduler/pg_documents.hpp"
 #include "scheduler/slot_wait_text.hpp"
 #include "scheduler/store/array_text.hpp"
+
+#include <fmt/format.h>
 
 #include <cmath>
 #include <set>
@@ -51,9 +54,23 @@ std::map<std::string, Json> PgReadModels::last_runs_of(pqxx::nontransaction& w, 
     return out;
 }
 
+// Of one that every run breaks the newest run's, with how many there are and since when.
 constexpr const char* open_breaches = R"sql(
-    select flow, kind, expectation, extract(epoch from since) * 1000000, run_id, message
-      from millrace.breach where recovered_at is null and ($1 = '' or flow = $1) order by flow, told_at, expectation, subject limit 1000)sql";
+    select flow, kind, expectation, extract(epoch from first) * 1000000, run_id, message, breaches, runs
+      from (select flow, kind, expectation, run_id, message, min(since) over of_one as first, count(*) over of_one as breaches,
+                   count(run_id) over of_one as runs, row_number() over (of_one order by run_id desc nulls last, since desc, subject) as nth
+              from millrace.breach where recovered_at is null and ($1 = '' or flow = $1)
+            window of_one as (partition by flow, kind, expectation)) b
+     where nth = 1 order by flow, first, expectation limit 1000)sql";
+
+/// "a has 1 row in run 93; expected: at least 5 (40 runs since 2026-11-20T14:00:00Z)"; of times that made no run "3 times".
+static std::string message_of_breaches(const pqxx::row& row) {
+    const auto breaches = row[6].as<std::int64_t>();
+    if (breaches == 1) return row[5].c_str();
+    const auto since = std::chrono::floor<std::chrono::seconds>(instant_from(row[3]).value());
+    const bool all_of_runs = row[7].as<std::int64_t>() == breaches;
+    return fmt::format("{} ({} since {})", row[5].c_str(), counted(breaches, all_of_runs ? "run" : "time"), to_rfc3339(since));
+}
 
 std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std::string& flow) {
     std::map<std::string, Json> out;
@@ -63,7 +80,8 @@ std::map<std::string, Json> attention_by_flow(pqxx::nontransaction& w, const std
                                       {"expectation", row[2].c_str()},
                                       {"since", time_or_null(row[3])},
                                       {"run_id", row[4].is_null() ? Json() : Json(row[4].as<std::int64_t>())},
-                                      {"message", row[5].c_str()}});
+                                      {"message", message_of_breaches(row)},
+                                      {"count", row[6].as<std::int64_t>()}});
     return out;
 }
 

@@ -29,9 +29,10 @@ constexpr Member flow[] = {
 constexpr Member attention[] = {
     {"kind", "string", "late, stale, rows_out_of_range"},
     {"expectation", "string", "start_within, finish_within, fresh, new_rows, or rows.TASK"},
-    {"since", "time?", ""},
-    {"run_id", "integer?", "null: it is about no run"},
-    {"message", "string", ""},
+    {"since", "time?", "of the first of them"},
+    {"run_id", "integer?", "the newest of them; null: it is about no run"},
+    {"message", "string", "of the newest, and how many there are since when"},
+    {"count", "integer", "how many runs, or times that made none, are not as expected"},
 };
 constexpr Member flow_schedule[] = {
     {"cron", "string=", "5 or 6 fields"},

@@ -191,3 +191,11 @@ TEST_CASE("what is not expected any more is over") {
     REQUIRE(judgement.recoveries.size() == 1);
     CHECK(judgement.recoveries[0].message == "it is not expected any more");
 }
+
+TEST_CASE("what is over for many runs at once is told in one text for each reason") {
+    std::vector<Recovery> over;
+    for (const std::int64_t id : {1, 2, 3}) over.push_back({{"f", "rows.a", run_subject(id)}, "a has 6 rows in run 4", noon});
+    over.push_back({{"f", "finish_within", run_subject(3)}, "run 3 ended at 2026-11-20T12:00:00Z", noon});
+    CHECK(texts_of(over) == Texts{"run 3 ended at 2026-11-20T12:00:00Z", "a has 6 rows in run 4 (over for 3 runs)"});
+    CHECK(texts_of({}).empty());
+}

@@ -131,6 +131,17 @@ TEST_CASE("loads and rows of real runs are judged by what their tasks say") {
     hour(3);
     until_told(life, database, "stale", "1");
     CHECK(asked(database.url(), "select expectation from millrace.breach where kind = 'stale'") == "new_rows");
+    until_told(life, database, "rows_out_of_range", "2");
+    const auto newest = asked(database.url(), "select max(id) from millrace.run");
+    const Json attention = life.wait(life.engine->read_models().flow("f")).at("attention");
+    REQUIRE(attention.size() == 2); // an expectation is one line, however many runs break it
+    CHECK(attention[0].at("expectation") == "rows.a");
+    CHECK(attention[0].at("run_id") == std::stoll(newest));
+    CHECK(attention[0].at("count") == 2);
+    CHECK_THAT(attention[0].at("message").get<std::string>(),
+               Catch::Contains("in run " + newest + "; expected: at least 1 (2 runs since 2026-11-20T14:00:"));
+    CHECK(attention[1].at("count") == 1);
+    CHECK_THAT(attention[1].at("message").get<std::string>(), Catch::EndsWith("expected: new_rows 2h"));
     rows = inserted = 3;
     hour(4);
     until_told(life, database, "recovered", "3"); // rows of two runs, and new rows

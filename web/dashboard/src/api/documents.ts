@@ -54,7 +54,8 @@ export interface Flow {
   last_runs: LastRun[];
 }
 
-export interface Attention { kind: string; expectation: string; since: string | null; run_id: number | null; message: string }
+/** An expectation that is broken, once: of the newest run that breaks it; its message tells of the others. */
+export interface Attention { kind: string; expectation: string; since: string | null; run_id: number | null; message: string; count: number }
 
 export interface Load {
   task: string;
