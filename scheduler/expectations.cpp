@@ -60,7 +60,7 @@ private:
             if (!is_late(deadline, run.began ? run.began : run.ended)) continue;
             const auto what = run.began   ? fmt::format("began at {}", time_text(*run.began))
                               : run.ended ? "ended before a task of it began"
-                                          : "has not begun";
+                                          : "had not begun by " + time_text(deadline);
             tell("start_within", firing_subject(*run.schedule, run.nominal), event_kind::late, run.id, deadline,
                  fmt::format("run {} was due at {} and {}; expected: start_within {}", run.id, time_text(run.asked_at), what,
                              span_text(expected_.start_within)));
@@ -68,8 +68,8 @@ private:
         for (const auto& s : facts_.schedules) {
             if (s.due < facts_.deployed_at || !is_late(s.due + within, std::nullopt)) continue;
             tell("start_within", firing_subject(s.number, s.nominal), event_kind::late, 0, s.due + within,
-                 fmt::format("the run of {} does not exist; expected: start_within {}", time_text(s.nominal),
-                             span_text(expected_.start_within)));
+                 fmt::format("the run of {} did not exist by {}; expected: start_within {}", time_text(s.nominal),
+                             time_text(s.due + within), span_text(expected_.start_within)));
         }
     }
 
@@ -79,7 +79,8 @@ private:
         if (is_late(deadline, run.ended))
             tell("finish_within", run_subject(run.id), event_kind::late, run.id, deadline,
                  fmt::format("run {} {} {} and {}; expected: finish_within {}", run.id, run.schedule ? "was due at" : "was asked for at",
-                             time_text(run.asked_at), run.ended ? "ended at " + time_text(*run.ended) : "has not ended",
+                             time_text(run.asked_at),
+                             run.ended ? "ended at " + time_text(*run.ended) : "had not ended by " + time_text(deadline),
                              span_text(expected_.finish_within)));
     }
 

@@ -42,7 +42,7 @@ struct Breach {
     std::string kind;
     std::int64_t run_id = 0; ///< 0: of no run
     Instant since{};         ///< when it was broken
-    std::string message;
+    std::string message;     ///< is kept with its run: true also after that began or ended
     Instant told_at{};
 };
 

@@ -54,7 +54,8 @@ TEST_CASE("a run that has not begun in time is late, once, and no more when it b
     REQUIRE(keys(judgement.breaches) == Texts{"start_within schedule 0 2026-11-20T12:00:00Z"});
     CHECK(judgement.breaches[0].kind == "late");
     CHECK(judgement.breaches[0].run_id == 7);
-    CHECK(judgement.breaches[0].message == "run 7 was due at 2026-11-20T12:00:00Z and has not begun; expected: start_within 10m");
+    CHECK(judgement.breaches[0].message ==
+          "run 7 was due at 2026-11-20T12:00:00Z and had not begun by 2026-11-20T12:10:00Z; expected: start_within 10m");
     tell(facts, judgement);
     judgement = judge(expected, facts, noon + 11min);
     CHECK(judgement.breaches.empty());
@@ -96,6 +97,8 @@ TEST_CASE("a time of the schedule at which no run begins is late, and its run th
     judgement = judge(starts_within(600), facts, noon + 11min);
     REQUIRE(keys(judgement.breaches) == Texts{"start_within schedule 0 2026-11-20T12:00:00Z"});
     CHECK(judgement.breaches[0].run_id == 0);
+    CHECK(judgement.breaches[0].message ==
+          "the run of 2026-11-20T12:00:00Z did not exist by 2026-11-20T12:10:30Z; expected: start_within 10m");
     tell(facts, judgement);
     facts.schedules.clear();
     facts.runs = {due_at_noon(noon + 12min)};
@@ -122,6 +125,8 @@ TEST_CASE("a run has to end within its time, however it was started, and once la
     CHECK(judge(expected, facts, noon + 59min).look_again == noon + 1h);
     const auto judgement = judge(expected, facts, noon + 2h);
     REQUIRE(keys(judgement.breaches) == Texts{"finish_within run 7"});
+    CHECK(judgement.breaches[0].message ==
+          "run 7 was asked for at 2026-11-20T12:00:00Z and had not ended by 2026-11-20T13:00:00Z; expected: finish_within 1h");
     tell(facts, judgement);
     facts.runs[0].ended = noon + 3h;
     facts.runs[0].state = State::Failed;
