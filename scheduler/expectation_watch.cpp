@@ -112,7 +112,8 @@ void ExpectationWatch::look_at_due() {
             else if (again)
                 look_soon(name);
         }
-        if (failed) spdlog::warn("what flows expect could not be looked at; it is tried again");
+        if (failed && !looking_failed_) spdlog::warn("what flows expect could not be looked at; it is tried again");
+        looking_failed_ = failed != nullptr;
         arm();
     });
 }

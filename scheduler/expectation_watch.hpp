@@ -61,6 +61,7 @@ private:
     std::set<std::pair<Instant, std::string>> line_;
     Clock::TimerId timer_ = 0;
     bool stopped_ = false;
+    bool looking_failed_ = false; ///< the last look did: it is told, and not again until one succeeded
 };
 
 } // namespace millrace

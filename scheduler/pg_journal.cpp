@@ -296,10 +296,11 @@ void PgJournal::tell_away(const std::exception& why) {
     if (now < told_until_ && sqlstate == told_) return;
     told_ = sqlstate;
     told_until_ = now + std::chrono::microseconds(std::chrono::minutes(1)).count();
+    const auto reason = (sqlstate.empty() ? "" : "sqlstate=" + sqlstate + " ") + "error=\"" + one_line(why.what()) + "\"";
     if (is_transient(why))
-        spdlog::warn("journal: the store is away, trying again: sqlstate={} error=\"{}\"", sqlstate, one_line(why.what()));
+        spdlog::warn("journal: the store is away, trying again: {}", reason);
     else
-        spdlog::error("journal: the store takes nothing, trying again: sqlstate={} error=\"{}\"", sqlstate, one_line(why.what()));
+        spdlog::error("journal: the store takes nothing, trying again: {}", reason);
 }
 
 /// Between tries. False: we are to stop.

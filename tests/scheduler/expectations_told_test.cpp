@@ -1,6 +1,7 @@
 // What a flow expects, told over a real PostgreSQL.
 #include "given_expectations.hpp"
 #include "life.hpp"
+#include "overheard.hpp"
 #include "scheduler/store/breaches.hpp"
 #include "scheduler/store/store.hpp"
 
@@ -168,6 +169,28 @@ TEST_CASE("two nodes tell a breach once, and its end once") {
     for (int i = 0; i < 40; ++i) one.step(1s), two.step(1s);
     CHECK(events_of(database, "recovered") == "1");
     CHECK(events_of(database, "late") == "0");
+}
+
+TEST_CASE("that expectations cannot be looked at is told once, and again only after a look that could") {
+    FreshDatabase database;
+    const Overheard overheard;
+    Life life(database.url(), {expecting(starts_within(600))}, noon + 1s);
+    const auto told_times = [&] {
+        const std::string said = overheard.said(), what = "what flows expect could not be looked at";
+        int n = 0;
+        for (auto at = said.find(what); at != std::string::npos; at = said.find(what, at + 1)) ++n;
+        return n;
+    };
+    for (int outage = 1; outage <= 2; ++outage) {
+        told(database.url(), "alter table millrace.breach rename column subject to away"); // which nothing but the watch reads
+        (void)life.trigger_id("f");
+        for (int i = 0; i < 60 && told_times() < outage; ++i) life.step(1s);
+        for (int i = 0; i < 10; ++i) life.step(6s);
+        CHECK(told_times() == outage);
+        told(database.url(), "alter table millrace.breach rename column away to subject");
+        for (int i = 0; i < 5; ++i) life.step(6s);
+    }
+    CHECK(told_times() == 2);
 }
 
 TEST_CASE("the SQL of the watch is sound, and flows that nobody knows have no facts") {

@@ -1,11 +1,7 @@
 // The journal over a real PostgreSQL: what is in doubt, and who may write.
 #include "cut_wire.hpp"
 #include "journal_desk.hpp"
-
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
-
-#include <sstream>
+#include "overheard.hpp"
 
 using namespace millrace;
 using namespace millrace::test;
@@ -18,22 +14,6 @@ std::string socket_folder() {
     if (host == std::string::npos) test::skip("the test's PostgreSQL has no Unix socket");
     return server.substr(host + 5);
 }
-
-/// What the log says as long as it lives, from any thread.
-class Overheard {
-public:
-    Overheard() : before_(spdlog::default_logger()) {
-        spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(said_)));
-    }
-    ~Overheard() { spdlog::set_default_logger(before_); }
-    Overheard(const Overheard&) = delete;
-    Overheard& operator=(const Overheard&) = delete;
-    [[nodiscard]] std::string said() const { return said_.str(); }
-
-private:
-    std::ostringstream said_;
-    std::shared_ptr<spdlog::logger> before_;
-};
 
 } // namespace
 
@@ -194,6 +174,16 @@ TEST_CASE("what the store cannot take now is no refusal: it is tried until it ca
         desk.journal->close();
         CHECK(desk.stored().empty());
     }
+}
+
+TEST_CASE("a store that is away without a reason of its own is told without one") {
+    const Overheard overheard;
+    CutWire wire(socket_folder());
+    Desk desk(wire.folder());
+    wire.cut(CutWire::Cut::BeforeCommit);
+    desk.journal->submit(desk.new_run(1));
+    desk.until_answered(1);
+    CHECK_THAT(overheard.said(), Catch::Contains("the store is away, trying again: error=\""));
 }
 
 TEST_CASE("a server that takes a connection and then says nothing does not keep the journal from ending") {
