@@ -39,13 +39,16 @@ private:
     std::map<TimerId, Alarm> waiting_;
 };
 
-/// Now and then the next ones are still on their way, and those of a store that went back are not taken.
+/// Now and then the next ones are still on their way. Those of a store that went back are not taken, and used up by being asked for.
 class Counter final : public RunIds {
 public:
     explicit Counter(World& world) : world_(world) {}
     [[nodiscard]] std::int64_t take() override {
-        if (world_.store.last_run_id < last_ || world_.chance() < 0.05) return 0;
-        return last_ = ++world_.store.last_run_id;
+        auto& stored = world_.store.last_run_id;
+        const bool went_back = stored < last_;
+        if (went_back) stored = std::min(last_, stored + run_id_block);
+        if (went_back || world_.chance() < 0.05) return 0;
+        return last_ = ++stored;
     }
 
 private:
