@@ -158,7 +158,9 @@ asio::awaitable<void> Engine::Parts::start() {
     schedules = std::make_unique<Schedules>(clock, store, catalogue, *runner, *journal, ids, node.id);
     runner->watch_schedules([this] { look_at_others_soon(); }); // the store says whether it is held now
     watch = std::make_unique<ExpectationWatch>(clock, database, catalogue, *schedules, *runner, *journal, events);
-    service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events, node.id);
+    auto look_for_flows = [this] { return follow_deploys(); };
+    service = std::make_unique<EngineService>(clock, store, catalogue, *runner, ids, *schedules, folders, connections, events, node.id,
+                                              look_for_flows);
     auto journal_figures = [this] {
         const auto f = journal->figures();
         Json out = {{"journal_commits_total", f.commits},
@@ -196,7 +198,8 @@ asio::awaitable<void> Engine::Parts::start() {
                                   [this] { return journal->figures().away; },
                                   [this] { return service->limits_of_others(); },
                                   [this] { return clock_wrong; },
-                                  [this] { return staging_lost; }};
+                                  [this] { return staging_lost; },
+                                  look_for_flows};
     read_models = std::make_unique<PgReadModels>(std::move(sources));
 
     co_await resume();

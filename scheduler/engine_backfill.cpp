@@ -66,7 +66,7 @@ asio::awaitable<std::map<int, std::int64_t>> EngineService::completed_chunks(con
 }
 
 asio::awaitable<Json> EngineService::plan_backfill(TriggerRequest request) {
-    const DeployedFlow flow = deployed(request.flow);
+    const DeployedFlow flow = co_await deployed(request.flow);
     const auto interval = run_interval(*flow.plan, request.interval_start, request.interval_end, clock_.now());
     const auto parts = backfill_chunks(*flow.plan, interval.value(), request);
     const RunRow row = new_run_row(flow, 0, "", Json::object(), interval, clock_.now());

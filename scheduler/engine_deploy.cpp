@@ -15,7 +15,7 @@ namespace millrace {
 namespace asio = boost::asio;
 
 asio::awaitable<Json> EngineService::set_schedules_paused(std::string name, bool paused) {
-    const DeployedFlow flow = deployed(name);
+    const DeployedFlow flow = co_await deployed(name);
     std::vector<StoredSchedule> moved;
     if (!paused)
         for (auto schedule : schedules_.all()) {

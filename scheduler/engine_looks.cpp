@@ -74,6 +74,7 @@ void Engine::Parts::trim() {
 
 /// What another node deployed, held or released holds here too.
 asio::awaitable<void> Engine::Parts::follow_deploys() {
+    const auto turn = co_await looks_at_flows.turn();
     const auto marks = co_await store.flow_marks();
     if (marks == catalogue.marks() && !schedules->is_stale()) co_return;
     auto flows = co_await store.flows();

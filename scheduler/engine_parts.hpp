@@ -80,6 +80,7 @@ struct Engine::Parts {
     Clock::TimerId beat_timer = 0, look_timer = 0, zone_timer = 0;
     bool stopping = false, killed = false, lost_history = false;
     bool others_live = false, answering = false;
+    OneAtATime looks_at_flows; ///< else what was read first could come last
     bool looking = false, look_again = false, looking_failed = false;
     int beats = 0, beats_since_trim = 0;
     std::uint64_t rows_at_beat = 0; ///< that the journal had written

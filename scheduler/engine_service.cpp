@@ -60,9 +60,10 @@ std::string told_of_other_chunks(const FlowPlan& flow, const RunRow& old, const 
 } // namespace
 
 EngineService::EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules,
-                             FlowFolders& folders, Connections& connections, EventHub& events, std::string node)
+                             FlowFolders& folders, Connections& connections, EventHub& events, std::string node,
+                             std::function<asio::awaitable<void>()> look_for_flows)
     : clock_(clock), store_(store), catalogue_(catalogue), runner_(runner), ids_(ids), schedules_(schedules), folders_(folders),
-      connections_(connections), events_(events), node_(std::move(node)) {}
+      connections_(connections), events_(events), node_(std::move(node)), look_for_flows_(std::move(look_for_flows)) {}
 
 // ---- waiting for a commit -------------------------------------------------------------------------------------------
 
@@ -143,12 +144,17 @@ asio::awaitable<Json> EngineService::document(std::int64_t run_id) {
 
 // ---- trigger --------------------------------------------------------------------------------------------------------
 
-const DeployedFlow& EngineService::deployed(const std::string& name) const {
+asio::awaitable<DeployedFlow> EngineService::deployed(std::string name) const {
     const auto* flow = catalogue_.find(name);
+    if (!flow || flow->archived) {
+        co_await refuse_while_the_store_is_away();
+        co_await look_for_flows_();
+        flow = catalogue_.find(name);
+    }
     if (!flow) throw no_flow(name, catalogue_);
     if (flow->archived)
         throw Refusal(Kind::NotFound, "flow " + name + " is archived: its file is gone", "bring the file back and `millrace deploy`");
-    return *flow;
+    co_return *flow;
 }
 
 asio::awaitable<TriggerResult> EngineService::existing(RunRow row, std::string request_hash) {
@@ -164,7 +170,7 @@ asio::awaitable<TriggerResult> EngineService::existing(RunRow row, std::string r
 }
 
 asio::awaitable<TriggerResult> EngineService::trigger(TriggerRequest request) {
-    const DeployedFlow flow = deployed(request.flow);
+    const DeployedFlow flow = co_await deployed(request.flow);
     Json params = checked_params(*flow.plan, request.params);
     const auto interval = run_interval(*flow.plan, request.interval_start, request.interval_end, clock_.now());
     Json options = Json::object();
@@ -271,7 +277,7 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
     if (request.from == RerunRequest::From::Failed && old->state == State::Completed && !has_failures(old->summary))
         throw Refusal(Kind::Conflict, "run " + std::to_string(old->id) + " is completed: nothing in it failed",
                       "leave --failed out to run all of it again, or name a task: --task NAME");
-    DeployedFlow flow = deployed(old->flow);
+    DeployedFlow flow = co_await deployed(old->flow);
     if (request.pinned) {
         flow.plan = co_await plan_of(old->plan_hash);
         flow.plan_hash = old->plan_hash;

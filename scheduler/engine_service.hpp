@@ -14,7 +14,8 @@ namespace millrace {
 class EngineService final : public Service {
 public:
     EngineService(Clock& clock, Store& store, Catalogue& catalogue, Runner& runner, RunIds& ids, Schedules& schedules, FlowFolders& folders,
-                  Connections& connections, EventHub& events, std::string node);
+                  Connections& connections, EventHub& events, std::string node,
+                  std::function<boost::asio::awaitable<void>()> look_for_flows);
 
     [[nodiscard]] boost::asio::awaitable<TriggerResult> trigger(TriggerRequest request) override;
     [[nodiscard]] boost::asio::awaitable<Json> plan_backfill(TriggerRequest request) override;
@@ -41,7 +42,9 @@ private:
         bool refused = false;
         std::string sqlstate, message;
     };
-    [[nodiscard]] const DeployedFlow& deployed(const std::string& flow) const;
+    /// Of a flow that this node does not know, or knows as archived, the store is asked first: another node may have deployed it just now.
+    /// Throws Refusal{NotFound}.
+    [[nodiscard]] boost::asio::awaitable<DeployedFlow> deployed(std::string flow) const;
     [[nodiscard]] boost::asio::awaitable<void> refuse_while_the_store_is_away() const;
     [[nodiscard]] boost::asio::awaitable<std::int64_t> new_id();
     [[nodiscard]] boost::asio::awaitable<Admitted> admit(RunRow row, RunStart start);
@@ -91,8 +94,9 @@ private:
     Connections& connections_;
     EventHub& events_;
     const std::string node_;
-    Json limits_of_others_ = Json::array(); ///< since the start
-    OneAtATime deploys_;                    ///< else an older one could put its settings in force after a newer one
+    const std::function<boost::asio::awaitable<void>()> look_for_flows_; ///< takes up what other nodes deployed
+    Json limits_of_others_ = Json::array();                              ///< since the start
+    OneAtATime deploys_; ///< else an older one could put its settings in force after a newer one
 };
 
 } // namespace millrace

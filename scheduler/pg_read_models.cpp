@@ -136,6 +136,7 @@ asio::awaitable<Json> PgReadModels::flows() {
 }
 
 asio::awaitable<Json> PgReadModels::flow(std::string name) {
+    if (!s_.catalogue.find(name)) co_await s_.look_for_flows();
     auto work = [name, now = s_.clock.now()](pqxx::nontransaction& w) {
         return std::tuple(last_runs_of(w, {name}, 30), attention_by_flow(w, name), told_of_flow(w, name, now));
     };
@@ -149,6 +150,7 @@ asio::awaitable<Json> PgReadModels::flow(std::string name) {
 }
 
 asio::awaitable<Json> PgReadModels::plan(std::string name) {
+    if (!s_.catalogue.find(name)) co_await s_.look_for_flows();
     const auto* flow = s_.catalogue.find(name);
     if (!flow) throw no_flow(name, s_.catalogue);
     Json document(*flow->plan);

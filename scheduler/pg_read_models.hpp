@@ -34,6 +34,7 @@ public:
         std::function<Json()> limits_of_others;    ///< [{key, slots, written}]: in force, and not as this node's millrace.yaml says
         std::function<std::string()> clock_wrong;  ///< why schedules rest on this node; empty: they do not
         std::function<std::string()> staging_lost; ///< why task runs wait for the folder; empty: it is there
+        std::function<boost::asio::awaitable<void>()> look_for_flows; ///< takes up what other nodes deployed
     };
     explicit PgReadModels(Sources sources) : s_(std::move(sources)) {}
 

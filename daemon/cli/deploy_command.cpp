@@ -73,7 +73,8 @@ void write_end(const Json& answer, bool has_mistakes, bool dry_run) {
     std::string nodes;
     for (const auto& node : list_of(answer, "other_nodes")) nodes += (nodes.empty() ? "" : ", ") + node.get<std::string>();
     if (!nodes.empty())
-        std::cout << "Other nodes: " << nodes << ". Flows are in force there too; their millrace.yaml is their own: deploy there too.\n";
+        std::cout << "Other nodes: " << nodes
+                  << ". Flows are in force there too within a few seconds; their millrace.yaml is their own: deploy there too.\n";
 }
 
 struct Told {

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <sstream>
 
 namespace millrace {
@@ -45,6 +46,17 @@ std::map<std::string, std::string> types_of(const Json& flow) {
     return types;
 }
 
+/// One that the list lacks, since another node deployed it a moment ago: asked for it by name, the daemon looks into its store.
+std::optional<Json> just_deployed(const ApiClient& api, const std::string& name) {
+    if (name.empty() || is_flow_file(name)) return std::nullopt;
+    try {
+        return api.get("/api/v1/flows/" + url_encoded(name));
+    } catch (const ApiError& error) {
+        if (error.says_later()) throw;
+        return std::nullopt;
+    }
+}
+
 /// `type_of` gives the type of a name, or throws. Throws UsageError.
 template <class TypeOf>
 Json typed_params(const std::vector<std::string>& assignments, TypeOf type_of) {
@@ -72,7 +84,9 @@ std::vector<Json> flows_named(const ApiClient& api, const std::vector<std::strin
     }
     std::vector<Json> flows;
     for (const auto& name : names) {
-        const auto found = deployed.find(name);
+        auto found = deployed.find(name);
+        if (found == deployed.end())
+            if (auto flow = just_deployed(api, name)) found = deployed.emplace(name, std::move(*flow)).first;
         if (found == deployed.end()) {
             require_assignments(params, name);
             const bool is_file = is_flow_file(name);

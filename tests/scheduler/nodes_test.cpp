@@ -63,6 +63,25 @@ TEST_CASE("a node gives up the run ids that it has when another has newer ones, 
     CHECK(two.wait(two.store.newest_run_ids()) == 129);
 }
 
+TEST_CASE("a flow that another node has just deployed, or brought back, is found by whoever asks for it here") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: run", "old")}, noon);
+    life.folders.plans.erase(life.folders.plans.begin());
+    life.deploy(); // `old` is archived
+    Life other(database.url(), {plan_text("a: run", "old")}, {}, "other");
+    CHECK(life.ended(life.trigger_id("old")).at("state") == "completed"); // the clock stands: it looks at nothing by itself
+    for (const auto* name : {"fresh1", "fresh2"}) {
+        other.folders.plans.push_back(plan_text("a: run", name));
+        other.deploy();
+        if (name == std::string("fresh1"))
+            CHECK(life.wait(life.engine->read_models().flow(name)).at("name") == name);
+        else
+            CHECK(life.ended(life.trigger_id(name)).at("state") == "completed");
+    }
+    const auto told = test::refusal([&] { (void)life.trigger("fresh3"); });
+    CHECK_THAT(told, Catch::StartsWith("there is no flow fresh3 - did you mean fresh"));
+}
+
 TEST_CASE("a run is newer than those that other nodes began a few seconds before") {
     FreshDatabase database;
     std::vector plans{plan_text("a: run", "f"), plan_text("w: wait", "probe")};
