@@ -98,7 +98,9 @@ void add_backfill_command(CLI::App& app, Cli& cli) {
     command->add_option("-p,--param", arguments->params, "a parameter; once for each")->option_text("NAME=VALUE")->allow_extra_args(false);
     command->add_flag("--again", arguments->again, "also the chunks that an earlier run completed");
     command->add_flag("--cut-steps", arguments->cut_steps, "let chunks begin or end within a step of the flow's `every`");
-    command->add_option("--idempotency-key", arguments->key, "the same key never makes a second one")->type_name("TEXT");
+    command->add_option("--idempotency-key", arguments->key, "the same key never makes a second one")
+        ->check(not_empty("the idempotency key"))
+        ->type_name("TEXT");
     command->add_flag("--dry-run", arguments->dry_run, "only list the chunks");
     command->add_flag("--wait", arguments->wait, "show progress and end with it, as `run --wait` does");
     on_call(command, cli, [&cli, arguments] { return backfill(cli, *arguments); });

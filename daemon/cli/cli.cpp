@@ -260,6 +260,8 @@ int run_line(Cli& cli, int argc, char** argv) {
         return exit_usage;
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? exit_done : exit_usage;
+    } catch (const UsageError&) { // of a check of one option
+        return tell_failure(cli, std::current_exception());
     }
     return perform(cli);
 }

@@ -21,4 +21,12 @@ constexpr std::array families{
 
 std::span<const CommandFamily> command_families() { return families; }
 
+CLI::Validator not_empty(const char* what) {
+    auto check = [what](const std::string& text) {
+        if (text.empty()) throw UsageError(std::string(what) + " is empty", "give one, or leave it out");
+        return std::string();
+    };
+    return {std::move(check), "", "not empty"};
+}
+
 } // namespace millrace

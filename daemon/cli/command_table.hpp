@@ -25,4 +25,7 @@ void on_call(CLI::App* command, Cli& cli, Action action) {
     });
 }
 
+/// For an option whose empty text, that of a variable which is not set, would count as not given. `what` it is, as "the idempotency key".
+[[nodiscard]] CLI::Validator not_empty(const char* what);
+
 } // namespace millrace

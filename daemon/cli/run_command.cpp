@@ -88,7 +88,9 @@ void add_run_command(CLI::App& app, Cli& cli) {
         ->type_name("N")
         ->check(whole_number);
     run->add_flag("--full-refresh", arguments->full_refresh)->group(""); // not offered before extracts are incremental
-    run->add_option("--idempotency-key", arguments->key, "the same key never makes a second run")->type_name("TEXT");
+    run->add_option("--idempotency-key", arguments->key, "the same key never makes a second run")
+        ->check(not_empty("the idempotency key"))
+        ->type_name("TEXT");
     run->add_flag(
         "--wait", arguments->wait,
         "show progress and end with the run: 0 completed or skipped, 1 failed, 4 cancelled, 3 after 5 minutes without the daemon; "

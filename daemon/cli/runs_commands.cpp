@@ -219,8 +219,8 @@ void add_reading(CLI::App& runs, Cli& cli) {
     auto filter = std::make_shared<ListArguments>();
     on_call(&runs, cli, [&cli] { return list_runs(cli, {}); });
     auto* list = runs.add_subcommand("list", "Runs, newest first");
-    list->add_option("--flow", filter->flow, "of this flow")->type_name("FLOW");
-    list->add_option("--state", filter->state, "in these states, with commas between")->type_name("STATE");
+    list->add_option("--flow", filter->flow, "of this flow")->check(not_empty("--flow"))->type_name("FLOW");
+    list->add_option("--state", filter->state, "in these states, with commas between")->check(not_empty("--state"))->type_name("STATE");
     list->add_option("-n,--limit", filter->limit, "how many")->capture_default_str()->check(CLI::Range(1, 500))->type_name("N");
     on_call(list, cli, [&cli, filter] { return list_runs(cli, *filter); });
 
@@ -273,7 +273,9 @@ void add_acting(CLI::App& runs, Cli& cli) {
         ->check(CLI::IsMember({"newest", "pinned"}))
         ->capture_default_str()
         ->type_name("PLAN");
-    command->add_option("--idempotency-key", again->key, "the same key never makes a second run")->type_name("TEXT");
+    command->add_option("--idempotency-key", again->key, "the same key never makes a second run")
+        ->check(not_empty("the idempotency key"))
+        ->type_name("TEXT");
     command->add_flag("--wait", again->wait, "show progress and end with the run, as `run --wait` does");
     on_call(command, cli, [&cli, again] { return rerun(cli, *again); });
 }

@@ -153,6 +153,16 @@ TEST_CASE("a command line that is not understood names the nearest command and w
           "millrace: not expected: -n 2 more\n  see: millrace flows list --help\n");
     CHECK(said({"millrace", "run", "tags", "--limit-rows", "0"}) ==
           "millrace: --limit-rows: '0' is no whole number from 1 on\n  see: millrace run --help\n");
+    using Words = std::vector<std::string>;
+    for (auto words :
+         {Words{"run", "tags"}, Words{"backfill", "tags", "--from", "2026-01-01", "--to", "2026-01-02"}, Words{"runs", "rerun", "7"}}) {
+        words.insert(words.begin(), "millrace");
+        words.insert(words.end(), {"--idempotency-key", ""}); // as of a variable that is not set
+        CHECK_THAT(said(words), Catch::EndsWith(" the idempotency key is empty\n  give one, or leave it out\n"));
+    }
+    for (const std::string option : {"--state", "--flow"})
+        CHECK_THAT(said({"millrace", "runs", "list", option, ""}),
+                   Catch::EndsWith(' ' + option + " is empty\n  give one, or leave it out\n"));
 }
 
 TEST_CASE("what failed is told with its remedy, and its exit code says whether to correct something or to wait") {

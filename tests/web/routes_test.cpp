@@ -72,6 +72,13 @@ TEST_CASE("a trigger that overlap skips is 200, a known idempotency key 202 agai
     CHECK(existing.json()["outcome"] == "existing");
 }
 
+TEST_CASE("an empty idempotency key is none that makes one run: it is refused, in the header too") {
+    RunningServer daemon;
+    for (const auto* body : {"{}", R"({"idempotency_key": "k"})"})
+        CHECK(daemon.post("/api/v1/flows/hours/runs", body, "Idempotency-Key:\r\n").json()["detail"] == "the idempotency key is empty");
+    CHECK(daemon.post("/api/v1/flows/hours/runs", R"({"idempotency_key": null})").status == 202);
+}
+
 TEST_CASE("what the engine refuses becomes a problem of the right status") {
     RunningServer daemon;
     const auto [kind, status] = GENERATE(table<Refusal::Kind, int>({{Refusal::Kind::NotFound, 404},
@@ -113,6 +120,8 @@ TEST_CASE("requests that are wrong are told what is wrong") {
         {"/api/v1/flows/hours/runs", R"({"limit_rows": 0})", 422, "'limit_rows' is less than 1"},
         {"/api/v1/flows/hours/runs", R"({"idempotency_key": "a\u0000b"})", 422,
          "the idempotency key holds a control character or is not UTF-8"},
+        {"/api/v1/flows/hours/runs", R"({"idempotency_key": ""})", 422, "the idempotency key is empty"},
+        {"/api/v1/runs/4/rerun", R"({"idempotency_key": ""})", 422, "the idempotency key is empty"},
         {"/api/v1/runs/4/rerun", R"({"from": "task"})", 422, "'task' is missing"},
         {"/api/v1/runs/4/rerun", R"({"from": "later"})", 422, "'from' is 'later'"},
         {"/api/v1/runs/4/rerun", R"({"idempotency_key": "a\u0000b"})", 422,
@@ -151,6 +160,9 @@ TEST_CASE("filters of runs, task runs and logs arrive typed, and unknown ones ar
     CHECK(logs.after == "100");
     CHECK(daemon.get("/api/v1/runs?stat=failed").json()["remedy"] == "it takes flow, state, parent, limit, after");
     CHECK(daemon.get("/api/v1/runs?state=done").status == 422);
+    for (const auto* empty : {"/api/v1/runs?state=", "/api/v1/runs?state=,", "/api/v1/runs/4/tasks?state="})
+        CHECK(daemon.get(empty).json()["detail"] == "'state' is empty");
+    CHECK(daemon.get("/api/v1/runs?flow=").json()["detail"] == "'flow' is empty");
     CHECK(daemon.get("/api/v1/runs?limit=501").json()["detail"] == "'limit' is '501', which is no whole number from 1 to 500");
     CHECK(daemon.get("/api/v1/runs?flow=%zz").status == 400);
     for (const bool without : {true, false}) {

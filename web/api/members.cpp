@@ -72,6 +72,10 @@ std::string idempotency_key(const Request& request, const Json& body) {
     constexpr std::size_t longest_key = 255;
     const std::string in_header(request.header("idempotency-key"));
     const std::string in_body = text_member(body, "idempotency_key");
+    const auto& headers = request.headers;
+    const bool has_header = std::any_of(headers.begin(), headers.end(), [](const auto& h) { return h.first == "idempotency-key"; });
+    if ((has_header && in_header.empty()) || (present(body, "idempotency_key") && in_body.empty())) // one of a variable that is not set
+        throw Problem(422, "the idempotency key is empty", "give one, or leave it out");
     if (!in_header.empty() && !in_body.empty() && in_header != in_body)
         throw Problem(422, "the header Idempotency-Key and the member idempotency_key differ", "send one of them");
     const std::string key = in_header.empty() ? in_body : in_header;

@@ -19,7 +19,7 @@ void only_members(const Json& document, std::initializer_list<std::string_view> 
 [[nodiscard]] std::vector<std::string> texts_member(const Json& document, std::string_view name);
 [[nodiscard]] Json object_member(const Json& document, std::string_view name);
 
-/// The header Idempotency-Key or the member `idempotency_key`; empty: neither. Throws Problem 422.
+/// The header Idempotency-Key or the member `idempotency_key`; empty: neither. Throws Problem 422, also of an empty one.
 [[nodiscard]] std::string idempotency_key(const Request& request, const Json& body);
 
 } // namespace millrace

@@ -9,6 +9,7 @@ namespace {
 
 std::vector<std::string> states_of(const Request& request) {
     auto states = request.query_list("state");
+    if (states.empty() && request.query_value("state")) throw Problem(422, "'state' is empty", "give one, or leave it out");
     for (const std::string& state : states) {
         try {
             (void)state_from(state);
@@ -28,6 +29,7 @@ int limit_of(const Request& request, int fallback, int most) { return static_cas
 awaitable<Response> list_runs(Api& api, const Request& request) {
     RunFilter filter;
     filter.flow = request.query_value("flow").value_or("");
+    if (filter.flow.empty() && request.query_value("flow")) throw Problem(422, "'flow' is empty", "give one, or leave it out");
     filter.states = states_of(request);
     if (request.query_value("parent")) filter.parent = request.query_integer("parent", 0, 1, INT64_MAX);
     filter.limit = limit_of(request, 50, 500);
