@@ -243,6 +243,15 @@ void write_warnings(std::ostream& out, const Terminal& terminal, const Json& run
     for (const auto& chunk : list_of(run, "chunks")) write_warnings(out, terminal, chunk);
 }
 
+/// Of a run that completed and says how: "5 of 5 chunks were done before".
+void write_message(std::ostream& out, const Json& run) {
+    const auto message = text_of(run, "state") == "completed" ? message_text(run) : "";
+    if (message.empty()) return;
+    const bool left_out = message.ends_with(" were done before"); // as the runner says of a backfill
+    out << text_of(run, "flow") << " run " << text_of(run, "id") << ": " << printable(message)
+        << (left_out ? "; `millrace backfill` with --again runs them again" : "") << '\n';
+}
+
 Json all_loads(const Json& run) {
     auto loads = list_of(run, "loads");
     if (!loads.empty()) return loads;
@@ -382,6 +391,7 @@ void write_outcome(std::ostream& out, const Terminal& terminal, const std::vecto
         table.write(out, terminal);
     }
     for (const auto& run : runs) {
+        write_message(out, run);
         write_warnings(out, terminal, run);
         write_failure(out, terminal, run);
     }

@@ -269,6 +269,16 @@ TEST_CASE("a message that only repeats the state is not shown, an approval says 
     CHECK(task_detail(run("completed", {decided}), decided) == "approved by uid 7: fine by me");
 }
 
+TEST_CASE("a backfill that left chunks out says so at its end, and how they run again") {
+    auto done = run("completed", {});
+    std::ostringstream out;
+    write_outcome(out, Terminal{}, {done});
+    CHECK(out.str().empty());
+    done["message"] = "5 of 5 chunks were done before";
+    write_outcome(out, Terminal{}, {done});
+    CHECK(out.str() == "hours run 7: 5 of 5 chunks were done before; `millrace backfill` with --again runs them again\n");
+}
+
 TEST_CASE("loads of several chunks into one table are one line") {
     const Json part = {{"table", "dl.hours"}, {"inserted", 10}, {"updated", 1},   {"unchanged", 5},
                        {"deleted", 0},        {"rejected", 0},  {"seconds", 0.25}};
