@@ -2,6 +2,7 @@
 // live runs go on after a restart.
 #include "scheduler/runner.hpp"
 
+#include "flows/counted.hpp"
 #include "flows/hash.hpp"
 #include "flows/interval.hpp"
 #include "scheduler/backfill.hpp"
@@ -213,13 +214,16 @@ void Runner::resume_one(Resumed& r) {
         run.machine->pause(now);
     }
     const std::string error = error_json(lost_with_the_daemon()).dump();
+    std::int64_t again = 0;
     for (const auto key : lost)
         if (const int attempts = run.machine->at(key).attempts; attempts > 0) {
+            ++again;
             tell_in_log(run, key, lost_with_the_daemon());
             run.pending.ended.push_back({key, attempts, State::Crashed, {}, {}, now, error});
         }
     resume_calls(run, r.called);
-    event(run, "", "resumed", "a daemon took the run over; " + std::to_string(lost.size()) + " attempts begin again", Json::object());
+    const auto what = again > 0 ? "; " + counted(again, "attempt") + (again == 1 ? " begins again" : " begin again") : "";
+    event(run, "", "resumed", "a daemon took the run over" + what, Json::object());
     if (!r.plan->limits.empty()) { // its slots went with the epoch of the daemon that ended; another run may have them
         run.held = true;
         ask_for_slots(run, {-1, -1}, demands_of(run, {-1, -1}));

@@ -82,6 +82,24 @@ TEST_CASE("a flow that another node has just deployed, or brought back, is found
     CHECK_THAT(told, Catch::StartsWith("there is no flow fresh3 - did you mean fresh"));
 }
 
+TEST_CASE("a run that is taken over tells how many of its attempts begin again") {
+    FreshDatabase database;
+    const std::vector plans{plan_text("hang: run", "hangs"), plan_text("ask: approve", "asks")};
+    auto life = std::make_unique<Life>(database.url(), plans);
+    const auto hangs = life->trigger_id("hangs"), asks = life->trigger_id("asks");
+    life->until([&] { return !life->hosts->hanging().empty() && life->run(asks).at("state_name") == "AwaitingApproval"; });
+    life.reset();
+    life = std::make_unique<Life>(database.url(), plans);
+    const auto told = [&](std::int64_t id) {
+        const Json events = life->wait(life->engine->read_models().events(id, {})).at("items");
+        const auto found = std::find_if(events.begin(), events.end(), [](const Json& event) { return event.at("kind") == "resumed"; });
+        return found == events.end() ? "" : found->at("message").get<std::string>();
+    };
+    life->until([&] { return !told(hangs).empty() && !told(asks).empty(); });
+    CHECK(told(hangs) == "a daemon took the run over; 1 attempt begins again");
+    CHECK(told(asks) == "a daemon took the run over");
+}
+
 TEST_CASE("a run is newer than those that other nodes began a few seconds before") {
     FreshDatabase database;
     std::vector plans{plan_text("a: run", "f"), plan_text("w: wait", "probe")};
