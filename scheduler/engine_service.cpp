@@ -1,6 +1,7 @@
 #include "scheduler/engine_service.hpp"
 
 #include "flows/hash.hpp"
+#include "flows/nearest.hpp"
 #include "scheduler/backfill.hpp"
 #include "scheduler/documents.hpp"
 #include "scheduler/new_run.hpp"
@@ -37,10 +38,20 @@ Json params_of_old(const RunRow& old, const RunRow& row, const FlowPlan& flow, c
 /// Who sends the key again after the store forgot the run makes one that loads nothing twice.
 std::string run_key_of(const RunRow& row) { return sha256_hex("key\n" + row.flow + "\n" + row.idempotency_key); }
 
-void check_task(const FlowPlan& flow, const std::string& name) {
-    const auto& tasks = flow.tasks;
-    if (!name.empty() && std::none_of(tasks.begin(), tasks.end(), [&](const TaskPlan& task) { return task.name == name; }))
-        throw Refusal(Kind::NotFound, "flow " + flow.name + " has no task " + name);
+bool has_task(const FlowPlan& flow, const std::string& name) {
+    return std::any_of(flow.tasks.begin(), flow.tasks.end(), [&](const TaskPlan& task) { return task.name == name; });
+}
+
+/// `then`: the plan of the run that is repeated, which may have had it; null: it is gone.
+[[noreturn]] void refuse_task(const FlowPlan& flow, const std::string& name, const RunRow& old, const FlowPlan* then) {
+    std::vector<std::string> names;
+    for (const auto& task : flow.tasks) names.push_back(task.name);
+    const auto near = nearest(name, names);
+    auto remedy = near.empty() ? "" : "did you mean '" + near + "'? ";
+    remedy += fmt::format("its tasks are {}", fmt::join(names, ", "));
+    if (then && has_task(*then, name))
+        remedy += fmt::format("; run {} had {}: --plan pinned (`plan` of the API) runs the flow as it was then", old.id, name);
+    throw Refusal(Kind::NotFound, "flow " + flow.name + " has no task " + name, remedy);
 }
 
 /// Empty: the parts are those that ran before, or nothing did. What chunks appended under other bounds would be there twice: refused.
@@ -307,7 +318,10 @@ asio::awaitable<Json> EngineService::rerun(RerunRequest request) {
         if (request.from == RerunRequest::From::Task && !parts.empty())
             throw Refusal(Kind::Invalid, "run " + std::to_string(old->id) + " is cut into chunks and has no tasks of its own",
                           "rerun one of its chunks, or use --failed");
-        check_task(*flow.plan, request.task);
+        if (!request.task.empty() && !has_task(*flow.plan, request.task)) {
+            const auto then = co_await store_.plan(old->plan_hash);
+            refuse_task(*flow.plan, request.task, *old, then.get());
+        }
         row.options["reuse_before"] = request.task;
         start.repeated = co_await repeated_by(store_, row, *flow.plan);
         start.warning = told_of_other_chunks(*flow.plan, *old, parts, start.repeated);

@@ -1,6 +1,8 @@
 // Runs in chunks, re-runs, and what a re-run may do, over a real PostgreSQL.
 #include "life.hpp"
 
+#include <fmt/format.h>
+
 #include <fstream>
 
 using namespace millrace;
@@ -307,6 +309,29 @@ TEST_CASE("a re-run has other parameters where somebody gives them, and the plan
     const Json third = life->ended(life->wait(life->engine->service().rerun(request)).at("id").get<std::int64_t>());
     CHECK(third.at("params") == Json{{"region", "us"}});
     CHECK(life->started == test::Texts{"b", "a", "b"});
+}
+
+TEST_CASE("who names a task that the flow has no more is told those that it has, and how the run is repeated with the one that it had") {
+    FreshDatabase database;
+    Life life(database.url(), {plan_text("a: extract\n copy: load <- a", "renames")});
+    RerunRequest request;
+    request.run_id = life.ended(life.trigger_id("renames")).at("id").get<std::int64_t>();
+    life.folders.plans = {plan_text("a: extract\n store: load <- a", "renames")};
+    life.deploy();
+    request.from = RerunRequest::From::Task;
+    const auto told = [&](const char* task) {
+        request.task = task;
+        return refusal([&] { (void)life.wait(life.engine->service().rerun(request)); });
+    };
+    CHECK(told("copy") ==
+          fmt::format("flow renames has no task copy - its tasks are a, store; run {} had copy: --plan pinned (`plan` of the "
+                      "API) runs the flow as it was then",
+                      request.run_id));
+    CHECK(told("stor") == "flow renames has no task stor - did you mean 'store'? its tasks are a, store");
+    request.pinned = true;
+    CHECK(told("store") == "flow renames has no task store - its tasks are a, copy");
+    request.task = "copy";
+    CHECK(life.ended(life.wait(life.engine->service().rerun(request)).at("id").get<std::int64_t>()).at("state") == "completed");
 }
 
 TEST_CASE("the same idempotency key makes one re-run, also of what is asked for at once, with other values it is a conflict") {
