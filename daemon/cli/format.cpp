@@ -227,6 +227,23 @@ std::string interval_text(const Json& run) {
     }
 }
 
+std::string params_text(const Json& params) {
+    constexpr std::size_t longest = 200, most_shown = 300; // what is just above would hardly be shorter
+    std::string text;
+    for (const auto& [name, value] : params.items()) {
+        auto shown = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+        if (const auto size = shown.size(); size > most_shown) {
+            auto end = longest;
+            while ((static_cast<unsigned char>(shown[end]) & 0xC0) == 0x80) --end; // not within a character
+            shown.resize(end);
+            shown += size < 10'000 ? fmt::format("... ({} bytes)", count_text(static_cast<std::int64_t>(size)))
+                                   : fmt::format("... ({} kB)", count_text(static_cast<std::int64_t>(size / 1000)));
+        }
+        text += (text.empty() ? "" : ",") + Json(name).dump() + ":" + shown;
+    }
+    return "{" + text + "}";
+}
+
 Table load_table(const Json& loads) {
     struct Sum {
         std::int64_t counts[5] = {};

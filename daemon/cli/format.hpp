@@ -77,6 +77,9 @@ namespace millrace {
 /// and the zone; empty where it has none. The end is exclusive.
 [[nodiscard]] std::string interval_text(const Json& run);
 
+/// The parameters of a run as JSON, in one line. Of a value that is long only its beginning is shown, with how long it is: "... (900 kB)".
+[[nodiscard]] std::string params_text(const Json& params);
+
 /// What loads did: table, inserted, updated, unchanged, deleted, rejected, seconds. Those of several chunks of one
 /// table are added up.
 [[nodiscard]] Table load_table(const Json& loads);

@@ -68,7 +68,7 @@ int show_run(Cli& cli, const std::string& id) {
     if (const auto message = message_text(run); !message.empty() && !is_final(state_from(text_of(run, "state"))))
         std::cout << printable(message) << '\n';
     if (const auto interval = interval_text(run); !interval.empty()) std::cout << "interval " << interval << '\n';
-    if (run.contains("params") && !run["params"].empty()) std::cout << "params " << run["params"].dump() << '\n';
+    if (run.contains("params") && !run["params"].empty()) std::cout << "params " << printable(params_text(run["params"])) << '\n';
     if (const auto rows = number_of(run, "limit_rows"); rows > 0)
         std::cout << fmt::format("trial: each extract reads at most {}, and loads go into the schema millrace_scratch\n",
                                  counted(rows, "row"));

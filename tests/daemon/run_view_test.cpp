@@ -279,6 +279,16 @@ TEST_CASE("a backfill that left chunks out says so at its end, and how they run 
     CHECK(out.str() == "hours run 7: 5 of 5 chunks were done before; `millrace backfill` with --again runs them again\n");
 }
 
+TEST_CASE("the parameters of a run are one line, of a long value its beginning and its length") {
+    CHECK(params_text({{"n", 5}, {"who", "ann"}, {"list", {1, 2}}}) == R"({"list":[1,2],"n":5,"who":"ann"})");
+    CHECK(params_text({{"t", std::string(250, 'x')}}) == "{\"t\":\"" + std::string(250, 'x') + "\"}");
+    CHECK(params_text({{"n", 1}, {"t", std::string(900'000, 'x')}}) == "{\"n\":1,\"t\":\"" + std::string(199, 'x') + "... (900 kB)}");
+    std::string text;
+    while (text.size() < 1200) text += "ü"; // the cut would fall within one
+    CHECK(params_text({{"t", "x" + text}}) == "{\"t\":\"x" + text.substr(0, 198) + "... (1,203 bytes)}");
+    CHECK(params_text({{"t", text}}) == "{\"t\":\"" + text.substr(0, 198) + "... (1,202 bytes)}");
+}
+
 TEST_CASE("loads of several chunks into one table are one line") {
     const Json part = {{"table", "dl.hours"}, {"inserted", 10}, {"updated", 1},   {"unchanged", 5},
                        {"deleted", 0},        {"rejected", 0},  {"seconds", 0.25}};
