@@ -45,13 +45,19 @@ struct Gap {
 using Gaps = std::map<Instant, Gap>; ///< by their ends
 
 /// What comes after a gap says what is missing before it.
-void note_gaps(const Gaps& gaps, Found& found) {
+void note_gaps(const Gaps& gaps, const date::time_zone& zone, Found& found) {
     for (const auto& [end, gap] : gaps) {
         const auto next = found.lower_bound(end);
-        if (next == found.end() || (!gap.is_left_out && !next->second.note.empty())) continue;
-        const bool one = gap.first == gap.last;
-        const auto times = one ? clock(gap.first) + " does" : clock(gap.first) + " to " + clock(gap.last) + " do";
+        if (next == found.end()) continue;
         auto& note = next->second.note;
+        const bool one = clock(gap.first) == clock(gap.last);
+        if (!gap.is_left_out && !note.empty()) { // it is the firing of the first of them
+            if (!one)
+                note = fmt::format("{} to {} do not exist on this day: runs once for them, at {}", clock(gap.first), clock(gap.last),
+                                   clock(to_local(end, zone)));
+            continue;
+        }
+        const auto times = one ? clock(gap.first) + " does" : clock(gap.first) + " to " + clock(gap.last) + " do";
         note += fmt::format("{}{} not exist on {}: {}", note.empty() ? "" : "; ", times, to_text(gap.first).substr(0, 10),
                             gap.is_left_out ? "left out" : "this one is for that too");
     }
@@ -123,7 +129,7 @@ std::vector<Firing> cron_firings(const ScheduleSpec& schedule, Instant after, st
         if (!found.empty()) last = day + farthest;
     }
     gaps.erase(gaps.begin(), gaps.upper_bound(after));
-    note_gaps(gaps, found);
+    note_gaps(gaps, zone, found);
     std::vector<Firing> out;
     for (auto& [at, firing] : found)
         if (out.size() < n) out.push_back(std::move(firing));

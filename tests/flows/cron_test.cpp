@@ -79,6 +79,10 @@ TEST_CASE("what is missing or other than usual because of the clocks is noted") 
           "03-29T01:40 \n03-29T03:00 02:00 to 02:40 do not exist on 2026-03-29: left out\n03-29T03:20 \n");
     CHECK(noted(cron("0 2,3 * * *", "Europe/Berlin"), "2026-03-28T12:00:00Z", 1) ==
           "03-29T03:00 02:00 does not exist on 2026-03-29: this one is for that too\n");
+    CHECK(noted(cron("*/30 2 * * *", "Europe/Berlin"), "2027-03-27T12:00:00Z", 2) ==
+          "03-28T02:00 02:00 to 02:30 do not exist on this day: runs once for them, at 03:00\n03-29T02:00 \n");
+    CHECK(noted(cron("*/30 2,3 * * *", "Europe/Berlin"), "2027-03-27T12:00:00Z", 2) ==
+          "03-28T03:00 02:00 to 02:30 do not exist on 2027-03-28: this one is for that too\n03-28T03:30 \n");
     ScheduleSpec every;
     every.timezone = "Europe/Berlin";
     every.every = Span{0, 0, 24 * 3600};
