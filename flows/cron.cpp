@@ -1,5 +1,6 @@
 #include "flows/cron.hpp"
 
+#include "flows/counted.hpp"
 #include "flows/letters.hpp"
 
 #include <fmt/format.h>
@@ -45,11 +46,44 @@ constexpr std::array<std::pair<std::string_view, const char*>, 7> shorthands{{
         fmt::format("the {} field '{}' {}; it may hold {}, lists (1,3), ranges (1-5), steps (*/2) and *", field.name, text, why, may));
 }
 
+/// What other programs know in days, and how it is said here. Empty: it is none of that.
+std::string why_foreign(const Field& field, const std::string& part) {
+    if (part == "?") return "has a '?', which is not supported here; write *";
+    if (&field != &fields[3] && &field != &fields[5]) return {};
+    if (part.find('#') != std::string::npos) return "has a '#', which is not supported here; a day of the week here is that of every week";
+    const auto word = upper_case(part);
+    const auto sign = word.find_first_not_of("0123456789");
+    const auto rest = sign == std::string::npos ? "" : word.substr(sign);
+    if (&field == &fields[3] && (rest == "L" || rest == "LW"))
+        return "has an 'L', which is not supported here; for the last day of a month: `every: 1mo` with `start: 2027-01-31`";
+    if (rest == "W") return "has a 'W', which is not supported here; write the day of the month, or days of the week such as mon-fri";
+    const auto day = std::find(field.names.begin(), field.names.end(), lower_case(word.substr(0, word.size() - 1)));
+    if (word.ends_with('L') && (rest == "L" || day != field.names.end()))
+        return "has an 'L', which is not supported here; a day of the week here is that of every week";
+    return {};
+}
+
+/// What a range that ends before it begins is meant to be: `fri-mon` is `fri-sun,mon`.
+std::string around(const Field& field, const std::string& from, int first, const std::string& to, int last) {
+    const bool by_name = from.find_first_of("0123456789") == std::string::npos;
+    const bool of_week = &field == &fields[5];
+    if (of_week && first == 7) return "0-" + to;
+    const auto name = [&](int value) {
+        return std::string(field.names.at(static_cast<std::size_t>(value - field.first) % field.names.size()));
+    };
+    const auto text = [&](int value) { return by_name ? name(value) : std::to_string(value); };
+    const int begin = of_week ? 1 : field.first; // Sunday ends the part before
+    const auto before = first == field.last ? from : from + "-" + text(field.last);
+    return before + "," + (last == begin ? to : text(begin) + "-" + to);
+}
+
 int value_of(const Field& field, const std::string& text, const std::string& part) {
     int value = -1;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
     if (error != std::errc() || end != part.data() + part.size()) {
         const auto found = std::find(field.names.begin(), field.names.end(), lower_case(part));
+        if (const auto why = part.empty() ? "" : why_foreign(field, part); !why.empty())
+            throw std::invalid_argument(fmt::format("the {} field '{}' {}", field.name, text, why));
         if (part.empty() || found == field.names.end()) refuse(field, text, part.empty() ? "is not complete" : "has '" + part + "' in it");
         value = field.first + static_cast<int>(found - field.names.begin());
     }
@@ -83,6 +117,9 @@ void mark(const Field& field, const std::string& text, const std::string& entry,
                : slash.size() == 2 ? (&field == &fields[5] ? std::max(first, 6) : field.last)
                                    : first;
         if (&field == &fields[5] && last == 0 && first > 0) last = 7; // FRI-SUN
+        if (last < first && slash.size() == 1)
+            throw std::invalid_argument(fmt::format("the {} field '{}' has a range that ends before it begins; write {}", field.name, text,
+                                                    around(field, range[0], first, range[1], last)));
         if (last < first) refuse(field, text, "has a range that ends before it begins");
     }
     step = std::min(step, last + 1); // as far as it means: one value
@@ -95,6 +132,22 @@ std::vector<bool> parse_field(const Field& field, const std::string& text) {
     return marked;
 }
 
+/// Mistakes that are about no single field: a zone in front, a space within a list.
+void check_parts(const std::string& text, const std::vector<std::string>& parts) {
+    for (const std::string_view key : {"TZ=", "CRON_TZ="})
+        if (!parts.empty() && parts[0].starts_with(key))
+            throw std::invalid_argument(fmt::format("'{}' is not written in a cron expression here; write `timezone: {}` beside `cron`",
+                                                    parts[0], parts[0].substr(key.size())));
+    std::string joined;
+    bool is_apart = false;
+    for (const auto& part : parts) {
+        const bool is_list = !joined.empty() && (joined.ends_with(',') || part.starts_with(','));
+        is_apart = is_apart || is_list;
+        joined += (joined.empty() || is_list ? "" : " ") + part;
+    }
+    if (is_apart) throw std::invalid_argument(fmt::format("'{}' has a space in a list; write '{}'", text, joined));
+}
+
 } // namespace
 
 CronExpression CronExpression::parse(const std::string& text) {
@@ -104,14 +157,17 @@ CronExpression CronExpression::parse(const std::string& text) {
     if (parts.size() == 1 && parts[0].starts_with('@')) {
         for (const auto& [name, meaning] : shorthands)
             if (parts[0] == name) return parse(meaning);
-        throw std::invalid_argument("'" + parts[0] + "' is no cron shorthand; there are @hourly, @daily, @weekly, @monthly and @yearly");
+        throw std::invalid_argument("'" + parts[0] +
+                                    "' is no cron shorthand; there are @hourly, @daily or @midnight, @weekly, @monthly, "
+                                    "and @yearly or @annually");
     }
+    check_parts(text, parts);
     if (parts.size() == 5) parts.insert(parts.begin(), "0");
     if (parts.size() != 6)
         throw std::invalid_argument(
-            fmt::format("'{}' has {} fields; a cron expression has 5 (minute hour day-of-month month day-of-week), or 6 with "
+            fmt::format("'{}' has {}; a cron expression has 5 (minute hour day-of-month month day-of-week), or 6 with "
                         "seconds in front",
-                        text, parts.size()));
+                        text, counted(static_cast<std::int64_t>(parts.size()), "field")));
     CronExpression cron;
     cron.seconds = parse_field(fields[0], parts[0]);
     cron.minutes = parse_field(fields[1], parts[1]);

@@ -1,7 +1,7 @@
 /// Cron expressions and when they fire (pure; the clock is a parameter).
 ///
 /// Grammar: 5 fields (minute hour day-of-month month day-of-week) or 6 with seconds in front; lists, ranges, steps, names
-/// (JAN, MON), 7 = Sunday, `@hourly @daily @weekly @monthly @yearly`. When day-of-month and day-of-week are both
+/// (JAN, MON), 7 = Sunday, `@hourly @daily @midnight @weekly @monthly @yearly @annually`. When day-of-month and day-of-week are both
 /// restricted, either one matches (crontab(5)).
 /// DST: a schedule whose hour field is plain numbers follows its gap and overlap policy; others follow elapsed time.
 #pragma once

@@ -153,3 +153,41 @@ TEST_CASE("cron: a mistake names its field and what it may hold") {
     CHECK_THROWS_WITH(CronExpression::parse("@dayly"), Catch::Contains("@daily"));
     CHECK_THROWS_WITH(next_firing(cron("@daily", "America/Sao_Paolo"), Instant{}), Catch::Contains("America/Sao_Paulo"));
 }
+
+TEST_CASE("cron: what other programs take, and slips, are told how they are written here") {
+    const auto told = [](const std::string& text) -> std::string {
+        try {
+            (void)CronExpression::parse(text);
+        } catch (const std::invalid_argument& e) {
+            return e.what();
+        }
+        return "";
+    };
+    for (const char* last : {"0 6 L * *", "0 6 l * *", "0 6 LW * *", "0 6 L-3 * *"})
+        CHECK_THAT(told(last), Catch::EndsWith("for the last day of a month: `every: 1mo` with `start: 2027-01-31`"));
+    CHECK_THAT(told("0 6 15W * *"), Catch::Contains("has a 'W', which is not supported here"));
+    CHECK_THAT(told("0 6 * * 1#2"), Catch::Contains("has a '#', which is not supported here"));
+    CHECK_THAT(told("0 6 * * 5L"), Catch::Contains("the day-of-week field '5L' has an 'L', which is not supported here"));
+    CHECK_THAT(told("0 6 * * friL"), Catch::Contains("has an 'L'"));
+    CHECK_THAT(told("0 6 ? * 1"), Catch::EndsWith("has a '?', which is not supported here; write *"));
+    CHECK_THAT(told("0 6 * * funday"), Catch::Contains("has 'funday' in it"));
+    CHECK_THAT(told("0 6 * * fri-mon"), Catch::EndsWith("has a range that ends before it begins; write fri-sun,mon"));
+    CHECK_THAT(told("0 6 * * 6-2"), Catch::EndsWith("write 6-7,1-2"));
+    CHECK_THAT(told("0 6 * * 7-2"), Catch::EndsWith("write 0-2"));
+    CHECK_THAT(told("0 22-5 * * *"), Catch::EndsWith("write 22-23,0-5"));
+    CHECK_THAT(told("0 6 * NOV-feb *"), Catch::EndsWith("write NOV-dec,jan-feb"));
+    CHECK_THAT(told("0 6 * dec-jan *"), Catch::EndsWith("write dec,jan"));
+    for (const char* meant : {"0 6 * * fri-sun,mon", "0 6 * * 6-7,1-2", "0 22-23,0-5 * * *", "0 6 * NOV-dec,jan-feb *"})
+        CHECK(told(meant).empty());
+    CHECK(told("TZ=Europe/Berlin 0 6 * * 1") ==
+          "'TZ=Europe/Berlin' is not written in a cron expression here; write `timezone: Europe/Berlin` beside `cron`");
+    CHECK_THAT(told("CRON_TZ=UTC 0 6 * * 1"), Catch::Contains("`timezone: UTC`"));
+    CHECK(told("0 6 * * 1, 2") == "'0 6 * * 1, 2' has a space in a list; write '0 6 * * 1,2'");
+    CHECK_THAT(told("0 6 1 ,2 * *"), Catch::EndsWith("write '0 6 1,2 * *'"));
+    CHECK_THAT(told("5"), Catch::StartsWith("'5' has 1 field; "));
+    CHECK_THAT(told("@reboot"), Catch::Contains("@midnight") && Catch::Contains("@annually"));
+    ScheduleSpec last_days;
+    last_days.every = Span{1, 0, 0};
+    last_days.start = "2027-01-31T00:00:00Z";
+    CHECK(firings(last_days, "2027-01-31T00:00:00Z", 3) == Times{"2027-02-28T00:00:00Z", "2027-03-31T00:00:00Z", "2027-04-30T00:00:00Z"});
+}
