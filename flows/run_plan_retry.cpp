@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 namespace millrace {
 namespace {
@@ -24,6 +25,22 @@ double random_unit(std::uint64_t seed, TaskKey key, int n) {
 bool covers(const RetryPolicy& policy, const OrderError& error) {
     return std::any_of(policy.for_classes.begin(), policy.for_classes.end(),
                        [&](const std::string& c) { return c == "any" || c == error.error_class; });
+}
+
+OrderError with_remedy(OrderError error, const std::string& remedy) {
+    error.remedy += (error.remedy.empty() ? "" : "; ") + remedy;
+    return error;
+}
+
+/// A command that failed though attempts were left: why there is no other one, and how it gets one. `policies`: the task's and the
+/// flow's, as far as they had attempts left.
+OrderError not_again(OrderError error, std::initializer_list<const RetryPolicy*> policies) {
+    const bool is_uncovered =
+        std::any_of(policies.begin(), policies.end(), [&](const auto* p) { return p != nullptr && !covers(*p, error); });
+    if (!is_uncovered || error.error_class == "cancelled") return error;
+    const std::string ways = error.error_class == "permanent" ? "let the command end with 75, or write" : "write";
+    const auto remedy = fmt::format("not tried again, for `retry` does not cover '{}': {} `for: [any]` in it", error.error_class, ways);
+    return with_remedy(std::move(error), remedy);
 }
 
 OrderError out_of_time(OrderError error, const RetryPolicy& ceiling) {
@@ -86,7 +103,13 @@ void RunPlan::retry_or_fail(TaskKey key, OrderError error, const std::string& ou
     run.charged = rounds * policy.attempts;
     if (rounds < flow_->retry.attempts && covers(flow_->retry, error) && try_again(flow_->retry, rounds, flow_->retry, "AwaitingFlowRetry"))
         return;
-    fail(key, over ? out_of_time(std::move(error), *over) : error, now);
+    if (over) return fail(key, out_of_time(std::move(error), *over), now);
+    if (plan_of(key.task).verb != Verb::Run) return fail(key, error, now);
+    const bool asked_in_vain = outcome == "retry" && policy.attempts == 1 && flow_->retry.attempts == 1;
+    if (asked_in_vain)
+        return fail(key, with_remedy(std::move(error), "write `retry: 3` in the task: without it there is one attempt"), now);
+    const bool had_attempts = failures > 0 && outcome != "retry", had_rounds = rounds < flow_->retry.attempts;
+    fail(key, not_again(std::move(error), {had_attempts ? &policy : nullptr, had_rounds ? &flow_->retry : nullptr}), now);
 }
 
 /// It waits for a place to begin, and may not begin any more.

@@ -262,7 +262,7 @@ AttemptDone run_command(const AttemptOrder& order, AttemptSession& session) {
     }
     if (end.exit_code != 0)
         throw Error(ErrorClass::Permanent, fmt::format("the command ended with exit code {}{}", end.exit_code, tail.text()),
-                    "the log has its output");
+                    tail.text().empty() ? "" : "the log has its output");
     return take_output(order, options, session);
 }
 

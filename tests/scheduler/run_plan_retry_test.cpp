@@ -116,6 +116,39 @@ TEST_CASE("each class that a policy does not say otherwise of is tried again, or
     CHECK(d.state("a") == (again ? "retrying/AwaitingRetry" : "failed/Failed"));
 }
 
+TEST_CASE("a command that is not tried again says why, and what gives it another attempt") {
+    const auto remedy = [](FlowPlan flow, const std::string& outcome, const std::string& error_class) {
+        Drive d(std::move(flow));
+        d.begin(), d.decisions();
+        d.started("a");
+        AttemptDone done;
+        done.outcome = outcome;
+        done.error = OrderError{error_class, "it broke", "the log has its output", 0};
+        d.plan->finished(d.key("a"), done, d.now);
+        REQUIRE(d.state("a") == "failed/Failed");
+        return d.plan->at(d.key("a")).details->error->remedy;
+    };
+    const std::string log = "the log has its output";
+    const auto permanent =
+        log + "; not tried again, for `retry` does not cover 'permanent': let the command end with 75, or write `for: [any]` in it";
+    CHECK(remedy(plan_text("a: run"), "failed", "permanent") == log);
+    CHECK(remedy(plan_text("a: run retry=3"), "failed", "permanent") == permanent);
+    CHECK(remedy(plan_text("a: run retry=3"), "failed", "bad_data") ==
+          log + "; not tried again, for `retry` does not cover 'bad_data': write `for: [any]` in it");
+    CHECK(remedy(plan_text("a: extract retry=3"), "failed", "permanent") == log);
+    CHECK(remedy(plan_text("a: run"), "retry", "transient") == log + "; write `retry: 3` in the task: without it there is one attempt");
+    auto flow = plan_text("a: run");
+    flow.retry.attempts = 2;
+    CHECK(remedy(flow, "failed", "permanent") == permanent);
+    flow = plan_text("a: run retry=2");
+    flow.tasks[0].retry.for_classes = {"any"};
+    Drive d(std::move(flow));
+    d.begin(), d.decisions();
+    d.started("a"), d.failed("a", "permanent"), d.pass(60), d.decisions();
+    d.started("a"), d.failed("a", "permanent");
+    CHECK(d.plan->at(d.key("a")).details->error->remedy.empty()); // all its attempts are used
+}
+
 TEST_CASE("a policy for any class tries every class again") {
     auto flow = plan_text("a: extract retry=2");
     flow.tasks[0].retry.for_classes = {"any"};

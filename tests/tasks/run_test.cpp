@@ -40,6 +40,8 @@ TEST_CASE("exit codes: 75 asks for a retry, others fail, a signal is a crash") {
     const AttemptDone failed = host.attempt(order_for(run, "b", "run", {{"argv", {"/bin/sh", "-c", "exit 3"}}}));
     REQUIRE(failed.error);
     CHECK(failed.error->message == "the command ended with exit code 3");
+    CHECK(failed.error->remedy.empty()); // it said nothing
+    CHECK(error_of(host.attempt(order_for(run, "s", "run", {{"command", "echo why; exit 3"}}))).remedy == "the log has its output");
     CHECK(error_of(host.attempt(order_for(run, "c", "run", {{"command", "kill -9 $$"}}))).error_class == "crashed");
     CHECK_THAT(error_of(host.attempt(order_for(run, "d", "run", {{"argv", {"no-such-program"}}}))).message,
                Catch::Contains("cannot be started"));
