@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 
@@ -17,16 +18,17 @@ namespace {
 struct Field {
     const char* name;
     int first, last;
+    const char* unit;                    ///< of a span as long as one of its steps
     std::vector<std::string_view> names; ///< of first, first + 1, ...
 };
 
 const std::array<Field, 6> fields{{
-    {"second", 0, 59, {}},
-    {"minute", 0, 59, {}},
-    {"hour", 0, 23, {}},
-    {"day-of-month", 1, 31, {}},
-    {"month", 1, 12, {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}},
-    {"day-of-week", 0, 7, {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}},
+    {"second", 0, 59, "s", {}},
+    {"minute", 0, 59, "m", {}},
+    {"hour", 0, 23, "h", {}},
+    {"day-of-month", 1, 31, "d", {}},
+    {"month", 1, 12, "mo", {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}},
+    {"day-of-week", 0, 7, "d", {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}},
 }};
 
 constexpr std::array<std::pair<std::string_view, const char*>, 7> shorthands{{
@@ -96,6 +98,21 @@ std::vector<std::string> split(const std::string& text, char separator) {
     std::stringstream stream(text + separator);
     for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
     return parts;
+}
+
+/// Nothing where the step leaves more than one value, or is as long as the field: `*/60` of minutes is once an hour as it says.
+std::optional<LongStep> long_step(const Field& field, const std::string& entry) {
+    const auto parts = split(entry, '/');
+    if (parts.size() != 2) return std::nullopt;
+    const auto range = split(parts[0], '-');
+    const bool is_open = range.size() == 1; // * or a
+    const int first = parts[0] == "*" ? field.first : value_of(field, entry, range[0]);
+    const int last = is_open ? (&field == &fields[5] ? 6 : field.last) : value_of(field, entry, range[1]);
+    const int values = is_open ? last - field.first + 1 : last - first + 1;
+    constexpr int longest_told = 1000;
+    const int step = std::stoi(parts[1]);
+    if (step <= values || values < 1) return std::nullopt;
+    return LongStep{entry, field.name, first, is_open && step <= longest_told ? std::to_string(step) + field.unit : ""};
 }
 
 /// One entry of a list: `*`, `a`, `a-b`, each with an optional `/step`.
@@ -175,6 +192,9 @@ CronExpression CronExpression::parse(const std::string& text) {
     cron.days = parse_field(fields[3], parts[3]);
     cron.months = parse_field(fields[4], parts[4]);
     cron.weekdays = parse_field(fields[5], parts[5]);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        for (const auto& entry : split(parts[i], ','))
+            if (auto step = long_step(fields[i], entry)) cron.long_steps.push_back(std::move(*step));
     if (cron.weekdays[7]) cron.weekdays[0] = true;
     cron.any_day = parts[3].starts_with('*');
     cron.any_weekday = parts[5].starts_with('*');

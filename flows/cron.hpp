@@ -22,6 +22,14 @@ struct Firing {
     std::string note;  ///< empty, or why this one is odd: "02:30 does not exist on this day: runs at 03:00"; also what is missing before it
 };
 
+/// A step that is longer than its field or range, so that one value is left: `*/90` of minutes.
+struct LongStep {
+    std::string entry; ///< "*/90"
+    std::string field; ///< "minute"
+    int value = 0;     ///< the one that it leaves
+    std::string every; ///< the span that may have been meant, "90m"; empty: none
+};
+
 class CronExpression {
 public:
     /// Throws std::invalid_argument whose text names the field and what it may hold.
@@ -30,6 +38,7 @@ public:
     std::vector<bool> seconds, minutes, hours, days, months, weekdays; ///< indices are the values
     bool any_day = true, any_weekday = true;
     bool fixed_hours = false; ///< the hour field is plain numbers
+    std::vector<LongStep> long_steps;
 };
 
 /// The first firing strictly after `after`, within the schedule's start and end; nothing when there is none within 5 years.

@@ -1,3 +1,4 @@
+#include "flows/compiler/check_schedules.hpp"
 #include "flows/compiler/draft.hpp"
 #include "flows/compiler/parse_expect.hpp"
 #include "flows/compiler/parse_interval.hpp"
@@ -134,6 +135,7 @@ private:
         if (node->is_map()) draft_.plan.schedules.push_back(parse_schedule(*node));
         for (const auto& item : node->items) draft_.plan.schedules.push_back(parse_schedule(item));
         if (draft_.plan.schedules.empty()) return;
+        if (!diagnostics_.has_errors()) warn_of_schedules(*node);
         draft_.plan.timezone = draft_.plan.schedules.front().timezone;
         for (std::size_t i = 1; i < draft_.plan.schedules.size(); ++i)
             if (draft_.plan.schedules[i].timezone != draft_.plan.timezone)
@@ -142,6 +144,13 @@ private:
                     fmt::format("the days of every run, and the clock of its SQL, are those of the first schedule's zone, {}",
                                 draft_.plan.timezone),
                     "give all its schedules one `timezone`, or write a flow for each zone");
+    }
+
+    void warn_of_schedules(const YamlNode& node) {
+        const auto& schedules = draft_.plan.schedules;
+        for (std::size_t i = 0; i < schedules.size(); ++i)
+            warn_of_schedule(node.is_map() ? node : node.items[i], schedules[i], diagnostics_);
+        if (node.is_list()) warn_of_same_schedules(node, schedules, diagnostics_);
     }
 
     ScheduleSpec parse_schedule(const YamlNode& node) {
