@@ -58,7 +58,7 @@ TEST_CASE("a large CSV of texts with many lines is read whole") {
               fmt::format(R"([{{"ids":8000,"length":{},"n":8000}}])", 8000 * lines.size()));
 }
 
-TEST_CASE("the lines of a CSV may end with \\n and \\r\\n, which stay as they are in quotes") {
+TEST_CASE("the lines of a CSV may end with LF and CRLF, which stay as they are in quotes") {
     CsvCommand csv;
     const Json contract = columns_of({{"a", "INTEGER"}, {"b", "VARCHAR"}}), one = columns_of({{"a", "VARCHAR"}});
     for (const Json& columns : {Json::array(), contract}) {

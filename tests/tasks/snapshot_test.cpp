@@ -118,7 +118,7 @@ TEST_CASE_METHOD(Fixture, "rejected records count through the contract of their 
     CHECK(rows_of_dataset(host, beyond.rejects).size() == 2);
 }
 
-TEST_CASE_METHOD(Fixture, "items that may be missing leave records out; a row limit leaves rows out") {
+TEST_CASE_METHOD(Fixture, "items that may be missing leave records out, a row limit leaves rows out") {
     Manifest narrowed = read_manifest(dataset("projects", "select 'p3' as id"));
     narrowed.complete = false;
     (void)write_manifest(run.path + "/projects", narrowed);

@@ -98,7 +98,7 @@ TEST_CASE_METHOD(Extraction, "undeclared members are an event, an error or a rea
     CHECK(run(server)[0].rejected == 2);
 }
 
-TEST_CASE_METHOD(Extraction, "windows become slices with their column; a failed slice may be left out") {
+TEST_CASE_METHOD(Extraction, "windows become slices with their column, a failed slice may be left out") {
     plan.resource.window = WindowSpec{Span{0, 1, 0}};
     plan.resource.params = {{"from", "timestamptz", true, false, {}}, {"to", "timestamptz", true, false, {}}};
     plan.resource.query = {{"day", "${window.start:%Y-%m-%d}"}};

@@ -66,7 +66,7 @@ TEST_CASE_METHOD(Extraction, "an empty source is an empty slice") {
     CHECK(slices[0].parts.empty());
 }
 
-TEST_CASE_METHOD(Extraction, "a page that repeats an earlier one is asked for again; a source that ignores the page number is an error") {
+TEST_CASE_METHOD(Extraction, "a page that repeats an earlier one is asked for again, a source that ignores the page number is an error") {
     const Entries entries{25, 10};
     int stale = 1;
     TestServer server([&](const TestRequest& r) { return page_of(r) == 2 && stale-- > 0 ? entries.page(1) : entries(r); });
