@@ -40,11 +40,11 @@ std::vector<std::string> flows_that_led_to(const RunRow& row) {
 
 } // namespace
 
-std::optional<Caller> caller_of(const RunRow& row) {
+std::optional<CallingTask> caller_of(const RunRow& row) {
     const auto cause = row.options.find("cause");
     if (cause == row.options.end() || !cause->contains("place")) return std::nullopt;
     const auto& place = cause->at("place");
-    return Caller{cause->at("run").get<std::int64_t>(), {place.at(0).get<int>(), place.at(1).get<int>()}};
+    return CallingTask{cause->at("run").get<std::int64_t>(), {place.at(0).get<int>(), place.at(1).get<int>()}};
 }
 
 CausedRun CausedRuns::made(const std::string& name, const RunRow& by, Json cause, const Json& params, Instant now) const {

@@ -24,11 +24,11 @@ struct CausedRun {
 };
 
 /// Who waits for the end of a run.
-struct Caller {
+struct CallingTask {
     std::int64_t run_id = 0;
     TaskKey key;
 };
-[[nodiscard]] std::optional<Caller> caller_of(const RunRow& row);
+[[nodiscard]] std::optional<CallingTask> caller_of(const RunRow& row);
 
 class CausedRuns {
 public:

@@ -27,7 +27,7 @@ struct Engine::Parts {
     boost::asio::awaitable<void> start();
     boost::asio::awaitable<void> resume();
     boost::asio::awaitable<Runner::Resumed> resumed(StoredRun run);
-    boost::asio::awaitable<std::string> try_to_resume(StoredRun run, std::vector<Runner::Resumed>& runs);
+    void tell_not_resumed(std::map<std::int64_t, std::string> failures);
     boost::asio::awaitable<void> prove_staging();
     void make_hosts();
     void make_retention();

@@ -52,27 +52,24 @@ static std::int64_t above(const RunRow& row) {
 }
 
 /// Those whose end goes to a run that cannot be taken over wait for it: what it knows of them would be old when it comes.
-static void leave_out_with(std::vector<Runner::Resumed>& runs, std::set<std::int64_t> left_out) {
-    const auto waits = [&](const Runner::Resumed& run) { return left_out.contains(above(run.row)); };
-    for (auto at = runs.begin(); (at = std::find_if(runs.begin(), runs.end(), waits)) != runs.end();) {
+static void leave_out_with(const std::map<std::int64_t, std::string>& failures, std::vector<Runner::Resumed>& runs) {
+    std::set<std::int64_t> left_out;
+    for (const auto& [id, why] : failures) left_out.insert(id);
+    const auto waits = [&left_out](const Runner::Resumed& run) { return left_out.contains(above(run.row)); };
+    for (auto at = std::find_if(runs.begin(), runs.end(), waits); at != runs.end(); at = std::find_if(runs.begin(), runs.end(), waits)) {
         left_out.insert(at->row.id);
         runs.erase(at);
     }
 }
 
-/// Why not, where the reason is of this run alone, such as a time zone that this machine lacks.
-asio::awaitable<std::string> Engine::Parts::try_to_resume(StoredRun run, std::vector<Runner::Resumed>& runs) {
-    std::string failure;
-    try {
-        auto one = co_await resumed(std::move(run));
-        runs.push_back(std::move(one));
-    } catch (const Refusal& e) {
-        if (e.kind == Refusal::Kind::Unavailable) throw;
-        failure = e.what();
-    } catch (const std::exception& e) {
-        failure = e.what();
+/// Of those alone, for a reason such as a time zone that this machine lacks: each is told once.
+void Engine::Parts::tell_not_resumed(std::map<std::int64_t, std::string> failures) {
+    for (const auto& [id, why] : failures) {
+        const auto told = not_resumed.find(id);
+        if (told == not_resumed.end() || told->second != why)
+            spdlog::error("run={} cannot be taken over, which is tried again: {}", id, why);
     }
-    co_return failure;
+    not_resumed = std::move(failures);
 }
 
 /// What is ours, is not driven here, and is still live when it is read after that: a run that the runner does not know may
@@ -82,7 +79,7 @@ asio::awaitable<void> Engine::Parts::resume() {
     std::vector<std::int64_t> adopted;
     for (const auto id : ours)
         if (!runner->knows(id)) adopted.push_back(id);
-    if (adopted.empty()) co_return not_resumed.clear();
+    if (adopted.empty()) co_return;
     ids.forget_below(*std::max_element(adopted.begin(), adopted.end()) +
                      1); // what they cause comes after them, as when their node makes it
     auto stored = co_await store.live_runs(node.epoch, std::move(adopted));
@@ -90,15 +87,20 @@ asio::awaitable<void> Engine::Parts::resume() {
     std::map<std::int64_t, std::string> failures;
     for (auto& run : stored) {
         const auto id = run.row.id;
-        const auto failure = co_await try_to_resume(std::move(run), runs);
-        if (failure.empty()) continue;
-        if (not_resumed[id] != failure) spdlog::error("run={} cannot be taken over, which is tried again: {}", id, failure);
-        failures.emplace(id, failure);
+        std::string failure;
+        try {
+            auto one = co_await resumed(std::move(run));
+            runs.push_back(std::move(one));
+        } catch (const Refusal& e) {
+            if (e.kind == Refusal::Kind::Unavailable) throw;
+            failure = e.what();
+        } catch (const std::exception& e) {
+            failure = e.what();
+        }
+        if (!failure.empty()) failures[id] = failure;
     }
-    not_resumed = std::move(failures);
-    std::set<std::int64_t> left_out;
-    for (const auto& [id, failure] : not_resumed) left_out.insert(id);
-    leave_out_with(runs, std::move(left_out));
+    leave_out_with(failures, runs);
+    tell_not_resumed(std::move(failures));
     if (runs.empty()) co_return;
     spdlog::info("taking over {} live runs", runs.size());
     for (const auto& run : runs) watch->look_soon(run.row.flow);

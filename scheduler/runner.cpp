@@ -117,7 +117,7 @@ void Runner::begin_tasks(LiveRun& run) {
 
 /// A chunk, or a run that was called, begins nothing while what it is of is paused: it may have waited for its turn or slots until now.
 std::string Runner::paused_with(const LiveRun& run) const {
-    const auto above = run.row.parent_id.value_or(caller_of(run.row).value_or(Caller{}).run_id);
+    const auto above = run.row.parent_id.value_or(caller_of(run.row).value_or(CallingTask{}).run_id);
     const auto* of = find(above);
     if (!of) return "";
     const auto state = of->machine ? of->machine->state() : of->row.state; // the row follows when the store takes it

@@ -144,7 +144,7 @@ TEST_CASE("a run that is cancelled takes with it what it called, whatever happen
             if (const auto id = world.trigger(outer)) taken.insert(id);
             for (int n = 0; n < 1000 && std::none_of(taken.begin(), taken.end(), state_of); ++n) world.step();
         }
-        const auto is_called = [&](const auto& run) { return taken.contains(caller_of(run.second.row).value_or(Caller{}).run_id); };
+        const auto is_called = [&](const auto& run) { return taken.contains(caller_of(run.second.row).value_or(CallingTask{}).run_id); };
         const auto calls = [&] { return std::any_of(world.store.runs.begin(), world.store.runs.end(), is_called); };
         for (auto n = seed % 2 ? world.random() % 400 : 400; n > 0 && (seed % 2 || !calls()); --n) world.step();
         bool dies = seed % 4 == 0;       // when the cancel is on record, and nothing that follows from it
@@ -159,7 +159,7 @@ TEST_CASE("a run that is cancelled takes with it what it called, whatever happen
         world.run_to_the_end();
         for (const auto& [id, run] : world.store.runs) {
             CAPTURE(id, run.row.state_name, run.row.message);
-            const auto caller = caller_of(run.row).value_or(Caller{}).run_id;
+            const auto caller = caller_of(run.row).value_or(CallingTask{}).run_id;
             if (taken.contains(id) || taken.contains(caller)) CHECK(run.row.state == State::Cancelled);
         }
     };
