@@ -7,6 +7,19 @@ using namespace millrace;
 using namespace millrace::test;
 using namespace std::chrono_literals;
 
+namespace {
+
+/// So many schedules of 13:00, which a second node shares that does not do its part.
+Life beside_another_node(const FreshDatabase& database, std::size_t schedules) {
+    { Life makes_the_tables(database.url(), {}, noon); }
+    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), now() + interval '1 hour', 0, now(), '', 1, -1e6)");
+    auto plan = flow_of(cron("0 13 * * *"), "allow");
+    plan.schedules.resize(schedules, plan.schedules[0]);
+    return Life(database.url(), {plan}, noon);
+}
+
+} // namespace
+
 TEST_CASE("a schedule fires at its instant, and keeps the nominal local time beside it") {
     FreshDatabase database;
     Life life(database.url(), {flow_of(cron("0 6 * * *", "America/Sao_Paulo"))}, noon);
@@ -45,11 +58,7 @@ TEST_CASE("a firing that another node made first makes no second run, and the sc
 
 TEST_CASE("of two nodes each fires its share on time, and the other's a second later if that has not") {
     FreshDatabase database;
-    { Life makes_the_tables(database.url(), {}, noon); }
-    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), now() + interval '1 hour', 0, now(), '', 1, -1e6)");
-    auto plan = flow_of(cron("0 13 * * *"), "allow");
-    plan.schedules.resize(40, plan.schedules[0]);
-    Life life(database.url(), {plan}, noon);
+    auto life = beside_another_node(database, 40);
     life.step_to(noon + 1h);
     const auto share = nominal(life).size();
     CHECK(share > 5);
@@ -75,11 +84,7 @@ TEST_CASE("of two nodes each fires its share on time, and the other's a second l
 
 TEST_CASE("who stands in for many schedules at once waits for run numbers as one does that stands in for a few") {
     FreshDatabase database;
-    { Life makes_the_tables(database.url(), {}, noon); }
-    told(database.url(), "insert into millrace.node values ('other', gen_random_uuid(), now() + interval '1 hour', 0, now(), '', 1, -1e6)");
-    auto plan = flow_of(cron("0 13 * * *"), "allow");
-    plan.schedules.resize(1200, plan.schedules[0]);
-    Life life(database.url(), {plan}, noon);
+    auto life = beside_another_node(database, 1200);
     for (auto of_own_share = 0ms; of_own_share < 900ms; of_own_share += 5ms) {
         life.stepped.step_to(noon + 1h + of_own_share);
         life.io.restart();
