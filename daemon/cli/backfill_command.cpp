@@ -5,7 +5,7 @@
 #include "daemon/cli/follow_runs.hpp"
 #include "daemon/cli/format.hpp"
 #include "daemon/cli/project_flows.hpp"
-#include "daemon/cli/table.hpp"
+#include "daemon/cli/text_table.hpp"
 #include "flows/counted.hpp"
 
 #include <fmt/format.h>
@@ -40,8 +40,8 @@ Json request_of(const Json& flow, const BackfillArguments& arguments) {
 
 /// What a dry run found.
 void write_plan(const Json& plan, const Terminal& terminal) {
-    using enum Table::Align;
-    Table table({{"chunk", Right}, {"interval"}, {"completed by run", Right}});
+    using enum TextTable::Align;
+    TextTable table({{"chunk", Right}, {"interval"}, {"completed by run", Right}});
     const auto chunks = list_of(plan, "chunks");
     for (const auto& chunk : chunks) {
         const Json shown = {{"interval", {{"start", chunk.at("start")}, {"end", chunk.at("end")}}}, {"timezone", plan.at("timezone")}};

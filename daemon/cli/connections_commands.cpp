@@ -31,7 +31,7 @@ int list_connections(Cli& cli) {
         Cli::print(items);
         return exit_done;
     }
-    Table table({{"connection"}, {"type"}, {"from", Table::Align::Left, 1}, {"fields"}});
+    TextTable table({{"connection"}, {"type"}, {"from", TextTable::Align::Left, 1}, {"fields"}});
     for (const auto& item : items) {
         std::string fields;
         for (const auto& [name, value] : item.at("fields").items())

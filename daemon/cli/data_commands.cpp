@@ -107,13 +107,13 @@ int head(Cli& cli, const Arguments& arguments) {
         return exit_done;
     }
     const auto columns = list_of(dataset, "columns");
-    std::vector<Table::Column> titles;
+    std::vector<TextTable::Column> titles;
     for (const auto& column : columns)
-        titles.push_back({text_of(column, "name"), is_number(text_of(column, "type")) ? Table::Align::Right : Table::Align::Left});
+        titles.push_back({text_of(column, "name"), is_number(text_of(column, "type")) ? TextTable::Align::Right : TextTable::Align::Left});
     if (titles.empty()) titles.push_back({"(no columns)"});
-    Table table(std::move(titles));
+    TextTable table(std::move(titles));
     for (const auto& row : list_of(dataset, "rows")) {
-        std::vector<Table::Cell> cells;
+        std::vector<TextTable::Cell> cells;
         for (std::size_t i = 0; i < columns.size(); ++i) {
             const Json value = row.is_array() ? row.at(i) : row.value(text_of(columns[i], "name"), Json());
             auto text = cell_text(value);

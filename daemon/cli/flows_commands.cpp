@@ -51,8 +51,8 @@ int list_flows(Cli& cli, Archived archived) {
         Cli::print(flows);
         return exit_done;
     }
-    using enum Table::Align;
-    Table table({{"flow"}, {"last run"}, {local_title("finished"), Left, 1}, {"schedule"}, {"next"}, {"description", Left, 2}});
+    using enum TextTable::Align;
+    TextTable table({{"flow"}, {"last run"}, {local_title("finished"), Left, 1}, {"schedule"}, {"next"}, {"description", Left, 2}});
     for (const auto& flow : flows) {
         const auto runs = list_of(flow, "last_runs");
         const auto last = runs.empty() ? Json{{"state", "-"}} : last_begun_run(runs);
@@ -106,7 +106,7 @@ int show_flow(Cli& cli, const std::string& name) {
             std::cout << fmt::format("interval {} for a run now\n", interval_text(of_a_run));
         }
     }
-    Table params({{"parameter"}, {"type"}, {"default"}, {"values"}});
+    TextTable params({{"parameter"}, {"type"}, {"default"}, {"values"}});
     for (const auto& param : list_of(flow, "params")) {
         params.add({text_of(param, "name"), text_of(param, "type"),
                     param.value("required", false) ? "(required)" : text_of(param, "default_value"), values_text(param)});
@@ -116,14 +116,14 @@ int show_flow(Cli& cli, const std::string& name) {
         params.write(std::cout, cli.out);
     }
     std::cout << '\n';
-    Table tasks({{"task"}, {"verb"}, {"needs"}});
+    TextTable tasks({{"task"}, {"verb"}, {"needs"}});
     for (const auto& task : list_of(flow, "tasks")) {
         std::string needs;
         for (const auto& need : list_of(task, "needs")) needs += (needs.empty() ? "" : ", ") + need.get<std::string>();
         tasks.add({text_of(task, "name"), text_of(task, "verb"), needs});
     }
     tasks.write(std::cout, cli.out);
-    Table runs({{"run", Table::Align::Right}, {"state"}, {local_title("created")}, {local_title("finished")}});
+    TextTable runs({{"run", TextTable::Align::Right}, {"state"}, {local_title("created")}, {local_title("finished")}});
     for (const auto& run : list_of(flow, "last_runs"))
         runs.add({text_of(run, "id"),
                   {outcome_text(run), paint_of_run(run)},

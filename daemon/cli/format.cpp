@@ -244,7 +244,7 @@ std::string params_text(const Json& params) {
     return "{" + text + "}";
 }
 
-Table load_table(const Json& loads) {
+TextTable loads_table(const Json& loads) {
     struct Sum {
         std::int64_t counts[5] = {};
         double seconds = 0;
@@ -259,16 +259,16 @@ Table load_table(const Json& loads) {
         for (int i = 0; i < 5; ++i) sum.counts[i] += number_of(load, members[i]);
         sum.seconds += load.value("seconds", 0.0);
     }
-    using enum Table::Align;
-    Table table({{"table", Left},
-                 {"inserted", Right},
-                 {"updated", Right},
-                 {"unchanged", Right},
-                 {"deleted", Right},
-                 {"rejected", Right},
-                 {"seconds", Right, 1}});
+    using enum TextTable::Align;
+    TextTable table({{"table", Left},
+                     {"inserted", Right},
+                     {"updated", Right},
+                     {"unchanged", Right},
+                     {"deleted", Right},
+                     {"rejected", Right},
+                     {"seconds", Right, 1}});
     for (const auto& name : order) {
-        std::vector<Table::Cell> cells{name};
+        std::vector<TextTable::Cell> cells{name};
         for (int i = 0; i < 5; ++i) {
             const bool is_rejected = i == 4 && sums[name].counts[i] > 0;
             cells.emplace_back(count_text(sums[name].counts[i]), is_rejected ? Paint::Yellow : Paint::None);

@@ -1,7 +1,7 @@
 /// Values of the API's documents as people read them.
 #pragma once
 
-#include "daemon/cli/table.hpp"
+#include "daemon/cli/text_table.hpp"
 #include "flows/counted.hpp"
 #include "flows/json.hpp"
 #include "flows/time.hpp"
@@ -82,7 +82,7 @@ namespace millrace {
 
 /// What loads did: table, inserted, updated, unchanged, deleted, rejected, seconds. Those of several chunks of one
 /// table are added up.
-[[nodiscard]] Table load_table(const Json& loads);
+[[nodiscard]] TextTable loads_table(const Json& loads);
 
 [[nodiscard]] Instant now();
 

@@ -4,15 +4,15 @@
 
 namespace millrace {
 
-Table nodes_table(const Json& nodes) {
-    using enum Table::Align;
-    Table table({{"node"},
-                 {"state"},
-                 {"runs", Right},
-                 {local_title("started"), Left, 1},
-                 {local_title("gone since"), Left, 2},
-                 {"version", Left, 3},
-                 {"pid", Right, 4}});
+TextTable nodes_table(const Json& nodes) {
+    using enum TextTable::Align;
+    TextTable table({{"node"},
+                     {"state"},
+                     {"runs", Right},
+                     {local_title("started"), Left, 1},
+                     {local_title("gone since"), Left, 2},
+                     {"version", Left, 3},
+                     {"pid", Right, 4}});
     for (const auto& node : nodes) {
         const bool lives = node.value("alive", false);
         table.add({text_of(node, "id"),

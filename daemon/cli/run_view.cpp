@@ -386,7 +386,7 @@ void write_outcome(std::ostream& out, const Terminal& terminal, const std::vecto
     Json loads = Json::array();
     for (const auto& run : runs)
         for (auto& load : all_loads(run)) loads.push_back(std::move(load));
-    if (const auto table = load_table(loads); !table.is_empty()) {
+    if (const auto table = loads_table(loads); !table.is_empty()) {
         out << '\n';
         table.write(out, terminal);
     }

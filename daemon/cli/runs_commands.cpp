@@ -38,8 +38,8 @@ int list_runs(Cli& cli, const ListArguments& arguments) {
         Cli::print(runs);
         return exit_done;
     }
-    using enum Table::Align;
-    Table table({{"run", Right}, {"flow"}, {"state"}, {"by", Left, 1}, {local_title("created")}, {"took", Right, 2}, {"message"}});
+    using enum TextTable::Align;
+    TextTable table({{"run", Right}, {"flow"}, {"state"}, {"by", Left, 1}, {local_title("created")}, {"took", Right, 2}, {"message"}});
     for (const auto& run : runs)
         table.add({text_of(run, "id"),
                    text_of(run, "flow"),
@@ -78,13 +78,13 @@ int show_run(Cli& cli, const std::string& id) {
                                  text_of(allowed, "rows"));
     std::cout << '\n';
 
-    using enum Table::Align;
+    using enum TextTable::Align;
     const auto chunks = list_of(run, "chunks");
-    std::vector<Table::Column> columns{{"task"}, {"verb", Left, 2}, {"state"}, {"attempts", Right, 3}, {"took", Right, 1}, {"detail"}};
-    if (!chunks.empty()) columns.insert(columns.begin(), {Table::Column{"chunk"}, Table::Column{"run", Right}});
-    Table table(std::move(columns));
-    const auto add = [&](const std::string& number, const Json& of, std::vector<Table::Cell> cells) {
-        if (!chunks.empty()) cells.insert(cells.begin(), {Table::Cell(number), Table::Cell(text_of(of, "id"))});
+    std::vector<TextTable::Column> columns{{"task"}, {"verb", Left, 2}, {"state"}, {"attempts", Right, 3}, {"took", Right, 1}, {"detail"}};
+    if (!chunks.empty()) columns.insert(columns.begin(), {TextTable::Column{"chunk"}, TextTable::Column{"run", Right}});
+    TextTable table(std::move(columns));
+    const auto add = [&](const std::string& number, const Json& of, std::vector<TextTable::Cell> cells) {
+        if (!chunks.empty()) cells.insert(cells.begin(), {TextTable::Cell(number), TextTable::Cell(text_of(of, "id"))});
         table.add(std::move(cells));
     };
     const auto add_tasks = [&](const std::string& number, const Json& of) {

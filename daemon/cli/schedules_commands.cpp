@@ -28,7 +28,7 @@ int list_schedules(Cli& cli) {
         Cli::print(schedules);
         return exit_done;
     }
-    Table table({{"flow"}, {"schedule"}, {"zone"}, {"next"}, {"params"}});
+    TextTable table({{"flow"}, {"schedule"}, {"zone"}, {"next"}, {"params"}});
     for (const auto& schedule : schedules) {
         const auto cron = text_of(schedule, "cron");
         const auto rest = rest_text(schedule);
@@ -104,8 +104,8 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
     bool by_file = false, by_failures = false;
     Json items = Json::array();
     const bool several = std::any_of(plans.begin(), plans.end(), [](const auto& plan) { return plan.schedules.size() > 1; });
-    Table table(several ? std::vector<Table::Column>{{"at (UTC)"}, {"local"}, {"zone"}, {"schedule"}, {"params"}, {"note"}}
-                        : std::vector<Table::Column>{{"at (UTC)"}, {"local"}, {"zone"}, {"note"}});
+    TextTable table(several ? std::vector<TextTable::Column>{{"at (UTC)"}, {"local"}, {"zone"}, {"schedule"}, {"params"}, {"note"}}
+                            : std::vector<TextTable::Column>{{"at (UTC)"}, {"local"}, {"zone"}, {"note"}});
     for (const auto& plan : plans) {
         Instant after = now();
         try {
@@ -129,7 +129,7 @@ int preview(Cli& cli, const std::string& name, int count, const std::string& fro
             const auto delay = std::chrono::duration<double>(starts - firing.at).count();
             for (const auto& more : {firing.note, delay >= 1 ? "starts " + duration_text(delay) + " later (jitter)" : ""})
                 if (!more.empty()) note += (note.empty() ? "" : "; ") + more;
-            std::vector<Table::Cell> line = {to_rfc3339(firing.at), firing.local, schedule->timezone};
+            std::vector<TextTable::Cell> line = {to_rfc3339(firing.at), firing.local, schedule->timezone};
             if (several) line.insert(line.end(), {schedule_text(*schedule), params_text(schedule->params)});
             line.emplace_back(note, Paint::Yellow);
             table.add(std::move(line));

@@ -16,8 +16,8 @@ namespace {
 
 int list_sources(Cli& cli) {
     Json items = Json::array();
-    using enum Table::Align;
-    Table table({{"source"}, {"resources"}, {"description", Left, 1}, {"file", Left, 2}});
+    using enum TextTable::Align;
+    TextTable table({{"source"}, {"resources"}, {"description", Left, 1}, {"file", Left, 2}});
     for (const auto& [name, spec] : cli.configuration().sources) {
         std::string resources;
         Json names = Json::array();
@@ -46,7 +46,7 @@ void write_resource(const Cli& cli, const SourceSpec& spec, const ResourceSpec& 
             params += fmt::format("{}{}: {}{}", params.empty() ? "" : ", ", param.name, param.type, param.required ? " (required)" : "");
         std::cout << "  with: {" << params << "}\n";
     }
-    Table columns({{"  column"}, {"type"}});
+    TextTable columns({{"  column"}, {"type"}});
     for (const auto& column : resource.columns) columns.add({"  " + column.name, type_text(column)});
     if (resource.window) columns.add({"  _window", "the days that a record was asked for: start, end, date"});
     if (!columns.is_empty()) columns.write(std::cout, cli.out);
@@ -68,7 +68,7 @@ void write_source(Cli& cli, const SourceSpec& spec) {
     std::cout << heading_text(cli.out.painted(spec.source, Paint::Bold), spec.description) << '\n' << spec.file << '\n';
     if (!spec.own_file.empty()) std::cout << "to change it, copy it to " << spec.own_file << ", then: millrace deploy\n";
     std::cout << '\n';
-    Table fields({{"connection field"}, {"variable"}, {"default"}, {"description"}});
+    TextTable fields({{"connection field"}, {"variable"}, {"default"}, {"description"}});
     for (const auto& field : spec.connection)
         fields.add({field.name + (field.secret ? " (secret)" : ""), variables_of(cli.configuration().project, spec.source, field.name),
                     field.default_value.value_or(field.required ? "(required)" : ""), field.description});

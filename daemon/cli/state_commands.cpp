@@ -37,20 +37,20 @@ int list_limits(Cli& cli) {
         Cli::print(limits);
         return exit_done;
     }
-    using enum Table::Align;
-    Table table({{"limit"},
-                 {"slots", Right},
-                 {"held", Right},
-                 {"by", Left, 2},
-                 {local_title("since"), Left, 1},
-                 {"waiting", Right},
-                 {"first", Left, 2}});
-    Table rates({{"rate of connection"},
-                 {"a second", Right},
-                 {"in use", Right},
-                 {local_title("paused until")},
-                 {"quota left", Right},
-                 {local_title("whole again")}});
+    using enum TextTable::Align;
+    TextTable table({{"limit"},
+                     {"slots", Right},
+                     {"held", Right},
+                     {"by", Left, 2},
+                     {local_title("since"), Left, 1},
+                     {"waiting", Right},
+                     {"first", Left, 2}});
+    TextTable rates({{"rate of connection"},
+                     {"a second", Right},
+                     {"in use", Right},
+                     {local_title("paused until")},
+                     {"quota left", Right},
+                     {local_title("whole again")}});
     for (const auto& limit : limits) {
         if (text_of(limit, "kind") == "rate") {
             const auto rate = text_of(limit, "rate"), quota = text_of(limit, "quota_limit"), left = text_of(limit, "quota_left");

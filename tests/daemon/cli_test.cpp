@@ -19,7 +19,7 @@
 using namespace millrace;
 
 TEST_CASE("a table aligns its columns, and on a terminal cuts the last one to the width") {
-    Table table({{"name"}, {"rows", Table::Align::Right}, {"message"}});
+    TextTable table({{"name"}, {"rows", TextTable::Align::Right}, {"message"}});
     table.add({"clients", "5", "a long message that does not fit"});
     table.add({"é", "12,345", ""});
     std::ostringstream plain, narrow;
@@ -27,7 +27,7 @@ TEST_CASE("a table aligns its columns, and on a terminal cuts the last one to th
     CHECK(plain.str() == "name       rows  message\nclients       5  a long message that does not fit\né        12,345  \n");
     table.write(narrow, Terminal{true, false, 30});
     CHECK(narrow.str() == "name       rows  message\nclients       5  a long messa…\né        12,345  \n");
-    Table tabs({{"a"}, {"b"}});
+    TextTable tabs({{"a"}, {"b"}});
     tabs.add({"x\ty", "z"});
     std::ostringstream out;
     tabs.write(out, Terminal{});
@@ -35,8 +35,8 @@ TEST_CASE("a table aligns its columns, and on a terminal cuts the last one to th
 }
 
 TEST_CASE("a table that is too wide shortens its last text, then leaves out what is spare, then shortens the other texts") {
-    using enum Table::Align;
-    const std::vector<Table::Column> columns{{"flow"}, {"rows", Right}, {"finished", Left, 1}, {"next"}, {"about", Left, 2}};
+    using enum TextTable::Align;
+    const std::vector<TextTable::Column> columns{{"flow"}, {"rows", Right}, {"finished", Left, 1}, {"next"}, {"about", Left, 2}};
     const std::vector<int> wanted{20, 5, 19, 30, 60};
     const auto fitted = [&](int room) { return fitted_widths(columns, wanted, room); };
     CHECK(fitted(142) == wanted);
@@ -52,7 +52,7 @@ TEST_CASE("a table that is too wide shortens its last text, then leaves out what
 }
 
 TEST_CASE("the header of a table shows that a column was left out") {
-    Table table({{"flow"}, {"next"}, {"about", Table::Align::Left, 1}});
+    TextTable table({{"flow"}, {"next"}, {"about", TextTable::Align::Left, 1}});
     table.add({"hours", "2026-11-27 18:00:00 UTC", "Hours per client and project"});
     std::ostringstream narrow, wide;
     table.write(narrow, Terminal{true, false, 40});

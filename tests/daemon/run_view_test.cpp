@@ -293,7 +293,7 @@ TEST_CASE("loads of several chunks into one table are one line") {
     const Json part = {{"table", "dl.hours"}, {"inserted", 10}, {"updated", 1},   {"unchanged", 5},
                        {"deleted", 0},        {"rejected", 0},  {"seconds", 0.25}};
     std::ostringstream out;
-    load_table({part, part}).write(out, Terminal{});
+    loads_table({part, part}).write(out, Terminal{});
     CHECK(out.str().find("dl.hours        20        2         10        0         0     0.50") != std::string::npos);
 }
 

@@ -10,7 +10,7 @@
 
 namespace millrace {
 
-class Table {
+class TextTable {
 public:
     enum class Align { Left, Right };
     struct Column {
@@ -25,7 +25,7 @@ public:
         Paint paint;
     };
 
-    explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+    explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
     /// As many cells as there are columns.
     void add(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
@@ -43,6 +43,6 @@ private:
 
 /// The widths in which columns fit into `room`, given those that they would like to have; 0 of what is left out. More than there
 /// is room for only where shorter texts would say nothing.
-[[nodiscard]] std::vector<int> fitted_widths(const std::vector<Table::Column>& columns, std::vector<int> widths, int room);
+[[nodiscard]] std::vector<int> fitted_widths(const std::vector<TextTable::Column>& columns, std::vector<int> widths, int room);
 
 } // namespace millrace

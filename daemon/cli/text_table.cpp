@@ -1,4 +1,4 @@
-#include "daemon/cli/table.hpp"
+#include "daemon/cli/text_table.hpp"
 
 #include <algorithm>
 
@@ -32,19 +32,19 @@ std::size_t last_shown(const std::vector<int>& widths) {
 }
 
 /// Takes from the widest texts of the columns from `first` to `last`, none of which becomes shorter than `shortest`.
-void shorten(const std::vector<Table::Column>& columns, std::vector<int>& widths, std::size_t first, std::size_t last, int shortest,
+void shorten(const std::vector<TextTable::Column>& columns, std::vector<int>& widths, std::size_t first, std::size_t last, int shortest,
              int room) {
     for (int excess = line_width(widths) - room; excess > 0; --excess) {
         int* widest = nullptr;
         for (auto i = first; i <= last; ++i)
-            if (columns[i].align == Table::Align::Left && widths[i] > (widest ? *widest : shortest)) widest = &widths[i];
+            if (columns[i].align == TextTable::Align::Left && widths[i] > (widest ? *widest : shortest)) widest = &widths[i];
         if (!widest) return;
         --*widest;
     }
 }
 
 /// The column that is missed least; none where all that are left have to stay.
-int* most_spare(const std::vector<Table::Column>& columns, std::vector<int>& widths) {
+int* most_spare(const std::vector<TextTable::Column>& columns, std::vector<int>& widths) {
     int* found = nullptr;
     int spare = 0;
     for (std::size_t i = 0; i < widths.size(); ++i)
@@ -54,7 +54,7 @@ int* most_spare(const std::vector<Table::Column>& columns, std::vector<int>& wid
 
 } // namespace
 
-std::vector<int> fitted_widths(const std::vector<Table::Column>& columns, std::vector<int> widths, int room) {
+std::vector<int> fitted_widths(const std::vector<TextTable::Column>& columns, std::vector<int> widths, int room) {
     for (bool whole = true;; whole = false) {
         auto fitted = widths;
         const auto last = last_shown(widths);
@@ -73,7 +73,7 @@ std::vector<int> fitted_widths(const std::vector<Table::Column>& columns, std::v
     }
 }
 
-std::vector<int> Table::widths(int room) const {
+std::vector<int> TextTable::widths(int room) const {
     std::vector<int> widths;
     for (const auto& column : columns_) widths.push_back(std::max(display_width(column.title), 1));
     for (const auto& row : rows_)
@@ -81,7 +81,7 @@ std::vector<int> Table::widths(int room) const {
     return room > 0 ? fitted_widths(columns_, std::move(widths), room) : widths;
 }
 
-void Table::write(std::ostream& out, const Terminal& terminal) const {
+void TextTable::write(std::ostream& out, const Terminal& terminal) const {
     const auto widths = this->widths(terminal.width);
     const auto last = last_shown(widths);
     const auto write_cell = [&](std::size_t i, const std::string& text, Paint paint) {
