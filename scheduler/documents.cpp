@@ -68,6 +68,7 @@ Json run_document(const RunRow& r, const Json& summary) {
             {"allow_deletes", r.options.value("allow_deletes", Json())},
             {"limit_rows", r.options.value("limit_rows", Json())},
             {"plan_hash", r.plan_hash},
+            {"chunks_done_before", summary.is_object() ? summary.value("chunks_done_before", Json()) : Json()},
             {"counts", summary.is_object() ? summary.value("counts", Json::object()) : Json::object()},
             {"loads", summary.is_object() ? summary.value("loads", Json::array()) : Json::array()},
             {"warning_count", summary.is_object() ? summary.value("warnings", 0) : 0}};

@@ -6,7 +6,7 @@
 
 namespace millrace {
 
-/// `summary`: {counts, loads}; null: both empty.
+/// `summary`: as the row's of a run that ended; null: nothing was done yet.
 [[nodiscard]] Json run_document(const RunRow& row, const Json& summary);
 /// `progress`: of the attempt under way, null for none.
 [[nodiscard]] Json task_run_document(const FlowPlan& flow, TaskKey key, const TaskRun& run, const Json& progress);

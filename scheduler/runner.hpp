@@ -152,6 +152,7 @@ private:
     void drop_questions(LiveRun& run);
     void take_items(LiveRun& run);
     void take_rows(LiveRun& run, const std::vector<TaskKey>& changed);
+    [[nodiscard]] static Json summary_of(const LiveRun& run);
     void record(LiveRun& run);
     void record_row(LiveRun& run);
     void committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,

@@ -152,7 +152,7 @@ void Runner::end_parent(LiveRun& parent, State state, const std::string& name, c
     parent.row.message = message;
     if (!parent.row.started_at) parent.row.started_at = now;
     parent.row.finished_at = now;
-    parent.row.summary = {{"counts", parent.chunk_counts}, {"loads", parent.loads}, {"warnings", parent.warnings}};
+    parent.row.summary = summary_of(parent);
     record_row(parent);
 }
 

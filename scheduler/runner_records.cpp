@@ -55,6 +55,14 @@ void Runner::take_rows(LiveRun& run, const std::vector<TaskKey>& changed) {
     }
 }
 
+/// What it did so far; of its row when it has ended.
+Json Runner::summary_of(const LiveRun& run) {
+    Json summary = {{"counts", run.chunk_counts}, {"loads", run.loads}, {"warnings", run.warnings}};
+    if (run.machine) summary["counts"] = counts_json(run.machine->counts());
+    if (run.goes_on && is_final(run.row.state)) summary["chunks_done_before"] = run.left_out.size();
+    return summary;
+}
+
 /// Everything that changed since the last time goes to the journal together.
 void Runner::record(LiveRun& run) {
     if (!run.asked.empty()) drop_questions(run);
@@ -75,7 +83,7 @@ void Runner::record(LiveRun& run) {
             run.row.finished_at = machine.finished_at();
             over = is_final(run.row.state);
             run.row.summary = pauses_json(machine.pauses());
-            if (over) run.row.summary = {{"counts", counts_json(machine.counts())}, {"loads", run.loads}, {"warnings", run.warnings}};
+            if (over) run.row.summary = summary_of(run);
             (changes.new_run ? changes.new_run : changes.run) = run.row;
         }
     } else if (run_changed) {

@@ -67,9 +67,7 @@ bool Runner::decide(std::int64_t run_id, int task, bool approved, const std::str
 }
 
 Json Runner::live_document(const LiveRun& run) const {
-    Json summary = {{"counts", run.chunk_counts}, {"loads", run.loads}, {"warnings", run.warnings}};
-    if (run.machine) summary["counts"] = counts_json(run.machine->counts());
-    Json document = run_document(run.row, summary);
+    Json document = run_document(run.row, summary_of(run));
     if (run.row.state_name == "Queued") document["message"] = why_queued(run);
     if (!run.late.empty() && run.attempts.empty()) mark_late(document, run.late);
     if (const auto why = why_it_waits(run.row.id, {-1, -1}); !why.empty()) document["message"] = why;

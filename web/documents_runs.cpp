@@ -25,6 +25,7 @@ constexpr Member run[] = {
     {"chunk", "Chunk?", ""},
     {"caused_by", "Cause?", ""},
     {"chunk_runs", "ChunkRuns=", "in lists, of a run that is cut into chunks"},
+    {"chunks_done_before", "integer?", "of a backfill that ended: how many of its chunks were left out, since an earlier run did them"},
     {"allow_deletes", "AllowedDeletes?", "what a person let this run delete beyond `max_deletes`"},
     {"limit_rows", "integer?", "of a trial: each extract read at most so many rows"},
     {"plan_hash", "string", ""},

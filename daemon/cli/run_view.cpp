@@ -247,7 +247,7 @@ void write_warnings(std::ostream& out, const Terminal& terminal, const Json& run
 void write_message(std::ostream& out, const Json& run) {
     const auto message = text_of(run, "state") == "completed" ? message_text(run) : "";
     if (message.empty()) return;
-    const bool left_out = message.ends_with(" were done before"); // as the runner says of a backfill
+    const bool left_out = number_of(run, "chunks_done_before") > 0; // of a backfill
     out << text_of(run, "flow") << " run " << text_of(run, "id") << ": " << printable(message)
         << (left_out ? "; `millrace backfill` with --again runs them again" : "") << '\n';
 }

@@ -24,7 +24,7 @@ struct RunRow {
     Json options = Json::object(); ///< {schedule: number of the one that started it, limit_rows, full_refresh, reuse_before: TASK or "",
                                    ///< chunk_number: of the chunk that it repeats, allow_deletes: {rows, by}, catch_up: of a missed
                                    ///< firing, which queues, backfill: scheduler/backfill.hpp, cause: scheduler/caused_runs.hpp}
-    Json summary;                  ///< {counts, loads, warnings}; until the run ends null, or pauses_json()
+    Json summary; ///< {counts, loads, warnings, of a backfill chunks_done_before}; until the run ends null, or pauses_json()
     std::optional<Instant> interval_start, interval_end;
     Instant created_at{};
     std::optional<Instant> scheduled_for, started_at, finished_at;

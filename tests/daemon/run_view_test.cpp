@@ -275,8 +275,23 @@ TEST_CASE("a backfill that left chunks out says so at its end, and how they run 
     write_outcome(out, Terminal{}, {done});
     CHECK(out.str().empty());
     done["message"] = "5 of 5 chunks were done before";
+    done["chunks_done_before"] = 5;
     write_outcome(out, Terminal{}, {done});
     CHECK(out.str() == "hours run 7: 5 of 5 chunks were done before; `millrace backfill` with --again runs them again\n");
+}
+
+TEST_CASE("how left-out chunks run again is said by what the run's document counts, not by its words") {
+    auto done = run("completed", {});
+    std::ostringstream out;
+    done["message"] = "all of its chunks were done before";
+    done["chunks_done_before"] = nullptr;
+    write_outcome(out, Terminal{}, {done});
+    CHECK(out.str() == "hours run 7: all of its chunks were done before\n");
+    out.str("");
+    done["message"] = "an earlier run did 2 of 5 chunks";
+    done["chunks_done_before"] = 2;
+    write_outcome(out, Terminal{}, {done});
+    CHECK(out.str() == "hours run 7: an earlier run did 2 of 5 chunks; `millrace backfill` with --again runs them again\n");
 }
 
 TEST_CASE("the parameters of a run are one line, of a long value its beginning and its length") {

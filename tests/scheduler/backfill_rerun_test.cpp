@@ -46,6 +46,7 @@ TEST_CASE("a re-run of a backfill leaves out what is completed with its own para
         const Json run = again();
         CHECK(days_of(run) == test::Texts{"02"});
         CHECK(run.at("message") == "3 of 4 chunks were done before");
+        CHECK(run.at("chunks_done_before") == 3);
     }
     SECTION("from the start") {
         request.from = RerunRequest::From::Start;

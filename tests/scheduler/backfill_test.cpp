@@ -161,10 +161,13 @@ TEST_CASE("what an earlier run completed is left out of a backfill, unless it wa
     CHECK(planned.at("chunks")[0].at("completed_by").is_null());
     const Json run = life.ended(number_of(begun(life, request)));
     CHECK(days_of(run) == test::Texts{"01", "02", "04"});
+    CHECK(run.at("chunks_done_before") == 1);
+    CHECK(life.ended(third).at("chunks_done_before").is_null()); // no backfill
     const Json nothing = life.ended(number_of(begun(life, request)));
     CHECK(nothing.at("state") == "completed");
     CHECK(nothing.at("chunks").empty());
     CHECK(nothing.at("message") == "4 of 4 chunks were done before");
+    CHECK(nothing.at("chunks_done_before") == 4);
     request.backfill->again = true;
     CHECK(life.ended(number_of(begun(life, request))).at("chunks").size() == 4);
 }
