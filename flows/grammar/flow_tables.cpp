@@ -79,8 +79,8 @@ const std::array flow_fields{
 const std::array schedule_fields{
     Field{.key = "cron",
           .shape = Text,
-          .doc = "Five fields (minute hour day-of-month month day-of-week), six with seconds in front, or one of @hourly, @daily, "
-                 "@weekly (Sunday 00:00), @monthly and @yearly.",
+          .doc = "Five fields (minute hour day-of-month month day-of-week), six with seconds in front, or one of @hourly, @daily or "
+                 "@midnight, @weekly (Sunday 00:00), @monthly, and @yearly or @annually.",
           .example = "\"0 6 * * 1-5\""},
     Field{.key = "every",
           .shape = Span,
