@@ -46,7 +46,7 @@ struct TriggerRequest {
     std::string idempotency_key;                             ///< empty: none
     std::optional<std::int64_t> limit_rows;
     bool full_refresh = false;
-    bool cut_steps = false; ///< though loads replace rows, the interval may begin or end within a step of `every`
+    bool cut_steps = false; ///< though loads replace rows, the interval, or a chunk, need not be made of whole steps of `every`
     std::optional<BackfillOptions> backfill{};
     std::string trigger = "api"; ///< api | cli | backfill
 };

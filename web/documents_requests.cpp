@@ -13,7 +13,7 @@ constexpr Member trigger_request[] = {
     {"idempotency_key", "string=", "the same key makes one run, however often it is sent; or the header Idempotency-Key"},
     {"limit_rows", "integer=", "a trial: moves no cursor, deletes nothing"},
     {"full_refresh", "boolean=", "ignores the cursors"},
-    {"cut_steps", "boolean=", "the interval may begin or end within a step of `every`, though loads replace rows"},
+    {"cut_steps", "boolean=", "runs an interval that cuts a step of `every`: without it that is refused where loads replace rows"},
 };
 constexpr Member backfill_request[] = {
     {"flow", "string", ""},
@@ -22,7 +22,7 @@ constexpr Member backfill_request[] = {
     {"concurrency", "integer=", "chunks at once, 1 to 100; 1 where absent"},
     {"again", "boolean=", "also the chunks that an earlier run of the same interval, parameters and tasks completed"},
     {"params", "object=", "by name"},
-    {"cut_steps", "boolean=", "as of a TriggerRequest"},
+    {"cut_steps", "boolean=", "as of a TriggerRequest, for each chunk"},
     {"idempotency_key", "string=", "as of a TriggerRequest"},
     {"dry_run", "boolean=", "only says which chunks there are: 200 and a BackfillPlan"},
 };

@@ -97,7 +97,10 @@ void add_backfill_command(CLI::App& app, Cli& cli) {
         ->type_name("N");
     command->add_option("-p,--param", arguments->params, "a parameter; once for each")->option_text("NAME=VALUE")->allow_extra_args(false);
     command->add_flag("--again", arguments->again, "also the chunks that an earlier run completed");
-    command->add_flag("--cut-steps", arguments->cut_steps, "let chunks begin or end within a step of the flow's `every`");
+    command->add_flag(
+        "--cut-steps", arguments->cut_steps,
+        "run chunks that are not made of whole steps of the flow's `every`: without it a backfill that has such is refused where "
+        "loads replace rows");
     command->add_option("--idempotency-key", arguments->key, "the same key never makes a second one")
         ->check(not_empty("the idempotency key"))
         ->type_name("TEXT");

@@ -82,7 +82,9 @@ void add_run_command(CLI::App& app, Cli& cli) {
     run->add_option("-p,--param", arguments->params, "a parameter; once for each")->option_text("NAME=VALUE")->allow_extra_args(false);
     run->add_option("--from", arguments->from, "start of the interval, inclusive: a date or RFC 3339")->type_name("TIME");
     run->add_option("--to", arguments->to, "end of the interval, exclusive")->type_name("TIME");
-    run->add_flag("--cut-steps", arguments->cut_steps, "let the interval begin or end within a step of `every`");
+    run->add_flag(
+        "--cut-steps", arguments->cut_steps,
+        "run an interval that is not made of whole steps of the flow's `every`: without it that is refused where loads replace rows");
     run->add_option("--limit-rows", arguments->limit_rows,
                     "a trial: each extract reads at most so many rows, and loads go into the schema millrace_scratch")
         ->type_name("N")
