@@ -1,6 +1,10 @@
 /// Work of the store that a test waits for, and the nodes n and m in it.
 #pragma once
 
+#include "fresh_database.hpp"
+#include "scheduler/store/migrate.hpp"
+#include "scheduler/store/store.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -25,20 +29,31 @@ T wait(boost::asio::io_context& io, boost::asio::awaitable<T> work) {
     return std::move(result.value());
 }
 
-inline void make_nodes(pqxx::connection& connection) {
-    pqxx::nontransaction(connection)
-        .exec("insert into millrace.node select id, gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1"
-              " from unnest(array['n', 'm']) id");
-}
-
-inline std::string epoch_of(pqxx::connection& connection, const std::string& node) {
-    return pqxx::nontransaction(connection).exec1("select epoch from millrace.node where id = '" + node + "'")[0].c_str();
-}
-
 inline void done(boost::asio::io_context& io, boost::asio::awaitable<void> work) {
     boost::asio::co_spawn(io, std::move(work), [](std::exception_ptr failed) { CHECK(!failed); });
     io.restart();
     io.run();
 }
+
+/// A store with the nodes n and m, which live.
+struct TwoNodes {
+    explicit TwoNodes(int connections)
+        : connection((migrate(database.url()), database.url())), pool(database.url(), connections, store_statements()), store(pool) {
+        pqxx::nontransaction work(connection);
+        work.exec("insert into millrace.node select id, gen_random_uuid(), clock_timestamp() + interval '1 hour', 0, now(), '', 1"
+                  " from unnest(array['n', 'm']) id");
+        const auto epoch_of = [&](const std::string& node) -> std::string {
+            return work.exec1("select epoch from millrace.node where id = '" + node + "'")[0].c_str();
+        };
+        n = epoch_of("n"), m = epoch_of("m");
+    }
+
+    FreshDatabase database;
+    pqxx::connection connection;
+    Database pool;
+    Store store;
+    boost::asio::io_context io;
+    std::string n, m; ///< their epochs
+};
 
 } // namespace millrace::test

@@ -13,9 +13,8 @@
 
 using namespace millrace;
 using test::done;
-using test::epoch_of;
 using test::FreshDatabase;
-using test::make_nodes;
+using test::TwoNodes;
 using test::wait;
 
 TEST_CASE("every statement of the store prepares") {
@@ -85,40 +84,34 @@ TEST_CASE("the store itself keeps its invariants") {
 }
 
 TEST_CASE("a live run whose node died is adopted by one node only, even if two want it at once") {
-    FreshDatabase database;
-    migrate(database.url());
-    pqxx::connection connection(database.url());
-    make_nodes(connection);
-    const auto first = epoch_of(connection, "n"), second = epoch_of(connection, "m");
-    pqxx::nontransaction(connection)
+    TwoNodes nodes(1);
+    const auto &first = nodes.n, &second = nodes.m;
+    pqxx::nontransaction(nodes.connection)
         .exec("insert into millrace.plan values (repeat('a', 64), 'f', '{}', now());"
               " insert into millrace.run (id, flow, plan_hash, staging_id, run_key, trigger, state, state_name, params, options,"
               " created_at, epoch) values (1, 'f', repeat('a', 64), gen_random_uuid(), 'k', 'api', 'running', '', '{}', '{}', now(),"
               " gen_random_uuid())");
-    Database pool(database.url(), 1, store_statements());
-    Store store(pool);
-    boost::asio::io_context io;
-    std::optional<pqxx::work> other(connection);
+    std::optional<pqxx::work> other(nodes.connection);
     other->exec("update millrace.run set epoch = '" + first + "'"); // the first node adopts it, and has not committed yet
     std::optional<std::vector<std::int64_t>> adopted;
-    boost::asio::co_spawn(io, store.adopt(second), [&](std::exception_ptr failed, std::vector<std::int64_t> ids) {
+    boost::asio::co_spawn(nodes.io, nodes.store.adopt(second), [&](std::exception_ptr failed, std::vector<std::int64_t> ids) {
         CHECK(!failed);
         adopted = std::move(ids);
     });
-    pqxx::connection observer(database.url());
+    pqxx::connection observer(nodes.database.url());
     pqxx::nontransaction look(observer);
     while (
         look.exec1("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")[0].as<int>() ==
         0)
-        io.poll();
+        nodes.io.poll();
     other->commit();
     other.reset();
-    io.restart();
-    io.run();
+    nodes.io.restart();
+    nodes.io.run();
     REQUIRE(adopted);
     CHECK(adopted->empty());
-    CHECK(wait(io, store.live_runs(first, {1, 2})).size() == 1);
-    CHECK(wait(io, store.live_runs(second, {1, 2})).empty());
+    CHECK(wait(nodes.io, nodes.store.live_runs(first, {1, 2})).size() == 1);
+    CHECK(wait(nodes.io, nodes.store.live_runs(second, {1, 2})).empty());
 }
 
 TEST_CASE("text is made fit for PostgreSQL at one boundary") {
