@@ -52,4 +52,12 @@ inline Faults of_the_store() {
     return f;
 }
 
+/// Nodes fail too: `node_fails` is how often one dies, and how often one freezes.
+inline Faults of_store_and_nodes(double node_fails, double person_pauses = 0) {
+    Faults f = of_the_store();
+    f.node_dies = f.node_freezes = node_fails;
+    f.person_pauses = person_pauses;
+    return f;
+}
+
 } // namespace millrace::test

@@ -8,9 +8,7 @@ using namespace millrace::test;
 
 TEST_CASE("a re-run does nothing again that completed, whatever happens") {
     const auto repeated = [](std::uint64_t seed) {
-        Faults faults = of_the_store();
-        faults.node_dies = faults.node_freezes = 0.002;
-        World world(seed, faults, 2);
+        World world(seed, of_store_and_nodes(0.002), 2);
         std::int64_t first = 0, second = 0;
         const auto is_stored = [&](std::int64_t id) { return world.store.runs.contains(id); };
         while (!is_stored(first)) { // it may be lost with the node that took it
@@ -46,10 +44,7 @@ TEST_CASE("a re-run does nothing again that completed, whatever happens") {
 
 TEST_CASE("a backfill runs each of its chunks once, never more at once than it may, whatever happens") {
     const auto filled = [](std::uint64_t seed) {
-        Faults faults = of_the_store();
-        faults.node_dies = faults.node_freezes = 0.001;
-        faults.person_pauses = 0.01;
-        World world(seed, faults, 2);
+        World world(seed, of_store_and_nodes(0.001, 0.01), 2);
         Backfill backfill;
         backfill.every.seconds = 1800; // of three hours
         backfill.at_once = 1 + static_cast<int>(seed % 3);
@@ -80,10 +75,7 @@ TEST_CASE("a backfill runs each of its chunks once, never more at once than it m
 
 TEST_CASE("what a run causes is made exactly once, and is waited for, whatever happens") {
     const auto caused = [](std::uint64_t seed) {
-        Faults faults = of_the_store();
-        faults.node_dies = faults.node_freezes = 0.001;
-        faults.person_pauses = 0.01;
-        World world(seed, faults, 2);
+        World world(seed, of_store_and_nodes(0.001, 0.01), 2);
         const auto deploy = [&](const char* text, const char* name, const char* after = "") {
             auto plan = robust(plan_text(text, name));
             plan.overlap = seed % 2 ? "allow" : "queue";
@@ -128,8 +120,7 @@ TEST_CASE("what a run causes is made exactly once, and is waited for, whatever h
 
 TEST_CASE("a run that is cancelled takes with it what it called, whatever happens") {
     const auto cancelled = [](std::uint64_t seed) {
-        Faults faults = of_the_store();
-        faults.node_dies = faults.node_freezes = 0.001;
+        Faults faults = of_store_and_nodes(0.001);
         faults.seconds = 100;
         World world(seed, faults, 2);
         world.deploy(robust(plan_text("a: extract retry=5\n w: wait <- a seconds=7000", "inner"))); // it does not end by itself
@@ -168,9 +159,7 @@ TEST_CASE("a run that is cancelled takes with it what it called, whatever happen
 
 TEST_CASE("runs of a flow go on one at a time, whichever node they are on and whatever happens") {
     const auto one_at_a_time = [](std::uint64_t seed) {
-        Faults faults = of_the_store();
-        faults.node_dies = faults.node_freezes = 0.0005;
-        faults.person_pauses = seed % 3 == 0 ? 0.01 : 0;
+        Faults faults = of_store_and_nodes(0.0005, seed % 3 == 0 ? 0.01 : 0);
         faults.store_forgets = seed % 5 == 0 ? 0.0004 : 0;
         World world(seed, faults, 2 + static_cast<int>(seed % 2));
         const char* const policies[] = {"queue", "skip", "cancel_previous"};
@@ -199,8 +188,7 @@ TEST_CASE("runs of a flow go on one at a time, whichever node they are on and wh
 
 TEST_CASE("a cancelled run ends, whatever happens") {
     const auto cancelled = [](std::uint64_t seed) {
-        Faults faults = of_the_store();
-        faults.node_dies = faults.node_freezes = 0.0005;
+        Faults faults = of_store_and_nodes(0.0005);
         faults.seconds = 100;
         World world(seed, faults, 2);
         std::int64_t id = 0;

@@ -72,12 +72,7 @@ TEST_CASE("runs complete while nodes die and freeze, and others take their runs 
     all_end(80, faults, 3, 3);
 }
 
-TEST_CASE("runs complete while nodes and the store fail in every way") {
-    Faults faults = of_the_store();
-    faults.node_dies = faults.node_freezes = 0.0005;
-    faults.person_pauses = 0.01;
-    all_end(160, faults, 2, 3);
-}
+TEST_CASE("runs complete while nodes and the store fail in every way") { all_end(160, of_store_and_nodes(0.0005, 0.01), 2, 3); }
 
 TEST_CASE("runs complete though the store forgets its last commits") { all_end(80, of_history()); }
 
