@@ -3,11 +3,7 @@
 #include "scheduler/store/periods.hpp"
 
 using namespace millrace;
-using test::asked;
-using test::FreshDatabase;
-using test::now;
-using test::Past;
-using test::told;
+using namespace millrace::test;
 
 namespace {
 

@@ -5,11 +5,7 @@
 #include "scheduler/store/periods.hpp"
 
 using namespace millrace;
-using test::asked;
-using test::FreshDatabase;
-using test::now;
-using test::Past;
-using test::told;
+using namespace millrace::test;
 
 TEST_CASE("the next period has about a day's ids") {
     const auto width = [](std::int64_t ids, std::chrono::minutes took) { return next_width({1, 1 + ids}, took); };
@@ -64,7 +60,7 @@ TEST_CASE("run ids are handed out when there is a place for their rows, by two n
         });
     };
     for (int i = 0; i < 4; ++i) ask(one), ask(other);
-    test::run_until(one.io, [&] { return asked_for == 0; });
+    run_until(one.io, [&] { return asked_for == 0; });
     std::sort(blocks.begin(), blocks.end());
     CHECK(std::adjacent_find(blocks.begin(), blocks.end()) == blocks.end());
     REQUIRE(blocks.size() == 160);
@@ -96,7 +92,7 @@ TEST_CASE("a period that has gone on for long is left, unless it has few ids") {
 }
 
 TEST_CASE("an idempotency key is unique in all periods as long as its run is kept, and free after that") {
-    test::Desk desk;
+    Desk desk;
     Past past(desk.database.url());
     past.period(1025, 2049);
     const auto keyed = [&](std::int64_t id) {
@@ -107,7 +103,7 @@ TEST_CASE("an idempotency key is unique in all periods as long as its run is kep
     desk.journal->submit(keyed(1));
     desk.journal->submit(keyed(1025));
     desk.until([&] { return !desk.refused.empty() && !desk.committed.empty(); });
-    CHECK(desk.refused == test::Ids{1025});
+    CHECK(desk.refused == Ids{1025});
     CHECK(desk.sqlstates == std::vector<std::string>{"23505"});
     CHECK(past.wait(past.store.run_by_idempotency_key("f", "once"))->id == 1);
     told(desk.database.url(), "update millrace.run set state = 'completed', finished_at = '2020-01-01'");
@@ -120,7 +116,7 @@ TEST_CASE("an idempotency key is unique in all periods as long as its run is kep
 }
 
 TEST_CASE("one commit of the journal writes to several periods, and to one that it does not know yet") {
-    test::Desk desk;
+    Desk desk;
     Past past(desk.database.url());
     desk.journal->submit(desk.new_run(1));
     desk.until([&] { return desk.committed.size() == 1; });
