@@ -48,7 +48,7 @@ constexpr const char* refuse_beside = R"sql(
       from millrace.run n join millrace.run r on r.flow = n.flow and r.params = n.params and r.id <> n.id
                          and r.interval_start < n.interval_end and n.interval_start < r.interval_end
      where n.id = any($1::bigint[]) and n.id >= (@live_from) and r.id >= (@live_from)
-       and r.finished_at is null and r.parent_id is null and r.options ? 'backfill')sql";
+       and r.finished_at is null and r.parent_id is null and r.options ? 'backfill' and not r.options ? 'limit_rows')sql";
 
 constexpr const char* insert_keys = R"sql(
     insert into millrace.idempotency (flow, key, run_id) select * from unnest($1::text[], $2::text[], $3::bigint[]))sql";

@@ -100,8 +100,8 @@ boost::asio::awaitable<std::vector<RunRow>> Store::chunks(std::int64_t parent) {
 }
 
 static const std::string live_backfills_sql = columns(
-    run_columns,
-    " from millrace.run where flow = $1 and finished_at is null and id >= $2 and parent_id is null and options ? 'backfill' order by id");
+    run_columns, " from millrace.run where flow = $1 and finished_at is null and id >= $2 and parent_id is null and options ? 'backfill' "
+                 "and not options ? 'limit_rows' order by id");
 
 boost::asio::awaitable<std::vector<RunRow>> Store::live_backfills(std::string flow) {
     return database_.read([flow, from = database_.live_from()](pqxx::nontransaction& w) {

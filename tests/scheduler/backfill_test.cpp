@@ -51,7 +51,7 @@ TEST_CASE("a run of more chunks than its document holds says where the older one
     CHECK(rest.at("items").back().at("interval").at("start") == "2024-01-01T00:00:00Z");
 }
 
-TEST_CASE("a second backfill of the same time is refused while the first one runs, one of another time is not") {
+TEST_CASE("a second backfill of the same time is refused while the first one runs, one of another time and a trial are not") {
     FreshDatabase database;
     Life life(database.url(), {daily("hang: run")});
     const auto id = number_of(begun(life, backfill("days", "2026-01-01", "2026-01-03")));
@@ -61,19 +61,19 @@ TEST_CASE("a second backfill of the same time is refused while the first one run
     auto trial = backfill("days", "2026-01-01", "2026-01-02");
     trial.limit_rows = 3;
     const auto third = number_of(begun(life, trial));
-    for (const auto run : {id, other, third}) CHECK(finished(life, run).at("state") == "completed");
+    trial.interval_start = "2026-03-01", trial.interval_end = "2026-03-03";
+    const auto fourth = number_of(begun(life, trial));
+    const auto beside_it = number_of(begun(life, backfill("days", "2026-03-02", "2026-03-04")));
+    for (const auto run : {id, other, third, fourth, beside_it}) CHECK(finished(life, run).at("state") == "completed");
     CHECK(finished(life, number_of(begun(life, backfill("days", "2026-01-02", "2026-01-09")))).at("state") == "completed");
 }
 
 TEST_CASE("of backfills of one time that are asked for at the same moment one begins, and the others are told which") {
     FreshDatabase database;
     const bool on_two_nodes = GENERATE(false, true);
-    const std::vector plans{daily("hang: run"), plan_text("w: wait", "probe")};
-    Life life(database.url(), plans);
+    Life life(database.url(), {daily("hang: run")});
     std::optional<Life> other;
-    if (on_two_nodes) other.emplace(database.url(), plans, std::nullopt, "other");
-    for (auto* node : {&life, other ? &*other : nullptr})
-        if (node) node->settle(); // it has numbers of runs to give: they are not to be had below
+    if (on_two_nodes) other.emplace(database.url(), std::vector{daily("hang: run")}, std::nullopt, "other");
     std::optional<pqxx::connection> connection(std::in_place, database.url());
     std::optional<pqxx::work> held(std::in_place, *connection); // until each has looked, and none is committed
     held->exec("select from millrace.node for update");
@@ -110,7 +110,7 @@ TEST_CASE("of backfills of one time that are asked for at the same moment one be
     until([&] { return ran.size() + told.size() == 2; });
     REQUIRE(ran.size() == 1);
     CHECK(told.front().starts_with("run " + std::to_string(ran.front()) + " is a backfill of days"));
-    CHECK(test::asked(database.url(), "select count(*) from millrace.run where flow = 'days' and parent_id is null") == "1");
+    CHECK(test::asked(database.url(), "select count(*) from millrace.run where parent_id is null") == "1");
     CHECK(life.engine->read_models().figures().at("journal_refused_total") == 0);
 }
 

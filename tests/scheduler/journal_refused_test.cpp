@@ -57,6 +57,10 @@ TEST_CASE("of backfills of one flow, time and parameters in one commit the first
     submit(8, "2026-01-05", "2026-01-07");
     desk.until_answered(9);
     CHECK(desk.stored() == Ids{1, 3, 4, 5, 6, 8});
+    submit(9, "2027-01-01", "2027-01-04", {{"backfill", Json::object()}, {"limit_rows", 3}});
+    submit(10, "2027-01-01", "2027-01-02"); // beside a trial, which has begun
+    desk.until_answered(11);
+    CHECK(desk.stored() == Ids{1, 3, 4, 5, 6, 8, 9, 10});
     CHECK(desk.journal->figures().refused == 0);
 }
 
