@@ -36,7 +36,10 @@ Json params_of_old(const RunRow& old, const RunRow& row, const FlowPlan& flow, c
 }
 
 /// Who sends the key again after the store forgot the run makes one that loads nothing twice.
-std::string run_key_of(const RunRow& row) { return sha256_hex("key\n" + row.flow + "\n" + row.idempotency_key); }
+/// A key may serve again when its run is gone: the rerun of another one loads other rows.
+std::string run_key_of(const RunRow& row) {
+    return sha256_hex("key\n" + row.flow + "\n" + row.idempotency_key + (row.rerun_of ? "\n" + std::to_string(*row.rerun_of) : ""));
+}
 
 bool has_task(const FlowPlan& flow, const std::string& name) {
     return std::any_of(flow.tasks.begin(), flow.tasks.end(), [&](const TaskPlan& task) { return task.name == name; });
@@ -130,7 +133,7 @@ asio::awaitable<EngineService::Admitted> EngineService::admit(RunRow row, RunSta
 asio::awaitable<void> EngineService::refuse_while_the_store_is_away() const {
     asio::steady_timer between_looks(co_await asio::this_coro::executor);
     for (int looks = 0; !runner_.admitting(); ++looks) {
-        if (looks == 50) throw Refusal(Kind::Unavailable, "the store does not answer, so no run begins", when_well);
+        if (looks == 150) throw Refusal(Kind::Unavailable, "the store does not answer, so no run begins", when_well);
         between_looks.expires_after(std::chrono::milliseconds(10));
         co_await between_looks.async_wait(asio::use_awaitable);
     }
