@@ -39,9 +39,13 @@ void Engine::Parts::beat() {
     runner->look_at_clock();
     schedules->look_at_clock();
     const bool is_whole = ++beats % 3 == 0;
-    if (is_whole || (!runner->admitting() && journal->backlog() == 0)) {
+    if (is_whole || (!runner->admitting() && !looks_when_committed)) {
         RunChanges nothing;
-        nothing.committed = [this] { look_at_lease(); };
+        looks_when_committed = true;
+        nothing.committed = [this] {
+            looks_when_committed = false;
+            look_at_lease();
+        };
         journal->submit(std::move(nothing));
     }
     if (is_whole) {

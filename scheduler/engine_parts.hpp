@@ -27,6 +27,8 @@ struct Engine::Parts {
     boost::asio::awaitable<void> start();
     boost::asio::awaitable<void> resume();
     boost::asio::awaitable<Runner::Resumed> resumed(StoredRun run);
+    boost::asio::awaitable<void> try_each(std::vector<StoredRun> stored, std::vector<Runner::Resumed>& runs,
+                                          std::map<std::int64_t, std::string>& failures);
     void tell_not_resumed(std::map<std::int64_t, std::string> failures);
     boost::asio::awaitable<void> prove_staging();
     void make_hosts();
@@ -62,7 +64,8 @@ struct Engine::Parts {
     RunIdBlock ids;
     EventHub events;
     Catalogue catalogue;
-    std::map<std::int64_t, std::string> not_resumed; ///< runs that are ours and cannot be taken over, and why
+    std::map<std::int64_t, std::string> not_resumed;   ///< runs that are ours and cannot be taken over, and why
+    std::map<std::int64_t, std::int64_t> kept_waiting; ///< ours too -> the one of those that it waits for
     CausedRuns caused_runs{catalogue, connections};
     NodeIdentity node;
     ProvedStaging staging;
@@ -80,7 +83,8 @@ struct Engine::Parts {
     Clock::TimerId beat_timer = 0, look_timer = 0, zone_timer = 0;
     bool stopping = false, killed = false, lost_history = false;
     bool others_live = false, answering = false;
-    OneAtATime looks_at_flows; ///< else what was read first could come last
+    OneAtATime looks_at_flows;         ///< else what was read first could come last
+    bool looks_when_committed = false; ///< at its lease: what tells it is on its way
     bool looking = false, look_again = false, looking_failed = false;
     int beats = 0, beats_since_trim = 0;
     std::uint64_t rows_at_beat = 0; ///< that the journal had written

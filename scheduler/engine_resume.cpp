@@ -52,14 +52,18 @@ static std::int64_t above(const RunRow& row) {
 }
 
 /// Those whose end goes to a run that cannot be taken over wait for it: what it knows of them would be old when it comes.
-static void leave_out_with(const std::map<std::int64_t, std::string>& failures, std::vector<Runner::Resumed>& runs) {
-    std::set<std::int64_t> left_out;
-    for (const auto& [id, why] : failures) left_out.insert(id);
+/// Each, with the one that failed.
+static std::map<std::int64_t, std::int64_t> leave_out_with(const std::map<std::int64_t, std::string>& failures,
+                                                           std::vector<Runner::Resumed>& runs) {
+    std::map<std::int64_t, std::int64_t> left_out;
+    for (const auto& [id, why] : failures) left_out.emplace(id, id);
     const auto waits = [&left_out](const Runner::Resumed& run) { return left_out.contains(above(run.row)); };
     for (auto at = std::find_if(runs.begin(), runs.end(), waits); at != runs.end(); at = std::find_if(runs.begin(), runs.end(), waits)) {
-        left_out.insert(at->row.id);
+        left_out.emplace(at->row.id, left_out.at(above(at->row)));
         runs.erase(at);
     }
+    for (const auto& [id, why] : failures) left_out.erase(id);
+    return left_out;
 }
 
 /// Of those alone, for a reason such as a time zone that this machine lacks: each is told once.
@@ -72,19 +76,8 @@ void Engine::Parts::tell_not_resumed(std::map<std::int64_t, std::string> failure
     not_resumed = std::move(failures);
 }
 
-/// What is ours, is not driven here, and is still live when it is read after that: a run that the runner does not know may
-/// also be one that has just ended. What cannot be taken over is tried again at the next look.
-asio::awaitable<void> Engine::Parts::resume() {
-    const auto ours = co_await store.adopt(node.epoch);
-    std::vector<std::int64_t> adopted;
-    for (const auto id : ours)
-        if (!runner->knows(id)) adopted.push_back(id);
-    if (adopted.empty()) co_return;
-    ids.forget_below(*std::max_element(adopted.begin(), adopted.end()) +
-                     1); // what they cause comes after them, as when their node makes it
-    auto stored = co_await store.live_runs(node.epoch, std::move(adopted));
-    std::vector<Runner::Resumed> runs;
-    std::map<std::int64_t, std::string> failures;
+asio::awaitable<void> Engine::Parts::try_each(std::vector<StoredRun> stored, std::vector<Runner::Resumed>& runs,
+                                              std::map<std::int64_t, std::string>& failures) {
     for (auto& run : stored) {
         const auto id = run.row.id;
         std::string failure;
@@ -99,7 +92,33 @@ asio::awaitable<void> Engine::Parts::resume() {
         }
         if (!failure.empty()) failures[id] = failure;
     }
-    leave_out_with(failures, runs);
+}
+
+/// What is ours, is not driven here, and is still live when it is read after that: a run that the runner does not know may
+/// also be one that has just ended. What cannot be taken over is tried again at the next look, and what waits for it only then read.
+asio::awaitable<void> Engine::Parts::resume() {
+    const auto ours = co_await store.adopt(node.epoch);
+    std::set<std::int64_t> adopted;
+    for (const auto id : ours)
+        if (!runner->knows(id)) adopted.insert(id);
+    if (adopted.empty()) co_return;
+    ids.forget_below(*adopted.rbegin() + 1); // what they cause comes after them, as when their node makes it
+    std::erase_if(kept_waiting, [&](const auto& kept) { return !adopted.contains(kept.first) || !adopted.contains(kept.second); });
+    std::vector<std::int64_t> first, then;
+    for (const auto id : adopted)
+        if (!kept_waiting.contains(id)) first.push_back(id);
+    std::vector<Runner::Resumed> runs;
+    std::map<std::int64_t, std::string> failures;
+    auto stored = co_await store.live_runs(node.epoch, std::move(first));
+    co_await try_each(std::move(stored), runs, failures);
+    for (const auto& [id, kept_by] : kept_waiting)
+        if (!failures.contains(kept_by)) then.push_back(id);
+    for (const auto id : then) kept_waiting.erase(id);
+    if (!then.empty()) {
+        stored = co_await store.live_runs(node.epoch, std::move(then));
+        co_await try_each(std::move(stored), runs, failures);
+    }
+    kept_waiting.merge(leave_out_with(failures, runs));
     tell_not_resumed(std::move(failures));
     if (runs.empty()) co_return;
     spdlog::info("taking over {} live runs", runs.size());
