@@ -29,6 +29,7 @@ void Schedules::set_next(StoredSchedule& s, Instant after) {
 
 boost::asio::awaitable<void> Schedules::load() {
     stale_ = true;
+    const auto turn = co_await loads_.turn();
     auto schedules = co_await store_.schedules();
     stale_ = false;
     schedules_ = std::move(schedules);

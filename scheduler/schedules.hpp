@@ -12,6 +12,7 @@
 
 #include "flows/cron.hpp"
 #include "scheduler/catalogue.hpp"
+#include "scheduler/one_at_a_time.hpp"
 #include "scheduler/runner.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -119,6 +120,7 @@ private:
     int left_of_turn_ = 0;                           ///< schedules that fire before others get their turn
     bool loaded_once_ = false;                       ///< before it, what is stored may be by the rules and the clock of a former life
     bool stale_ = false;
+    OneAtATime loads_; ///< else what was read first could come last
     bool clock_trusted_ = true;
     bool stopped_ = false;
 };
