@@ -93,7 +93,7 @@ std::map<std::int64_t, PgReadModels::RunBreaches> PgReadModels::breaches_of(pqxx
 Json PgReadModels::run_line(const RunRow& row, const RunBreaches& breaches) const {
     const auto* live = s_.runner.find(row.id);
     Json document = live ? s_.runner.live_document(*live) : run_document(row, row.summary);
-    if (live && live->closing) document = run_document(row, document); // an end is told when it is committed
+    if (live && live->closing) document = run_document(row, Runner::summary_of(*live)); // an end is told when it is committed
     if (!breaches.late.empty() && !is_final(row.state) && document.at("state_name") != "Late") mark_late(document, breaches.late);
     document["warning_count"] = document.at("warning_count").get<int>() + breaches.count;
     return document;
@@ -121,7 +121,10 @@ asio::awaitable<Json> PgReadModels::runs(RunFilter filter) {
     };
     auto found = co_await s_.database.read(std::move(work));
     auto& [rows, in_chunks, breaches] = found;
-    if (rows.empty() && !filter.flow.empty() && !s_.catalogue.find(filter.flow)) throw no_flow(filter.flow, s_.catalogue);
+    if (rows.empty() && !filter.flow.empty()) {
+        if (!s_.catalogue.find(filter.flow)) co_await s_.look_for_flows();
+        if (!s_.catalogue.find(filter.flow)) throw no_flow(filter.flow, s_.catalogue);
+    }
     Json items = Json::array(), next;
     for (std::size_t i = 0; i < rows.size() && i < static_cast<std::size_t>(limit); ++i) {
         items.push_back(run_line(rows[i], breaches[rows[i].id]));

@@ -83,6 +83,8 @@ public:
     [[nodiscard]] std::size_t live_count() const { return live_.size(); }
     [[nodiscard]] std::size_t attempts_under_way() const { return active_.size(); }
     [[nodiscard]] Json live_document(const LiveRun& run) const;
+    /// As its row keeps it when it has ended: what it did so far.
+    [[nodiscard]] static Json summary_of(const LiveRun& run);
     /// Of the attempt under way; null for none.
     [[nodiscard]] Json progress(std::int64_t run_id, TaskKey key) const;
     /// Of a task run, or with task -1 of the run as a whole, that waits here for a limit, a place of the node or other items of its task:
@@ -152,7 +154,6 @@ private:
     void drop_questions(LiveRun& run);
     void take_items(LiveRun& run);
     void take_rows(LiveRun& run, const std::vector<TaskKey>& changed);
-    [[nodiscard]] static Json summary_of(const LiveRun& run);
     void record(LiveRun& run);
     void record_row(LiveRun& run);
     void committed(std::int64_t run_id, const std::vector<OrderId>& to_start, const std::vector<TaskKey>& changed, bool run_changed,

@@ -55,7 +55,6 @@ void Runner::take_rows(LiveRun& run, const std::vector<TaskKey>& changed) {
     }
 }
 
-/// What it did so far; of its row when it has ended.
 Json Runner::summary_of(const LiveRun& run) {
     Json summary = {{"counts", run.chunk_counts}, {"loads", run.loads}, {"warnings", run.warnings}};
     if (run.machine) summary["counts"] = counts_json(run.machine->counts());
