@@ -647,6 +647,7 @@ class Daemons(unittest.TestCase):
                                   env=self.daemon.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         wait_until(lambda: is_connected(asking.pid), 20, "the question")
         self.daemon.process.kill()
+        self.daemon.process.wait()
         self.assertRegex(asking.communicate(timeout=20)[0], r"broke off: .*\n  it may have been done all the same: look before you ask again\n")
         self.assertEqual(asking.returncode, 3)
 
