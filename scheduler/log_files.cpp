@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <limits>
@@ -292,6 +293,8 @@ void end_log(const std::string& path, Instant at, const OrderError& error) {
     const std::string last = parts.empty() ? path : log_tail_folder(path) + "/" + part_name(parts.back());
     if (const LogStream file(last); file.trailer()) // its host ended it, and died before it said so
         return append_compressed(last, text, {file.trailer()->lines + 1, to_micros(at)});
+    std::error_code ignored;
+    std::filesystem::create_directories(std::filesystem::path(last).parent_path(), ignored); // its host had not come so far
     std::fstream file(last, std::ios::in | std::ios::out | std::ios::binary | std::ios::app);
     const bool ends_in_a_line = !file.seekg(-1, std::ios::end) || file.get() == '\n';
     file.clear();

@@ -151,6 +151,15 @@ TEST_CASE("an attempt whose host was killed ends with the reason, also after hal
     CHECK(logs.pages(100) == std::vector<std::string>{"a:one", "a:timed out after 2 s"});
 }
 
+TEST_CASE("an attempt whose host was killed before it made the log's folder has the reason as its log") {
+    Logs logs;
+    const auto path = logs.path_of("a").parent_path() / "of a run" / "logs" / "a.1.ndjson";
+    end_log(path, *parse_rfc3339("2026-11-20T06:00:02Z"), {"crashed", "the daemon was killed", {}, 0});
+    const Json log = read_logs({{path, "a", nullptr, 1}}, "", 100, true);
+    REQUIRE(log.at("items").size() == 1);
+    CHECK(log.at("items")[0].at("text") == "the daemon was killed");
+}
+
 TEST_CASE("a page of a long log costs what it holds") {
     Logs logs;
     std::string block;
